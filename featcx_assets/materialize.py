@@ -1,0 +1,166 @@
+"""How an asset is made: only what is stale, an epoch at a time, one writer an epoch, each commit told to the UI."""
+
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import dagster as dg
+
+from featcx_assets.partitions import epoch_partitions, grid_partitions, partition_key, partitions_of
+from featcx_assets.resources import Workbench
+from featcx_core.anatomy import Anatomy
+from featcx_core.staleness import EPOCHLY, GRID, NEEDS, Partition, State
+from featcx_core.store import Store, epoch_key
+from featcx_core.study import Study
+from featcx_core.tables import TABLES, Dtype
+
+Metadata = dict[str, Any]
+Make = Callable[[Store, int, list[str], Workbench], None]
+"""Makes an epoch's stale layers (an empty name where the asset has no layers)."""
+Describe = Callable[[Store, Partition], Metadata]
+"""What the UI shows of one partition."""
+
+
+class Step(NamedTuple):
+    """One asset made once an epoch (and layer)."""
+
+    asset: str
+    """Its name."""
+    group: str
+    """Where the UI shows it."""
+    kinds: set[str]
+    """What it is made with."""
+    description: str
+    """What one of its rows or arrays is."""
+    tables: tuple[str, ...]
+    """Result tables that it writes."""
+    make: Make
+    """The core call."""
+    describe: Describe
+    """Counts, previews and pictures of a partition."""
+
+
+def stepwise(study: Study, anatomy: Anatomy, step: Step) -> dg.AssetsDefinition:
+    """The partitioned asset of a step."""
+    name = study.name
+
+    @dg.asset(
+        **declaration(study, step.asset, step.group, step.kinds, step.description, step.tables),
+        partitions_def=grid_partitions(name, anatomy) if step.asset in GRID else epoch_partitions(name),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool="compute",
+    )
+    def made(context: dg.AssetExecutionContext, workbench: Workbench) -> None:
+        store = workbench.store(name)
+        failures = list(_make_epochs(context, store, step, workbench))
+        if failures:
+            raise dg.Failure(description="; ".join(failures), allow_retries=False)
+
+    return made
+
+
+def declaration(
+    study: Study, asset: str, group: str, kinds: set[str], description: str, tables: tuple[str, ...]
+) -> dict[str, Any]:
+    """What every asset declares: key, place in the graph, description, column schemas."""
+    needs = [need for need in NEEDS[asset] if need not in GRID or asset in (*GRID, *EPOCHLY)]
+    return {
+        "key": dg.AssetKey([study.name, asset]),
+        "deps": [_dep(study, asset, need) for need in NEEDS[asset]] if needs or NEEDS[asset] else [],
+        "group_name": group,
+        "kinds": kinds,
+        "description": description,
+        "metadata": {"dagster/column_schema": _columns(tables)} if tables else {},
+        "owners": [],
+    }
+
+
+def _dep(study: Study, asset: str, need: str) -> dg.AssetDep:
+    key = dg.AssetKey([study.name, need])
+    partitioned = {*GRID, *EPOCHLY}
+    if need not in partitioned:
+        return dg.AssetDep(key)
+    if asset not in partitioned or (asset, need) == ("reference_v_information", "codes"):
+        return dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
+    if asset in GRID and need not in GRID:
+        return dg.AssetDep(key, partition_mapping=dg.MultiToSingleDimensionPartitionMapping("epoch"))
+    if asset in EPOCHLY and need in GRID:
+        return dg.AssetDep(key, partition_mapping=dg.MultiToSingleDimensionPartitionMapping("epoch"))
+    return dg.AssetDep(key)
+
+
+def _make_epochs(
+    context: dg.AssetExecutionContext, store: Store, step: Step, workbench: Workbench
+) -> Iterator[str]:
+    """Make what is stale; yields a line for every epoch that could not be made, after finishing the others."""
+    for epoch, asked in groupby(partitions_of(context, step.asset), key=lambda p: p.epoch):
+        with store.lock(f"epoch-{epoch_key(epoch)}"):
+            state = State(store)
+            if epoch in state.survey.bad or epoch not in state.survey.digests:
+                yield state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint {store.checkpoint(epoch)}")
+                continue
+            known = set(state.partitions(step.asset))
+            stale = [p for p in asked if p in known and not state.is_current(p)]
+            if not stale:
+                context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
+                continue
+            try:
+                step.make(store, epoch, [p.layer for p in stale], workbench)
+            except (ValueError, OSError) as error:
+                yield f"epoch {epoch}: {error}"
+                continue
+        for partition in stale:
+            metadata = {"fingerprint": state.prints.of(*partition), **step.describe(store, partition)}
+            key = partition_key(partition)
+            # Logged as it is committed, so that a crash keeps it; and set for the event that ends the run.
+            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+            context.add_asset_metadata(metadata, partition_key=key)
+
+
+def table_metadata(store: Store, table: str, partition: str) -> Metadata:
+    """Row count, first rows and file of a table's partition."""
+    import pandas as pd
+
+    path = store.table(table, partition)
+    frame = pd.read_parquet(path).drop(columns=["study", "fingerprint", "jackknife"], errors="ignore")
+    head = frame.head(8).astype(object).where(frame.head(8).notna(), None)
+    records = [dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
+    preview = {f"first rows of {table}": dg.MetadataValue.table(records, _columns((table,)))} if records else {}
+    return {"dagster/partition_row_count": len(frame), "file": dg.MetadataValue.path(path), **preview}
+
+
+def picture(png: bytes) -> dg.MetadataValue[Any]:
+    """A picture that the UI shows."""
+    from base64 import b64encode
+
+    return dg.MetadataValue.md(f"![preview](data:image/png;base64,{b64encode(png).decode()})")
+
+
+def path_metadata(path: Path) -> Metadata:
+    """Where a stored array lies."""
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return {"file": dg.MetadataValue.path(path), "size_bytes": size}
+
+
+_NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
+
+
+def _columns(tables: tuple[str, ...]) -> dg.TableSchema:
+    columns = {c.name: c for table in tables for c in TABLES[table].columns}
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                c.name,
+                _NAMES.get(c.dtype, c.dtype),
+                c.description,
+                dg.TableColumnConstraints(nullable=c.nullable),
+            )
+            for c in columns.values()
+        ]
+    )
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    value = value.item() if hasattr(value, "item") else value
+    return round(value, 4) if isinstance(value, float) else value

@@ -1,0 +1,70 @@
+"""Partitions: epochs (dynamic, six digits) and layers (static); one run covers a rectangle of them."""
+
+from collections.abc import Iterable, Sequence
+
+import dagster as dg
+
+from featcx_core.anatomy import Anatomy
+from featcx_core.staleness import GRID, Partition
+from featcx_core.store import epoch_key
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+def epochs_name(study: str) -> str:
+    """Name of a study's dynamic partitions."""
+    return f"{study}_epochs"
+
+
+def epoch_partitions(study: str) -> dg.DynamicPartitionsDefinition:
+    """The epochs of a study; a new checkpoint adds one."""
+    return dg.DynamicPartitionsDefinition(name=epochs_name(study))
+
+
+def grid_partitions(study: str, anatomy: Anatomy) -> dg.MultiPartitionsDefinition:
+    """Epoch x layer."""
+    layers = dg.StaticPartitionsDefinition(anatomy.names)
+    return dg.MultiPartitionsDefinition({"epoch": epoch_partitions(study), "layer": layers})
+
+
+def register_epochs(instance: dg.DagsterInstance, study: str, epochs: Iterable[int]) -> None:
+    """Add the epochs that the instance does not know yet, in order: ranges follow the order of insertion."""
+    known = set(instance.get_dynamic_partitions(epochs_name(study)))
+    new = [key for epoch in sorted(epochs) if (key := epoch_key(epoch)) not in known]
+    if new:
+        instance.add_dynamic_partitions(epochs_name(study), new)
+
+
+def partitions_of(context: dg.AssetExecutionContext, asset: str) -> list[Partition]:
+    """The partitions that a run asks of an asset, by epoch; with a layer where the asset has them."""
+    found = []
+    for key in context.partition_keys:
+        if isinstance(key, dg.MultiPartitionKey):
+            dimensions = key.keys_by_dimension
+            found.append(Partition(asset, int(dimensions["epoch"]), dimensions["layer"]))
+        else:
+            found.append(Partition(asset, int(key)))
+    return sorted(found, key=lambda p: p.epoch)
+
+
+def partition_key(partition: Partition) -> str:
+    """Dagster's key of a partition."""
+    if partition.layer:
+        return str(dg.MultiPartitionKey({"epoch": epoch_key(partition.epoch), "layer": partition.layer}))
+    return epoch_key(partition.epoch)
+
+
+def range_tags(
+    partitions: Sequence[Partition], *, inserted: Sequence[str], anatomy: Anatomy
+) -> dict[str, str]:
+    """Run tags for the smallest range that covers the partitions; the assets skip what is current inside it.
+
+    `inserted` are the dynamic keys in the instance's order, which need not be the epochs' order.
+    """
+    places = sorted(inserted.index(epoch_key(p.epoch)) for p in partitions)
+    first, last = inserted[places[0]], inserted[places[-1]]
+    if partitions[0].asset in GRID:
+        first = str(dg.MultiPartitionKey({"epoch": first, "layer": anatomy.names[0]}))
+        last = str(dg.MultiPartitionKey({"epoch": last, "layer": anatomy.names[-1]}))
+    return {RANGE_START: first, RANGE_END: last}

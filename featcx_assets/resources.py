@@ -1,0 +1,26 @@
+"""Resources: where studies lie and on what device to compute. Neither changes a result."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+
+from featcx_core.store import Store, open_store
+
+
+def home() -> Path:
+    """The folder of all studies: `FEATCX_HOME`, by default `.featcx` in the current folder."""
+    return Path(os.environ.get("FEATCX_HOME", ".featcx")).resolve()
+
+
+class Workbench(dg.ConfigurableResource):
+    """Run-time settings of every asset."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    batch_size: int = 256
+    """Images at a time in forward passes."""
+
+    def store(self, study: str) -> Store:
+        """The artefacts of a registered study."""
+        return open_store(home(), study)

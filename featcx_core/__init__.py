@@ -1,0 +1,55 @@
+"""featcx_core: the measurements, as plain PyTorch and NumPy calls.
+
+Names load on first use, so that reading a study file or a result table does not import torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featcx_core.features.activations import record_activations as record_activations
+    from featcx_core.features.dictionary import Dictionary as Dictionary
+    from featcx_core.features.dictionary import encode as encode
+    from featcx_core.features.dictionary import fit_dictionary as fit_dictionary
+    from featcx_core.measures.complexity import complexity as complexity
+    from featcx_core.measures.decode_time import decode_time as decode_time
+    from featcx_core.measures.importance import importance as importance
+    from featcx_core.measures.similarity import linear_cka as linear_cka
+    from featcx_core.measures.similarity import pwcca as pwcca
+    from featcx_core.measures.similarity import svcca as svcca
+    from featcx_core.measures.v_information import v_information as v_information
+    from featcx_core.notebook import OpenStudy as OpenStudy
+    from featcx_core.notebook import open_study as open_study
+    from featcx_core.sources.training import train as train
+    from featcx_core.study import Study as Study
+    from featcx_core.study import load_study as load_study
+
+_HOMES = {
+    "Dictionary": "features.dictionary",
+    "OpenStudy": "notebook",
+    "Study": "study",
+    "complexity": "measures.complexity",
+    "decode_time": "measures.decode_time",
+    "encode": "features.dictionary",
+    "fit_dictionary": "features.dictionary",
+    "importance": "measures.importance",
+    "linear_cka": "measures.similarity",
+    "load_study": "study",
+    "open_study": "notebook",
+    "pwcca": "measures.similarity",
+    "record_activations": "features.activations",
+    "svcca": "measures.similarity",
+    "train": "sources.training",
+    "v_information": "measures.v_information",
+}
+__all__ = sorted(_HOMES)  # noqa: PLE0605 - one list serves lazy loading and star imports
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'featcx_core' has no attribute {name!r}")
+    return getattr(import_module(f"featcx_core.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,73 @@
+"""Anatomy: what was found in a network, so that later steps (and the web UI) need not load it.
+
+Written to `layers.json` beside the study file.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal["stem", "block", "penultimate", "other"]
+
+
+class Layer(BaseModel):
+    """One recorded layer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    layer: str
+    """Name from `model.named_modules()`."""
+    depth: int
+    """Place in forward order, 0 = first."""
+    role: Role
+    """`stem`, `block`, `penultimate` (what the head reads) or `other`."""
+    in_complexity: bool
+    """Whether it counts in K."""
+    kind: str
+    """Class name of the module."""
+    units: int
+    """Recorded numbers an image, after pooling."""
+    height: int
+    """Positions down, before pooling."""
+    width: int
+    """Positions across, before pooling."""
+    shortcut: Literal["", "identity", "projection"]
+    """For a residual block, what its shortcut is; empty elsewhere."""
+
+
+class Anatomy(BaseModel):
+    """A network's layers and head, and the input it was found with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    made_from: str
+    """Digest of the study's fields that decide it."""
+    layers: tuple[Layer, ...]
+    """In forward order."""
+    head: str
+    """Name of the last linear map."""
+    n_classes: int
+    """Its outputs."""
+    image_shape: tuple[int, int, int]
+    """(channel, height, width) of an input image."""
+
+    @property
+    def penultimate(self) -> str:
+        """Name of the layer that the head reads."""
+        return next(row.layer for row in self.layers if row.role == "penultimate")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the layers, in forward order."""
+        return [row.layer for row in self.layers]
+
+    @property
+    def in_complexity(self) -> list[str]:
+        """Names of the layers that count in K."""
+        return [row.layer for row in self.layers if row.in_complexity]
+
+
+def read_anatomy(path: Path) -> Anatomy:
+    """The anatomy in a `layers.json`."""
+    return Anatomy.model_validate_json(path.read_text(encoding="utf-8"))

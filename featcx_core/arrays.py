@@ -1,0 +1,31 @@
+"""Arrays in, the same kind of arrays out: every measure takes NumPy arrays or torch tensors."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+
+Array: TypeAlias = np.ndarray | torch.Tensor
+"""What every measure takes and gives back."""
+
+
+def as_tensors(*arrays: Any) -> tuple[list[torch.Tensor], Callable[[torch.Tensor], Any]]:
+    """Tensors that share memory with the arrays where possible, and the way back to the kind of the first one.
+
+    Anything that `numpy.asarray` reads (a Zarr array, a list) counts as NumPy. All tensors come on the device
+    of the first.
+    """
+    given_tensor = isinstance(arrays[0], torch.Tensor)
+    device = arrays[0].device if given_tensor else torch.device("cpu")
+    tensors = [a if isinstance(a, torch.Tensor) else torch.from_numpy(_writable(np.asarray(a))) for a in arrays]
+
+    def restore(tensor: torch.Tensor) -> Any:
+        return tensor if given_tensor else tensor.cpu().numpy()
+
+    return [t.to(device) for t in tensors], restore
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    # torch.from_numpy warns on read-only memory (a memory map, a pandas column); the copy is the price of silence.
+    return array if array.flags.writeable else array.copy()

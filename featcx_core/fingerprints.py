@@ -1,0 +1,102 @@
+"""Fingerprints: what every artefact is made from, as one digest.
+
+Same fingerprint, nothing to do. A fingerprint is a digest of the fields of the study that the artefact uses, of the
+fingerprints it is made from and of an integer code version. All of them follow from the study, the network's anatomy
+and the checkpoints' digests, so what is stale is known without opening a single array.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+
+from featcx_core.anatomy import Anatomy
+from featcx_core.study import Study
+
+CODE_VERSIONS = {
+    "training": 1,
+    "checkpoint": 1,
+    "activations": 1,
+    "dictionary_activations": 1,
+    "dictionary": 1,
+    "codes": 1,
+    "v_information": 1,
+    "reference_v_information": 1,
+    "complexity": 1,
+    "importance": 1,
+    "decode_time": 1,
+    "sedimentation": 1,
+    "correlations": 1,
+    "figures": 1,
+    "report": 1,
+}
+"""Raised by hand when an asset's result changes for the same input."""
+
+
+class Fingerprints:
+    """The expected fingerprint of every artefact of a study.
+
+    Args:
+        study: what is measured.
+        anatomy: the network's layers.
+        digests: digest of each checkpoint's tensors, by epoch.
+    """
+
+    def __init__(self, study: Study, anatomy: Anatomy, digests: Mapping[int, str]) -> None:
+        self.study = study
+        self.anatomy = anatomy
+        self.digests = dict(digests)
+        self.of = cache(self._of)
+
+    def _of(self, asset: str, epoch: int = -1, layer: str = "") -> str:
+        """Fingerprint of an asset's partition; KeyError where the epoch has no checkpoint."""
+        fields, inputs = self._made_from(asset, epoch, layer)
+        return combine(asset, self.study.digest(*fields), *inputs, partition=(epoch, layer))
+
+    def fields(self, asset: str) -> str:
+        """Digest of the fields that a table over all epochs uses; its other inputs are what is there."""
+        return self.study.digest(*_CROSS_EPOCH_FIELDS[asset])
+
+    def _made_from(self, asset: str, epoch: int, layer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The study's fields and the fingerprints that an artefact is made from."""
+        penultimate, reference = self.anatomy.penultimate, self.study.reference_epoch
+        match asset:
+            case "training":
+                return ("seed", "data", "model", "training"), ()
+            case "checkpoint":
+                return ("seed", "data", "model"), (self.digests[epoch],)
+            case "activations":
+                return ("activations.pooling", "activations.dtype"), (self.of("checkpoint", epoch),)
+            case "dictionary_activations":
+                fields = ("dictionary.images_per_class", "activations.dtype")
+                return fields, (self.of("checkpoint", epoch), penultimate)
+            case "dictionary":
+                fields = ("seed", "dictionary.method", "dictionary.scope", "dictionary.atoms_per_class")
+                return fields, (self.of("dictionary_activations", epoch),)
+            case "codes":
+                inputs = (self.of("dictionary", epoch), self.of("activations", epoch, penultimate))
+                return ("seed", "dictionary.l1", "dictionary.l2"), inputs
+            case "v_information":
+                return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch))
+            case "reference_v_information":
+                return _PROBE, (self.of("activations", epoch, layer), self.of("codes", reference))
+            case "complexity":
+                return (), tuple(self.of("v_information", epoch, name) for name in self.anatomy.in_complexity)
+            case "importance":
+                return (), (self.of("codes", epoch),)
+        raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")
+
+
+_PROBE = ("probe.penalties", "probe.groups")
+_CROSS_EPOCH_FIELDS = {
+    "decode_time": ("probe.reference_epoch", "training.epochs"),
+    "sedimentation": ("seed", "analyses.top_shares", "analyses.bootstrap"),
+    "correlations": ("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
+    "figures": ("name", "analyses"),
+    "report": ("name", "analyses"),
+}
+
+
+def combine(asset: str, *parts: str, partition: tuple[int, str] = (-1, "")) -> str:
+    """One digest of an asset's name, code version, partition and what it is made from."""
+    text = "\n".join([asset, str(CODE_VERSIONS[asset]), *map(str, partition), *parts])
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,219 @@
+"""What is stale: every artefact whose commit does not carry the fingerprint that the study expects today.
+
+The authority for the command line, the sensor, the assets and the views. Opens markers and file footers only, never
+an array, and imports no torch.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from featcx_core.fingerprints import Fingerprints, combine
+from featcx_core.sources.checkpoints import Survey, survey, training_is_whole
+from featcx_core.store import Store, epoch_key, footer
+from featcx_core.tables import TABLES
+
+GRID = ("activations", "v_information", "reference_v_information")
+"""Assets made once an epoch and layer."""
+EPOCHLY = ("checkpoint", "dictionary_activations", "dictionary", "codes", "complexity", "importance")
+"""Assets made once an epoch."""
+ONCE = ("training", "decode_time", "sedimentation", "correlations", "figures", "report")
+"""Assets made once a study."""
+ASSETS = (
+    "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
+    "reference_v_information", "complexity", "importance", "decode_time", "sedimentation", "correlations", "figures",
+    "report",
+)  # fmt: skip
+"""All assets, each after what it is made from."""
+NEEDS: dict[str, tuple[str, ...]] = {
+    "training": (),
+    "checkpoint": ("training",),
+    "activations": ("checkpoint",),
+    "dictionary_activations": ("checkpoint",),
+    "dictionary": ("dictionary_activations",),
+    "codes": ("dictionary", "activations"),
+    "v_information": ("activations", "codes"),
+    "reference_v_information": ("activations", "codes"),
+    "complexity": ("v_information",),
+    "importance": ("codes",),
+    "decode_time": ("v_information", "reference_v_information"),
+    "sedimentation": ("complexity", "importance"),
+    "correlations": ("complexity", "importance", "decode_time"),
+    "figures": ("checkpoint", "v_information", "correlations", "sedimentation", "decode_time"),
+    "report": ("figures",),
+}
+"""What each asset is made from."""
+
+
+class Partition(NamedTuple):
+    """One artefact: an asset's epoch and layer, where it has them."""
+
+    asset: str
+    """Name of the asset."""
+    epoch: int = -1
+    """Its epoch; -1 = all."""
+    layer: str = ""
+    """Its layer; empty = all."""
+
+    @property
+    def name(self) -> str:
+        """File name of its rows."""
+        match self.epoch, self.layer:
+            case -1, _:
+                return "all"
+            case epoch, "":
+                return epoch_key(epoch)
+            case epoch, layer:
+                return f"{epoch_key(epoch)}-{layer}"
+
+
+class State:
+    """What a study's store holds and lacks, at the moment of asking.
+
+    Args:
+        store: the study's artefacts.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.study = store.study
+        self.anatomy = store.anatomy
+        self.survey: Survey = survey(store)
+        self.prints = Fingerprints(store.study, self.anatomy, self.survey.digests)
+
+    @cached_property
+    def wanted(self) -> tuple[str, ...]:
+        """The assets that the study's analyses ask for."""
+        run = set(self.study.analyses.run)
+        optional = {"complexity", "importance", "decode_time", "sedimentation"}
+        return tuple(asset for asset in ASSETS if asset not in optional or asset in run)
+
+    def partitions(self, asset: str) -> Iterator[Partition]:
+        """All partitions that an asset has, given the checkpoints that are there."""
+        if asset in ONCE:
+            yield Partition(asset)
+            return
+        for epoch in sorted(self.survey.digests):
+            if asset in EPOCHLY:
+                yield Partition(asset, epoch)
+            elif asset != "reference_v_information" or self._has_reference(epoch):
+                yield from (Partition(asset, epoch, layer) for layer in self.anatomy.names)
+
+    def _has_reference(self, epoch: int) -> bool:
+        # At the reference epoch itself the own concepts are the reference concepts.
+        return self.study.reference_epoch in self.survey.digests and epoch != self.study.reference_epoch
+
+    def is_current(self, partition: Partition) -> bool:
+        """Whether the committed artefact was made from what the study expects today."""
+        asset, epoch, layer = partition
+        if asset == "training":
+            return training_is_whole(self.store, self.prints.of("training"))
+        if asset in ONCE:
+            return self.committed(partition) == self.cross_epoch(asset)
+        return self.committed(partition) == self.prints.of(asset, epoch, layer)
+
+    def committed(self, partition: Partition) -> str | None:
+        """Fingerprint of what is committed; None where nothing (or only a part) is."""
+        asset, epoch, layer = partition
+        store = self.store
+        match asset:
+            case "activations":
+                parts = [store.committed(store.activations(epoch, layer))]
+                if epoch == self.study.reference_epoch and layer == self.anatomy.penultimate:
+                    parts.append(store.committed(store.positions(epoch)))
+            case "dictionary_activations":
+                parts = [store.committed(store.dictionary_activations(epoch))]
+            case "dictionary":
+                parts = [store.committed(store.dictionary(epoch))]
+            case "codes":
+                rows = [_digest(store, table, partition.name) for table in ("dictionaries", "concepts")]
+                parts = [store.committed(store.codes(epoch)), *rows]
+            case "checkpoint":
+                parts = [_digest(store, "epochs", partition.name)]
+            case "v_information" | "reference_v_information":
+                parts = [_digest(store, "v_information", table_partition(partition))]
+            case "figures":
+                parts = [store.committed(store.figures)]
+            case "report":
+                parts = [store.committed(store.report)]
+            case _:
+                parts = [_digest(store, asset, partition.name)]
+        return parts[0] if len(set(parts)) == 1 else None
+
+    def cross_epoch(self, asset: str) -> str:
+        """Fingerprint of an asset over all epochs: made from what is there and current, be it all epochs or some."""
+        return combine(asset, self.prints.fields(asset), *self.inputs(asset))
+
+    def inputs(self, asset: str) -> tuple[str, ...]:
+        """Fingerprints of the current partitions that an asset over all epochs is made from, sorted."""
+        found: list[str] = []
+        for need in NEEDS[asset]:
+            if need not in self.wanted:
+                continue
+            if need in ONCE:
+                found.append(self.cross_epoch(need))
+            else:
+                found.extend(self.prints.of(*p) for p in self.partitions(need) if p in self.current)
+        return tuple(sorted(found))
+
+    @cached_property
+    def current(self) -> frozenset[Partition]:
+        """The partitions of epochs that need not be made again."""
+        assets = (asset for asset in ASSETS if asset not in ONCE)
+        return frozenset(p for asset in assets for p in self.partitions(asset) if self.is_current(p))
+
+    def stale(self, asset: str) -> list[Partition]:
+        """Partitions to be made."""
+        if asset in ONCE:
+            return [p for p in self.partitions(asset) if not self.is_current(p)]
+        return [p for p in self.partitions(asset) if p not in self.current]
+
+    def is_ready(self, partition: Partition) -> bool:
+        """Whether everything that a partition is made from is there."""
+        asset, epoch, layer = partition
+        if asset in ONCE:
+            return asset == "training" or bool(self.inputs(asset))
+        here: list[Partition] = []
+        match asset:
+            case "codes":
+                here = [Partition("dictionary", epoch), Partition("activations", epoch, self.anatomy.penultimate)]
+            case "v_information":
+                here = [Partition("activations", epoch, layer), Partition("codes", epoch)]
+            case "reference_v_information":
+                here = [Partition("activations", epoch, layer), Partition("codes", self.study.reference_epoch)]
+            case "complexity":
+                here = [Partition("v_information", epoch, name) for name in self.anatomy.in_complexity]
+            case "dictionary" | "importance":
+                here = [Partition(need, epoch) for need in NEEDS[asset]]
+            case "activations" | "dictionary_activations":
+                here = [Partition("checkpoint", epoch)]
+        return all(p in self.current for p in here)
+
+    def visible(self) -> set[tuple[str, str]]:
+        """(table, fingerprint) of every row that the views may show.
+
+        A table over all epochs stays visible while a further epoch is on its way: each of its inputs must still be
+        expected, but it need not have all of them.
+        """
+        expected = {asset: {self.prints.of(*p) for p in self.partitions(asset)} for asset in ASSETS if asset not in ONCE}
+        pairs = {("layers", self.anatomy.made_from)}
+        for name, table in TABLES.items():
+            for asset in {table.asset, "reference_v_information" if name == "v_information" else table.asset}:
+                pairs |= {(name, digest) for digest in expected.get(asset, ())}
+        valid = set().union(*expected.values())
+        for asset in ("decode_time", "sedimentation", "correlations"):
+            made = footer(self.store.table(asset, "all"))
+            if made and made[1] <= valid and made[0] == combine(asset, self.prints.fields(asset), *sorted(made[1])):
+                pairs.add((asset, made[0]))
+                valid = valid | {made[0]}
+        return pairs
+
+
+def table_partition(partition: Partition) -> str:
+    """File name of a partition's rows; own and reference concepts share a table, not a file."""
+    return f"reference-{partition.name}" if partition.asset == "reference_v_information" else partition.name
+
+
+def _digest(store: Store, table: str, partition: str) -> str | None:
+    made = store.table_fingerprint(table, partition)
+    return made[0] if made else None

@@ -1,0 +1,109 @@
+"""What follows from all epochs together: time to decode, sedimentation, correlations."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from featcx_core.measures.correlations import correlation
+from featcx_core.measures.decode_time import decode_time, first_epoch
+from featcx_core.measures.sedimentation import sedimentation
+from featcx_core.staleness import Partition, State, table_partition
+from featcx_core.store import Store, epoch_key
+
+CONTROLS = ("prevalence_fraction", "variance")
+"""What partial correlations hold fixed."""
+
+
+def make_decode_time(store: Store) -> pd.DataFrame:
+    """Λ of the reference epoch's concepts, over the checkpoints 1 … reference; writes its rows."""
+    state = State(store)
+    reference, layer = store.study.reference_epoch, store.anatomy.penultimate
+    curves: dict[int, pd.Series] = {}
+    for epoch in sorted(state.survey.digests):
+        asset = "v_information" if epoch == reference else "reference_v_information"
+        partition = Partition(asset, epoch, layer)
+        if 1 <= epoch <= reference and partition in state.current:
+            rows = store.read_partition("v_information", table_partition(partition))
+            curves[epoch] = rows[rows["kind"] == "concept"].set_index("concept")["v_information"]
+    if reference not in curves:
+        raise ValueError(f"no V-information at the reference epoch {reference}; materialise it first")
+    epochs = np.array(sorted(curves))
+    by_epoch = np.stack([curves[epoch].to_numpy() for epoch in epochs])
+    first = first_epoch(by_epoch, epochs)
+    frame = pd.DataFrame(
+        {
+            "reference_epoch": reference,
+            "concept": curves[reference].index,
+            "decode_time": decode_time(by_epoch),
+            "first_epoch": pd.array(np.where(first < 0, None, first), dtype="Int64"),
+        }
+    )
+    _write(state, "decode_time", frame)
+    return frame
+
+
+def make_sedimentation(store: Store) -> pd.DataFrame:
+    """Mean K by epoch, of all concepts and of the most important ones, with bands; writes its rows."""
+    state, analyses = State(store), store.study.analyses
+    parts = []
+    for epoch, concepts in _by_epoch(state):
+        groups = sedimentation(
+            concepts["complexity"].to_numpy(),
+            concepts["importance"].to_numpy(),
+            shares=analyses.top_shares,
+            n_bootstrap=analyses.bootstrap,
+            seed=store.study.seed,
+        )
+        parts.append(pd.DataFrame(groups).assign(epoch=epoch))
+    frame = pd.concat(parts, ignore_index=True)
+    _write(state, "sedimentation", frame)
+    return frame
+
+
+def make_correlations(store: Store) -> pd.DataFrame:
+    """K with Γ at every epoch and K with Λ at the reference epoch, raw and partial; writes its rows."""
+    state = State(store)
+    rows: list[dict[str, object]] = []
+    for epoch, concepts in _by_epoch(state):
+        rows.extend(_correlations(store, epoch, concepts, y="importance"))
+        if epoch == store.study.reference_epoch and state.is_current(Partition("decode_time")):
+            late = store.read_partition("decode_time", "all", columns=["concept", "decode_time"])
+            rows.extend(_correlations(store, epoch, concepts.merge(late, on="concept"), y="decode_time"))
+    frame = pd.DataFrame(rows)
+    _write(state, "correlations", frame)
+    return frame
+
+
+def _correlations(store: Store, epoch: int, concepts: pd.DataFrame, *, y: str) -> Iterator[dict[str, object]]:
+    x_values, y_values = concepts["complexity"].to_numpy(), concepts[y].to_numpy()
+    for method in ("spearman", "pearson"):
+        for controls in ((), CONTROLS):
+            found = correlation(
+                x_values,
+                y_values,
+                method=method,
+                controls=concepts[list(controls)].to_numpy() if controls else None,
+                n_bootstrap=store.study.analyses.bootstrap,
+                seed=store.study.seed,
+            )
+            keys = {"epoch": epoch, "x": "complexity", "y": y, "method": method, "controls": ",".join(controls)}
+            yield {**keys, **found._asdict()}
+
+
+def _by_epoch(state: State) -> Iterator[tuple[int, pd.DataFrame]]:
+    """K, Γ and the controls of the concepts of each epoch whose results are current."""
+    store = state.store
+    for epoch in sorted(state.survey.digests):
+        if state.current.issuperset(Partition(asset, epoch) for asset in ("complexity", "importance", "codes")):
+            key = epoch_key(epoch)
+            own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])
+            gamma = store.read_partition("importance", key, columns=["concept", "importance"])
+            concepts = store.read_partition("concepts", key, columns=["concept", *CONTROLS])
+            own = own[own["kind"] == "concept"].drop(columns="kind")
+            yield epoch, own.merge(gamma, on="concept").merge(concepts, on="concept")
+
+
+def _write(state: State, table: str, frame: pd.DataFrame) -> None:
+    fingerprint, inputs = state.cross_epoch(table), state.inputs(table)
+    state.store.write_table(table, "all", frame, fingerprint=fingerprint, inputs=inputs)

@@ -1,0 +1,218 @@
+"""An epoch's dictionary and the codes of its probe images, with the controls that stand beside them."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import zarr
+from jaxtyping import Float
+
+from featcx_core.features.activations import class_positions, open_activations
+from featcx_core.features.dictionary import (
+    Dictionary,
+    alive,
+    dictionary_quality,
+    fit_class_dictionaries,
+    hoyer,
+    random_atoms,
+)
+from featcx_core.features.nnls import nnls
+from featcx_core.sources.checkpoints import fingerprints, read_head
+from featcx_core.sources.images import load_data
+from featcx_core.store import Store, epoch_key
+from featcx_core.tables import KINDS
+
+N_RANDOM_DIRECTIONS = 100
+_IMAGES_AT_ONCE = 512
+
+
+def make_dictionary(store: Store, *, epoch: int, device: str = "auto") -> Dictionary:
+    """Fit an epoch's dictionary on the positions of its dictionary images and commit it."""
+    study = store.study
+    n_classes = len(load_data(study).class_names)
+    classes = range(n_classes) if study.dictionary.scope == "class" else [-1]
+    dictionary = fit_class_dictionaries(
+        class_positions(store, epoch=epoch, device=device),
+        n_atoms=study.dictionary.atoms_per_class,
+        classes=list(classes),
+        seed=study.seed,
+    )
+    fingerprint = fingerprints(store).of("dictionary", epoch)
+    with store.writing(store.dictionary(epoch), fingerprint=fingerprint) as draft:
+        group = zarr.create_group(store=str(draft), attributes={"method": dictionary.method})
+        for name in ("atoms", "class_of", "relative_error", "n_iterations", "dead"):
+            group.create_array(name, data=np.asarray(getattr(dictionary, name)))
+    return dictionary
+
+
+def read_dictionary(store: Store, *, epoch: int) -> Dictionary:
+    """An epoch's committed dictionary. Raises ValueError when there is none."""
+    group = _committed(store, "dictionary", epoch)
+    arrays = {name: np.asarray(group[name]) for name in Dictionary._fields if name != "method"}
+    return Dictionary(method=str(group.attrs["method"]), **arrays)
+
+
+def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
+    """Encode the probe images in an epoch's dictionary, commit the codes and write `concepts` and `dictionaries`.
+
+    Beside the concepts' codes: those of random non-negative directions (same encoder) and the class logits. Returns
+    the row of `dictionaries`.
+    """
+    study, anatomy = store.study, store.anatomy
+    dictionary = read_dictionary(store, epoch=epoch)
+    acts = open_activations(store, epoch=epoch, layer=anatomy.penultimate)
+    weight, bias = read_head(store.checkpoint(epoch), anatomy)
+    directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
+    fingerprint = fingerprints(store).of("codes", epoch)
+    n_fit = int(acts.attrs["n_fit"])  # type: ignore[arg-type]
+    kkt = 0.0
+    with store.writing(store.codes(epoch), fingerprint=fingerprint) as draft:
+        group = zarr.create_group(store=str(draft), attributes={"n_fit": n_fit})
+        widths = {"concept": len(dictionary.atoms), "random_direction": len(directions), "class_logit": len(bias)}
+        for kind, width in widths.items():
+            shape, chunks = (acts.shape[0], width), (min(_IMAGES_AT_ONCE, acts.shape[0]), width)
+            group.create_array(kind, shape=shape, chunks=chunks, dtype="float32")
+        for start in range(0, acts.shape[0], _IMAGES_AT_ONCE):
+            chunk = np.asarray(acts[start : start + _IMAGES_AT_ONCE], dtype=np.float32)
+            rows = slice(start, start + len(chunk))
+            concepts = nnls(chunk, dictionary.atoms, l1=study.dictionary.l1, l2=study.dictionary.l2)
+            kkt = max(kkt, float(concepts.kkt_residual.max()))
+            group["concept"][rows] = concepts.codes
+            group["random_direction"][rows] = nnls(
+                chunk, directions, l1=study.dictionary.l1, l2=study.dictionary.l2
+            ).codes
+            group["class_logit"][rows] = chunk @ weight + bias
+        codes = np.asarray(group["concept"])
+    _write_concepts(store, epoch, dictionary, codes, n_fit=n_fit, fingerprint=fingerprint)
+    return _write_quality(store, epoch, dictionary, codes, np.asarray(acts), kkt=kkt, fingerprint=fingerprint)
+
+
+def open_codes(store: Store, *, epoch: int) -> zarr.Array:
+    """Codes of the probe images, (image, concept); the first `n_fit` rows are the fit half."""
+    return _committed(store, "codes", epoch)["concept"]
+
+
+class CodeReader(NamedTuple):
+    """Codes of every kind, side by side, rows by rows."""
+
+    group: zarr.Group
+    """The epoch's committed codes."""
+    units: zarr.Array
+    """Its penultimate activations: the kind `unit`."""
+    n_fit: int
+    """Images of the fit half."""
+    kinds: tuple[str, ...]
+    """Which kinds, in order."""
+    shift: int
+    """`shuffled`: image i gets the code of the image `shift` further, within its half (their order is random)."""
+
+    @classmethod
+    def open(cls, store: Store, *, epoch: int, kinds: tuple[str, ...] = KINDS) -> "CodeReader":
+        """The committed codes of an epoch. Raises ValueError when there are none."""
+        group = _committed(store, "codes", epoch)
+        units = open_activations(store, epoch=epoch, layer=store.anatomy.penultimate)
+        n_fit = int(group.attrs["n_fit"])  # type: ignore[arg-type]
+        shortest = min(n_fit, units.shape[0] - n_fit)
+        shift = int(np.random.default_rng(store.study.seed).integers(shortest // 4 + 1, 3 * shortest // 4 + 1))
+        return cls(group, units, n_fit, kinds, shift)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Codes of each kind."""
+        as_stored = {"shuffled": "concept"}
+        return {
+            kind: self.units.shape[1] if kind == "unit" else self.group[as_stored.get(kind, kind)].shape[1]
+            for kind in self.kinds
+        }
+
+    @property
+    def index(self) -> pd.DataFrame:
+        """Kind and number of every column."""
+        parts = [pd.DataFrame({"kind": kind, "concept": np.arange(width)}) for kind, width in self.widths.items()]
+        return pd.concat(parts, ignore_index=True)
+
+    def rows(self, start: int, stop: int) -> Float[np.ndarray, "image concept"]:
+        """Codes of the images from start up to stop, which lie in one half."""
+        return np.concatenate([self._rows(kind, start, stop) for kind in self.kinds], axis=1)
+
+    def _rows(self, kind: str, start: int, stop: int) -> np.ndarray:
+        if kind == "unit":
+            return np.asarray(self.units[start:stop], dtype=np.float32)
+        if kind != "shuffled":
+            return np.asarray(self.group[kind][start:stop])
+        low, high = (0, self.n_fit) if start < self.n_fit else (self.n_fit, self.units.shape[0])
+        first = low + (start - low + self.shift) % (high - low)
+        ahead = np.asarray(self.group["concept"][first : min(high, first + stop - start)])
+        return np.concatenate([ahead, np.asarray(self.group["concept"][low : low + stop - start - len(ahead)])])
+
+    def chunks(self, half: str) -> Iterator[tuple[int, int]]:
+        """Rows of the `fit` or `score` half, a chunk at a time."""
+        low, high = (0, self.n_fit) if half == "fit" else (self.n_fit, self.units.shape[0])
+        return ((start, min(high, start + _IMAGES_AT_ONCE)) for start in range(low, high, _IMAGES_AT_ONCE))
+
+    def alive(self) -> np.ndarray:
+        """(column,) whether a code is non-zero on enough images of both halves to be measured."""
+        active = {
+            half: sum(np.count_nonzero(self.rows(*chunk), axis=0) for chunk in self.chunks(half))
+            for half in ("fit", "score")
+        }
+        return np.asarray((active["fit"] >= 10) & (active["score"] >= 10))
+
+
+def _write_concepts(
+    store: Store, epoch: int, dictionary: Dictionary, codes: np.ndarray, *, n_fit: int, fingerprint: str
+) -> None:
+    names = load_data(store.study).class_names
+    frame = pd.DataFrame(
+        {
+            "epoch": epoch,
+            "concept": np.arange(codes.shape[1]),
+            "class_id": dictionary.class_of,
+            "class_name": ["all" if c < 0 else names[c] for c in dictionary.class_of],
+            "prevalence_fraction": (codes > 0).mean(axis=0),
+            "variance": codes.var(axis=0, dtype=np.float64),
+            "hoyer": hoyer(dictionary.atoms),
+            "alive": alive(codes[:n_fit], codes[n_fit:]),
+        }
+    )
+    store.write_table("concepts", epoch_key(epoch), frame, fingerprint=fingerprint)
+
+
+def _write_quality(
+    store: Store,
+    epoch: int,
+    dictionary: Dictionary,
+    codes: np.ndarray,
+    acts: np.ndarray,
+    *,
+    kkt: float,
+    fingerprint: str,
+) -> pd.DataFrame:
+    weight, bias = read_head(store.checkpoint(epoch), store.anatomy)
+    quality = dictionary_quality(acts.astype(np.float32), codes, dictionary.atoms, weight, bias)
+    concepts = store.read_partition("concepts", epoch_key(epoch))
+    frame = pd.DataFrame(
+        {
+            "epoch": [epoch],
+            "method": [dictionary.method],
+            "n_concepts": [len(dictionary.atoms)],
+            "relative_error": [quality.relative_error],
+            "explained_variance": [quality.explained_variance],
+            "predictions_kept_fraction": [quality.predictions_kept_fraction],
+            "l0": [quality.l0],
+            "code_hoyer": [quality.code_hoyer],
+            "dead": [int((~concepts["alive"]).sum())],
+            "kkt_residual": [kkt],
+            "fit_relative_error": [float(np.sqrt(np.mean(np.square(dictionary.relative_error))))],
+        }
+    )
+    store.write_table("dictionaries", epoch_key(epoch), frame, fingerprint=fingerprint)
+    return frame
+
+
+def _committed(store: Store, asset: str, epoch: int) -> zarr.Group:
+    folder = store.dictionary(epoch) if asset == "dictionary" else store.codes(epoch)
+    if store.committed(folder) is None:
+        raise ValueError(f"epoch {epoch}: no {asset} yet at {folder}; materialise {asset} first")
+    return zarr.open_group(str(folder), mode="r")

@@ -1,0 +1,106 @@
+"""The figures of a study and its report."""
+
+import numpy as np
+import zarr
+from matplotlib.figure import Figure
+
+from featcx_core.features.nnls import nnls
+from featcx_core.figures.canvas import png
+from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
+from featcx_core.figures.gallery import StudyTables, gallery
+from featcx_core.figures.report import render_report
+from featcx_core.sources.images import load_data
+from featcx_core.staleness import State
+from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.store import Store, write_bytes
+
+N_TOP_IMAGES = 8
+
+
+def make_figures(store: Store) -> dict[str, bytes]:
+    """Draw every figure of the study's tables and the sheet of concepts; commits them as PNG files."""
+    state = State(store)
+    fingerprint = state.cross_epoch("figures")
+    store.write_current(state.visible())
+    tables = read_tables(store)
+    figures = gallery(tables, reference_epoch=store.study.reference_epoch)
+    figures["concept_sheet"] = _sheet(store, tables)
+    pictures = {name: png(figure) for name, figure in figures.items()}
+    with store.writing(store.figures, fingerprint=fingerprint) as draft:
+        draft.mkdir()
+        for name, picture in pictures.items():
+            (draft / f"{name}.png").write_bytes(picture)
+    return pictures
+
+
+def make_report(store: Store) -> str:
+    """Write the study's report, one HTML file with its pictures inside; returns it."""
+    state = State(store)
+    fingerprint = state.cross_epoch("report")
+    study, anatomy = store.study, store.anatomy
+    tables = read_tables(store)
+    data = load_data(study)
+    facts = {
+        "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes",
+        "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
+        "network": f"{study.model.source}, {len(anatomy.layers)} recorded layers, {len(anatomy.in_complexity)} in K",
+        "checkpoints": f"{len(tables.epochs)}: epochs {', '.join(map(str, sorted(tables.epochs['epoch'])))}",
+        "dictionary": f"{study.dictionary.atoms_per_class} atoms a class, seed {study.seed}",
+    }
+    pictures = {path.stem: path.read_bytes() for path in sorted(store.figures.glob("*.png"))}
+    html = render_report(
+        tables, study=study.name, facts=facts, reference_epoch=study.reference_epoch, figures=pictures
+    )
+    write_bytes(store.report / "index.html", html.encode())
+    store.mark(store.report, fingerprint=fingerprint)
+    return html
+
+
+def read_tables(store: Store) -> StudyTables:
+    """The visible rows of every table."""
+    columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
+    frames = {}
+    for name in StudyTables._fields:
+        wanted = ["study", *columns[name]] if name in columns else None
+        frames[name] = store.read_table(name, columns=wanted)
+    return StudyTables(**frames)
+
+
+def _sheet(store: Store, tables: StudyTables) -> Figure:
+    """Top images of concepts along the spectrum of the reference epoch, with heat maps from the positions' codes."""
+    epoch = store.study.reference_epoch
+    chosen = choose_concepts(tables.complexity, epoch=epoch)
+    if not chosen:
+        return concept_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), labels=[])
+    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, chosen])
+    top = np.argsort(-codes, axis=0, kind="stable")[:N_TOP_IMAGES].T  # (concept, rank)
+    images, heat = _pictures(store, top), _heat_maps(store, top, chosen)
+    labels = concept_labels(
+        chosen,
+        epoch=epoch,
+        complexity=tables.complexity,
+        concepts=tables.concepts,
+        importance=tables.importance,
+        decode_time=tables.decode_time,
+    )
+    return concept_sheet(images, heat, labels=labels)
+
+
+def _pictures(store: Store, top: np.ndarray) -> np.ndarray:
+    data = load_data(store.study)
+    probe = np.concatenate([data.split["fit"], data.split["score"]])
+    return data.images[probe[top]]
+
+
+def _heat_maps(store: Store, top: np.ndarray, chosen: list[int]) -> np.ndarray:
+    """(concept, rank, height, width): each position's code of the concept."""
+    epoch, dictionary_settings = store.study.reference_epoch, store.study.dictionary
+    positions = zarr.open_array(str(store.positions(epoch)), mode="r")
+    layer = next(row for row in store.anatomy.layers if row.layer == store.anatomy.penultimate)
+    shown, place = np.unique(top, return_inverse=True)
+    acts = np.asarray(positions.oindex[shown], dtype=np.float32)  # (image, position, unit)
+    atoms = read_dictionary(store, epoch=epoch).atoms
+    flat = nnls(acts.reshape(-1, acts.shape[2]), atoms, l1=dictionary_settings.l1, l2=dictionary_settings.l2).codes
+    maps = flat[:, chosen].reshape(len(shown), layer.height, layer.width, len(chosen))
+    by_rank = maps[place.reshape(top.shape)]  # (concept, rank, height, width, chosen)
+    return np.stack([by_rank[i, ..., i] for i in range(len(chosen))])

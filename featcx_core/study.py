@@ -1,0 +1,264 @@
+"""Study: the one typed description of what is measured, read from a TOML file.
+
+Everything that determines a number is a field here. Device, batch size of the analysis and workers are not:
+they change no result beyond float tolerance.
+"""
+
+import difflib
+import hashlib
+import json
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+
+class StudyError(ValueError):
+    """A study file that cannot be used; the message is one line for the person who wrote it."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+Share = Annotated[float, Field(gt=0, le=1)]
+"""A share of a whole."""
+
+Size = Annotated[int | float, Field(gt=0)]
+"""A count (an integer) or a share of the images (below 1)."""
+
+
+class Split(_Part):
+    """How the images are divided: seeded, stratified by label, disjoint."""
+
+    train: Size = 3500
+    """Trains the network and feeds the dictionary."""
+    fit: Size = 500
+    """Probe images on which the probes are fitted."""
+    score: Size = 500
+    """Probe images on which the probes are scored."""
+    test: Size = 500
+    """Only for accuracy and loss."""
+
+
+class Data(_Part):
+    """The images."""
+
+    source: str = "packaged:mnist5k"
+    """`packaged:mnist5k`, or `npz:PATH` with arrays `images` (image, [channel,] height, width) and `labels`."""
+    split: Split = Split()
+    """Sizes of the four disjoint parts."""
+
+
+class Model(_Part):
+    """The network."""
+
+    source: str = "builtin:small_resnet"
+    """`builtin:small_resnet`, `torchvision:NAME` or `package.module:factory`."""
+    arguments: dict[str, Any] = {}
+    """Keyword arguments of the factory."""
+
+
+class Optimizer(_Part):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"] = "sgd"
+    """Which optimizer."""
+    lr: Annotated[float, Field(gt=0)] = 0.2
+    """Learning rate; with a schedule its peak."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum."""
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """L2 penalty, on weights of two and more dimensions only (not on biases and normalisation)."""
+    nesterov: bool = True
+    """Nesterov's momentum."""
+
+
+class Training(_Part):
+    """How the network is trained; a checkpoint is written before the first epoch and after each."""
+
+    epochs: Annotated[int, Field(ge=1, le=999_999)] = 12
+    """Passes over the training images."""
+    optimizer: Optimizer = Optimizer()
+    """The optimizer and its settings."""
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    """Learning rate over the steps."""
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    """Images a step; part of the result, unlike the batch sizes of the analysis."""
+
+
+class Activations(_Part):
+    """What is recorded."""
+
+    layers: Literal["auto"] | tuple[str, ...] = "auto"
+    """`auto`: stem, every residual block and the penultimate layer; or module names, wildcards allowed."""
+    pooling: Annotated[str, Field(pattern=r"^(gap|grid:[1-9])$")] = "gap"
+    """`gap`: mean over positions; `grid:p`: p x p adaptive means. The penultimate layer is always what the head reads."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """Storage precision; float16 for stores beyond about 1 GB an epoch."""
+
+
+class Dictionary(_Part):
+    """How concepts are found."""
+
+    method: Literal["auto", "nmf"] = "auto"
+    """`nmf`: non-negative matrix factorisation, for non-negative activations."""
+    scope: Literal["class", "all"] = "class"
+    """`class`: atoms for each class on its own images; `all`: one dictionary over all images."""
+    atoms_per_class: Annotated[int, Field(ge=1)] = 10
+    """Concepts a class (with scope `all`: concepts)."""
+    images_per_class: Annotated[int, Field(ge=1)] = 500
+    """Cap on the images a class whose positions feed the dictionary."""
+    keep_positions_gb: Annotated[float, Field(ge=0)] = 2.0
+    """An epoch's positions beyond this are streamed into the fit and not stored."""
+    l1: Annotated[float, Field(ge=0)] = 1e-3
+    """Sparsity of the codes, relative to each image's norm."""
+    l2: Annotated[float, Field(ge=0)] = 1e-6
+    """Ridge on the codes; makes them unique."""
+
+
+class Penalties(_Part):
+    """Ridge penalties tried, log-spaced, times trace(X'X)/units."""
+
+    count: Annotated[int, Field(ge=1)] = 20
+    """How many."""
+    low: Annotated[float, Field(gt=0)] = 1e-6
+    """Smallest."""
+    high: Annotated[float, Field(gt=0)] = 1e3
+    """Largest."""
+
+
+class Probe(_Part):
+    """How V-information is measured."""
+
+    penalties: Penalties = Penalties()
+    """The grid from which generalised cross-validation chooses, for each layer and concept."""
+    groups: Annotated[int, Field(ge=2)] = 20
+    """Jackknife groups of the score half."""
+    reference_epoch: Literal["last_trained"] | Annotated[int, Field(ge=1)] = "last_trained"
+    """Whose concepts are followed through all epochs."""
+
+
+Analysis = Literal["complexity", "importance", "decode_time", "sedimentation"]
+
+
+class Analyses(_Part):
+    """What is analysed."""
+
+    run: tuple[Analysis, ...] = ("complexity", "importance", "decode_time", "sedimentation")
+    """The analyses; what they need is made as well."""
+    top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
+    """Groups of most important concepts that sedimentation follows."""
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Resamples behind every interval."""
+
+    @model_validator(mode="after")
+    def _sedimentation_needs_both(self) -> "Analyses":
+        missing = {"complexity", "importance"} - set(self.run)
+        if "sedimentation" in self.run and missing:
+            raise ValueError(f"sedimentation needs {' and '.join(sorted(missing))} in analyses.run")
+        return self
+
+
+class Study(_Part):
+    """One data set, one training run and one configuration of the analysis."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+    """First part of every asset key and the column `study` of every row."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Behind every choice of chance."""
+    data: Data = Data()
+    """The images."""
+    model: Model = Model()
+    """The network."""
+    training: Training = Training()
+    """How it is trained."""
+    activations: Activations = Activations()
+    """What is recorded."""
+    dictionary: Dictionary = Dictionary()
+    """How concepts are found."""
+    probe: Probe = Probe()
+    """How V-information is measured."""
+    analyses: Analyses = Analyses()
+    """What is analysed."""
+
+    @model_validator(mode="after")
+    def _name_is_free(self) -> "Study":
+        if self.name == "dagster":
+            raise ValueError("the name dagster is taken by the folder of run history; choose another")
+        reference = self.probe.reference_epoch
+        if isinstance(reference, int) and reference > self.training.epochs:
+            raise ValueError(f"probe.reference_epoch = {reference} is beyond training.epochs = {self.training.epochs}")
+        return self
+
+    @property
+    def reference_epoch(self) -> int:
+        """The epoch whose concepts are followed; a checkpoint that lands later never moves it."""
+        wanted = self.probe.reference_epoch
+        return self.training.epochs if wanted == "last_trained" else wanted
+
+    def digest(self, *fields: str) -> str:
+        """Digest of the named fields (dotted, `dictionary.l1`), the basis of what is stale."""
+        values: dict[str, Any] = {}
+        for field in fields:
+            value: Any = self
+            for part in field.split("."):
+                value = getattr(value, part)
+            values[field] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+        return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def packaged_studies() -> dict[str, Path]:
+    """Study files that come with featcx, by name."""
+    folder = Path(str(files("featcx_core"))) / "studies"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_study(name: str | Path) -> Study:
+    """The study of a TOML file, or a packaged one by its name.
+
+    Raises StudyError when there is no such study or the file is not a valid one.
+    """
+    path = packaged_studies().get(str(name), Path(name))
+    if not path.is_file():
+        known = ", ".join(packaged_studies())
+        raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: not valid TOML: {error}") from None
+    try:
+        study = Study.model_validate(values)
+    except ValidationError as error:
+        raise StudyError(f"{path}: " + "; ".join(_plain(e) for e in error.errors())) from None
+    return _with_absolute_source(study, path.parent)
+
+
+def _with_absolute_source(study: Study, folder: Path) -> Study:
+    # A path in a study file is relative to that file; the registered copy lies elsewhere.
+    kind, _, rest = study.data.source.partition(":")
+    if kind != "npz" or Path(rest).is_absolute():
+        return study
+    data = study.data.model_copy(update={"source": f"npz:{(folder / rest).resolve()}"})
+    return study.model_copy(update={"data": data})
+
+
+def _plain(error: Any) -> str:
+    *parents, key = [str(part) for part in error["loc"]] or [""]
+    where = ".".join([*parents, key])
+    if error["type"] == "extra_forbidden":
+        valid = _fields_at(parents)
+        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(valid)}"
+        return f"unknown key {where}; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
+
+
+def _fields_at(parents: list[str]) -> list[str]:
+    part: Any = Study
+    for name in parents:
+        part = part.model_fields[name].annotation
+    return list(part.model_fields)

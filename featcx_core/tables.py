@@ -1,0 +1,211 @@
+"""The result tables: what one row is, and each column's meaning, unit and range.
+
+The only place where column names are spelt out: the files on disk, the database's views and comments, the web UI's
+column schemas and the checks all follow from here.
+"""
+
+from typing import Literal, NamedTuple
+
+Dtype = Literal["string", "int64", "float64", "bool", "list<float>"]
+
+KINDS = ("concept", "random_direction", "shuffled", "class_logit", "unit")
+"""What a code can be: a concept, or one of the controls."""
+
+
+class Column(NamedTuple):
+    """One column."""
+
+    name: str
+    """Carries the unit where there is one (`_fraction`, `_seconds`)."""
+    dtype: Dtype
+    """Type on disk."""
+    description: str
+    """One sentence, with direction."""
+    low: float | None = None
+    """Smallest value allowed."""
+    high: float | None = None
+    """Largest value allowed."""
+    nullable: bool = False
+    """Whether a value may be missing (and the description says when)."""
+
+
+class Table(NamedTuple):
+    """One result table."""
+
+    name: str
+    """Name of its folder and of its view."""
+    row: str
+    """One row per …"""
+    asset: str
+    """The asset that writes it."""
+    keys: tuple[str, ...]
+    """Columns that together are unique within a study."""
+    columns: tuple[Column, ...]
+    """All columns, in order."""
+
+
+_STUDY = Column("study", "string", "Name of the study.")
+_FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was made from.")
+_EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0)
+_CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0)
+_KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
+
+
+def _table(name: str, row: str, asset: str, keys: tuple[str, ...], *columns: Column) -> Table:
+    return Table(name, row, asset, keys, (_STUDY, *columns, _FINGERPRINT))
+
+
+def _share(name: str, description: str, *, nullable: bool = False) -> Column:
+    return Column(name, "float64", description, 0.0, 1.0, nullable)
+
+
+def _real(
+    name: str, description: str, low: float | None = None, high: float | None = None, *, nullable: bool = False
+) -> Column:
+    return Column(name, "float64", description, low, high, nullable)
+
+
+def _count(name: str, description: str, low: float = 0) -> Column:
+    return Column(name, "int64", description, low)
+
+
+_ALL = (
+    _table(
+        "epochs",
+        "One row per checkpoint.",
+        "checkpoint",
+        ("epoch",),
+        _EPOCH,
+        _real("train_loss", "Mean cross-entropy on the training images, in nats.", 0),
+        _share("train_accuracy", "Share of training images classified rightly."),
+        _real("test_loss", "Mean cross-entropy on the held-out test images, in nats.", 0),
+        _share("test_accuracy", "Share of held-out test images classified rightly."),
+        _real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0, nullable=True),
+        Column("digest", "string", "Digest of the checkpoint's tensors."),
+    ),
+    _table(
+        "layers",
+        "One row per recorded layer.",
+        "activations",
+        ("layer",),
+        Column("layer", "string", "Module name."),
+        _count("depth", "Place in forward order; 0 = first."),
+        Column("role", "string", "stem, block, penultimate (what the head reads) or other."),
+        Column("in_complexity", "bool", "Whether the layer counts in K."),
+        Column("kind", "string", "Class of the module."),
+        _count("units", "Recorded numbers an image.", 1),
+        _count("height", "Positions down before pooling.", 1),
+        _count("width", "Positions across before pooling.", 1),
+        Column("shortcut", "string", "identity or projection for a residual block; empty elsewhere."),
+    ),
+    _table(
+        "dictionaries",
+        "One row per epoch's dictionary.",
+        "codes",
+        ("epoch",),
+        _EPOCH,
+        Column("method", "string", "How the atoms were fitted."),
+        _count("n_concepts", "Atoms.", 1),
+        _real("relative_error", "||A - Z D|| / ||A|| of the probe images' penultimate activations.", 0),
+        _real("explained_variance", "1 - residual variance / variance of the same; 1 = all.", None, 1),
+        _share("predictions_kept_fraction", "Share of top-1 predictions kept when Z D replaces the activations."),
+        _real("l0", "Mean number of active concepts an image.", 0),
+        _share("code_hoyer", "Mean Hoyer sparsity of the codes; 1 = one concept an image."),
+        _count("dead", "Concepts active on too few images to be measured."),
+        _real("kkt_residual", "Largest optimality residual of the codes, relative to the image's norm.", 0),
+        _real("fit_relative_error", "||A - Z D|| / ||A|| of the factorisation on the dictionary images' positions.", 0),
+    ),
+    _table(
+        "concepts",
+        "One row per concept of an epoch's dictionary.",
+        "codes",
+        ("epoch", "concept"),
+        _EPOCH,
+        _CONCEPT,
+        _count("class_id", "Class whose images it was fitted on; -1 = all.", -1),
+        Column("class_name", "string", "Name of that class."),
+        _share("prevalence_fraction", "Share of probe images on which the concept is active."),
+        _real("variance", "Population variance of the code over the probe images.", 0),
+        _share("hoyer", "Hoyer sparsity of the atom over units; 1 = a single unit."),
+        Column("alive", "bool", "Active on at least 10 fit and 10 score images; others have null scores."),
+    ),
+    _table(
+        "v_information",
+        "One row per (epoch, layer, dictionary epoch, kind, concept).",
+        "v_information",
+        ("epoch", "layer", "dictionary_epoch", "kind", "concept"),
+        _EPOCH,
+        Column("layer", "string", "Module name."),
+        Column("dictionary_epoch", "int64", "Epoch whose dictionary the concept belongs to.", 0),
+        _KIND,
+        _CONCEPT,
+        _share("v_information", "Linearly decodable share of the code's variance; 1 = all; null if dead.", nullable=True),
+        _real("standard_error", "Jackknife error before clipping; null if dead.", 0, nullable=True),
+        _real("penalty", "Chosen ridge penalty (centred activations, standardised code).", 0, nullable=True),
+        _real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0, nullable=True),
+        Column("jackknife", "list<float>", "Unclipped value without each group of score images.", nullable=True),
+    ),
+    _table(
+        "complexity",
+        "One row per (epoch, kind, concept) of the epoch's own dictionary.",
+        "complexity",
+        ("epoch", "kind", "concept"),
+        _EPOCH,
+        _KIND,
+        _CONCEPT,
+        _share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
+        _real("standard_error", "Jackknife error of K, layers' covariance included.", 0, nullable=True),
+        _real("complexity_as_printed", "1 - mean of Var(z)·R² (unbounded below); kind concept only.", None, 1, nullable=True),
+    ),
+    _table(
+        "importance",
+        "One row per (epoch, concept) of the epoch's own dictionary.",
+        "importance",
+        ("epoch", "concept"),
+        _EPOCH,
+        _CONCEPT,
+        _real("importance", "Γ: mean |contribution to the predicted class's logit|.", 0),
+        _real("signed_importance", "Mean contribution with its sign; negative = inhibitor."),
+        _share("prevalence_fraction", "Share of probe images on which the concept is active."),
+    ),
+    _table(
+        "decode_time",
+        "One row per concept of the reference epoch.",
+        "decode_time",
+        ("concept",),
+        Column("reference_epoch", "int64", "Epoch whose concepts are followed.", 1),
+        _CONCEPT,
+        _share("decode_time", "Λ: 0 = available early in training, 1 = late; null if dead.", nullable=True),
+        Column("first_epoch", "int64", "First epoch at half the reference's V-information.", 0, None, True),
+    ),
+    _table(
+        "sedimentation",
+        "One row per (epoch, group of concepts).",
+        "sedimentation",
+        ("epoch", "group_name"),
+        _EPOCH,
+        Column("group_name", "string", "all, or the most important share: top_1pct, top_5pct, top_10pct."),
+        _count("n_concepts", "Concepts in the group.", 1),
+        _share("mean_complexity", "Mean K of the group."),
+        _share("low", "2.5 % bootstrap percentile over concepts."),
+        _share("high", "97.5 % bootstrap percentile over concepts."),
+    ),
+    _table(
+        "correlations",
+        "One row per (epoch, x, y, method, controls).",
+        "correlations",
+        ("epoch", "x", "y", "method", "controls"),
+        _EPOCH,
+        Column("x", "string", "First property of a concept."),
+        Column("y", "string", "Second property."),
+        Column("method", "string", "spearman or pearson."),
+        Column("controls", "string", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
+        _real("value", "Correlation over concepts; null where undefined.", -1, 1, nullable=True),
+        _real("low", "2.5 % bootstrap percentile over concepts.", -1, 1, nullable=True),
+        _real("high", "97.5 % bootstrap percentile over concepts.", -1, 1, nullable=True),
+        _count("n", "Concepts behind it."),
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+"""The catalogue, by name."""
