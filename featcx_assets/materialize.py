@@ -15,6 +15,9 @@ from featcx_core.store import Store, epoch_key
 from featcx_core.study import Study
 from featcx_core.tables import TABLES, Dtype
 
+FAILURES = "failures"
+"""Metadata of a failed step: epoch -> reason, one line."""
+
 Metadata = dict[str, Any]
 Make = Callable[[Store, int, list[str], Workbench], None]
 """Makes an epoch's stale layers (an empty name where the asset has no layers)."""
@@ -53,9 +56,11 @@ def stepwise(study: Study, anatomy: Anatomy, step: Step) -> dg.AssetsDefinition:
     )
     def made(context: dg.AssetExecutionContext, workbench: Workbench) -> None:
         store = workbench.store(name)
-        failures = list(_make_epochs(context, store, step, workbench))
+        failures = dict(_make_epochs(context, store, step, workbench))
         if failures:
-            raise dg.Failure(description="; ".join(failures), allow_retries=False)
+            reasons = dg.MetadataValue.json({str(epoch): reason for epoch, reason in failures.items()})
+            text = "; ".join(failures.values())
+            raise dg.Failure(description=text, metadata={FAILURES: reasons}, allow_retries=False)
 
     return made
 
@@ -64,15 +69,13 @@ def declaration(
     study: Study, asset: str, group: str, kinds: set[str], description: str, tables: tuple[str, ...]
 ) -> dict[str, Any]:
     """What every asset declares: key, place in the graph, description, column schemas."""
-    needs = [need for need in NEEDS[asset] if need not in GRID or asset in (*GRID, *EPOCHLY)]
     return {
         "key": dg.AssetKey([study.name, asset]),
-        "deps": [_dep(study, asset, need) for need in NEEDS[asset]] if needs or NEEDS[asset] else [],
+        "deps": [_dep(study, asset, need) for need in NEEDS[asset]],
         "group_name": group,
         "kinds": kinds,
         "description": description,
         "metadata": {"dagster/column_schema": _columns(tables)} if tables else {},
-        "owners": [],
     }
 
 
@@ -83,22 +86,20 @@ def _dep(study: Study, asset: str, need: str) -> dg.AssetDep:
         return dg.AssetDep(key)
     if asset not in partitioned or (asset, need) == ("reference_v_information", "codes"):
         return dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping())
-    if asset in GRID and need not in GRID:
-        return dg.AssetDep(key, partition_mapping=dg.MultiToSingleDimensionPartitionMapping("epoch"))
-    if asset in EPOCHLY and need in GRID:
+    if (asset in GRID) != (need in GRID):
         return dg.AssetDep(key, partition_mapping=dg.MultiToSingleDimensionPartitionMapping("epoch"))
     return dg.AssetDep(key)
 
 
 def _make_epochs(
     context: dg.AssetExecutionContext, store: Store, step: Step, workbench: Workbench
-) -> Iterator[str]:
-    """Make what is stale; yields a line for every epoch that could not be made, after finishing the others."""
+) -> Iterator[tuple[int, str]]:
+    """Make what is stale; yields every epoch that could not be made with the reason, and goes on with the others."""
     for epoch, asked in groupby(partitions_of(context, step.asset), key=lambda p: p.epoch):
         with store.lock(f"epoch-{epoch_key(epoch)}"):
             state = State(store)
             if epoch in state.survey.bad or epoch not in state.survey.digests:
-                yield state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint {store.checkpoint(epoch)}")
+                yield epoch, state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint {store.checkpoint(epoch)}")
                 continue
             known = set(state.partitions(step.asset))
             stale = [p for p in asked if p in known and not state.is_current(p)]
@@ -108,7 +109,7 @@ def _make_epochs(
             try:
                 step.make(store, epoch, [p.layer for p in stale], workbench)
             except (ValueError, OSError) as error:
-                yield f"epoch {epoch}: {error}"
+                yield epoch, f"epoch {epoch}: {error}"
                 continue
         for partition in stale:
             metadata = {"fingerprint": state.prints.of(*partition), **step.describe(store, partition)}

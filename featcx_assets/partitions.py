@@ -55,9 +55,7 @@ def partition_key(partition: Partition) -> str:
     return epoch_key(partition.epoch)
 
 
-def range_tags(
-    partitions: Sequence[Partition], *, inserted: Sequence[str], anatomy: Anatomy
-) -> dict[str, str]:
+def range_tags(partitions: Sequence[Partition], *, inserted: Sequence[str], anatomy: Anatomy) -> dict[str, str]:
     """Run tags for the smallest range that covers the partitions; the assets skip what is current inside it.
 
     `inserted` are the dynamic keys in the instance's order, which need not be the epochs' order.

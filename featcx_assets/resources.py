@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from featcx_core.store import Store, open_store
+from featcx_core.study import load_study, packaged_studies
 
 
 def home() -> Path:
@@ -22,5 +23,10 @@ class Workbench(dg.ConfigurableResource):
     """Images at a time in forward passes."""
 
     def store(self, study: str) -> Store:
-        """The artefacts of a registered study."""
+        """The artefacts of a study; a packaged one is registered on first use."""
+        if study in packaged_studies() and not (home() / study / "study.toml").exists():
+            from featcx_core.sources.register import register
+
+            text = packaged_studies()[study].read_text(encoding="utf-8")
+            return register(load_study(study), home=home(), text=text)
         return open_store(home(), study)

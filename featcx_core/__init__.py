@@ -42,7 +42,7 @@ _HOMES = {
     "train": "sources.training",
     "v_information": "measures.v_information",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605 - one list serves lazy loading and star imports
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict
 
 Role = Literal["stem", "block", "penultimate", "other"]
 
+MADE_FROM = ("data.source", "model", "activations.layers", "activations.pooling")
+"""The study's fields that decide a network's anatomy."""
+
 
 class Layer(BaseModel):
     """One recorded layer."""
@@ -51,6 +54,8 @@ class Anatomy(BaseModel):
     """Its outputs."""
     image_shape: tuple[int, int, int]
     """(channel, height, width) of an input image."""
+    parameters: dict[str, tuple[int, ...]]
+    """Name and shape of every tensor of a checkpoint, so that one is checked without loading the network."""
 
     @property
     def penultimate(self) -> str:

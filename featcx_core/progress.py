@@ -14,6 +14,6 @@ class Progress(Protocol):
         """The same items, shown under `desc`."""
 
 
-def silent(iterable: Iterable[T], *, desc: str) -> Iterable[T]:  # noqa: ARG001 - the protocol's argument
+def silent(iterable: Iterable[T], *, desc: str) -> Iterable[T]:
     """The same items, not shown."""
     return iterable

@@ -153,8 +153,17 @@ class State:
             if need in ONCE:
                 found.append(self.cross_epoch(need))
             else:
-                found.extend(self.prints.of(*p) for p in self.partitions(need) if p in self.current)
+                found.extend(self.prints.of(*p) for p in self.partitions(need) if self._feeds(asset, p))
         return tuple(sorted(found))
+
+    def _feeds(self, asset: str, partition: Partition) -> bool:
+        if asset == "decode_time":  # reads one layer of the epochs up to the reference
+            in_time = 1 <= partition.epoch <= self.study.reference_epoch
+            if not in_time or partition.layer != self.anatomy.penultimate:
+                return False
+            if partition.asset == "v_information" and partition.epoch != self.study.reference_epoch:
+                return False
+        return partition in self.current
 
     @cached_property
     def current(self) -> frozenset[Partition]:
@@ -172,6 +181,8 @@ class State:
         """Whether everything that a partition is made from is there."""
         asset, epoch, layer = partition
         if asset in ONCE:
+            if asset == "decode_time":
+                return Partition("v_information", self.study.reference_epoch, self.anatomy.penultimate) in self.current
             return asset == "training" or bool(self.inputs(asset))
         here: list[Partition] = []
         match asset:
@@ -195,7 +206,8 @@ class State:
         A table over all epochs stays visible while a further epoch is on its way: each of its inputs must still be
         expected, but it need not have all of them.
         """
-        expected = {asset: {self.prints.of(*p) for p in self.partitions(asset)} for asset in ASSETS if asset not in ONCE}
+        of_epochs = (asset for asset in ASSETS if asset not in ONCE)
+        expected = {asset: {self.prints.of(*p) for p in self.partitions(asset)} for asset in of_epochs}
         pairs = {("layers", self.anatomy.made_from)}
         for name, table in TABLES.items():
             for asset in {table.asset, "reference_v_information" if name == "v_information" else table.asset}:

@@ -95,7 +95,7 @@ class Activations(_Part):
     layers: Literal["auto"] | tuple[str, ...] = "auto"
     """`auto`: stem, every residual block and the penultimate layer; or module names, wildcards allowed."""
     pooling: Annotated[str, Field(pattern=r"^(gap|grid:[1-9])$")] = "gap"
-    """`gap`: mean over positions; `grid:p`: p x p adaptive means. The penultimate layer is always what the head reads."""
+    """`gap`: mean over positions; `grid:p`: p x p adaptive means. The penultimate layer stays what the head reads."""
     dtype: Literal["float32", "float16"] = "float32"
     """Storage precision; float16 for stores beyond about 1 GB an epoch."""
 

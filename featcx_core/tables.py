@@ -139,7 +139,7 @@ _ALL = (
         Column("dictionary_epoch", "int64", "Epoch whose dictionary the concept belongs to.", 0),
         _KIND,
         _CONCEPT,
-        _share("v_information", "Linearly decodable share of the code's variance; 1 = all; null if dead.", nullable=True),
+        _share("v_information", "Linearly decodable share of a code's variance; null if dead.", nullable=True),
         _real("standard_error", "Jackknife error before clipping; null if dead.", 0, nullable=True),
         _real("penalty", "Chosen ridge penalty (centred activations, standardised code).", 0, nullable=True),
         _real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0, nullable=True),
@@ -155,7 +155,7 @@ _ALL = (
         _CONCEPT,
         _share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
         _real("standard_error", "Jackknife error of K, layers' covariance included.", 0, nullable=True),
-        _real("complexity_as_printed", "1 - mean of Var(z)·R² (unbounded below); kind concept only.", None, 1, nullable=True),
+        _real("complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1, nullable=True),
     ),
     _table(
         "importance",
@@ -176,7 +176,7 @@ _ALL = (
         Column("reference_epoch", "int64", "Epoch whose concepts are followed.", 1),
         _CONCEPT,
         _share("decode_time", "Λ: 0 = available early in training, 1 = late; null if dead.", nullable=True),
-        Column("first_epoch", "int64", "First epoch at half the reference's V-information.", 0, None, True),
+        Column("first_epoch", "int64", "First epoch at half the reference's V-information.", 0, nullable=True),
     ),
     _table(
         "sedimentation",

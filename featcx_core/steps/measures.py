@@ -45,9 +45,7 @@ def _v_information(
     penalties = Penalties(probe.penalties.count, probe.penalties.low, probe.penalties.high)
     result = v_information_streamed(fit, chunks("score"), penalties=penalties, groups=probe.groups)
     n_concepts = codes.widths["concept"]
-    everything = fit.only(slice(n_concepts)).merge(
-        Moments.over((x, z[:, :n_concepts]) for x, z in chunks("score"))
-    )
+    everything = fit.only(slice(n_concepts)).merge(Moments.over((x, z[:, :n_concepts]) for x, z in chunks("score")))
     printed = np.full(len(codes.index), np.nan)
     printed[:n_concepts] = as_printed(everything)
     dead = ~codes.alive()

@@ -48,9 +48,7 @@ def make_report(store: Store) -> str:
         "dictionary": f"{study.dictionary.atoms_per_class} atoms a class, seed {study.seed}",
     }
     pictures = {path.stem: path.read_bytes() for path in sorted(store.figures.glob("*.png"))}
-    html = render_report(
-        tables, study=study.name, facts=facts, reference_epoch=study.reference_epoch, figures=pictures
-    )
+    html = render_report(tables, study=study.name, facts=facts, reference_epoch=study.reference_epoch, figures=pictures)
     write_bytes(store.report / "index.html", html.encode())
     store.mark(store.report, fingerprint=fingerprint)
     return html

@@ -1,0 +1,134 @@
+"""When checkpoints land: a sensor asks for exactly what depends on them, a schedule refreshes what spans all epochs."""
+
+import hashlib
+import json
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from featcx_assets.partitions import epochs_name, range_tags, register_epochs
+from featcx_assets.resources import home
+from featcx_assets.stages import STAGES, Stage, Work, work
+from featcx_core.staleness import ONCE, State
+from featcx_core.store import Store, open_store
+from featcx_core.study import Study, StudyError
+
+EPOCH_STAGES = tuple(stage for stage in STAGES if stage.assets[0] not in ONCE)
+"""What the sensor asks for; training is started by people, curves over all epochs by the schedule."""
+CROSS_EPOCH = STAGES[-1]
+
+
+def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
+    """Registers checkpoints that landed and asks, stage by stage, for what is stale; no checkpoint, nothing to do."""
+
+    @dg.sensor(
+        name=f"{study.name}_checkpoints",
+        target=dg.AssetSelection.groups("sources", "features", "measures") & dg.AssetSelection.key_prefixes(study.name),
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=f"New checkpoints in the folder of study {study.name}: registers them and asks for what is stale.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        try:
+            store = open_store(home(), study.name)
+            state = State(store)
+        except (StudyError, OSError) as error:
+            return dg.SkipReason(str(error))
+        asked: dict[str, str] = json.loads(context.cursor or "{}")
+        _say_bad(context, state, asked)
+        if is_being_run(store):
+            return dg.SkipReason("`featcx run` is at work on this study")
+        if _under_way(context.instance, study.name):
+            return dg.SkipReason("a run of this study is under way")
+        register_epochs(context.instance, study.name, state.survey.digests)
+        for stage in EPOCH_STAGES:
+            todo = work(state, stage)
+            if todo and asked.get(stage.name) != _key(state, todo):
+                asked[stage.name] = _key(state, todo)
+                request = _request(context.instance, store, todo, run_key=None)
+                return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
+        return dg.SensorResult(skip_reason="nothing is stale", cursor=json.dumps(asked))
+
+    return sensor
+
+
+def refresh_schedule(study: Study) -> dg.ScheduleDefinition:
+    """Refreshes curves, figures and report of all epochs when one of their inputs changed."""
+
+    @dg.schedule(
+        name=f"{study.name}_across_epochs",
+        cron_schedule="*/5 * * * *",
+        target=dg.AssetSelection.assets(*[dg.AssetKey([study.name, asset]) for asset in CROSS_EPOCH.assets]),
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Curves, figures and report of study {study.name} over all epochs, when an input changed.",
+    )
+    def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            store = open_store(home(), study.name)
+            state = State(store)
+        except (StudyError, OSError) as error:
+            return dg.SkipReason(str(error))
+        if is_being_run(store) or _under_way(context.instance, study.name):
+            return dg.SkipReason("a run of this study is under way")
+        todo = work(state, CROSS_EPOCH)
+        return _request(context.instance, store, todo) if todo else dg.SkipReason("nothing is stale")
+
+    return schedule
+
+
+def is_being_run(store: Store) -> bool:
+    """Whether `featcx run` is at work on a study."""
+    path = store.lock_path("run")
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _request(instance: dg.DagsterInstance, store: Store, todo: Work, *, run_key: str | None = None) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run_key,
+        asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
+        tags=run_tags(instance, store, todo),
+    )
+
+
+def run_tags(instance: dg.DagsterInstance, store: Store, todo: Work) -> dict[str, str]:
+    """Tags of the run of a stage: its study and, where it has partitions, their range."""
+    tags = {"featcx/study": store.study.name, "featcx/stage": todo.stage.name}
+    if todo.stage.assets[0] in ONCE:
+        return tags
+    inserted = instance.get_dynamic_partitions(epochs_name(store.study.name))
+    return tags | range_tags(todo.partitions, inserted=inserted, anatomy=store.anatomy)
+
+
+def _under_way(instance: dg.DagsterInstance, study: str) -> bool:
+    statuses = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
+    stages = [stage.name for stage in EPOCH_STAGES] + [CROSS_EPOCH.name]
+    runs = instance.get_runs(dg.RunsFilter(statuses=statuses, tags={"featcx/study": study, "featcx/stage": stages}))
+    return bool(runs)
+
+
+def _key(state: State, todo: Work) -> str:
+    """Names what is to be made and from what: the same work is asked for once, a failure is not tried for ever."""
+    prints = sorted(state.prints.of(*p) for p in todo.partitions)
+    return hashlib.sha256("\n".join(prints).encode()).hexdigest()[:16]
+
+
+def _say_bad(context: dg.SensorEvaluationContext, state: State, asked: dict[str, str]) -> None:
+    """Name broken checkpoints once, not at every tick."""
+    bad = "; ".join(state.survey.bad.values())
+    if bad and asked.get("bad") != bad:
+        context.log.error("left out: %s", bad)
+    asked["bad"] = bad
+
+
+__all__ = ["Stage", "checkpoint_sensor", "is_being_run", "refresh_schedule", "run_tags"]

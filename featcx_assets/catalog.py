@@ -1,0 +1,56 @@
+"""The database: views over the Parquet files of all studies, with a comment on every column.
+
+It holds no data and is replaced whole, so that queries work while runs are writing.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from featcx_core.store import replacing
+from featcx_core.study import StudyError
+from featcx_core.tables import TABLES, Table
+
+
+def database(home: Path) -> Path:
+    """Where the views are."""
+    return home / "featcx.duckdb"
+
+
+def write_catalog(home: Path) -> Path:
+    """Write the views over all studies of a home; returns the database's path."""
+    path = database(home)
+    with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
+        for table in TABLES.values():
+            for statement in _statements(home, table):
+                connection.execute(statement)
+    return path
+
+
+def connect(home: Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the views of a home. Raises StudyError where there is no study yet."""
+    if not any(home.glob("*/tables/current.parquet")):
+        raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
+    if not database(home).exists():
+        write_catalog(home)
+    return duckdb.connect(str(database(home)), read_only=True)
+
+
+def _statements(home: Path, table: Table) -> Iterator[str]:
+    rows, current = _quoted(home / "*/tables" / table.name / "*.parquet"), _quoted(home / "*/tables/current.parquet")
+    columns = ", ".join(column.name for column in table.columns)
+    yield f"""
+        CREATE VIEW {table.name} AS
+        SELECT {columns} FROM read_parquet({rows}, union_by_name = true)
+        SEMI JOIN (
+            SELECT study, fingerprint FROM read_parquet({current}) WHERE table_name = {_quoted(table.name)}
+        ) USING (study, fingerprint)
+    """
+    yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.row)}"
+    for column in table.columns:
+        yield f"COMMENT ON COLUMN {table.name}.{column.name} IS {_quoted(column.description)}"
+
+
+def _quoted(text: str | Path) -> str:
+    return "'" + str(text).replace("'", "''") + "'"

@@ -1,0 +1,41 @@
+"""Asset checks: every table against its own description, and what must hold for the numbers to be believed."""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from featcx_assets.resources import Workbench
+from featcx_core.study import Study
+from featcx_core.tables import TABLES, Table
+from featcx_core.verification import Finding, penultimate_says_more, predictions_kept, shuffled_say_nothing, table_rows
+
+Check = Callable[..., Finding]
+
+
+def checks(study: Study) -> list[dg.AssetChecksDefinition]:
+    """The checks of a study's assets."""
+    return [
+        *(_table_check(study, table) for table in TABLES.values() if table.name != "layers"),
+        _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
+        _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
+        _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
+    ]
+
+
+def _table_check(study: Study, table: Table) -> dg.AssetChecksDefinition:
+    def rows(store: object) -> Finding:
+        return table_rows(store, table)  # type: ignore[arg-type]
+
+    return _check(study, table.asset, f"{table.name}_rows_are_valid", rows)
+
+
+def _check(study: Study, asset: str, name: str, find: Check) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=dg.AssetKey([study.name, asset]), name=name, description=find.__doc__)
+    def check(workbench: Workbench) -> dg.AssetCheckResult:
+        finding = find(workbench.store(study.name))
+        severity = dg.AssetCheckSeverity.ERROR if finding.is_error else dg.AssetCheckSeverity.WARN
+        return dg.AssetCheckResult(
+            passed=finding.passed, severity=severity, description=finding.says, metadata=dict(finding.numbers)
+        )
+
+    return check

@@ -1,0 +1,217 @@
+"""The command line: results on stdout, progress on stderr, exit code 2 with one line for bad input."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featcx_assets.resources import home
+from featcx_core.staleness import ASSETS, State
+from featcx_core.store import Store, open_store
+from featcx_core.study import Study, StudyError, load_study, packaged_studies
+from featcx_core.tables import TABLES
+
+
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except StudyError as error:
+            raise _bad_input(str(error)) from None
+        except PermissionError as error:
+            where = f"{error.filename}: {error.strerror}"
+            raise _bad_input(f"cannot write to {where}; choose another FEATCX_HOME") from None
+
+
+def _bad_input(message: str) -> click.ClickException:
+    error = click.ClickException(message)
+    error.exit_code = 2
+    return error
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="featcx")
+def main() -> None:
+    """What a vision model has learned, from simple to complex: when, where, and how much it relies on it.
+
+    Everything lies under FEATCX_HOME (default: ./.featcx).
+    """
+
+
+@main.command()
+@click.argument("study", default="mnist")
+@click.option("--epochs", help="Only these epochs: 3 or 0,5-8.")
+@click.option("--only", multiple=True, type=click.Choice(ASSETS), help="Only this asset and what it needs; repeatable.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps; changes no result.")
+@click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
+def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, as_json: bool) -> None:
+    """Make everything of STUDY that is missing or stale.
+
+    STUDY is the name of a packaged or registered study, or a path to a study file.
+    """
+    chosen = _epochs(epochs)
+    store = _registered(study)
+    from featcx_assets.runner import run_study
+
+    outcome = run_study(store, only=only, epochs=chosen, device=device, say=_progress)
+    from featcx_assets.summary import summary_lines, summary_values
+
+    if as_json:
+        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(store)}
+        click.echo(json.dumps(values, indent=1))
+    else:
+        click.echo(f"{store.study.name}: {outcome.made} partitions made" if outcome.made else _nothing_to_do(store))
+        for line in summary_lines(store):
+            click.echo(line)
+    for line in outcome.failures:
+        click.echo(f"failed: {line}", err=True)
+    if outcome.failures:
+        sys.exit(1 if outcome.broken else 2)
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the web UI on this machine.")
+def ui(port: int) -> None:
+    """Open the web UI: the asset graph, every partition, pictures; runs what lands and what is scheduled."""
+    from featcx_assets.dagster_home import environment
+
+    click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "featcx_assets.definitions"]
+    arguments = ["--host", "127.0.0.1", "--port", str(port)]
+    sys.exit(subprocess.run([*command, *arguments], env=environment(home()), check=False).returncode)
+
+
+@main.command()
+@click.argument("query")
+@click.option("--json", "output", flag_value="json", help="A list of objects.")
+@click.option("--csv", "output", flag_value="csv", help="Comma-separated values.")
+def sql(query: str, output: str | None) -> None:
+    """Ask the result tables with SQL (DuckDB); works while runs are writing."""
+    import duckdb
+
+    from featcx_assets.catalog import connect
+
+    with connect(home()) as connection:
+        try:
+            found = connection.sql(query)
+        except duckdb.Error as error:
+            raise _bad_input(str(error).strip()) from None
+        if found is None:
+            return
+        if output == "csv":
+            click.echo(found.df().to_csv(index=False), nl=False)
+        elif output == "json":
+            click.echo(found.df().to_json(orient="records", indent=1))
+        else:
+            found.show(max_width=10_000, max_rows=200)
+
+
+@main.command()
+@click.argument("study", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(study: str | None, *, as_json: bool) -> None:
+    """What is made, stale or missing, by asset."""
+    names = [study] if study else sorted(path.parent.name for path in home().glob("*/study.toml"))
+    if not names:
+        raise _bad_input(f"no study in {home()} yet; `featcx run` makes the first")
+    found = {name: _state_of(open_store(home(), name)) for name in names}
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for name, rows in found.items():
+        click.echo(f"{name}")
+        for row in rows["assets"]:
+            click.echo(f"  {row['asset']:<26}{row['current']:>6} of {row['partitions']:<6}{row['note']}")
+        for line in rows["bad_checkpoints"]:
+            click.echo(f"  bad checkpoint: {line}")
+
+
+@main.command()
+@click.argument("model")
+@click.option("--image", default="3x224x224", show_default=True, help="Channels x height x width of an input image.")
+@click.option("--classes", default=1000, show_default=True, help="Number of classes.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
+    """What is found in MODEL: layers, blocks, shortcuts, head. MODEL is builtin:…, torchvision:… or package.module:…"""
+    try:
+        channels, height, width = (int(part) for part in image.split("x"))
+    except ValueError:
+        raise _bad_input(f"--image: wanted CxHxW, for instance 3x224x224, got {image!r}") from None
+    from featcx_core.sources.layers import resolve_anatomy
+    from featcx_core.sources.models import build_model
+
+    shape = (channels, height, width)
+    study = Study.model_validate({"name": "layers", "model": {"source": model}})
+    anatomy = resolve_anatomy(build_model(study, n_classes=classes, image_shape=shape), study, image_shape=shape)
+    if as_json:
+        click.echo(anatomy.model_dump_json(indent=1))
+        return
+    click.echo(f"{'layer':<28}{'role':<13}{'kind':<22}{'units':>6}  {'positions':<10}{'shortcut'}")
+    for row in anatomy.layers:
+        place = f"{row.height}x{row.width}"
+        click.echo(f"{row.layer:<28}{row.role:<13}{row.kind:<22}{row.units:>6}  {place:<10}{row.shortcut}")
+    click.echo(f"head: {anatomy.head}, {anatomy.n_classes} classes")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def tables(*, as_json: bool) -> None:
+    """The result tables: what a row is, and every column's meaning."""
+    if as_json:
+        spec = {name: {**t._asdict(), "columns": [c._asdict() for c in t.columns]} for name, t in TABLES.items()}
+        click.echo(json.dumps(spec, indent=1))
+        return
+    for table in TABLES.values():
+        click.echo(f"{table.name}: {table.row} Key: {', '.join(table.keys)}.")
+        for column in table.columns:
+            click.echo(f"  {column.name:<28}{column.dtype:<13}{column.description}")
+
+
+def _registered(name: str) -> Store:
+    """The store of a study file, or of a registered or packaged study, brought up to the file."""
+    from featcx_core.sources.register import register
+
+    kept = home() / name / "study.toml"
+    path = kept if kept.is_file() else packaged_studies().get(name, Path(name))
+    study = load_study(path if path.is_file() else name)
+    return register(study, home=home(), text=path.read_text(encoding="utf-8"))
+
+
+def _epochs(text: str | None) -> set[int]:
+    if not text:
+        return set()
+    try:
+        return set(_spans(text.split(",")))
+    except ValueError:
+        raise _bad_input(f"--epochs: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
+
+
+def _spans(parts: Iterable[str]) -> Iterable[int]:
+    for part in parts:
+        first, _, last = part.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _progress(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def _nothing_to_do(store: Store) -> str:
+    return f"{store.study.name}: nothing to do, everything is current"
+
+
+def _state_of(store: Store) -> dict[str, Any]:
+    state = State(store)
+    rows = []
+    for asset in state.wanted:
+        everything = list(state.partitions(asset))
+        stale = state.stale(asset)
+        made = [p for p in stale if asset != "training" and state.committed(p) is not None]
+        note = f"{len(made)} stale, {len(stale) - len(made)} missing" if stale else ""
+        count = len(everything) - len(stale)
+        rows.append({"asset": asset, "partitions": len(everything), "current": count, "note": note})
+    return {"assets": rows, "bad_checkpoints": list(state.survey.bad.values())}

@@ -1,0 +1,76 @@
+"""Assets over all epochs: time to decode, sedimentation, correlations, and what is shown of them."""
+
+from collections.abc import Callable
+
+import dagster as dg
+
+from featcx_assets.catalog import write_catalog
+from featcx_assets.materialize import Metadata, declaration, picture, table_metadata
+from featcx_assets.resources import Workbench
+from featcx_core.staleness import Partition, State
+from featcx_core.store import Store
+from featcx_core.study import Study
+
+
+def assets(study: Study) -> list[dg.AssetsDefinition]:
+    """What follows from all epochs together."""
+    rows = {
+        "decode_time": "Λ: 0 = available early in training, 1 = late. One row per concept of the reference epoch.",
+        "sedimentation": "Mean K by epoch, of all and of the most important concepts. One row per (epoch, group).",
+        "correlations": "K with Γ and with Λ, raw and partial. One row per (epoch, x, y, method, controls).",
+    }
+    return [
+        *(_asset(study, name, "dynamics", {"parquet"}, text, (name,), _table) for name, text in rows.items()),
+        _asset(study, "figures", "report", {"matplotlib"}, "Every figure of the report, as PNG files.", (), _figures),
+        _asset(study, "report", "report", {"html"}, "The study's report, one HTML file.", (), _report),
+    ]
+
+
+Make = Callable[[Store, str], Metadata]
+
+
+def _asset(
+    study: Study, name: str, group: str, kinds: set[str], text: str, tables: tuple[str, ...], make: Make
+) -> dg.AssetsDefinition:
+    @dg.asset(**declaration(study, name, group, kinds, text, tables), pool="compute")
+    def over_epochs(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult:
+        store = workbench.store(study.name)
+        with store.lock(name):
+            state = State(store)
+            if not state.is_ready(Partition(name)):
+                raise dg.Failure(description=f"{name}: nothing to make it from yet; materialise what it needs first")
+            if state.is_current(Partition(name)):
+                context.log.info("nothing to do, the fingerprint is current")
+                return dg.MaterializeResult(metadata={"fingerprint": state.cross_epoch(name)})
+            metadata = make(store, name)
+            write_catalog(store.home)
+        return dg.MaterializeResult(metadata={"fingerprint": state.cross_epoch(name), **metadata})
+
+    return over_epochs
+
+
+def _table(store: Store, name: str) -> Metadata:
+    from featcx_core.steps import dynamics
+
+    steps = {
+        "decode_time": dynamics.make_decode_time,
+        "sedimentation": dynamics.make_sedimentation,
+        "correlations": dynamics.make_correlations,
+    }
+    steps[name](store)
+    store.write_current(State(store).visible())
+    return table_metadata(store, name, "all")
+
+
+def _figures(store: Store, name: str) -> Metadata:
+    from featcx_core.steps.report import make_figures
+
+    pictures = make_figures(store)
+    return {title: picture(png) for title, png in pictures.items()}
+
+
+def _report(store: Store, name: str) -> Metadata:
+    from featcx_core.steps.report import make_report
+
+    make_report(store)
+    return {"report": dg.MetadataValue.url((store.report / "index.html").as_uri())}

@@ -1,0 +1,156 @@
+"""`featcx run`: one range run per stage, in this process, through the instance that the web UI shows."""
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, cast
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from featcx_assets.automation import run_tags
+from featcx_assets.catalog import write_catalog
+from featcx_assets.dagster_home import environment, instance
+from featcx_assets.definitions import definitions
+from featcx_assets.materialize import FAILURES
+from featcx_assets.partitions import register_epochs
+from featcx_assets.stages import STAGES, Work, without, work
+from featcx_core.staleness import ONCE, State
+from featcx_core.store import Store
+from featcx_core.study import StudyError
+
+Say = Callable[[str], None]
+
+
+class Outcome(NamedTuple):
+    """What a run made, and what it could not."""
+
+    made: int
+    """Partitions made."""
+    failures: tuple[str, ...]
+    """A line for every checkpoint or stage that could not be made."""
+    broken: bool
+    """Whether a step failed for another reason than its input: a defect to report."""
+
+
+class _Failure(NamedTuple):
+    epoch: int
+    reason: str
+    is_input: bool
+
+
+def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], device: str, say: Say) -> Outcome:
+    """Make everything that is stale, stage by stage; what fails is named and the rest is finished.
+
+    Raises StudyError when another `featcx run` is at work on the study.
+    """
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # SQLite: fewer and larger writes of events
+    with _alone(store):
+        refresh_views(store)
+        state = State(store)
+        if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
+            return Outcome(0, tuple(state.survey.bad.values()), broken=False)
+        os.environ.update(environment(store.home))
+        with instance(store.home) as dagster:
+            _end_killed_runs(dagster, store)
+            return _stages(dagster, store, only, epochs, device, say)
+
+
+def refresh_views(store: Store) -> None:
+    """Bring the views up to the study as it is now."""
+    store.write_current(State(store).visible())
+    write_catalog(store.home)
+
+
+def _stages(
+    dagster: dg.DagsterInstance,
+    store: Store,
+    only: Collection[str],
+    epochs: Collection[int],
+    device: str,
+    say: Say,
+) -> Outcome:
+    job = definitions(store.home).resolve_implicit_global_asset_job_def()
+    made, failures = 0, dict[str, _Failure]()
+    for number, stage in enumerate(STAGES, start=1):
+        failed: set[int] = set()
+        while True:  # again without the epochs that failed: they may have held up others within the run
+            state = State(store)
+            register_epochs(dagster, store.study.name, state.survey.digests)
+            todo = without(work(state, stage, only=only, epochs=epochs), failed)
+            if todo is None:
+                break
+            say(f"[{number}/{len(STAGES)}] {stage.name}: {_extent(todo)}")
+            new = _execute(job, dagster, store, todo, device)
+            after = State(store)
+            made += sum(after.is_current(p) for p in todo.partitions)
+            failures |= {failure.reason: failure for failure in new}
+            refresh_views(store)
+            if not new or {failure.epoch for failure in new} <= failed:
+                break
+            failed |= {failure.epoch for failure in new}
+    bad = [reason for reason in State(store).survey.bad.values() if reason not in failures]
+    return Outcome(made, (*bad, *failures), broken=not all(failure.is_input for failure in failures.values()))
+
+
+def _execute(
+    job: dg.JobDefinition, dagster: dg.DagsterInstance, store: Store, todo: Work, device: str
+) -> list[_Failure]:
+    """Run one stage; gives what failed."""
+    result = job.execute_in_process(
+        instance=dagster,
+        asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
+        tags={**run_tags(dagster, store, todo), "featcx/pid": str(os.getpid())},
+        run_config={
+            "resources": {"workbench": {"config": {"device": device}}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+        raise_on_error=False,
+    )
+    steps = result.filter_events(lambda event: event.is_step_failure)
+    found = [failure for event in steps for failure in _failures(event)]
+    if not found and not result.success:
+        found = [_Failure(-1, f"{todo.stage.name}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
+    return found
+
+
+def _failures(event: dg.DagsterEvent) -> Iterator[_Failure]:
+    data = event.step_failure_data
+    stated = data.user_failure_data
+    if stated and FAILURES in stated.metadata:
+        for epoch, reason in cast(dict[str, str], stated.metadata[FAILURES].value).items():
+            yield _Failure(int(epoch), reason, is_input=True)
+        return
+    error = (data.error.cause or data.error) if data.error else None
+    is_input = error is not None and error.cls_name in ("ValueError", "StudyError", "CheckpointError", "OSError")
+    reason = error.message.strip().partition(": ")[2] if error and is_input else str(error.message if error else event)
+    yield _Failure(-1, stated.description or reason if stated else reason.strip(), is_input=bool(stated) or is_input)
+
+
+def _extent(todo: Work) -> str:
+    if todo.stage.assets[0] in ONCE:
+        return ", ".join(todo.assets)
+    epochs = sorted({p.epoch for p in todo.partitions})
+    named = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} … {epochs[-1]}"
+    return f"{len(todo.partitions)} partitions, {named}"
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    path = store.lock_path("run")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise StudyError(f"another `featcx run` is at work on study {store.study.name}; wait for it to end") from None
+    except PermissionError as error:
+        raise StudyError(f"cannot write to {error.filename}: {error.strerror}; choose another FEATCX_HOME") from None
+
+
+def _end_killed_runs(dagster: dg.DagsterInstance, store: Store) -> None:
+    """Mark runs of killed processes as failed, so that the UI does not show them as running for ever."""
+    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+    for run in dagster.get_runs(dg.RunsFilter(statuses=statuses, tags={"featcx/study": store.study.name})):
+        if "featcx/pid" in run.tags:  # ours: we hold the lock, so its process is gone
+            dagster.report_run_failed(run, "the process was killed")

@@ -1,0 +1,60 @@
+"""Assets: the training run and its checkpoints."""
+
+import dagster as dg
+
+from featcx_assets.materialize import Metadata, Step, declaration, stepwise, table_metadata
+from featcx_assets.partitions import register_epochs
+from featcx_assets.progress import bar
+from featcx_assets.resources import Workbench
+from featcx_core.anatomy import Anatomy
+from featcx_core.staleness import Partition, State
+from featcx_core.store import Store
+from featcx_core.study import Study
+
+
+def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
+    """Training and checkpoints of a study."""
+
+    @dg.asset(
+        **declaration(study, "training", "sources", {"torch"}, "The network's training run, epoch by epoch.", ()),
+        pool="compute",
+    )
+    def training(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult:
+        store = workbench.store(study.name)
+        with store.lock("training"):
+            if State(store).is_current(Partition("training")):
+                context.log.info("nothing to do: every epoch's checkpoint is there")
+            else:
+                from featcx_core.sources.training import train_epochs
+
+                for epoch in train_epochs(store, device=workbench.device, progress=bar):
+                    register_epochs(context.instance, study.name, [epoch])
+                    context.log.info("epoch %d: %s", epoch, store.checkpoint(epoch))
+        return dg.MaterializeResult(
+            metadata={"epochs": study.training.epochs, "folder": dg.MetadataValue.path(store.checkpoints)}
+        )
+
+    return [training, stepwise(study, anatomy, _CHECKPOINT)]
+
+
+def _measure(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+    from featcx_core.steps.sources import make_checkpoint
+
+    make_checkpoint(store, epoch=epoch, device=workbench.device)
+
+
+def _show(store: Store, partition: Partition) -> Metadata:
+    path = store.checkpoint(partition.epoch)
+    weights = {"checkpoint": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
+    return {**weights, **table_metadata(store, "epochs", partition.name)}
+
+
+_CHECKPOINT = Step(
+    asset="checkpoint",
+    group="sources",
+    kinds={"torch", "parquet"},
+    description="Weights after an epoch, validated and measured. Table `epochs`: one row per checkpoint.",
+    tables=("epochs",),
+    make=_measure,
+    describe=_show,
+)

@@ -1,0 +1,89 @@
+"""Stages: the few runs that make a study, each one range of partitions, in the order the data flows.
+
+Assets of different partitions cannot share a run, and a run has a cost; so all stale partitions of a stage go into
+one run. The command line and the sensor both follow this plan.
+"""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from featcx_core.staleness import ASSETS, NEEDS, Partition, State
+
+
+class Stage(NamedTuple):
+    """Assets that are made in one run."""
+
+    name: str
+    """What people read."""
+    assets: tuple[str, ...]
+    """In order."""
+
+
+STAGES = (
+    Stage("training", ("training",)),
+    Stage("checkpoints", ("checkpoint",)),
+    Stage("activations", ("activations",)),
+    Stage("dictionary and codes", ("dictionary_activations", "dictionary", "codes")),
+    Stage("V-information", ("v_information", "reference_v_information")),
+    Stage("complexity and importance", ("complexity", "importance")),
+    Stage("across epochs", ("decode_time", "sedimentation", "correlations", "figures", "report")),
+)
+
+
+class Work(NamedTuple):
+    """What one run has to make."""
+
+    stage: Stage
+    """The stage."""
+    assets: tuple[str, ...]
+    """Its assets with something to make, in order."""
+    partitions: tuple[Partition, ...]
+    """What is stale and can be made; empty epochs stand for assets without partitions."""
+
+
+def work(state: State, stage: Stage, *, only: Collection[str] = (), epochs: Collection[int] = ()) -> Work | None:
+    """What a stage's run has to make now; None where there is nothing to do or nothing to make it from.
+
+    `only` leaves out all assets but these and what they need, `epochs` all other epochs.
+    """
+    wanted = closure(only) if only else set(ASSETS)
+    assets: list[str] = []
+    found: list[Partition] = []
+    for asset in stage.assets:
+        if asset not in wanted or asset not in state.wanted:
+            continue
+        stale = [
+            p
+            for p in state.stale(asset)
+            if (not epochs or p.epoch < 0 or p.epoch in epochs) and _can_start(state, stage, p, found)
+        ]
+        if stale:
+            assets.append(asset)
+            found.extend(stale)
+    return Work(stage, tuple(assets), tuple(found)) if found else None
+
+
+def closure(assets: Collection[str]) -> set[str]:
+    """The assets and everything that they are made from."""
+    wanted = set(assets)
+    for asset in reversed(ASSETS):
+        if asset in wanted:
+            wanted.update(NEEDS[asset])
+    return wanted
+
+
+def _can_start(state: State, stage: Stage, partition: Partition, earlier: list[Partition]) -> bool:
+    """Whether all it needs is there, or is made earlier in the same run."""
+    in_run = [need for need in NEEDS[partition.asset] if need in stage.assets]
+    if any(p.asset in in_run and p.epoch == partition.epoch for p in earlier):
+        return True
+    return state.is_ready(partition)
+
+
+def without(todo: Work | None, epochs: Collection[int]) -> Work | None:
+    """The same work without some epochs; None where nothing is left."""
+    if todo is None:
+        return None
+    left = tuple(p for p in todo.partitions if p.epoch not in epochs)
+    assets = tuple(asset for asset in todo.assets if any(p.asset == asset for p in left))
+    return Work(todo.stage, assets, left) if left else None

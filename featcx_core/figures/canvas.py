@@ -1,0 +1,86 @@
+"""One look for every figure: size, colours, axes, and the one way to PNG bytes. No pyplot, so no global state."""
+
+import textwrap
+from collections.abc import Sequence
+from io import BytesIO
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import MaxNLocator
+
+WIDTH_INCHES = 9.0  # 900 px at 100 dots an inch: text of 10 points is read without zooming
+INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
+# Okabe & Ito (2008): told apart under every common colour blindness, and in grey by their order of lightness.
+BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
+# Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
+SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more")
+
+
+def canvas(question: str, *, height: float) -> Figure:
+    """An empty white figure, `height` inches high, whose title is the question that it answers."""
+    margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.09)
+    figure = Figure(figsize=(WIDTH_INCHES, height), layout=margins, facecolor="white")
+    FigureCanvasAgg(figure)
+    title = textwrap.fill(question, 84)
+    figure.suptitle(title, x=0.012, horizontalalignment="left", fontsize=13, fontweight="bold", color=INK)
+    return figure
+
+
+def dress(axes: Axes, *, x: str, y: str, title: str = "") -> Axes:
+    """Names the axes (with unit and direction) and takes away every line that carries no information."""
+    axes.set_xlabel(x, fontsize=10, color=INK)
+    axes.set_ylabel(y, fontsize=10, color=INK)
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.tick_params(labelsize=9, colors=MUTED, labelcolor=INK, length=3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(MUTED)
+    axes.grid(visible=True, color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def say(axes: Axes, reason: str) -> None:
+    """Writes why there is nothing to show where the picture would have been."""
+    axes.set_axis_off()
+    text = textwrap.fill(f"nothing to show: {reason}", 60)
+    axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=11, color=MUTED, transform=axes.transAxes)
+
+
+def nothing_to_show(question: str, reason: str) -> Figure:
+    """A figure that says why it is empty: a missing table is an answer too, never an exception."""
+    figure = canvas(question, height=2.2)
+    say(figure.add_subplot(), reason)
+    return figure
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """A small line under the figure: what was left out, and how to read it."""
+    figure.supxlabel(textwrap.fill(text, 140), x=0.012, horizontalalignment="left", fontsize=8.5, color=MUTED)
+
+
+def colour_bar(marks: ScalarMappable, axes: Axes | Sequence[Axes], *, label: str, is_integer: bool = False) -> None:
+    """The scale of a colour, to the right of the axes."""
+    figure = (axes if isinstance(axes, Axes) else axes[0]).figure
+    ticks = MaxNLocator(integer=True) if is_integer else None
+    bar = figure.colorbar(marks, ax=axes, pad=0.01, ticks=ticks)
+    bar.set_label(label, fontsize=9, color=INK)
+    bar.ax.tick_params(labelsize=9, colors=MUTED, labelcolor=INK)
+    bar.outline.set_visible(False)
+
+
+def point_area(n_points: int) -> float:
+    """Area of a marker in square points: 30 for a hundred points, 4 for ten thousand."""
+    return min(30.0, max(4.0, 3000.0 / max(n_points, 1)))
+
+
+def png(figure: Figure, *, dots_per_inch: int = 150) -> bytes:
+    """The figure as PNG bytes, the same for the same figure (no date, no software version inside)."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,222 @@
+"""The claims of Fel et al., Understanding Visual Feature Reliance through the Lens of Complexity (NeurIPS 2024), §2–§6,
+each held against the numbers of one study."""
+
+import math
+from typing import NamedTuple
+
+import pandas as pd
+
+from featcx_core.figures.evidence import (
+    CONTROLS,
+    NOT_MEASURED,
+    Estimate,
+    Status,
+    correlation,
+    difference,
+    number,
+    verdict,
+    weigh,
+)
+from featcx_core.figures.gallery import StudyTables, trained_epochs
+
+KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
+DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
+SETTLED = 0.25  # a curve has settled when its last third moves by less than this share of its range
+STATUS_OF_VERDICT: dict[str, Status] = {"seen here": "seen", "absent here": "absent", "not measured": "missing"}
+
+
+class Claim(NamedTuple):
+    """A claim of the paper beside what this study says about it."""
+
+    statement: str
+    """What the paper says."""
+    status: Status
+    """seen, partly, undecided, absent or missing."""
+    finding: str
+    """What the study's numbers allow one to say, in one sentence with the numbers."""
+
+
+def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
+    """All claims of the paper that the tables can decide, in the order of the report."""
+    trained = trained_epochs(tables)
+    return [
+        dictionary_keeps_predictions(tables.dictionaries, reference_epoch=reference_epoch),
+        complex_is_late(tables.correlations, reference_epoch=reference_epoch),
+        layers_reveal_progressively(tables.v_information, tables.layers, reference_epoch=reference_epoch),
+        simple_is_important_at_the_end(tables.correlations, trained=trained),
+        no_trend_at_the_beginning(tables.correlations, trained=trained),
+        mean_complexity_rises(tables.sedimentation),
+        important_concepts_become_simpler(tables.sedimentation),
+    ]
+
+
+def dictionary_keeps_predictions(dictionaries: pd.DataFrame, *, reference_epoch: int) -> Claim:
+    """Top-1 predictions kept when the reconstruction replaces the penultimate activations: wanted > 99 %."""
+    statement = "The dictionary keeps more than 99 % of the network's predictions."
+    kept = dictionaries.loc[dictionaries["epoch"] == reference_epoch, "predictions_kept_fraction"].dropna()
+    if kept.empty:
+        return Claim(statement, "missing", "not measured.")
+    share = float(kept.iloc[0])
+    said = "seen here" if share > KEPT else "absent here"
+    finding = f"{said}: {number(100 * share, digits=1)} % kept at epoch {reference_epoch}."
+    return Claim(statement, "seen" if share > KEPT else "absent", finding)
+
+
+def complex_is_late(correlations: pd.DataFrame, *, reference_epoch: int) -> Claim:
+    """Spearman of K and Λ: wanted positive, raw and partial, and 0.5 inside the raw interval."""
+    statement = "Complex concepts are learned later: the correlation of K and Λ is near 0.5."
+    raw = correlation(correlations, epoch=reference_epoch, y="decode_time")
+    partial = correlation(correlations, epoch=reference_epoch, y="decode_time", controls=CONTROLS)
+    status, said = weigh(raw, partial, expected="positive")
+    size = ""
+    if status in ("seen", "partly"):
+        size = " 0.5 lies inside the interval."
+        if not raw.low <= DECODE_TIME <= raw.high:
+            side = "above" if raw.low > DECODE_TIME else "below"
+            status, size = "partly", f" The interval lies {side} 0.5: the sign is the paper's, the strength is not."
+    shared = " K and Λ share one term (the penultimate layer at the reference epoch), which alone pulls them together."
+    return Claim(statement, status, f"{said}. {_correlations(raw, partial, reference_epoch)}{size}{shared}")
+
+
+def simple_is_important_at_the_end(correlations: pd.DataFrame, *, trained: list[int]) -> Claim:
+    """Spearman of K and Γ at the last trained epoch: wanted negative, raw and partial."""
+    statement = "At the end of training the network relies on its simple concepts: K and Γ go against each other."
+    if not trained:
+        return Claim(statement, "missing", "not measured: no trained epoch.")
+    raw, partial = _importance_correlations(correlations, epoch=trained[-1])
+    status, said = weigh(raw, partial, expected="negative")
+    before, before_partial = _importance_correlations(correlations, epoch=0)
+    untrained = f" The untrained network has {before}, partial {before_partial}." if before.n else ""
+    return Claim(statement, status, f"{said}. {_correlations(raw, partial, trained[-1])}{untrained}")
+
+
+def no_trend_at_the_beginning(correlations: pd.DataFrame, *, trained: list[int]) -> Claim:
+    """Spearman of K and Γ at the first trained epoch: wanted indistinguishable from zero, raw and partial."""
+    statement = "At the beginning of training K and Γ show no trend."
+    if len(trained) < 2:
+        return Claim(statement, "missing", "not measured: it takes two trained epochs or more.")
+    raw, partial = _importance_correlations(correlations, epoch=trained[0])
+    status, said = weigh(raw, partial, expected="zero")
+    late = f" The first stored checkpoint is epoch {trained[0]}, hardly the beginning." if trained[0] > 1 else ""
+    return Claim(statement, status, f"{said}. {_correlations(raw, partial, trained[0])}{late}")
+
+
+def mean_complexity_rises(sedimentation: pd.DataFrame) -> Claim:
+    """Mean K of all concepts, first against last trained epoch: wanted bands apart, then a last third that is flat."""
+    statement = "The mean complexity of all concepts rises, then plateaus."
+    curve = sedimentation_curve(sedimentation, "all")
+    said, status, numbers = _change(curve, expected="positive")
+    if status != "seen":
+        return Claim(statement, status, f"{said}: {numbers}")
+    values = curve["mean_complexity"].to_numpy(dtype=float)
+    if len(values) < 4:
+        return Claim(statement, "partly", f"the rise is {said}: {numbers} Too few epochs to see a plateau.")
+    tail = abs(values[-1] - values[-1 - len(values) // 3])
+    settled = tail <= SETTLED * (values.max() - values.min())
+    plateau = f"the last third of the epochs moves it by {number(tail, digits=3)}"
+    if settled:
+        return Claim(statement, "seen", f"{said}: {numbers} It plateaus: {plateau}.")
+    return Claim(statement, "partly", f"the rise is {said}: {numbers} No plateau yet: {plateau}.")
+
+
+def important_concepts_become_simpler(sedimentation: pd.DataFrame) -> Claim:
+    """Mean K of the most important concepts, first against last trained epoch: wanted lower, bands apart."""
+    statement = "The most important concepts become simpler (sedimentation)."
+    group = smallest_top_group(sedimentation)
+    if group is None:
+        return Claim(statement, "missing", "not measured: no group of important concepts that differs from all.")
+    said, status, numbers = _change(sedimentation_curve(sedimentation, group), expected="negative")
+    return Claim(statement, status, f"{said}: {numbers}")
+
+
+def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int) -> Claim:
+    """Mean I_V from the first to the last layer before the penultimate: wanted a rise, in steps, above the control's.
+
+    The penultimate layer is left out, because the codes are computed from it and it would rise by construction.
+    """
+    statement = "Layers reveal concepts progressively, from input to output."
+    before = layers[layers["in_complexity"].astype(bool) & (layers["role"] != "penultimate")].sort_values("depth")
+    names = [str(name) for name in before["layer"]]
+    own = v_information[
+        (v_information["epoch"] == reference_epoch) & (v_information["dictionary_epoch"] == reference_epoch)
+    ]
+    concepts, control = (_by_layer(own[own["kind"] == kind], names) for kind in ("concept", "random_direction"))
+    if len(names) < 2 or len(concepts) < 2:
+        return Claim(statement, "missing", "not measured: it takes two layers before the penultimate and two concepts.")
+    gain = concepts[names[-1]] - concepts[names[0]]
+    half = 1.96 * float(gain.std()) / math.sqrt(len(gain))
+    rise = Estimate(float(gain.mean()), float(gain.mean()) - half, float(gain.mean()) + half, len(gain))
+    said = verdict(rise.value, rise.low, rise.high, expected="positive")
+    status = STATUS_OF_VERDICT.get(said, "undecided")
+    numbers = f"mean I_V changes by {rise} from {names[0]} to {names[-1]} (epoch {reference_epoch}, {rise.n} concepts)."
+    if status != "seen":
+        return Claim(statement, status, f"{said}: {numbers}")
+    steps = concepts.mean().diff().dropna()
+    n_falls = int((steps < -0.05 * rise.value).sum())
+    doubts = []
+    if n_falls:
+        doubts.append(f"{n_falls} of {len(steps)} steps fall")
+    if len(steps) > 2 and float(steps.max()) > rise.value / 2:
+        doubts.append(f"{steps.idxmax()} alone brings more than half of it")
+    if len(control) and float((control[names[-1]] - control[names[0]]).mean()) >= rise.low:
+        doubts.append("random directions rise as much, so it is not particular to concepts")
+    if doubts:
+        return Claim(statement, "partly", f"the rise is {said}: {numbers} But {'; '.join(doubts)}.")
+    return Claim(statement, "seen", f"{said}: {numbers}")
+
+
+def smallest_top_group(sedimentation: pd.DataFrame) -> str | None:
+    """The smallest group of important concepts among those written at the most epochs; None where there is only `all`.
+
+    Groups that coincide are written once, so with few concepts a small share is there at some epochs only.
+    """
+    tops = sedimentation[(sedimentation["group_name"] != "all") & (sedimentation["epoch"] > 0)]
+    if tops.empty:
+        return None
+    sizes = tops.groupby("group_name")["n_concepts"].agg(["count", "mean"])
+    return str(sizes.sort_values(["count", "mean"], ascending=[False, True]).index[0])
+
+
+def sedimentation_curve(sedimentation: pd.DataFrame, group: str) -> pd.DataFrame:
+    """A group's rows of trained epochs, in order; epoch 0 is a baseline and no part of a curve."""
+    rows = sedimentation[(sedimentation["group_name"] == group) & (sedimentation["epoch"] > 0)]
+    return rows.dropna(subset=["mean_complexity"]).sort_values("epoch")
+
+
+def band(curve: pd.DataFrame, place: int) -> Estimate:
+    """One epoch of a sedimentation curve as an estimate."""
+    row = curve.iloc[place]
+    return Estimate(float(row["mean_complexity"]), float(row["low"]), float(row["high"]), int(row["n_concepts"]))
+
+
+def _change(curve: pd.DataFrame, *, expected: str) -> tuple[str, Status, str]:
+    if len(curve) < 2:
+        return "not measured", "missing", "it takes two trained epochs or more."
+    first, last = band(curve, 0), band(curve, -1)
+    change = difference(first, last)
+    said = verdict(change.value, change.low, change.high, expected="negative" if expected == "negative" else "positive")
+    numbers = (
+        f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
+        f"({last.n} concepts)."
+    )
+    return said, STATUS_OF_VERDICT.get(said, "undecided"), numbers
+
+
+def _importance_correlations(correlations: pd.DataFrame, *, epoch: int) -> tuple[Estimate, Estimate]:
+    raw = correlation(correlations, epoch=epoch, y="importance")
+    return raw, correlation(correlations, epoch=epoch, y="importance", controls=CONTROLS)
+
+
+def _correlations(raw: Estimate, partial: Estimate, epoch: int) -> str:
+    if raw == NOT_MEASURED or math.isnan(raw.value):
+        return f"No correlation at epoch {epoch}."
+    return f"Spearman {raw}, partial {partial} (epoch {epoch}, {raw.n} concepts)."
+
+
+def _by_layer(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """I_V, a row a concept with a score at every one of these layers, a column a layer."""
+    known = frame[frame["layer"].isin(names)]
+    if known.empty:
+        return pd.DataFrame(columns=names)
+    wide = known.pivot_table(index="concept", columns="layer", values="v_information", observed=True)
+    return wide.reindex(columns=names).dropna()

@@ -1,0 +1,127 @@
+"""What a concept looks like: its top images with heat maps, one row a concept, from simple to complex."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Num
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from featcx_core.arrays import Array, as_tensors
+from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
+from featcx_core.figures.evidence import number
+
+QUESTION = "What do the concepts look like, from simple to complex?"
+LEAST_PIXELS = 96  # small images are enlarged to at least this, so that heat maps stay smooth on them
+STRONGEST = 0.7  # opacity of the heat map at its highest place: the image stays visible
+
+
+def concept_sheet(
+    images: Num[Array, "concept rank channel height width"],
+    heat_maps: Float[Array, "concept rank map_height map_width"],
+    *,
+    labels: Sequence[str],
+    title: str = QUESTION,
+) -> Figure:
+    """One row a concept: a label, then its top images with the heat map laid over them.
+
+    images: bytes 0 … 255 or floats 0 … 1, one channel (grey) or three; NaN where a concept has fewer images.
+    heat_maps: >= 0, of any size, enlarged bilinearly; scaled by the row's highest value, so they compare within it.
+
+    Raises: ValueError when the numbers of concepts or images differ, or a channel count is neither 1 nor 3.
+    """
+    if images.shape[:2] != heat_maps.shape[:2] or len(labels) != len(images):
+        raise ValueError(
+            f"wanted as many heat maps and labels as images, got images {tuple(images.shape)}, heat maps "
+            f"{tuple(heat_maps.shape)} and {len(labels)} labels; try the same concepts and ranks for all three"
+        )
+    if images.shape[2] not in (1, 3):
+        raise ValueError(f"wanted 1 (grey) or 3 (RGB) channels, got {images.shape[2]}; try choosing three of them")
+    if not images.shape[0] * images.shape[1]:
+        return nothing_to_show(title, "no concept has an image on which it is active")
+    rows = [_strip(i, h) for i, h in zip(_pixels(images), _unit_heat(heat_maps), strict=True)]
+    cell = 6.7 / images.shape[1]  # inches that a picture of a row is wide, at most
+    height = min(1.3, cell * images.shape[3] / images.shape[4]) + 0.12
+    figure = canvas(title, height=0.8 + height * len(rows))
+    panels = figure.subplots(len(rows), 2, squeeze=False, width_ratios=[2.1, 6.7])
+    for (left, right), row, label in zip(panels, rows, labels, strict=True):
+        left.set_axis_off()
+        left.text(0.0, 0.5, label, fontsize=9, color=INK, va="center", ha="left", linespacing=1.4)
+        right.set_axis_off()
+        right.imshow(row, interpolation="nearest", aspect="equal")
+        right.set_anchor("W")
+    footnote(figure, "Left to right: strongest image first. Bright colours: where the concept is active.")
+    return figure
+
+
+def choose_concepts(complexity: pd.DataFrame, *, epoch: int, n_concepts: int = 10) -> list[int]:
+    """Concepts spread evenly over the ranks of K at an epoch, from the simplest to the most complex one."""
+    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")]
+    ranked = own.dropna(subset=["complexity"]).sort_values(["complexity", "concept"])["concept"].to_numpy(dtype=int)
+    places = np.linspace(0, len(ranked) - 1, min(n_concepts, len(ranked))).round().astype(int)
+    return [int(concept) for concept in ranked[places]]
+
+
+def concept_labels(
+    chosen: Sequence[int],
+    *,
+    epoch: int,
+    complexity: pd.DataFrame,
+    concepts: pd.DataFrame,
+    importance: pd.DataFrame,
+    decode_time: pd.DataFrame,
+) -> list[str]:
+    """The label of each chosen concept: class, number, K, Γ, Λ and prevalence; a dash for what is not known."""
+    late = decode_time.rename(columns={"reference_epoch": "epoch"})
+    own = complexity[complexity["kind"] == "concept"]
+
+    def value(table: pd.DataFrame, column: str, concept: int) -> Any:
+        found = table.loc[(table["epoch"] == epoch) & (table["concept"] == concept), column]
+        return found.iloc[0] if len(found) else float("nan")
+
+    def label(concept: int) -> str:
+        named = value(concepts, "class_name", concept)
+        class_name = named if isinstance(named, str) else "all classes"
+        gamma = float(value(importance, "importance", concept))
+        share = number(100 * float(value(concepts, "prevalence_fraction", concept)), digits=0)
+        return (
+            f"{class_name[:18]} · concept {concept}\n"
+            f"K {number(value(own, 'complexity', concept))}   Γ {gamma:.2g}\n"
+            f"Λ {number(value(late, 'decode_time', concept))}   on {share} % of images"
+        )
+
+    return [label(concept) for concept in chosen]
+
+
+def _pixels(images: Num[Array, "concept rank channel height width"]) -> Float[torch.Tensor, "concept rank 3 h w"]:
+    [tensor], _ = as_tensors(images)
+    is_bytes = not tensor.is_floating_point()
+    floats = tensor.detach().cpu().float() / (255.0 if is_bytes else 1.0)
+    times = max(1, -(-LEAST_PIXELS // min(floats.shape[3:])))
+    large = floats.repeat_interleave(times, dim=3).repeat_interleave(times, dim=4)
+    return torch.nan_to_num(large, nan=1.0).clamp(0, 1).expand(-1, -1, 3, -1, -1)
+
+
+def _unit_heat(
+    heat_maps: Float[Array, "concept rank height width"],
+) -> Float[torch.Tensor, "concept rank height width"]:
+    [tensor], _ = as_tensors(heat_maps)
+    heat = torch.nan_to_num(tensor.detach().cpu().float(), nan=0.0).clamp(min=0)
+    highest = heat.amax(dim=(1, 2, 3), keepdim=True)
+    return heat / torch.where(highest > 0, highest, 1.0)
+
+
+def _strip(
+    images: Float[torch.Tensor, "rank 3 h w"], heat: Float[torch.Tensor, "rank mh mw"]
+) -> Float[np.ndarray, "h row 3"]:
+    """The pictures of one concept side by side, with a white gap between them."""
+    size = (images.shape[2], images.shape[3])
+    smooth = torch.nn.functional.interpolate(heat[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+    warm = torch.from_numpy(colormaps["inferno"](0.35 + 0.6 * smooth.numpy())[..., :3]).float()
+    opacity = STRONGEST * smooth[..., None]
+    mixed = (1 - opacity) * images.permute(0, 2, 3, 1) + opacity * warm
+    gap = mixed.new_ones(size[0], max(2, size[1] // 24), 3)
+    return torch.cat([part for picture in mixed for part in (picture, gap)], dim=1).numpy()

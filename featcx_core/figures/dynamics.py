@@ -1,0 +1,100 @@
+"""Over training: accuracy and loss, and the mean complexity of all and of the most important concepts."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from featcx_core.figures.canvas import (
+    BLUE,
+    GREEN,
+    MUTED,
+    ORANGE,
+    PURPLE,
+    VERMILION,
+    canvas,
+    dress,
+    footnote,
+    nothing_to_show,
+)
+
+COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
+MARKERS = ("o", "s", "^", "D", "v")  # told apart without colour too
+
+
+def group_label(group_name: str) -> str:
+    """A group's name in words.
+
+    >>> group_label("top_1pct"), group_label("all")
+    ('top 1 % by importance', 'all concepts')
+    """
+    if group_name == "all":
+        return "all concepts"
+    return group_name.replace("top_", "top ").removesuffix("pct") + " % by importance"
+
+
+def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
+    """Mean K by epoch with its band, for all concepts and for each group of the most important ones."""
+    question = "Do the concepts that matter most become simpler as training goes on?"
+    scored = sedimentation.dropna(subset=["mean_complexity"]).sort_values("epoch")
+    if scored.empty:
+        return nothing_to_show(question, "no epoch has a mean complexity")
+    figure = canvas(question, height=4.8)
+    axes = figure.add_subplot()
+    groups = sorted(scored["group_name"].unique(), key=lambda name: (name != "all", name))
+    for i, group in enumerate(groups):
+        curve = scored[scored["group_name"] == group]
+        colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
+        label = f"{group_label(str(group))} (n = {int(curve['n_concepts'].iloc[-1])})"
+        trained = curve[curve["epoch"] > 0]
+        axes.plot(trained["epoch"], trained["mean_complexity"], "-", marker=marker, color=colour, label=label)
+        axes.fill_between(
+            trained["epoch"].to_numpy(dtype=float),
+            trained["low"].to_numpy(dtype=float),
+            trained["high"].to_numpy(dtype=float),
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+        _untrained(axes, curve[curve["epoch"] == 0], colour=colour, marker=marker)
+    dress(axes, x="epoch", y="mean complexity K  (0 = simple, 1 = complex)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=9.5, loc="best")
+    footnote(
+        figure,
+        "Every epoch has its own dictionary, so the concepts differ between epochs. Bands: 95 % bootstrap over "
+        "concepts. Open marks: the untrained network (epoch 0).",
+    )
+    return figure
+
+
+def _untrained(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str) -> None:
+    if rows.empty:
+        return
+    value, low, high = (float(rows[c].iloc[0]) for c in ("mean_complexity", "low", "high"))
+    axes.vlines(0, low, high, color=colour, alpha=0.5)
+    axes.plot(0, value, marker=marker, color=colour, markerfacecolor="white", linestyle="none")
+
+
+def training_curves(epochs: pd.DataFrame) -> Figure:
+    """Loss (nats) and accuracy (%) by epoch, on training and on held-out images, where measured."""
+    question = "How well does the network do, and does it do as well on images it has not seen?"
+    measured = epochs.sort_values("epoch")
+    columns = ["train_loss", "test_loss", "train_accuracy", "test_accuracy"]
+    if measured.empty or measured[columns].isna().all(axis=None):
+        return nothing_to_show(question, "no checkpoint has a loss or an accuracy")
+    figure = canvas(question, height=3.8)
+    loss, accuracy = figure.subplots(1, 2)
+    for axes, quantity, factor in ((loss, "loss", 1.0), (accuracy, "accuracy", 100.0)):
+        for part, name, colour, style in (("train", "training", MUTED, "--s"), ("test", "held-out", BLUE, "-o")):
+            curve = measured[["epoch", f"{part}_{quantity}"]].dropna()
+            if not curve.empty:
+                values = curve[f"{part}_{quantity}"].to_numpy(dtype=float) * factor
+                axes.plot(curve["epoch"], values, style, color=colour, markersize=4, label=f"{name} images")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if axes.lines:
+            axes.legend(frameon=False, fontsize=9.5, loc="best")
+    dress(loss, x="epoch", y="cross-entropy loss (nats; lower = better)")
+    dress(accuracy, x="epoch", y="accuracy (%; higher = better)")
+    loss.set_ylim(bottom=0)
+    return figure

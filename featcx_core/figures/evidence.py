@@ -1,0 +1,113 @@
+"""What an interval allows one to say: estimates, verdicts, and how both are written."""
+
+import math
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+CONTROLS = "prevalence_fraction,variance"
+"""Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
+
+Expected = Literal["negative", "positive", "zero"]
+Verdict = Literal["seen here", "absent here", "not decided: the interval includes zero", "not measured"]
+Status = Literal["seen", "partly", "undecided", "absent", "missing"]
+
+
+class Estimate(NamedTuple):
+    """A number with its 95 % interval."""
+
+    value: float
+    """The estimate."""
+    low: float
+    """Lower end of the interval."""
+    high: float
+    """Upper end of the interval."""
+    n: int
+    """Number of concepts behind it."""
+
+    def __str__(self) -> str:
+        interval = "" if math.isnan(self.low) else f" [{number(self.low)}, {number(self.high)}]"
+        return number(self.value) + interval
+
+
+NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0)
+
+
+def number(value: float, *, digits: int = 2) -> str:
+    """A number with a real minus sign, and a dash where there is none.
+
+    >>> number(-0.861), number(float("nan")), number(-0.001)
+    ('−0.86', '–', '0.00')
+    """
+    if not math.isfinite(value):
+        return "–"
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def verdict(value: float, low: float, high: float, *, expected: Expected, margin: float = 0.3) -> Verdict:
+    """What an estimate with an interval says about an expected sign; never more than the interval allows.
+
+    `negative` and `positive` are seen when the whole interval has that sign and absent when it has the other one.
+    `zero` is seen only when the interval includes zero and stays within ±`margin` (0.3: less than a tenth of the
+    variance of ranks), and absent when the interval excludes zero: not finding a trend is no proof that there is none.
+
+    Raises: ValueError when low > high.
+
+    >>> verdict(-0.5, -0.7, -0.2, expected="negative")
+    'seen here'
+    """
+    if not all(math.isfinite(x) for x in (value, low, high)):
+        return "not measured"
+    if low > high:
+        raise ValueError(f"wanted an interval with low <= high, got low={low}, high={high}; try swapping them")
+    if low <= 0 <= high:
+        is_small = expected == "zero" and max(-low, high) <= margin
+        return "seen here" if is_small else "not decided: the interval includes zero"
+    return "seen here" if expected == ("negative" if high < 0 else "positive") else "absent here"
+
+
+def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Status, str]:
+    """One status and one sentence from a raw and a partial correlation; the weaker of the two decides."""
+    of_raw = verdict(raw.value, raw.low, raw.high, expected=expected)
+    of_partial = verdict(partial.value, partial.low, partial.high, expected=expected)
+    fixed = "with prevalence and variance held fixed"
+    if of_raw != "seen here":
+        status: Status = {"absent here": "absent", "not measured": "missing"}.get(of_raw, "undecided")  # type: ignore[assignment]
+        trend = "; there is a trend already" if expected == "zero" and status == "absent" else ""
+        return status, f"{of_raw} in the raw correlation, {of_partial} {fixed}{trend}"
+    if of_partial == "seen here":
+        return "seen", f"seen here, raw and {fixed}"
+    if of_partial == "not measured":
+        return "partly", f"seen here in the raw correlation; not measured {fixed}"
+    if expected == "zero":
+        said = f"seen here in the raw correlation, but {of_partial} {fixed}"
+        return ("absent" if of_partial == "absent here" else "undecided"), said
+    turn = "the sign turns" if of_partial == "absent here" else "the interval includes zero"
+    return "partly", f"seen here in the raw correlation only: {fixed} {turn}, so it may be prevalence and variance"
+
+
+def difference(first: Estimate, last: Estimate) -> Estimate:
+    """Last minus first, with the widest interval that the two allow: it excludes zero only where they do not overlap.
+
+    >>> difference(Estimate(0.25, 0.0, 0.5, 9), Estimate(1.0, 0.75, 1.25, 9))
+    Estimate(value=0.75, low=0.25, high=1.25, n=9)
+    """
+    return Estimate(last.value - first.value, last.low - first.high, last.high - first.low, min(first.n, last.n))
+
+
+def correlation(
+    correlations: pd.DataFrame, *, epoch: int, y: str, controls: str = "", method: str = "spearman"
+) -> Estimate:
+    """The stored correlation of complexity with `y` at an epoch; NaN where the table has none."""
+    found = correlations[
+        (correlations["epoch"] == epoch)
+        & (correlations["x"] == "complexity")
+        & (correlations["y"] == y)
+        & (correlations["method"] == method)
+        & (correlations["controls"] == controls)
+    ]
+    if found.empty:
+        return NOT_MEASURED
+    row = found.iloc[0]
+    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))

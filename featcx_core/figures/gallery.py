@@ -1,0 +1,61 @@
+"""The tables of one study that figures and report read, and all figures that need nothing but them."""
+
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from featcx_core.figures.dynamics import sedimentation_curves, training_curves
+from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
+from featcx_core.figures.spectrum import complexity_spectrum
+
+
+class StudyTables(NamedTuple):
+    """The result tables of one study, each a data frame with the columns of its table; empty ones are allowed."""
+
+    epochs: pd.DataFrame
+    """One row per checkpoint."""
+    layers: pd.DataFrame
+    """One row per layer."""
+    dictionaries: pd.DataFrame
+    """One row per epoch's dictionary."""
+    concepts: pd.DataFrame
+    """One row per concept of an epoch's dictionary."""
+    v_information: pd.DataFrame
+    """One row per (epoch, layer, dictionary_epoch, kind, concept)."""
+    complexity: pd.DataFrame
+    """One row per (epoch, kind, concept) of an epoch's own dictionary."""
+    importance: pd.DataFrame
+    """One row per (epoch, concept) of an epoch's own dictionary."""
+    decode_time: pd.DataFrame
+    """One row per concept of the reference epoch."""
+    sedimentation: pd.DataFrame
+    """One row per (epoch, group)."""
+    correlations: pd.DataFrame
+    """One row per (epoch, x, y, method, controls)."""
+
+
+def trained_epochs(tables: StudyTables) -> list[int]:
+    """The epochs after the initialisation that have a complexity, in order."""
+    scored = tables.complexity.dropna(subset=["complexity"])
+    return sorted({int(epoch) for epoch in scored["epoch"] if epoch > 0})
+
+
+def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
+    """Every figure that is drawn from tables alone, under the name of the function that draws it."""
+    trained = trained_epochs(tables)
+    milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
+    complexity, importance, correlations = tables.complexity, tables.importance, tables.correlations
+    return {
+        "training_curves": training_curves(tables.epochs),
+        "complexity_spectrum": complexity_spectrum(complexity, reference_epoch=reference_epoch, importance=importance),
+        "complexity_against_decode_time": complexity_against_decode_time(complexity, tables.decode_time, correlations),
+        "information_by_layer_and_epoch": information_by_layer_and_epoch(
+            tables.v_information, tables.layers, reference_epoch=reference_epoch
+        ),
+        "complexity_against_importance": complexity_against_importance(
+            complexity, importance, correlations, epochs=milestones
+        ),
+        "sedimentation_curves": sedimentation_curves(tables.sedimentation),
+    }

@@ -1,0 +1,90 @@
+"""Where: which layer holds the information about the concepts, at which epoch."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from featcx_core.figures.canvas import INK, MUTED, SEQUENCE, canvas, colour_bar, dress, nothing_to_show, say
+
+QUESTION = "Through which layers, and from which epoch on, can the concepts be read?"
+MOST_TICKS = 20
+
+
+def information_by_layer_and_epoch(
+    v_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int
+) -> Figure:
+    """Mean I_V by layer, one line an epoch (its own concepts), and by layer and epoch (reference concepts).
+
+    Own: `dictionary_epoch == epoch`, so the concepts differ from line to line. Reference: the concepts of the
+    reference epoch, read from every epoch's layers. I_V is a share of the code's variance: 0 = not readable, 1 = fully.
+    """
+    depth = layers.sort_values("depth")
+    names = [str(name) for name in depth["layer"]]
+    known = v_information[v_information["layer"].isin(names)].dropna(subset=["v_information"])
+    is_own = known["dictionary_epoch"] == known["epoch"]
+    own = _means(known[is_own & (known["kind"] == "concept")], names)
+    if own.empty:
+        return nothing_to_show(QUESTION, "no layer has a V-information of any concept")
+    is_reference = (known["dictionary_epoch"] == reference_epoch) & (known["kind"] == "concept")
+    reference = _means(known[is_reference], names)
+    is_control = is_own & (known["kind"] == "shuffled") & (known["epoch"] == reference_epoch)
+    labels = [
+        name if counts else f"{name} (not in K)" for name, counts in zip(names, depth["in_complexity"], strict=True)
+    ]
+    figure = canvas(QUESTION, height=5.2 + 0.2 * len(names) + 1.6)
+    top, bottom = figure.subplots(2, 1, height_ratios=[4.2, 1.4 + 0.25 * len(names)])
+    _lines(top, own, _means(known[is_control], names), labels)
+    if reference.empty:
+        say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
+    else:
+        _heat_map(bottom, reference, labels, reference_epoch)
+    return figure
+
+
+def _means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Mean I_V, a row a layer (in depth order) and a column an epoch."""
+    if frame.empty:
+        return pd.DataFrame()
+    return frame.pivot_table(index="layer", columns="epoch", values="v_information", observed=True).reindex(names)
+
+
+def _lines(axes: Axes, own: pd.DataFrame, shuffled: pd.DataFrame, labels: list[str]) -> None:
+    places = np.arange(len(labels))
+    epochs = [int(epoch) for epoch in own.columns]
+    trained = [epoch for epoch in epochs if epoch > 0] or epochs
+    scale = Normalize(min(trained), max(max(trained), min(trained) + 1))
+    for epoch in epochs:
+        curve = own[epoch].to_numpy(dtype=float)
+        if epoch == 0:
+            axes.plot(places, curve, "--s", color=MUTED, markersize=4, label="untrained network (epoch 0)")
+        else:
+            axes.plot(places, curve, "-o", color=SEQUENCE(scale(epoch)), markersize=4, linewidth=1.4)
+    if not shuffled.empty:
+        axes.plot(places, shuffled.iloc[:, 0], ":", color=INK, linewidth=1.6, label="shuffled codes (should be 0)")
+    colour_bar(ScalarMappable(scale, SEQUENCE), axes, label="epoch", is_integer=True)
+    title = "Each epoch's own concepts"
+    dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)
+    axes.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_ylim(-0.02, 1.02)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
+
+
+def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:
+    values = reference.to_numpy(dtype=float)
+    image = axes.imshow(values, vmin=0, vmax=1, cmap=SEQUENCE, aspect="auto", origin="lower", interpolation="nearest")
+    colour_bar(image, axes, label="mean I_V")
+    dress(
+        axes,
+        x="epoch",
+        y="layer, input at the bottom",
+        title=f"The concepts of epoch {reference_epoch}, read at every epoch",
+    )
+    axes.grid(visible=False)
+    epochs = list(reference.columns)
+    step = -(-len(epochs) // MOST_TICKS)
+    axes.set_xticks(range(0, len(epochs), step), [str(epoch) for epoch in epochs[::step]])
+    axes.set_yticks(range(len(labels)), labels)

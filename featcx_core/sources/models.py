@@ -1,0 +1,64 @@
+"""Networks by name, and the device they run on."""
+
+import difflib
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import nn
+
+from featcx_core.sources.small_resnet import SmallResNet
+from featcx_core.study import Study, StudyError
+
+SOURCES = ("builtin:small_resnet", "torchvision:NAME", "package.module:factory")
+"""Where networks can come from."""
+
+
+def torch_device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto`: CUDA, else Apple's GPU, else the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def build_model(study: Study, *, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """The study's network with its initial weights, which follow from the study's seed, on the CPU.
+
+    A `package.module:factory` is called with the study's arguments alone. The global random state is left as it was.
+    Raises StudyError for an unknown source or arguments that the factory refuses.
+    """
+    factory, arguments = _factory(study.model.source, n_classes=n_classes, channels=image_shape[0])
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(study.seed)  # torch.manual_seed would seed the GPUs as well
+        try:
+            model = factory(**arguments, **study.model.arguments)
+        except (TypeError, ValueError) as error:
+            raise StudyError(f"model.arguments: {study.model.source} refuses {study.model.arguments}: {error}") from error
+    if not isinstance(model, nn.Module):
+        raise StudyError(f"model.source: wanted {study.model.source} to give a torch.nn.Module, got {type(model).__name__}")
+    return model
+
+
+def _factory(source: str, *, n_classes: int, channels: int) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """What makes the network, and the arguments that are not the study's to choose."""
+    kind, _, name = source.partition(":")
+    if source == "builtin:small_resnet":
+        return SmallResNet, {"n_classes": n_classes, "channels": channels}
+    if kind == "torchvision" and name:
+        from torchvision import models
+
+        if name not in models.list_models():
+            near = ", ".join(difflib.get_close_matches(name, models.list_models(), n=3, cutoff=0.4)) or "none is near"
+            raise StudyError(f"model.source: torchvision has no model {name!r}; nearest: {near}")
+        return models.get_model_builder(name), {"weights": None, "num_classes": n_classes}
+    if kind in ("builtin", "torchvision") or not name:
+        near = ", ".join(difflib.get_close_matches(source, SOURCES, n=1, cutoff=0.4)) or ", ".join(SOURCES)
+        raise StudyError(f"model.source: unknown source {source!r}; wanted {near}")
+    try:
+        factory = getattr(import_module(kind), name)
+    except (ImportError, AttributeError) as error:
+        raise StudyError(f"model.source: {source}: {error}; is the package installed, or its folder on PYTHONPATH?") from error
+    return factory, {}

@@ -1,0 +1,108 @@
+"""Register a study: what is to be measured and what its network is made of, written where every later step finds it."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
+from featcx_core.store import Store, write_bytes
+from featcx_core.study import Study, StudyError, packaged_studies
+
+def register(study: Study, *, home: str | Path, text: str | None = None) -> Store:
+    """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
+
+    `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
+    anatomy of it is known yet; that of a packaged study comes with featcx and needs no torch.
+
+    Raises StudyError when the home cannot be written, or the data or the network cannot be used.
+    """
+    store = Store(home, study)
+    try:
+        _write(store.study_path, study_text(study, text=text))
+        if (anatomy := _known_anatomy(store)) is None:
+            anatomy = _found_anatomy(study)
+        _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
+        store.write_empty_tables()
+        made = store.table_fingerprint("layers", "layers")
+        if made is None or made[0] != anatomy.made_from:
+            rows = pd.DataFrame([row.model_dump() for row in anatomy.layers])
+            store.write_table("layers", "layers", rows, fingerprint=anatomy.made_from)
+    except OSError as error:
+        raise StudyError(f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home") from error
+    return store
+
+
+def study_text(study: Study, *, text: str | None = None) -> str:
+    """The study as TOML: its author's text where that says the same, a path to data made absolute."""
+    if text is not None:
+        for quote in ('"', "'"):
+            kind, _, path = study.data.source.partition(":")
+            relative = re.compile(rf"{quote}{kind}:[^{quote}]*{re.escape(Path(path).name)}{quote}")
+            text = relative.sub(lambda _: json.dumps(study.data.source, ensure_ascii=False), text, count=1)
+        if _parsed(text) == study:
+            return text
+    sections = study.model_dump(mode="json")
+    lines = [f"{key} = {_toml(value)}" for key, value in sections.items() if not isinstance(value, dict)]
+    for name, section in sections.items():
+        if isinstance(section, dict):
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
+    return "\n".join([*lines, ""])
+
+
+def _parsed(text: str) -> Study | None:
+    try:
+        return Study.model_validate(tomllib.loads(text))
+    except ValueError:  # tomllib's and pydantic's errors are such
+        return None
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML. Raises StudyError for what TOML cannot say."""
+    match value:
+        case bool() | str():
+            return json.dumps(value, ensure_ascii=False)
+        case int() | float():
+            return repr(value)
+        case list() | tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{json.dumps(key)} = {_toml(item)}' for key, item in value.items())}}}"
+    raise StudyError(f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them")
+
+
+def _known_anatomy(store: Store) -> Anatomy | None:
+    """The anatomy that is registered or comes with featcx, where it is of the same network."""
+    packaged = [path.with_suffix(".layers.json") for path in packaged_studies().values()]
+    for path in (store.layers_path, *packaged):
+        try:
+            anatomy = read_anatomy(path)
+        except (FileNotFoundError, ValidationError):  # none yet, or by another version
+            continue
+        if anatomy.made_from == store.study.digest(*MADE_FROM):
+            return anatomy
+    return None
+
+
+def _found_anatomy(study: Study) -> Anatomy:
+    from featcx_core.sources.images import load_data
+    from featcx_core.sources.layers import resolve_anatomy
+    from featcx_core.sources.models import build_model
+
+    data = load_data(study)
+    model = build_model(study, n_classes=len(data.class_names), image_shape=data.image_shape)
+    anatomy = resolve_anatomy(model, study, image_shape=data.image_shape)
+    if anatomy.n_classes != len(data.class_names):
+        raise StudyError(
+            f"model: wanted {len(data.class_names)} outputs, one a class of {study.data.source}, got {anatomy.n_classes}"
+        )
+    return anatomy
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_bytes(path, text.encode())

@@ -1,0 +1,233 @@
+"""Training: stochastic gradient descent with a checkpoint before the first epoch and after each.
+
+Cross-entropy; no augmentation; weight decay on weights of two and more dimensions; one-cycle (Smith & Topin, Super-
+convergence, 2018) or constant learning rate, step by step; the last, smaller batch of an epoch is dropped. An epoch's
+chance (order of the images, dropout) follows from the study's seed and the epoch's number alone, so a training that
+was killed goes on to the very same weights.
+"""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from safetensors.torch import load_file
+from torch import nn
+
+from featcx_core.fingerprints import Fingerprints
+from featcx_core.progress import Progress, silent
+from featcx_core.sources.checkpoints import CheckpointError, inspect_checkpoint, survey, untrained, write_checkpoint
+from featcx_core.sources.images import Data, batches, load_data, normalised
+from featcx_core.sources.models import build_model, torch_device
+from featcx_core.sources.register import register
+from featcx_core.store import Store, replacing
+from featcx_core.study import Study
+
+logger = logging.getLogger("featcx")
+
+
+class Evaluation(NamedTuple):
+    """How well a model does."""
+
+    loss: float
+    """Mean cross-entropy, in nats."""
+    accuracy: float
+    """Share classified rightly."""
+
+
+def train(study: Study, *, home: str | Path, device: str = "auto", progress: Progress | None = None) -> Store:
+    """Register the study and train its network, or finish what a killed training began; gives the study's store.
+
+    Raises as `register` and `train_epochs`.
+    """
+    store = register(study, home=home)
+    with store.lock("training"):
+        for _ in train_epochs(store, device=device, progress=progress):
+            pass
+    return store
+
+
+def train_epochs(store: Store, *, device: str = "auto", progress: Progress | None = None) -> Iterator[int]:
+    """Train, yielding every epoch, 0 first, once its checkpoint is committed; those that are there come at once.
+
+    The state to resume from is written before an epoch's checkpoint. Training goes on from it when it is of the same
+    training and all earlier checkpoints are there; otherwise from the start, to the same weights. A checkpoint that
+    somebody else put there is left alone, and so is a corrupt one (which is not yielded): it is for the user to delete.
+    The caller holds the lock `training`.
+
+    Raises ValueError when the loss is not finite.
+    """
+    fingerprint = Fingerprints(store.study, store.anatomy, {}).of("training")
+    epochs, done = store.study.training.epochs, -1
+    run: _Run | None = None
+    if todo := untrained(store, fingerprint):
+        run = _Run(store, torch_device(device), fingerprint)
+        done = run.resume(first_missing=todo[0])
+    ready = epochs if run is None else done
+    usable = survey(store).digests
+    yield from (epoch for epoch in range(ready + 1) if epoch in usable)
+    if run is not None:
+        for epoch in (progress or silent)(range(done + 1, epochs + 1), desc="training"):
+            run.epoch(epoch)
+            if epoch in survey(store).digests:
+                yield epoch
+
+
+def evaluate(
+    model: nn.Module, data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int = 512
+) -> Evaluation:
+    """Loss and accuracy in evaluation mode, on the model's own device."""
+    device = next(model.parameters()).device
+    was_training, loss, right = model.training, 0.0, 0
+    model.eval()
+    with torch.inference_mode():
+        starts = range(0, len(indices), batch_size)
+        for start, images in zip(starts, batches(data, indices, batch_size=batch_size, device=device), strict=True):
+            labels = torch.tensor(data.labels[indices[start : start + batch_size]], device=device)
+            logits = model(images).float()
+            loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+            right += int((logits.argmax(1) == labels).sum())
+    model.train(was_training)
+    return Evaluation(loss / len(indices), right / len(indices))
+
+
+class _Run:
+    """A training in progress: the model and everything that its next step depends on."""
+
+    def __init__(self, store: Store, device: torch.device, fingerprint: str) -> None:
+        study, self.store, self.fingerprint = store.study, store, fingerprint
+        self.data = load_data(study)
+        n_classes, shape = len(self.data.class_names), self.data.image_shape
+        model = build_model(study, n_classes=n_classes, image_shape=shape)
+        self.model = model.to(device, memory_format=torch.channels_last)  # 1.5 times as fast on convolutions
+        rows = self.data.split["train"]
+        self.pixels = torch.tensor(self.data.images[rows], device=device)
+        self.labels = torch.tensor(self.data.labels[rows], device=device)
+        self.batch_size = min(study.training.batch_size, len(rows))
+        self.optimizer = _optimizer(self.model, study)
+        self.schedule = _schedule(self.optimizer, study, steps=len(rows) // self.batch_size)
+
+    def resume(self, *, first_missing: int) -> int:
+        """Load the state of the last finished epoch and make sure of its checkpoint; -1 to start from the beginning."""
+        state = _read_state(self.store.training_state)
+        if state.get("fingerprint") != self.fingerprint or state["epoch"] > first_missing:
+            return -1
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self._commit_checkpoint(state["epoch"], state["metrics"])
+        return int(state["epoch"])
+
+    def epoch(self, epoch: int) -> None:
+        """Train one epoch (0: none) and commit it."""
+        learning_rate = self._train(epoch) if epoch else None
+        train = evaluate(self.model, self.data, self.data.split["train"])
+        test = evaluate(self.model, self.data, self.data.split["test"])
+        if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
+            raise ValueError(
+                f"training diverged: the loss after epoch {epoch} is {train.loss}; "
+                f"lower training.optimizer.lr, now {self.store.study.training.optimizer.lr}"
+            )
+        metrics: dict[str, float | None] = {
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "learning_rate": learning_rate,
+        }
+        self._commit_state(epoch, metrics)
+        logger.info("epoch %d: held-out accuracy %.4f", epoch, test.accuracy)
+        self._commit_checkpoint(epoch, metrics)
+
+    def _train(self, epoch: int) -> float:
+        """One pass over the training images; gives the last step's learning rate."""
+        device = self.pixels.device
+        seed = int(np.random.SeedSequence([self.store.study.seed, epoch]).generate_state(1)[0])
+        order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed)).to(device)
+        self.model.train()
+        learning_rate = 0.0
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), exact:
+            torch.manual_seed(seed)  # dropout and the like
+            for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
+                rows = order[start : start + self.batch_size]
+                loss = nn.functional.cross_entropy(self.model(normalised(self.pixels[rows], self.data)), self.labels[rows])
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                learning_rate = float(self.optimizer.param_groups[0]["lr"])
+                self.schedule.step()
+        return learning_rate
+
+    def _commit_state(self, epoch: int, metrics: dict[str, float | None]) -> None:
+        state = {
+            "fingerprint": self.fingerprint,
+            "epoch": epoch,
+            "metrics": metrics,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        with replacing(self.store.training_state) as draft:
+            torch.save(state, draft)
+
+    def _commit_checkpoint(self, epoch: int, metrics: dict[str, float | None]) -> None:
+        """Write the checkpoint, unless the file there is corrupt, somebody else's, or holds the same already."""
+        path, state = self.store.checkpoint(epoch), self.model.state_dict()
+        if path.exists():
+            try:
+                training = inspect_checkpoint(path).metadata.get("training")
+            except CheckpointError:
+                logger.warning("epoch %d: the checkpoint is corrupt and kept; delete it to have it made again", epoch)
+                return
+            if training is None or (training == self.fingerprint and _holds(path, state)):
+                return
+        write_checkpoint(path, state, metrics=metrics, made_by=self.fingerprint)
+
+
+def _optimizer(model: nn.Module, study: Study) -> torch.optim.SGD:
+    """Weight decay on matrices and kernels only, not on biases and normalisation (Goyal et al. 2017, section 5.3)."""
+    settings = study.training.optimizer
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    # PyTorch refuses Nesterov's form where there is no momentum to look ahead along.
+    nesterov = settings.nesterov and settings.momentum > 0
+    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov)
+
+
+def _schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """Learning rate step by step; `steps` an epoch."""
+    if study.training.schedule == "constant":
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        max_lr=study.training.optimizer.lr,
+        total_steps=study.training.epochs * steps,
+        pct_start=0.25,
+        cycle_momentum=False,  # the study states one momentum
+    )
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """The training state; empty where there is none that can be read."""
+    if not path.exists():
+        return {}
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways; each means: train from the start
+        logger.warning("%s cannot be read (%s); training starts again, to the same weights", path, type(error).__name__)
+        return {}
+    return state
+
+
+def _holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a checkpoint holds these very tensors."""
+    saved = load_file(path)
+    return saved.keys() == state.keys() and all(torch.equal(saved[name], t.cpu()) for name, t in state.items())

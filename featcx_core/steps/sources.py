@@ -1,0 +1,33 @@
+"""A checkpoint's row: its metrics, measured where the file does not carry them."""
+
+import pandas as pd
+
+from featcx_core.sources.checkpoints import fingerprints, load_checkpoint, read_metrics
+from featcx_core.store import Store, epoch_key
+
+METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
+
+
+def make_checkpoint(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFrame:
+    """Write an epoch's row of `epochs`. Raises CheckpointError when the file cannot be used."""
+    prints, path = fingerprints(store), store.checkpoint(epoch)
+    metrics = read_metrics(path) or _measured(store, epoch, device)
+    values = {name: [metrics.get(name)] for name in METRICS}
+    frame = pd.DataFrame({"epoch": [epoch], **values, "digest": [prints.digests[epoch]]})
+    store.write_table("epochs", epoch_key(epoch), frame, fingerprint=prints.of("checkpoint", epoch))
+    return frame
+
+
+def _measured(store: Store, epoch: int, device: str) -> dict[str, float | None]:
+    from featcx_core.sources.images import load_data
+    from featcx_core.sources.models import build_model
+    from featcx_core.sources.training import evaluate
+
+    data = load_data(store.study)
+    model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape)
+    load_checkpoint(store.checkpoint(epoch), model)
+    found: dict[str, float | None] = {"learning_rate": None}
+    for part in ("train", "test"):
+        loss, accuracy = evaluate(model, data, data.split[part], device=device)
+        found |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
+    return found

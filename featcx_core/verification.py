@@ -1,0 +1,83 @@
+"""What must hold of a study's tables: each row against its description, and the controls against their null values."""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from featcx_core.store import Store
+from featcx_core.tables import Table
+
+
+class Finding(NamedTuple):
+    """What a check found."""
+
+    passed: bool
+    """Whether it holds."""
+    says: str
+    """One sentence, with the offenders where there are any."""
+    numbers: Mapping[str, float]
+    """The numbers behind it."""
+    is_error: bool = True
+    """Whether a failure means wrong data, or only something to look at."""
+
+
+def table_rows(store: Store, table: Table) -> Finding:
+    """Keys are unique, nothing is missing that must not be, every value lies in its range."""
+    columns = [c.name for c in table.columns if c.dtype != "list<float>"]
+    frame = store.read_table(table.name, columns=columns)
+    wrong = list(_offences(frame, table))
+    says = "; ".join(wrong[:5]) if wrong else f"{len(frame)} rows"
+    return Finding(not wrong, says, {"rows": len(frame), "offences": len(wrong)})
+
+
+def _offences(frame: pd.DataFrame, table: Table) -> Iterator[str]:
+    repeated = frame[frame.duplicated(list(table.keys), keep=False)]
+    if len(repeated):
+        yield f"{len(repeated)} rows share a key, the first: {repeated.iloc[0][list(table.keys)].to_dict()}"
+    for column in table.columns:
+        if column.name not in frame:
+            continue
+        values = frame[column.name]
+        if not column.nullable and values.isna().any():
+            yield f"{column.name}: {int(values.isna().sum())} values are missing"
+        tolerance = 1e-9
+        if column.low is not None and (values < column.low - tolerance).any():
+            yield f"{column.name}: {float(values.min())} is below {column.low}"
+        if column.high is not None and (values > column.high + tolerance).any():
+            yield f"{column.name}: {float(values.max())} is above {column.high}"
+
+
+def shuffled_say_nothing(store: Store) -> Finding:
+    """V-information of codes that were permuted over images is close to 0 (|mean| <= 0.02 at every epoch)."""
+    frame = store.read_table("v_information", columns=["epoch", "kind", "v_information"])
+    means = frame[frame["kind"] == "shuffled"].groupby("epoch")["v_information"].mean().dropna()
+    worst = float(means.abs().max()) if len(means) else 0.0
+    offenders = [f"epoch {epoch}: {mean:.3f}" for epoch, mean in means.items() if abs(mean) > 0.02]
+    return Finding(not offenders, "; ".join(offenders) or f"largest mean {worst:.4f}", {"largest_mean": worst})
+
+
+def penultimate_says_more(store: Store) -> Finding:
+    """At the reference epoch the penultimate layer tells more of the alive concepts than the stem."""
+    anatomy, reference = store.anatomy, store.study.reference_epoch
+    wanted = ["epoch", "layer", "dictionary_epoch", "kind", "v_information"]
+    frame = store.read_table("v_information", columns=wanted)
+    own = frame[(frame["epoch"] == reference) & (frame["dictionary_epoch"] == reference) & (frame["kind"] == "concept")]
+    means = own.groupby("layer")["v_information"].mean()
+    first, last = anatomy.names[0], anatomy.penultimate
+    if first not in means or last not in means:
+        return Finding(passed=True, says="the reference epoch is not there yet", numbers={})
+    numbers = {"first_layer": float(means[first]), "penultimate": float(means[last])}
+    says = f"{last} {means[last]:.3f}, {first} {means[first]:.3f}"
+    return Finding(bool(means[last] > means[first]), says, numbers, is_error=False)
+
+
+def predictions_kept(store: Store) -> Finding:
+    """The codes and atoms, in place of the activations, keep 99 % of the predictions of trained epochs."""
+    frame = store.read_table("dictionaries", columns=["epoch", "predictions_kept_fraction"])
+    trained = frame[frame["epoch"] > 0]
+    low = trained[trained["predictions_kept_fraction"] < 0.99]
+    offenders = [f"epoch {row.epoch}: {row.predictions_kept_fraction:.3f}" for row in low.itertuples()]
+    worst = float(trained["predictions_kept_fraction"].min()) if len(trained) else 1.0
+    says = "; ".join(offenders) or f"at least {worst:.3f}"
+    return Finding(not offenders, says, {"lowest_share": worst}, is_error=False)

@@ -1,0 +1,328 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from featcx_core.figures.canvas import nothing_to_show, png
+from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
+from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
+from featcx_core.figures.gallery import StudyTables, gallery, trained_epochs
+from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
+from featcx_core.figures.spectrum import complexity_spectrum
+from featcx_core.measures.correlations import correlation
+from featcx_core.measures.sedimentation import sedimentation
+from featcx_core.tables import TABLES
+
+N_EPOCHS, N_LAYERS, N_CONCEPTS, REFERENCE = 13, 10, 100, 12
+LAYERS = ["stem", *(f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(3))]
+COUNTS = {"concept": N_CONCEPTS, "random_direction": 100, "shuffled": N_CONCEPTS, "class_logit": 10, "unit": 64}
+
+
+def frame(name: str, rows: list[dict]) -> pd.DataFrame:
+    """Rows in the contract's columns; columns that figures do not read are filled with what their type allows."""
+    fill = {"string": "x", "int64": 1, "float64": 0.5, "bool": True, "list<float>": None}
+    columns = TABLES[name].columns
+    return pd.DataFrame(
+        [{c.name: row.get(c.name, "mnist" if c.name == "study" else fill[c.dtype]) for c in columns} for row in rows],
+        columns=[c.name for c in columns],
+    )
+
+
+def no_rows() -> StudyTables:
+    return StudyTables(*(frame(name, []) for name in StudyTables._fields))
+
+
+def information(epoch: int, kind: str, hardness: np.ndarray, chance: np.random.Generator) -> np.ndarray:
+    """I_V (layer, concept): rises with depth and epoch, less for hard concepts; 0 for shuffled codes."""
+    if kind == "shuffled":
+        return np.abs(chance.normal(0, 0.004, (N_LAYERS, len(hardness))))
+    depth = np.linspace(0, 1, N_LAYERS)[:, None]
+    learned = 1 - np.exp(-(epoch + 1) / (1 + 5 * hardness))
+    reach = 0.15 + 0.8 * learned * depth ** (0.4 + 2 * hardness)
+    return np.clip(reach * (0.75 if kind == "random_direction" else 1) + chance.normal(0, 0.02, reach.shape), 0, 1)
+
+
+def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
+    """All tables of a study in which simple concepts are early and important, and a few concepts are dead."""
+    chance = np.random.default_rng(0)
+    hardness = chance.uniform(0, 1, N_CONCEPTS)
+    dead = np.arange(N_CONCEPTS) % 33 == 32
+    rows: dict[str, list[dict]] = {name: [] for name in StudyTables._fields}
+    reference = n_epochs - 1
+    for depth, layer in enumerate(LAYERS):
+        role = "stem" if depth == 0 else "penultimate" if depth == N_LAYERS - 1 else "block"
+        rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True})
+    late = []
+    for epoch in range(n_epochs):
+        share = epoch / max(reference, 1)
+        rows["epochs"].append(
+            {
+                "epoch": epoch,
+                "train_loss": 2.3 * np.exp(-3 * share),
+                "test_loss": 2.3 * np.exp(-2.5 * share),
+                "train_accuracy": 0.1 + 0.89 * (1 - np.exp(-6 * share)),
+                "test_accuracy": 0.1 + 0.87 * (1 - np.exp(-6 * share)),
+            }
+        )
+        rows["dictionaries"].append(
+            {"epoch": epoch, "method": "nmf", "n_concepts": N_CONCEPTS, "predictions_kept_fraction": 0.994,
+             "relative_error": 0.081, "explained_variance": 0.972, "l0": 9.4, "dead": 3, "kkt_residual": 3.1e-7}
+        )  # fmt: skip
+        own_complexity = np.empty(0)
+        for kind, count in COUNTS.items():
+            hard = hardness if count == N_CONCEPTS else chance.uniform(0.2, 0.9, count)
+            values = information(epoch, kind, hard, chance)
+            if kind in ("concept", "shuffled"):
+                values[:, dead] = np.nan
+            for layer, scores in zip(LAYERS, values, strict=True):
+                rows["v_information"] += [
+                    {"epoch": epoch, "layer": layer, "dictionary_epoch": epoch, "kind": kind, "concept": i,
+                     "v_information": score, "standard_error": 0.01}
+                    for i, score in enumerate(scores)
+                ]  # fmt: skip
+            complexity = 1 - values.mean(0)
+            own_complexity = complexity if kind == "concept" else own_complexity
+            rows["complexity"] += [
+                {"epoch": epoch, "kind": kind, "concept": i, "complexity": k, "standard_error": 0.015}
+                for i, k in enumerate(complexity)
+            ]
+        followed = information(epoch, "concept", hardness, chance)
+        followed[:, dead] = np.nan
+        late.append(followed[-1])
+        if epoch != reference:
+            rows["v_information"] += [
+                {"epoch": epoch, "layer": layer, "dictionary_epoch": reference, "kind": "concept", "concept": i,
+                 "v_information": score, "standard_error": 0.01}
+                for layer, scores in zip(LAYERS, followed, strict=True) for i, score in enumerate(scores)
+            ]  # fmt: skip
+        prevalence = np.clip(0.5 - 0.3 * hardness + chance.normal(0, 0.1, N_CONCEPTS), 0.01, 1)
+        gamma = np.exp(-4 * share * hardness + chance.normal(0, 0.7, N_CONCEPTS)) * prevalence
+        gamma[:2] = 0.0
+        _concept_rows(rows, epoch, own_complexity, gamma, prevalence, dead)
+    decode_time = 1 - np.mean(late[1:] or late, axis=0)
+    first = np.argmax(np.array(late) >= np.array(late)[-1] / 2, axis=0)
+    rows["decode_time"] = [
+        {
+            "reference_epoch": reference,
+            "concept": i,
+            "decode_time": d,
+            "first_epoch": np.nan if np.isnan(d) else float(f),
+        }
+        for i, (d, f) in enumerate(zip(decode_time, first, strict=True))
+    ]
+    _correlation_rows(rows, reference, "decode_time", own_complexity, decode_time, prevalence)
+    return StudyTables(*(frame(name, rows[name]) for name in StudyTables._fields))
+
+
+def _concept_rows(rows, epoch, complexity, gamma, prevalence, dead):
+    for i in range(N_CONCEPTS):
+        own = {"epoch": epoch, "concept": i, "prevalence_fraction": prevalence[i]}
+        rows["concepts"].append({**own, "class_id": i // 10, "class_name": f"digit {i // 10}", "alive": not dead[i]})
+        rows["importance"].append({**own, "importance": gamma[i], "signed_importance": gamma[i]})
+    rows["sedimentation"] += [
+        {"epoch": epoch, **group._asdict()} for group in sedimentation(complexity, gamma, n_bootstrap=200, seed=0)
+    ]
+    _correlation_rows(rows, epoch, "importance", complexity, gamma, prevalence)
+
+
+def _correlation_rows(rows, epoch, y, complexity, other, prevalence):
+    held = np.stack([prevalence, prevalence**2 + 0.01 * np.arange(N_CONCEPTS)], axis=1)
+    for method in ("spearman", "pearson"):
+        for names, controls in (("", None), ("prevalence_fraction,variance", held)):
+            found = correlation(complexity, other, method=method, controls=controls, n_bootstrap=100, seed=0)
+            rows["correlations"].append(
+                {"epoch": epoch, "x": "complexity", "y": y, "method": method, "controls": names, **found._asdict()}
+            )
+
+
+@pytest.fixture(scope="module")
+def tables() -> StudyTables:
+    return synthetic_tables()
+
+
+def texts(figure: Figure) -> str:
+    """Everything that is written on a figure."""
+    figure.draw_without_rendering()
+    return "\n".join(text.get_text() for text in figure.findobj(lambda part: hasattr(part, "get_text")))
+
+
+def is_png(data: bytes) -> bool:
+    return data.startswith(b"\x89PNG\r\n") and len(data) > 2000
+
+
+def test_every_figure_of_the_gallery_is_drawn_and_asks_a_question(tables):
+    figures = gallery(tables, reference_epoch=REFERENCE)
+    assert all(is_png(png(figure, dots_per_inch=50)) for figure in figures.values())
+    assert all(figure.get_suptitle().rstrip().endswith("?") for figure in figures.values())
+    assert "nothing to show" not in "\n".join(texts(figure) for figure in figures.values())
+
+
+def test_png_is_900_pixels_wide_at_100_dots_and_the_same_each_time():
+    figure = nothing_to_show("Why?", "no rows")
+    data = png(figure, dots_per_inch=100)
+    assert int.from_bytes(data[16:20], "big") == 900
+    assert data == png(nothing_to_show("Why?", "no rows"), dots_per_inch=100)
+
+
+def test_tables_without_rows_give_figures_that_say_why():
+    for name, figure in gallery(no_rows(), reference_epoch=REFERENCE).items():
+        assert "nothing to show:" in texts(figure), name
+
+
+def test_a_single_epoch_is_enough(tables):
+    only = synthetic_tables(n_epochs=1)
+    for figure in gallery(only, reference_epoch=0).values():
+        assert is_png(png(figure, dots_per_inch=50))
+    one_trained = StudyTables(*(t[t["epoch"] == REFERENCE] if "epoch" in t else t for t in tables))
+    assert trained_epochs(one_trained) == [REFERENCE]
+    for figure in gallery(one_trained, reference_epoch=REFERENCE).values():
+        assert is_png(png(figure, dots_per_inch=50))
+
+
+def test_dead_concepts_only_say_so(tables):
+    dead = tables.complexity.assign(complexity=np.nan)
+    silent = tables.v_information.assign(v_information=np.nan)
+    assert "nothing to show" in texts(complexity_spectrum(dead, reference_epoch=REFERENCE))
+    assert "nothing to show" in texts(
+        complexity_against_importance(dead, tables.importance, tables.correlations, epochs=[REFERENCE])
+    )
+    assert "nothing to show" in texts(complexity_against_decode_time(dead, tables.decode_time, tables.correlations))
+    assert "nothing to show" in texts(information_by_layer_and_epoch(silent, tables.layers, reference_epoch=REFERENCE))
+
+
+def test_spectrum_counts_concepts_without_a_score_and_names_every_control(tables):
+    written = texts(complexity_spectrum(tables.complexity, reference_epoch=REFERENCE, importance=tables.importance))
+    assert "97 concepts, 3 without a score" in written
+    for label in ("untrained", "random directions, n = 100", "single units, n = 64", "class logits", "shuffled"):
+        assert label in written
+    assert "importance" not in texts(complexity_spectrum(tables.complexity, reference_epoch=REFERENCE)).lower()
+
+
+def test_spectrum_is_sorted_from_simple_to_complex(tables):
+    axes = complexity_spectrum(tables.complexity, reference_epoch=REFERENCE).axes[0]
+    drawn = axes.collections[-1].get_offsets()
+    own = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"].dropna()
+    np.testing.assert_allclose(drawn[:, 0], np.sort(own))
+
+
+def test_importance_panels_carry_their_correlations_and_keep_zeros_on_the_log_axis(tables):
+    figure = complexity_against_importance(
+        tables.complexity, tables.importance, tables.correlations, epochs=[0, 1, REFERENCE, 99]
+    )
+    panels = [axes for axes in figure.axes if axes.get_xlabel().startswith("K ")]
+    assert [axes.get_title(loc="left").split("\n")[0] for axes in panels] == [
+        "epoch 0 (untrained)",
+        "epoch 1",
+        "epoch 12",
+    ]
+    assert all("Spearman" in axes.get_title(loc="left") and "partial" in axes.get_title(loc="left") for axes in panels)
+    for axes in panels:
+        assert sum(len(marks.get_offsets()) for marks in axes.collections) == 97
+        assert min(marks.get_offsets()[:, 1].min() for marks in axes.collections if len(marks.get_offsets())) > 0
+    assert "importance exactly 0 (6)" in texts(figure)
+
+
+def test_all_importances_zero(tables):
+    nothing = tables.importance.assign(importance=0.0)
+    figure = complexity_against_importance(tables.complexity, nothing, tables.correlations.iloc[:0], epochs=[REFERENCE])
+    assert is_png(png(figure, dots_per_inch=50))
+    assert "Spearman –" in texts(figure)
+
+
+def test_decode_time_takes_the_complexity_of_its_own_reference_epoch(tables):
+    figure = complexity_against_decode_time(tables.complexity, tables.decode_time, tables.correlations)
+    drawn = figure.axes[0].collections[0].get_offsets()
+    assert len(drawn) == 97
+    at = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'").dropna(subset=["complexity"])
+    np.testing.assert_allclose(np.sort(drawn[:, 1]), np.sort(at["complexity"]))
+    assert "Pearson" in texts(figure)
+
+
+def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
+    shuffled_rows = tables.layers.sample(frac=1, random_state=0)
+    figure = information_by_layer_and_epoch(tables.v_information, shuffled_rows, reference_epoch=REFERENCE)
+    top, bottom = figure.axes[:2]
+    assert len(top.lines) == N_EPOCHS + 1  # and the shuffled codes
+    assert [label.get_text() for label in top.get_xticklabels()] == LAYERS
+    assert bottom.images[0].get_array().shape == (N_LAYERS, N_EPOCHS)
+
+
+def test_layers_outside_k_are_marked(tables):
+    layers = tables.layers.assign(in_complexity=tables.layers["role"] != "stem")
+    assert "stem (not in K)" in texts(
+        information_by_layer_and_epoch(tables.v_information, layers, reference_epoch=REFERENCE)
+    )
+
+
+def test_sedimentation_draws_every_group_and_keeps_epoch_0_off_the_curve(tables):
+    figure = sedimentation_curves(tables.sedimentation)
+    labelled = [line for line in figure.axes[0].lines if not line.get_label().startswith("_")]
+    assert labelled[0].get_label() == "all concepts (n = 97)"
+    assert all(0 not in line.get_xdata() for line in labelled)
+    assert group_label("top_0.5pct") == "top 0.5 % by importance"
+
+
+def test_training_curves_without_training_numbers_show_the_held_out_side(tables):
+    external = tables.epochs.assign(train_loss=np.nan, train_accuracy=np.nan)
+    assert "training images" not in texts(training_curves(external))
+    assert "held-out images" in texts(training_curves(external))
+
+
+@pytest.mark.parametrize("kind", ["bytes", "grey", "tensor"])
+def test_concept_sheet_takes_bytes_floats_and_tensors(kind):
+    import torch
+
+    chance = np.random.default_rng(0)
+    images = chance.uniform(0, 1, (3, 4, 1 if kind == "grey" else 3, 28, 28)).astype(np.float32)
+    heat = chance.uniform(0, 1, (3, 4, 7, 7)).astype(np.float32)
+    if kind == "bytes":
+        images = (images * 255).astype(np.uint8)
+    before = images.copy()
+    given = (torch.from_numpy(images), torch.from_numpy(heat)) if kind == "tensor" else (images, heat)
+    figure = concept_sheet(*given, labels=["a", "b", "c"])
+    assert len([axes for axes in figure.axes if axes.images]) == 3
+    assert is_png(png(figure, dots_per_inch=50))
+    np.testing.assert_array_equal(images, before)
+
+
+def test_concept_sheet_colours_only_where_the_concept_is_active():
+    images = np.full((1, 2, 1, 96, 96), 0.5)
+    heat = np.zeros((1, 2, 2, 2))
+    heat[0, 0, 0, 0] = 3.0
+    images[0, 1] = np.nan  # the concept has a single image
+    [axes] = [axes for axes in concept_sheet(images, heat, labels=["one"]).axes if axes.images]
+    drawn = np.asarray(axes.images[0].get_array())
+    np.testing.assert_allclose(drawn[95, 95], 0.5, atol=1e-6)
+    assert np.ptp(drawn[0, 0]) > 0.2  # a colour, not a grey
+    np.testing.assert_allclose(drawn[:, 100:], 1.0)
+
+
+def test_concept_sheet_without_concepts_says_so():
+    assert "nothing to show" in texts(concept_sheet(np.zeros((0, 4, 1, 8, 8)), np.zeros((0, 4, 2, 2)), labels=[]))
+
+
+def test_concept_sheet_names_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"wanted as many heat maps and labels as images, got .* 2 labels"):
+        concept_sheet(np.zeros((1, 4, 1, 8, 8)), np.zeros((1, 4, 2, 2)), labels=["a", "b"])
+    with pytest.raises(ValueError, match=r"wanted 1 \(grey\) or 3 \(RGB\) channels, got 2"):
+        concept_sheet(np.zeros((1, 4, 2, 8, 8)), np.zeros((1, 4, 2, 2)), labels=["a"])
+
+
+def test_chosen_concepts_span_the_spectrum_and_carry_their_numbers(tables):
+    chosen = choose_concepts(tables.complexity, epoch=REFERENCE, n_concepts=5)
+    own = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'").set_index("concept")["complexity"]
+    scores = [own[concept] for concept in chosen]
+    assert scores == sorted(scores)
+    assert (scores[0], scores[-1]) == (own.min(), own.max())
+    labels = concept_labels(
+        chosen,
+        epoch=REFERENCE,
+        complexity=tables.complexity,
+        concepts=tables.concepts,
+        importance=tables.importance,
+        decode_time=tables.decode_time,
+    )
+    assert f"concept {chosen[0]}" in labels[0]
+    assert f"K {scores[0]:.2f}" in labels[0]
+    assert choose_concepts(tables.complexity.iloc[:0], epoch=REFERENCE) == []
