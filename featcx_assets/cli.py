@@ -21,16 +21,14 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except StudyError as error:
-            raise _bad_input(str(error)) from None
+            raise _BadInput(str(error)) from None
         except PermissionError as error:
             where = f"{error.filename}: {error.strerror}"
-            raise _bad_input(f"cannot write to {where}; choose another FEATCX_HOME") from None
+            raise _BadInput(f"cannot write to {where}; choose another FEATCX_HOME") from None
 
 
-def _bad_input(message: str) -> click.ClickException:
-    error = click.ClickException(message)
-    error.exit_code = 2
-    return error
+class _BadInput(click.ClickException):
+    exit_code = 2
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,9 +97,7 @@ def sql(query: str, output: str | None) -> None:
         try:
             found = connection.sql(query)
         except duckdb.Error as error:
-            raise _bad_input(str(error).strip()) from None
-        if found is None:
-            return
+            raise _BadInput(str(error).strip()) from None
         if output == "csv":
             click.echo(found.df().to_csv(index=False), nl=False)
         elif output == "json":
@@ -117,7 +113,7 @@ def status(study: str | None, *, as_json: bool) -> None:
     """What is made, stale or missing, by asset."""
     names = [study] if study else sorted(path.parent.name for path in home().glob("*/study.toml"))
     if not names:
-        raise _bad_input(f"no study in {home()} yet; `featcx run` makes the first")
+        raise _BadInput(f"no study in {home()} yet; `featcx run` makes the first")
     found = {name: _state_of(open_store(home(), name)) for name in names}
     if as_json:
         click.echo(json.dumps(found, indent=1))
@@ -140,7 +136,7 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     try:
         channels, height, width = (int(part) for part in image.split("x"))
     except ValueError:
-        raise _bad_input(f"--image: wanted CxHxW, for instance 3x224x224, got {image!r}") from None
+        raise _BadInput(f"--image: wanted CxHxW, for instance 3x224x224, got {image!r}") from None
     from featcx_core.sources.layers import resolve_anatomy
     from featcx_core.sources.models import build_model
 
@@ -187,7 +183,7 @@ def _epochs(text: str | None) -> set[int]:
     try:
         return set(_spans(text.split(",")))
     except ValueError:
-        raise _bad_input(f"--epochs: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
+        raise _BadInput(f"--epochs: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
 
 
 def _spans(parts: Iterable[str]) -> Iterable[int]:

@@ -33,7 +33,7 @@ def _asset(
     study: Study, name: str, group: str, kinds: set[str], text: str, tables: tuple[str, ...], make: Make
 ) -> dg.AssetsDefinition:
     @dg.asset(**declaration(study, name, group, kinds, text, tables), pool="compute")
-    def over_epochs(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult:
+    def over_epochs(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         store = workbench.store(study.name)
         with store.lock(name):
             state = State(store)

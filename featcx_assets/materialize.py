@@ -126,7 +126,7 @@ def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     path = store.table(table, partition)
     frame = pd.read_parquet(path).drop(columns=["study", "fingerprint", "jackknife"], errors="ignore")
     head = frame.head(8).astype(object).where(frame.head(8).notna(), None)
-    records = [dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
+    records = [dg.TableRecord({str(k): _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
     preview = {f"first rows of {table}": dg.MetadataValue.table(records, _columns((table,)))} if records else {}
     return {"dagster/partition_row_count": len(frame), "file": dg.MetadataValue.path(path), **preview}
 

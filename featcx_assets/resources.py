@@ -14,7 +14,7 @@ def home() -> Path:
     return Path(os.environ.get("FEATCX_HOME", ".featcx")).resolve()
 
 
-class Workbench(dg.ConfigurableResource):
+class Workbench(dg.ConfigurableResource[None]):
     """Run-time settings of every asset."""
 
     device: str = "auto"

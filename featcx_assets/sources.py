@@ -19,7 +19,7 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
         **declaration(study, "training", "sources", {"torch"}, "The network's training run, epoch by epoch.", ()),
         pool="compute",
     )
-    def training(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult:
+    def training(context: dg.AssetExecutionContext, workbench: Workbench) -> dg.MaterializeResult[None]:
         store = workbench.store(study.name)
         with store.lock("training"):
             if State(store).is_current(Partition("training")):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from featcx_assets.catalog import database
-from featcx_core.figures.report import headlines
+from featcx_core.figures.summary import headlines
 from featcx_core.steps.report import read_tables
 from featcx_core.store import Store
 

@@ -1,12 +1,16 @@
 """Arrays in, the same kind of arrays out: every measure takes NumPy arrays or torch tensors."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 
-Array: TypeAlias = np.ndarray | torch.Tensor
+if TYPE_CHECKING:
+    # A type checker cannot say "the kind that was given" of shaped arrays; what runs is checked at run time.
+    Array: TypeAlias = Any
+else:
+    Array = np.ndarray | torch.Tensor
 """What every measure takes and gives back."""
 
 

@@ -59,6 +59,7 @@ class Fingerprints:
     def _made_from(self, asset: str, epoch: int, layer: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The study's fields and the fingerprints that an artefact is made from."""
         penultimate, reference = self.anatomy.penultimate, self.study.reference_epoch
+        fields: tuple[str, ...]
         match asset:
             case "training":
                 return ("seed", "data", "model", "training"), ()

@@ -232,7 +232,8 @@ class Store:
     def _current(self) -> pd.DataFrame:
         if not self.current_path.exists():
             return pd.DataFrame({"fingerprint": []})
-        return pq.ParquetFile(self.current_path).read().to_pandas()
+        current: pd.DataFrame = pq.ParquetFile(self.current_path).read().to_pandas()
+        return current
 
     def write_empty_tables(self) -> None:
         """One empty typed file a table, so that every view always has columns."""

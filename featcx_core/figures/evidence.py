@@ -1,4 +1,4 @@
-"""What an interval allows one to say: estimates, verdicts, and how both are written."""
+"""Estimates read from the tables, and what their intervals allow one to say."""
 
 import math
 from typing import Literal, NamedTuple
@@ -11,6 +11,12 @@ CONTROLS = "prevalence_fraction,variance"
 Expected = Literal["negative", "positive", "zero"]
 Verdict = Literal["seen here", "absent here", "not decided: the interval includes zero", "not measured"]
 Status = Literal["seen", "partly", "undecided", "absent", "missing"]
+STATUS_OF_VERDICT: dict[Verdict, Status] = {
+    "seen here": "seen",
+    "absent here": "absent",
+    "not decided: the interval includes zero": "undecided",
+    "not measured": "missing",
+}
 
 
 class Estimate(NamedTuple):
@@ -72,17 +78,17 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
     of_raw = verdict(raw.value, raw.low, raw.high, expected=expected)
     of_partial = verdict(partial.value, partial.low, partial.high, expected=expected)
     fixed = "with prevalence and variance held fixed"
+    both = f"{of_raw} in the raw correlation, {of_partial} {fixed}"
+    if expected == "zero" and "absent here" in (of_raw, of_partial):
+        return "absent", f"{both}; there is a trend already"
     if of_raw != "seen here":
-        status: Status = {"absent here": "absent", "not measured": "missing"}.get(of_raw, "undecided")  # type: ignore[assignment]
-        trend = "; there is a trend already" if expected == "zero" and status == "absent" else ""
-        return status, f"{of_raw} in the raw correlation, {of_partial} {fixed}{trend}"
+        return STATUS_OF_VERDICT[of_raw], both
     if of_partial == "seen here":
         return "seen", f"seen here, raw and {fixed}"
     if of_partial == "not measured":
         return "partly", f"seen here in the raw correlation; not measured {fixed}"
     if expected == "zero":
-        said = f"seen here in the raw correlation, but {of_partial} {fixed}"
-        return ("absent" if of_partial == "absent here" else "undecided"), said
+        return "undecided", both
     turn = "the sign turns" if of_partial == "absent here" else "the interval includes zero"
     return "partly", f"seen here in the raw correlation only: {fixed} {turn}, so it may be prevalence and variance"
 
@@ -111,3 +117,27 @@ def correlation(
         return NOT_MEASURED
     row = found.iloc[0]
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))
+
+
+def smallest_top_group(sedimentation: pd.DataFrame) -> str | None:
+    """The smallest group of important concepts among those written at the most epochs; None where there is only `all`.
+
+    Groups that coincide are written once, so with few concepts a small share is there at some epochs only.
+    """
+    tops = sedimentation[(sedimentation["group_name"] != "all") & (sedimentation["epoch"] > 0)]
+    if tops.empty:
+        return None
+    sizes = tops.groupby("group_name")["n_concepts"].agg(["count", "mean"])
+    return str(sizes.sort_values(["count", "mean"], ascending=[False, True]).index[0])
+
+
+def sedimentation_curve(sedimentation: pd.DataFrame, group: str) -> pd.DataFrame:
+    """A group's rows of trained epochs, in order; epoch 0 is a baseline and no part of a curve."""
+    rows = sedimentation[(sedimentation["group_name"] == group) & (sedimentation["epoch"] > 0)]
+    return rows.dropna(subset=["mean_complexity"]).sort_values("epoch")
+
+
+def band(curve: pd.DataFrame, place: int) -> Estimate:
+    """One epoch of a sedimentation curve as an estimate."""
+    row = curve.iloc[place]
+    return Estimate(float(row["mean_complexity"]), float(row["low"]), float(row["high"]), int(row["n_concepts"]))

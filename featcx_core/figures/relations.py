@@ -46,7 +46,7 @@ def complexity_against_importance(
         panel.set_visible(False)
     colour_bar(panels[0].collections[0], list(panels), label="prevalence (share of images)")
     zeros = int((points["importance"].le(0) & points["epoch"].isin(shown)).sum())
-    on_floor = f" Triangles on the floor: importance exactly 0 ({zeros})." if zeros else ""
+    on_floor = f" Triangles: importance exactly 0 ({zeros})." if zeros else ""
     footnote(
         figure,
         "K: complexity. Partial: prevalence and variance held fixed. [ ]: 95 % bootstrap over concepts." + on_floor,

@@ -25,7 +25,7 @@ def complexity(v_information: Float[Array, "layer concept"]) -> Float[Array, "co
     """
     (information,), restore = as_tensors(v_information)
     _refuse_no_layer(len(information))
-    return restore(1 - information.mean(0))  # type: ignore[no-any-return]
+    return restore(1 - information.mean(0))
 
 
 def complexity_standard_error(jackknife: Float[Array, "layer concept group"]) -> Float[Array, "concept"]:
@@ -39,7 +39,7 @@ def complexity_standard_error(jackknife: Float[Array, "layer concept group"]) ->
     """
     (left_out,), restore = as_tensors(jackknife)
     _refuse_no_layer(len(left_out))
-    return restore(jackknife_error(1 - left_out.mean(0)))  # type: ignore[no-any-return]
+    return restore(jackknife_error(1 - left_out.mean(0)))
 
 
 def _refuse_no_layer(n_layers: Any) -> None:

@@ -24,7 +24,7 @@ def decode_time(v_information: Float[Array, "epoch concept"]) -> Float[Array, "c
     """
     (information,), restore = as_tensors(v_information)
     _refuse_no_checkpoint(len(information))
-    return restore(1 - information.mean(0))  # type: ignore[no-any-return]
+    return restore(1 - information.mean(0))
 
 
 def first_epoch(v_information: Float[Array, "epoch concept"], epochs: Int[Array, "epoch"]) -> Int[Array, "concept"]:
@@ -47,7 +47,7 @@ def first_epoch(v_information: Float[Array, "epoch concept"], epochs: Int[Array,
         raise ValueError(f"wanted rising epochs, got {epoch.tolist()}; try sorting the rows by epoch")
     reached = information >= information[-1] / 2
     first = epoch[reached.int().argmax(0)]  # argmax: the first of several
-    return restore(torch.where(information[-1] > 0, first, -1))  # type: ignore[no-any-return]
+    return restore(torch.where(information[-1] > 0, first, -1))
 
 
 def _refuse_no_checkpoint(n_epochs: int) -> None:

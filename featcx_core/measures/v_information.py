@@ -104,7 +104,7 @@ def as_printed(moments: Moments) -> Float[Array, "concept"]:
     sums = moments.centred()
     spectrum = _spectrum(sums, torch.finfo(moments.x_offset.dtype).eps, as_lstsq=True)
     explained = (sums.zz - spectrum.unexplained) / sums.n
-    return moments.restore(explained.masked_fill(sums.zz == 0, math.nan))  # type: ignore[no-any-return]
+    return moments.restore(explained.masked_fill(sums.zz == 0, math.nan))
 
 
 def jackknife_error(left_out: Float[Tensor, "*rest group"]) -> Float[Tensor, "*rest"]:

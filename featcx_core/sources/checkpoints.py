@@ -19,7 +19,7 @@ from jaxtyping import Float32
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.fingerprints import Fingerprints
-from featcx_core.store import Store, replacing, write_bytes
+from featcx_core.store import Store, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -74,11 +74,10 @@ def write_checkpoint(
     path: Path, state_dict: "Mapping[str, Tensor]", *, metrics: dict[str, float | None], made_by: str
 ) -> None:
     """Write a model's tensors with its metrics, whole or not at all; `made_by` is the training's fingerprint."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state_dict.items()}
-    with replacing(path) as draft:
-        save_file(tensors, draft, metadata={"metrics": json.dumps(metrics), "training": made_by})
+    write_bytes(path, save(tensors, metadata={"metrics": json.dumps(metrics), "training": made_by}))
 
 
 def inspect_checkpoint(path: Path) -> Header:
@@ -167,7 +166,9 @@ def untrained(store: Store, fingerprint: str) -> list[int]:
 
     A corrupt file and one that somebody else put there are not training's to replace.
     """
-    return [epoch for epoch in range(store.study.training.epochs + 1) if _is_wanting(store.checkpoint(epoch), fingerprint)]
+    return [
+        epoch for epoch in range(store.study.training.epochs + 1) if _is_wanting(store.checkpoint(epoch), fingerprint)
+    ]
 
 
 def training_is_whole(store: Store, fingerprint: str) -> bool:
@@ -194,9 +195,7 @@ def read_metrics(path: Path) -> dict[str, float | None] | None:
     return metrics
 
 
-def read_head(
-    path: Path, anatomy: Anatomy
-) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
+def read_head(path: Path, anatomy: Anatomy) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
     """Weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `inspect_checkpoint`."""
     tensors = inspect_checkpoint(path).tensors
     weight = _read(path, tensors, f"{anatomy.head}.weight").T
@@ -222,7 +221,9 @@ def _same_architecture(
 ) -> None:
     advice = "it belongs to another network"
     if missing := sorted(wanted.keys() - shapes.keys()):
-        raise CheckpointError(f"{path}: wanted {len(wanted)} tensors, {len(missing)} missing, first {missing[0]}; {advice}")
+        raise CheckpointError(
+            f"{path}: wanted {len(wanted)} tensors, {len(missing)} missing, first {missing[0]}; {advice}"
+        )
     if extra := sorted(shapes.keys() - wanted.keys()):
         raise CheckpointError(f"{path}: wanted {len(wanted)} tensors, {len(extra)} unknown, first {extra[0]}; {advice}")
     for name, shape in wanted.items():

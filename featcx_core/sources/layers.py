@@ -56,7 +56,9 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
     if penultimate is None:
         penultimate = next((call for call in calls if call.end < head.begin and _feeds(call.output, head)), None)
         if penultimate is None:
-            raise StudyError(f"model: no module gives what the head {head.name!r} reads, as it is or as mean over positions")
+            raise StudyError(
+                f"model: no module gives what the head {head.name!r} reads, as it is or as mean over positions"
+            )
         chosen = sorted([*chosen, penultimate], key=lambda call: call.end)
     return Anatomy(
         made_from=study.digest(*MADE_FROM),
@@ -68,9 +70,7 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
     )
 
 
-def _rows(
-    chosen: list[_Call], penultimate: _Call, stem: _Call | None, head: _Head, pooling: str
-) -> Iterator[Layer]:
+def _rows(chosen: list[_Call], penultimate: _Call, stem: _Call | None, head: _Head, pooling: str) -> Iterator[Layer]:
     has_blocks = any(_shortcut(call) for call in chosen)
     for depth, call in enumerate(chosen):
         role: Role = "block" if _shortcut(call) else "stem" if call is stem else "other"
@@ -128,7 +128,9 @@ def _trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[_C
             logits = model.eval()(images.to(next(model.parameters()).device))
     except (RuntimeError, ValueError, TypeError) as error:
         shape = " x ".join(map(str, image_shape))
-        raise StudyError(f"model: {type(model).__name__} refuses images of {shape} (channel x height x width): {error}") from error
+        raise StudyError(
+            f"model: {type(model).__name__} refuses images of {shape} (channel x height x width): {error}"
+        ) from error
     finally:
         model.train(was_training)
         for handle in handles:
@@ -136,7 +138,9 @@ def _trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[_C
     for head, output in reversed(heads):
         if isinstance(logits, torch.Tensor) and torch.equal(output, logits) and head.reads.ndim == 2:
             return sorted(calls.values(), key=lambda call: call.end), head
-    raise StudyError(f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none")
+    raise StudyError(
+        f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none"
+    )
 
 
 def _automatic(calls: list[_Call]) -> list[_Call]:
@@ -148,7 +152,9 @@ def _automatic(calls: list[_Call]) -> list[_Call]:
     maps = {call.name: call for call in calls if call.is_map}
     prefix = ""
     while True:
-        stages = [call for name, call in maps.items() if name.startswith(prefix) and "." not in name.removeprefix(prefix)]
+        stages = [
+            call for name, call in maps.items() if name.startswith(prefix) and "." not in name.removeprefix(prefix)
+        ]
         if len(stages) != 1:
             return stages
         prefix = f"{stages[0].name}."

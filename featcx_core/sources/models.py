@@ -36,9 +36,13 @@ def build_model(study: Study, *, n_classes: int, image_shape: tuple[int, int, in
         try:
             model = factory(**arguments, **study.model.arguments)
         except (TypeError, ValueError) as error:
-            raise StudyError(f"model.arguments: {study.model.source} refuses {study.model.arguments}: {error}") from error
+            raise StudyError(
+                f"model.arguments: {study.model.source} refuses {study.model.arguments}: {error}"
+            ) from error
     if not isinstance(model, nn.Module):
-        raise StudyError(f"model.source: wanted {study.model.source} to give a torch.nn.Module, got {type(model).__name__}")
+        raise StudyError(
+            f"model.source: wanted {study.model.source} to give a torch.nn.Module, got {type(model).__name__}"
+        )
     return model
 
 
@@ -60,5 +64,7 @@ def _factory(source: str, *, n_classes: int, channels: int) -> tuple[Callable[..
     try:
         factory = getattr(import_module(kind), name)
     except (ImportError, AttributeError) as error:
-        raise StudyError(f"model.source: {source}: {error}; is the package installed, or its folder on PYTHONPATH?") from error
+        raise StudyError(
+            f"model.source: {source}: {error}; is the package installed, or its folder on PYTHONPATH?"
+        ) from error
     return factory, {}

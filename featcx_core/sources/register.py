@@ -13,6 +13,7 @@ from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
 from featcx_core.store import Store, write_bytes
 from featcx_core.study import Study, StudyError, packaged_studies
 
+
 def register(study: Study, *, home: str | Path, text: str | None = None) -> Store:
     """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
 
@@ -33,7 +34,9 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
             rows = pd.DataFrame([row.model_dump() for row in anatomy.layers])
             store.write_table("layers", "layers", rows, fingerprint=anatomy.made_from)
     except OSError as error:
-        raise StudyError(f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home") from error
+        raise StudyError(
+            f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home"
+        ) from error
     return store
 
 
@@ -72,7 +75,9 @@ def _toml(value: Any) -> str:
             return f"[{', '.join(map(_toml, value))}]"
         case dict():
             return f"{{{', '.join(f'{json.dumps(key)} = {_toml(item)}' for key, item in value.items())}}}"
-    raise StudyError(f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them")
+    raise StudyError(
+        f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them"
+    )
 
 
 def _known_anatomy(store: Store) -> Anatomy | None:

@@ -43,9 +43,7 @@ class SmallResNet(nn.Module):
         blocks: residual blocks a stage.
     """
 
-    def __init__(
-        self, *, channels: int, n_classes: int, widths: Sequence[int] = (16, 32, 64), blocks: int = 3
-    ) -> None:
+    def __init__(self, *, channels: int, n_classes: int, widths: Sequence[int] = (16, 32, 64), blocks: int = 3) -> None:
         super().__init__()
         first = nn.Conv2d(channels, widths[0], 3, padding=1, bias=False)
         self.stem = nn.Sequential(first, nn.BatchNorm2d(widths[0]), nn.ReLU())

@@ -77,9 +77,7 @@ def train_epochs(store: Store, *, device: str = "auto", progress: Progress | Non
                 yield epoch
 
 
-def evaluate(
-    model: nn.Module, data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int = 512
-) -> Evaluation:
+def evaluate(model: nn.Module, data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int = 512) -> Evaluation:
     """Loss and accuracy in evaluation mode, on the model's own device."""
     device = next(model.parameters()).device
     was_training, loss, right = model.training, 0.0, 0
@@ -155,7 +153,9 @@ class _Run:
             torch.manual_seed(seed)  # dropout and the like
             for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
                 rows = order[start : start + self.batch_size]
-                loss = nn.functional.cross_entropy(self.model(normalised(self.pixels[rows], self.data)), self.labels[rows])
+                loss = nn.functional.cross_entropy(
+                    self.model(normalised(self.pixels[rows], self.data)), self.labels[rows]
+                )
                 self.optimizer.zero_grad()
                 loss.backward()
                 self.optimizer.step()

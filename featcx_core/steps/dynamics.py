@@ -34,9 +34,9 @@ def make_decode_time(store: Store) -> pd.DataFrame:
     frame = pd.DataFrame(
         {
             "reference_epoch": reference,
-            "concept": curves[reference].index,
+            "concept": curves[reference].index.to_numpy(),
             "decode_time": decode_time(by_epoch),
-            "first_epoch": pd.array(np.where(first < 0, None, first), dtype="Int64"),
+            "first_epoch": pd.Series(first, dtype="Int64").mask(pd.Series(first < 0)),
         }
     )
     _write(state, "decode_time", frame)

@@ -1,7 +1,8 @@
 """An epoch's dictionary and the codes of its probe images, with the controls that stand beside them."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,8 @@ from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.images import load_data
 from featcx_core.store import Store, epoch_key
 from featcx_core.tables import KINDS
+
+Stored: TypeAlias = "zarr.Array[Any]"
 
 N_RANDOM_DIRECTIONS = 100
 _IMAGES_AT_ONCE = 512
@@ -65,7 +68,7 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
     weight, bias = read_head(store.checkpoint(epoch), anatomy)
     directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
     fingerprint = fingerprints(store).of("codes", epoch)
-    n_fit = int(acts.attrs["n_fit"])  # type: ignore[arg-type]
+    n_fit = int(cast(int, acts.attrs["n_fit"]))
     kkt = 0.0
     with store.writing(store.codes(epoch), fingerprint=fingerprint) as draft:
         group = zarr.create_group(store=str(draft), attributes={"n_fit": n_fit})
@@ -73,33 +76,33 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
         for kind, width in widths.items():
             shape, chunks = (acts.shape[0], width), (min(_IMAGES_AT_ONCE, acts.shape[0]), width)
             group.create_array(kind, shape=shape, chunks=chunks, dtype="float32")
+        stored = {kind: _array(group, kind) for kind in widths}
         for start in range(0, acts.shape[0], _IMAGES_AT_ONCE):
             chunk = np.asarray(acts[start : start + _IMAGES_AT_ONCE], dtype=np.float32)
             rows = slice(start, start + len(chunk))
             concepts = nnls(chunk, dictionary.atoms, l1=study.dictionary.l1, l2=study.dictionary.l2)
             kkt = max(kkt, float(concepts.kkt_residual.max()))
-            group["concept"][rows] = concepts.codes
-            group["random_direction"][rows] = nnls(
+            stored["concept"][rows] = concepts.codes
+            stored["random_direction"][rows] = nnls(
                 chunk, directions, l1=study.dictionary.l1, l2=study.dictionary.l2
             ).codes
-            group["class_logit"][rows] = chunk @ weight + bias
-        codes = np.asarray(group["concept"])
+            stored["class_logit"][rows] = chunk @ weight + bias
+        codes = np.asarray(stored["concept"])
     _write_concepts(store, epoch, dictionary, codes, n_fit=n_fit, fingerprint=fingerprint)
     return _write_quality(store, epoch, dictionary, codes, np.asarray(acts), kkt=kkt, fingerprint=fingerprint)
 
 
-def open_codes(store: Store, *, epoch: int) -> zarr.Array:
+def open_codes(store: Store, *, epoch: int) -> Stored:
     """Codes of the probe images, (image, concept); the first `n_fit` rows are the fit half."""
-    return _committed(store, "codes", epoch)["concept"]
+    return _array(_committed(store, "codes", epoch), "concept")
 
 
-class CodeReader(NamedTuple):
+@dataclass(frozen=True)
+class CodeReader:
     """Codes of every kind, side by side, rows by rows."""
 
-    group: zarr.Group
-    """The epoch's committed codes."""
-    units: zarr.Array
-    """Its penultimate activations: the kind `unit`."""
+    stored: dict[str, Stored]
+    """The epoch's committed codes, by kind; `shuffled` reads the concepts', `unit` the penultimate activations."""
     n_fit: int
     """Images of the fit half."""
     kinds: tuple[str, ...]
@@ -112,22 +115,25 @@ class CodeReader(NamedTuple):
         """The committed codes of an epoch. Raises ValueError when there are none."""
         group = _committed(store, "codes", epoch)
         units = open_activations(store, epoch=epoch, layer=store.anatomy.penultimate)
-        n_fit = int(group.attrs["n_fit"])  # type: ignore[arg-type]
+        n_fit = int(cast(int, group.attrs["n_fit"]))
         shortest = min(n_fit, units.shape[0] - n_fit)
         shift = int(np.random.default_rng(store.study.seed).integers(shortest // 4 + 1, 3 * shortest // 4 + 1))
-        return cls(group, units, n_fit, kinds, shift)
+        arrays = {"shuffled": "concept"} | {kind: kind for kind in group.array_keys()}
+        stored = {kind: units if kind == "unit" else _array(group, arrays[kind]) for kind in kinds}
+        return cls(stored, n_fit, kinds, shift)
+
+    @property
+    def n_images(self) -> int:
+        """Probe images."""
+        return int(self.stored[self.kinds[0]].shape[0])
 
     @property
     def widths(self) -> dict[str, int]:
         """Codes of each kind."""
-        as_stored = {"shuffled": "concept"}
-        return {
-            kind: self.units.shape[1] if kind == "unit" else self.group[as_stored.get(kind, kind)].shape[1]
-            for kind in self.kinds
-        }
+        return {kind: int(self.stored[kind].shape[1]) for kind in self.kinds}
 
     @property
-    def index(self) -> pd.DataFrame:
+    def columns(self) -> pd.DataFrame:
         """Kind and number of every column."""
         parts = [pd.DataFrame({"kind": kind, "concept": np.arange(width)}) for kind, width in self.widths.items()]
         return pd.concat(parts, ignore_index=True)
@@ -137,18 +143,20 @@ class CodeReader(NamedTuple):
         return np.concatenate([self._rows(kind, start, stop) for kind in self.kinds], axis=1)
 
     def _rows(self, kind: str, start: int, stop: int) -> np.ndarray:
-        if kind == "unit":
-            return np.asarray(self.units[start:stop], dtype=np.float32)
+        codes = self.stored[kind]
         if kind != "shuffled":
-            return np.asarray(self.group[kind][start:stop])
-        low, high = (0, self.n_fit) if start < self.n_fit else (self.n_fit, self.units.shape[0])
+            return np.asarray(codes[start:stop], dtype=np.float32)
+        low, high = self._half(start)
         first = low + (start - low + self.shift) % (high - low)
-        ahead = np.asarray(self.group["concept"][first : min(high, first + stop - start)])
-        return np.concatenate([ahead, np.asarray(self.group["concept"][low : low + stop - start - len(ahead)])])
+        ahead = np.asarray(codes[first : min(high, first + stop - start)])
+        return np.concatenate([ahead, np.asarray(codes[low : low + stop - start - len(ahead)])])
+
+    def _half(self, image: int) -> tuple[int, int]:
+        return (0, self.n_fit) if image < self.n_fit else (self.n_fit, self.n_images)
 
     def chunks(self, half: str) -> Iterator[tuple[int, int]]:
         """Rows of the `fit` or `score` half, a chunk at a time."""
-        low, high = (0, self.n_fit) if half == "fit" else (self.n_fit, self.units.shape[0])
+        low, high = (0, self.n_fit) if half == "fit" else (self.n_fit, self.n_images)
         return ((start, min(high, start + _IMAGES_AT_ONCE)) for start in range(low, high, _IMAGES_AT_ONCE))
 
     def alive(self) -> np.ndarray:
@@ -209,6 +217,10 @@ def _write_quality(
     )
     store.write_table("dictionaries", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame
+
+
+def _array(group: zarr.Group, name: str) -> Stored:
+    return cast(Stored, group[name])
 
 
 def _committed(store: Store, asset: str, epoch: int) -> zarr.Group:

@@ -1,5 +1,7 @@
 """An epoch's V-information, complexity and importance."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 
@@ -7,7 +9,7 @@ from featcx_core.features.activations import open_activations
 from featcx_core.features.moments import Moments
 from featcx_core.measures.complexity import complexity, complexity_standard_error
 from featcx_core.measures.importance import importance
-from featcx_core.measures.v_information import Penalties, as_printed, v_information_streamed
+from featcx_core.measures.v_information import as_printed, v_information_streamed
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.steps.features import CodeReader, read_dictionary
 from featcx_core.store import Store, epoch_key
@@ -38,18 +40,17 @@ def _v_information(
     acts = open_activations(store, epoch=epoch, layer=layer)
     codes = CodeReader.open(store, epoch=dictionary_epoch, kinds=kinds)
 
-    def chunks(half: str) -> "list[tuple[np.ndarray, np.ndarray]]":
-        return ((np.asarray(acts[a:b], dtype=np.float32), codes.rows(a, b)) for a, b in codes.chunks(half))  # type: ignore[return-value]
+    def chunks(half: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return ((np.asarray(acts[a:b], dtype=np.float32), codes.rows(a, b)) for a, b in codes.chunks(half))
 
     fit = Moments.over(chunks("fit"))
-    penalties = Penalties(probe.penalties.count, probe.penalties.low, probe.penalties.high)
-    result = v_information_streamed(fit, chunks("score"), penalties=penalties, groups=probe.groups)
+    result = v_information_streamed(fit, chunks("score"), penalties=probe.penalties, groups=probe.groups)
     n_concepts = codes.widths["concept"]
     everything = fit.only(slice(n_concepts)).merge(Moments.over((x, z[:, :n_concepts]) for x, z in chunks("score")))
-    printed = np.full(len(codes.index), np.nan)
+    printed = np.full(len(codes.columns), np.nan)
     printed[:n_concepts] = as_printed(everything)
     dead = ~codes.alive()
-    frame = codes.index.assign(
+    frame = codes.columns.assign(
         epoch=epoch,
         layer=layer,
         dictionary_epoch=dictionary_epoch,
@@ -82,7 +83,7 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
     dictionary = read_dictionary(store, epoch=epoch)
     head, _ = read_head(store.checkpoint(epoch), store.anatomy)
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit"))
-    n_concepts, total = len(dictionary.atoms), reader.units.shape[0]
+    n_concepts, total = len(dictionary.atoms), reader.n_images
     sums = np.zeros((3, n_concepts))
     for half in ("fit", "score"):
         for start, stop in reader.chunks(half):

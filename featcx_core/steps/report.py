@@ -9,10 +9,11 @@ from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.gallery import StudyTables, gallery
 from featcx_core.figures.report import render_report
+from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.sources.images import load_data
 from featcx_core.staleness import State
 from featcx_core.steps.features import open_codes, read_dictionary
-from featcx_core.store import Store, write_bytes
+from featcx_core.store import Store, epoch_key, write_bytes
 
 N_TOP_IMAGES = 8
 
@@ -31,6 +32,11 @@ def make_figures(store: Store) -> dict[str, bytes]:
         for name, picture in pictures.items():
             (draft / f"{name}.png").write_bytes(picture)
     return pictures
+
+
+def epoch_spectrum(store: Store, *, epoch: int) -> bytes:
+    """The complexity spectrum of one epoch's concepts, with its controls."""
+    return png(complexity_spectrum(store.read_partition("complexity", epoch_key(epoch)), reference_epoch=epoch))
 
 
 def make_report(store: Store) -> str:
@@ -70,7 +76,7 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
     chosen = choose_concepts(tables.complexity, epoch=epoch)
     if not chosen:
         return concept_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), labels=[])
-    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, chosen])
+    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, np.array(chosen)])
     top = np.argsort(-codes, axis=0, kind="stable")[:N_TOP_IMAGES].T  # (concept, rank)
     images, heat = _pictures(store, top), _heat_maps(store, top, chosen)
     labels = concept_labels(
@@ -87,7 +93,8 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
 def _pictures(store: Store, top: np.ndarray) -> np.ndarray:
     data = load_data(store.study)
     probe = np.concatenate([data.split["fit"], data.split["score"]])
-    return data.images[probe[top]]
+    images: np.ndarray = data.images[probe[top]]
+    return images
 
 
 def _heat_maps(store: Store, top: np.ndarray, chosen: list[int]) -> np.ndarray:

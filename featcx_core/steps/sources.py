@@ -20,14 +20,15 @@ def make_checkpoint(store: Store, *, epoch: int, device: str = "auto") -> pd.Dat
 
 def _measured(store: Store, epoch: int, device: str) -> dict[str, float | None]:
     from featcx_core.sources.images import load_data
-    from featcx_core.sources.models import build_model
+    from featcx_core.sources.models import build_model, torch_device
     from featcx_core.sources.training import evaluate
 
     data = load_data(store.study)
     model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape)
     load_checkpoint(store.checkpoint(epoch), model)
+    model.to(torch_device(device))
     found: dict[str, float | None] = {"learning_rate": None}
     for part in ("train", "test"):
-        loss, accuracy = evaluate(model, data, data.split[part], device=device)
+        loss, accuracy = evaluate(model, data, data.split[part])
         found |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
     return found

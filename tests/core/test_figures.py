@@ -143,7 +143,6 @@ def tables() -> StudyTables:
 
 def texts(figure: Figure) -> str:
     """Everything that is written on a figure."""
-    figure.draw_without_rendering()
     return "\n".join(text.get_text() for text in figure.findobj(lambda part: hasattr(part, "get_text")))
 
 
@@ -192,7 +191,9 @@ def test_dead_concepts_only_say_so(tables):
 
 
 def test_spectrum_counts_concepts_without_a_score_and_names_every_control(tables):
-    written = texts(complexity_spectrum(tables.complexity, reference_epoch=REFERENCE, importance=tables.importance))
+    figure = complexity_spectrum(tables.complexity, reference_epoch=REFERENCE, importance=tables.importance)
+    figure.draw_without_rendering()  # tick labels are written when drawn
+    written = texts(figure)
     assert "97 concepts, 3 without a score" in written
     for label in ("untrained", "random directions, n = 100", "single units, n = 64", "class logits", "shuffled"):
         assert label in written

@@ -16,18 +16,13 @@ from featcx_core.figures.evidence import (
     correlation,
     difference,
     number,
+    smallest_top_group,
     verdict,
     weigh,
 )
 from featcx_core.figures.gallery import StudyTables
-from featcx_core.figures.report import (
-    ALTERNATIVE_TEXTS,
-    concept_rows,
-    control_rows,
-    headlines,
-    questions,
-    render_report,
-)
+from featcx_core.figures.report import ALTERNATIVE_TEXTS, render_report
+from featcx_core.figures.summary import concept_rows, control_rows, headlines, questions
 from tests.core.test_figures import REFERENCE, frame, no_rows, synthetic_tables
 
 NEGATIVE, POSITIVE = Estimate(-0.6, -0.7, -0.4, 97), Estimate(0.6, 0.4, 0.7, 97)
@@ -88,6 +83,8 @@ def test_verdict_refuses_an_interval_upside_down():
         (SMALL, SMALL, "zero", "seen", "seen here"),
         (SMALL, NEGATIVE, "zero", "absent", "absent here"),
         (SMALL, OPEN, "zero", "undecided", "not decided"),
+        (OPEN, NEGATIVE, "zero", "absent", "there is a trend already"),
+        (SMALL, NOT_MEASURED, "zero", "partly", "not measured with"),
         (NEGATIVE, SMALL, "zero", "absent", "there is a trend already"),
     ],
 )
@@ -197,9 +194,16 @@ def test_sedimentation_follows_the_smallest_group_that_is_always_there():
     everywhere = curve([0.5, 0.6, 0.5, 0.3], group="top_10pct", n=11)
     sometimes = curve([0.5, 0.1], group="top_5pct", n=10)
     table = pd.concat([curve([0.5, 0.6, 0.6, 0.6]), everywhere, sometimes])
-    assert paper.smallest_top_group(table) == "top_10pct"
+    assert smallest_top_group(table) == "top_10pct"
     assert paper.important_concepts_become_simpler(table).status == "seen"
     assert paper.important_concepts_become_simpler(curve([0.5, 0.6, 0.3])).status == "missing"
+
+
+def test_sedimentation_is_not_particular_to_the_important_when_all_concepts_become_simpler():
+    table = pd.concat([curve([0.5, 0.6, 0.5]), curve([0.5, 0.6, 0.3], group="top_10pct", n=10)])
+    found = paper.important_concepts_become_simpler(table)
+    assert found.status == "partly"
+    assert "But so do all concepts: mean K 0.60 [0.59, 0.61] at epoch 1" in found.finding
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.994, "seen"), (0.99, "absent"), (np.nan, "missing")])

@@ -1,0 +1,108 @@
+"""One forward pass, with what is wanted from it taken by hooks on the way."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+from featcx_core.anatomy import Layer
+from featcx_core.progress import Progress, silent
+from featcx_core.sources.checkpoints import load_checkpoint
+from featcx_core.sources.images import Data, batches, load_data
+from featcx_core.sources.models import build_model, torch_device
+from featcx_core.store import Store
+
+Reduce = Callable[[torch.Tensor], torch.Tensor]
+"""Makes a new tensor of a module's output: the next module may overwrite the output itself."""
+
+
+class Tap(NamedTuple):
+    """What is taken from a forward pass."""
+
+    module: str
+    """Name of the module."""
+    reduce: Reduce
+    """What is made of its output."""
+
+
+class Network(NamedTuple):
+    """An epoch's network on its device, with the study's images."""
+
+    model: nn.Module
+    """In evaluation mode."""
+    data: Data
+    """The images."""
+    device: torch.device
+    """Where the model lies."""
+
+    @classmethod
+    def load(cls, store: Store, *, epoch: int, device: str = "auto") -> "Network":
+        """Build the network and load the epoch's checkpoint. Raises CheckpointError when that cannot be used."""
+        data, where = load_data(store.study), torch_device(device)
+        model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape)
+        load_checkpoint(store.checkpoint(epoch), model)
+        return cls(model.eval().to(where, memory_format=torch.channels_last), data, where)
+
+    def forward(
+        self,
+        indices: Int64[np.ndarray, "image"],
+        taps: Sequence[Tap],
+        *,
+        batch_size: int = 256,
+        progress: Progress | None = None,
+    ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
+        """What the taps take, batch after batch, in the images' order."""
+        inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
+        with _tapped(self.model, taps) as taken:
+            for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
+                with torch.inference_mode():  # not around the yield: the mode would leak into the caller
+                    self.model(next(inputs))
+                yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
+
+
+def pooled(row: Layer, pooling: str) -> Reduce:
+    """Output -> (image, unit): means over the whole map or over p x p parts; the penultimate layer as the head reads it."""
+    side = int(pooling.partition(":")[2] or 1) if row.role != "penultimate" else 1
+
+    def reduce(output: torch.Tensor) -> torch.Tensor:
+        if output.ndim != 4 or (row.role == "penultimate" and row.units != output.shape[1]):
+            return output.flatten(1).clone()
+        return (output.mean((2, 3)) if side == 1 else adaptive_avg_pool2d(output, side)).flatten(1)
+
+    return reduce
+
+
+def by_position(row: Layer) -> Reduce:
+    """Output -> (image, position, unit), positions row by row; one position where there is no map."""
+
+    def reduce(output: torch.Tensor) -> torch.Tensor:
+        if row.height * row.width == 1:
+            return output.flatten(1)[:, None].clone()
+        return output.permute(0, 2, 3, 1).flatten(1, 2).clone(memory_format=torch.contiguous_format)
+
+    return reduce
+
+
+@contextmanager
+def _tapped(model: nn.Module, taps: Sequence[Tap]) -> Iterator[dict[int, torch.Tensor]]:
+    """Collect what the taps take, by place; a module that is called several times counts at its first call."""
+    taken: dict[int, torch.Tensor] = {}
+
+    def hook(place: int, reduce: Reduce) -> Callable[..., None]:
+        def take(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:  # noqa: ARG001
+            if place not in taken:
+                taken[place] = reduce(output)
+
+        return take
+
+    handles = [model.get_submodule(t.module).register_forward_hook(hook(i, t.reduce)) for i, t in enumerate(taps)]
+    try:
+        yield taken
+    finally:
+        for handle in handles:
+            handle.remove()

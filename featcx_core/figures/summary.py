@@ -1,0 +1,199 @@
+"""The numbers of a report: headlines, tables of concepts and controls, and the questions a reader may ask further."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from featcx_core.figures.dynamics import group_label
+from featcx_core.figures.evidence import (
+    CONTROLS,
+    NOT_MEASURED,
+    band,
+    correlation,
+    number,
+    sedimentation_curve,
+    smallest_top_group,
+)
+from featcx_core.figures.gallery import StudyTables
+
+
+class Headline(NamedTuple):
+    """A number that stands at the top of the report."""
+
+    name: str
+    """What was measured."""
+    value: str
+    """The number with its interval."""
+    meaning: str
+    """How to read it: direction, range, what it should be."""
+
+
+class Row(NamedTuple):
+    """A concept as the report's tables list it; a dash where a number is not known."""
+
+    concept: int
+    """Index in the dictionary."""
+    class_name: str
+    """Class whose images it was fitted on."""
+    complexity: str
+    """K ± its standard error; 0 = simple, 1 = complex."""
+    importance: str
+    """Γ; higher = relied on more."""
+    decode_time: str
+    """Λ; low = available early."""
+    prevalence: str
+    """Share of probe images on which it is active, in per cent."""
+
+
+def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
+    """The numbers that a reader wants first."""
+    at = reference_epoch
+    concepts = tables.concepts[tables.concepts["epoch"] == at]
+    alive = int(concepts["alive"].fillna(value=False).astype(bool).sum())
+    own = tables.complexity[(tables.complexity["epoch"] == at) & (tables.complexity["kind"] == "concept")]
+    kept = _at(tables.dictionaries, "predictions_kept_fraction", at)
+    shuffled = tables.v_information[
+        (tables.v_information["epoch"] == at)
+        & (tables.v_information["dictionary_epoch"] == at)
+        & (tables.v_information["kind"] == "shuffled")
+    ]
+    found = [
+        Headline("held-out accuracy", _percent(_at(tables.epochs, "test_accuracy", at)), f"epoch {at}, test images"),
+        Headline(
+            "concepts", f"{len(concepts)}, {alive} alive", "alive: active on 10 images or more of each probe half"
+        ),
+        Headline("predictions kept", _percent(kept), "when the concepts replace the activations; wanted > 99 %"),
+        Headline("mean complexity K", number(_mean(own["complexity"])), "0 = simple, 1 = complex"),
+        Headline(
+            "V-information of shuffled codes",
+            number(_mean(shuffled["v_information"]), digits=3),
+            "a control; wanted ~ 0",
+        ),
+    ]
+    for y, name in (("importance", "K and Γ"), ("decode_time", "K and Λ")):
+        raw = correlation(tables.correlations, epoch=at, y=y)
+        partial = correlation(tables.correlations, epoch=at, y=y, controls=CONTROLS)
+        meaning = f"Spearman; with prevalence and variance held fixed: {partial}"
+        found.append(
+            Headline(f"{name} (importance)" if y == "importance" else f"{name} (time to decode)", str(raw), meaning)
+        )
+    for group in ("all", smallest_top_group(tables.sedimentation)):
+        curve = sedimentation_curve(tables.sedimentation, group) if group else tables.sedimentation.iloc[:0]
+        first, last = (band(curve, 0), band(curve, -1)) if len(curve) else (NOT_MEASURED, NOT_MEASURED)
+        span = (
+            f"epoch {int(curve['epoch'].iloc[0])} to {int(curve['epoch'].iloc[-1])}" if len(curve) else "not measured"
+        )
+        name = f"mean K, {group_label(group)}" if group else "mean K, most important"
+        found.append(Headline(name, f"{number(first.value)} → {number(last.value)}", f"{span}, trained epochs"))
+    return found
+
+
+def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) -> dict[str, list[Row]]:
+    """The simplest, the most complex and the most important concepts of the reference epoch."""
+    at, keys = reference_epoch, ["concept"]
+    scored = tables.complexity[(tables.complexity["epoch"] == at) & (tables.complexity["kind"] == "concept")]
+    late = tables.decode_time[tables.decode_time["reference_epoch"] == at]
+    gamma = tables.importance.loc[tables.importance["epoch"] == at, ["concept", "importance"]]
+    named = tables.concepts.loc[tables.concepts["epoch"] == at, ["concept", "class_name", "prevalence_fraction"]]
+    joined = scored.dropna(subset=["complexity"])[["concept", "complexity", "standard_error"]]
+    for other in (named, gamma, late[["concept", "decode_time"]]):
+        joined = joined.merge(other, on=keys, how="left")
+    joined = joined.astype({"complexity": float, "importance": float})  # an empty table has no types
+    orders = {
+        "simplest": joined.nsmallest(n_rows, "complexity"),
+        "most complex": joined.nlargest(n_rows, "complexity"),
+        "most important": joined.dropna(subset=["importance"]).nlargest(n_rows, "importance"),
+    }
+    return {name: [_row(record) for _, record in order.iterrows()] for name, order in orders.items()}
+
+
+def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str, int, str, str]]:
+    """Kind, count, mean K and mean I_V of the concepts and of every control, the untrained network included."""
+    rows = []
+    kinds = ("concept", "random_direction", "unit", "class_logit", "shuffled")
+    for epoch, kind in [(reference_epoch, kind) for kind in kinds] + [(0, "concept")]:
+        scores = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == kind)]
+        information = tables.v_information[
+            (tables.v_information["epoch"] == epoch)
+            & (tables.v_information["dictionary_epoch"] == epoch)
+            & (tables.v_information["kind"] == kind)
+        ]
+        name = kind.replace("_", " ") + (" of the untrained network" if epoch == 0 else "")
+        mean_information = number(_mean(information["v_information"]), digits=3)
+        rows.append(
+            (name, int(scores["complexity"].notna().sum()), number(_mean(scores["complexity"])), mean_information)
+        )
+    return rows
+
+
+def dictionary_facts(dictionaries: pd.DataFrame, *, reference_epoch: int) -> dict[str, str]:
+    """Quality of the reference epoch's dictionary: every column of its row, so that new ones appear by themselves."""
+    rows = dictionaries[dictionaries["epoch"] == reference_epoch]
+    if rows.empty:
+        return {}
+    record = rows.iloc[0].drop(labels=["study", "fingerprint", "epoch"], errors="ignore")
+    return {
+        str(name).replace("_", " "): f"{value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in record.items()
+    }
+
+
+def questions(study: str, *, reference_epoch: int) -> list[tuple[str, str]]:
+    """Questions to ask further, each with the SQL that answers it."""
+    here = f"study = '{study}' AND epoch = {reference_epoch}"
+    return [
+        (
+            "Which concepts are simple and important at once?",
+            "SELECT concept, class_name, complexity, importance\n"
+            "FROM complexity JOIN importance USING (study, epoch, concept)\n"
+            "  JOIN concepts USING (study, epoch, concept)\n"
+            f"WHERE {here} AND kind = 'concept' AND complexity IS NOT NULL\n"
+            "ORDER BY complexity, importance DESC LIMIT 10",
+        ),
+        (
+            "At which layer can each concept first be read (half of its highest I_V)?",
+            "WITH own AS (\n"
+            "  SELECT *, max(v_information) OVER (PARTITION BY concept) AS highest\n"
+            f"  FROM v_information JOIN layers USING (study, layer)\n  WHERE {here} AND dictionary_epoch = epoch\n"
+            "    AND v_information.kind = 'concept')\n"
+            "SELECT concept, arg_min(layer, depth) AS first_layer\n"
+            "FROM own WHERE v_information >= highest / 2 GROUP BY concept ORDER BY concept",
+        ),
+        (
+            "Does K change when only the blocks count, not the stem?",
+            "SELECT concept, 1 - avg(v_information) AS complexity_of_blocks\n"
+            f"FROM v_information JOIN layers USING (study, layer)\nWHERE {here} AND dictionary_epoch = epoch\n"
+            "  AND v_information.kind = 'concept' AND role <> 'stem'\nGROUP BY concept ORDER BY complexity_of_blocks",
+        ),
+        (
+            "How does the correlation of K and Γ develop, raw and with its confounds held fixed?",
+            "SELECT epoch, controls, value, low, high, n FROM correlations\n"
+            f"WHERE study = '{study}' AND x = 'complexity' AND y = 'importance' AND method = 'spearman'\n"
+            "ORDER BY controls, epoch",
+        ),
+    ]
+
+
+def _at(table: pd.DataFrame, column: str, epoch: int) -> float:
+    found = table.loc[table["epoch"] == epoch, column].dropna()
+    return float(found.iloc[0]) if len(found) else float("nan")
+
+
+def _mean(column: "pd.Series[float]") -> float:
+    return float(column.astype(float).mean())
+
+
+def _percent(share: float) -> str:
+    return f"{number(100 * share, digits=1)} %" if share == share else "–"
+
+
+def _row(record: pd.Series) -> Row:
+    gamma, name = float(record["importance"]), str(record["class_name"])
+    return Row(
+        concept=int(record["concept"]),
+        class_name="–" if name == "nan" else name,
+        complexity=f"{number(float(record['complexity']))} ± {number(float(record['standard_error']))}",
+        importance=f"{gamma:.3g}" if gamma == gamma else "–",
+        decode_time=number(float(record["decode_time"])),
+        prevalence=f"{number(100 * float(record['prevalence_fraction']), digits=0)} %",
+    )

@@ -1,0 +1,107 @@
+"""A study's artefacts from a notebook, read-only; no Dagster needed."""
+
+import difflib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import zarr
+from jaxtyping import Int64, UInt8
+
+from featcx_core.features.activations import open_activations
+from featcx_core.features.dictionary import Dictionary
+from featcx_core.sources.checkpoints import landed
+from featcx_core.sources.images import load_data
+from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.store import open_store
+from featcx_core.study import Study
+from featcx_core.tables import TABLES
+
+PARTS = ("probe", "train", "fit", "score", "test")
+"""Sets of images; `probe` is fit, then score."""
+
+
+class OpenStudy:
+    """What has been made of a study.
+
+    Args:
+        name: of the study.
+        home: folder of all studies.
+    """
+
+    def __init__(self, name: str, *, home: str | Path = ".featcx") -> None:
+        self._store = open_store(home, name)
+
+    def __repr__(self) -> str:
+        return f"OpenStudy({self.study.name!r}, home={str(self._store.home)!r})"
+
+    @property
+    def study(self) -> Study:
+        """What is measured."""
+        return self._store.study
+
+    @property
+    def layers(self) -> pd.DataFrame:
+        """One row per recorded layer, in forward order."""
+        return pd.DataFrame([row.model_dump() for row in self._store.anatomy.layers])
+
+    @property
+    def epochs(self) -> list[int]:
+        """Epochs that have a checkpoint."""
+        return sorted(landed(self._store))
+
+    def acts(self, *, epoch: int, layer: str) -> "zarr.Array[Any]":
+        """Activations of the probe images, (image, unit); attributes: layer, pooling, epoch, n_fit, images (digest)."""
+        self._check("layer", layer, self._store.anatomy.names)
+        self._check("epoch", epoch, self.epochs)
+        return open_activations(self._store, epoch=epoch, layer=layer)
+
+    def codes(self, *, epoch: int) -> "zarr.Array[Any]":
+        """Codes of the probe images, (image, concept)."""
+        self._check("epoch", epoch, self.epochs)
+        return open_codes(self._store, epoch=epoch)
+
+    def dictionary(self, *, epoch: int) -> Dictionary:
+        """Atoms (concept, unit), class_of (concept,) and how they were fitted."""
+        self._check("epoch", epoch, self.epochs)
+        return read_dictionary(self._store, epoch=epoch)
+
+    def split(self, half: str) -> Int64[np.ndarray, "image"]:
+        """Rows of the probe images' arrays that belong to `fit` or `score`."""
+        self._check("half", half, ("fit", "score"))
+        split = load_data(self.study).split
+        n_fit, n_score = len(split["fit"]), len(split["score"])
+        return np.arange(n_fit) if half == "fit" else np.arange(n_fit, n_fit + n_score)
+
+    def images(self, part: str = "probe") -> UInt8[np.ndarray, "image channel height width"]:
+        """Pixels of a part of the images, in the order of every array: `probe`, `train`, `fit`, `score` or `test`."""
+        return load_data(self.study).images[self._indices(part)]
+
+    def labels(self, part: str = "probe") -> Int64[np.ndarray, "image"]:
+        """Classes of the same images."""
+        return load_data(self.study).labels[self._indices(part)]
+
+    def table(self, name: str) -> pd.DataFrame:
+        """The current rows of a result table."""
+        self._check("table", name, TABLES)
+        return self._store.read_table(name)
+
+    def _indices(self, part: str) -> Int64[np.ndarray, "image"]:
+        self._check("part", part, PARTS)
+        data = load_data(self.study)
+        return data.probe if part == "probe" else data.split[part]
+
+    def _check(self, what: str, wanted: object, there: Collection[object]) -> None:
+        if wanted in there:
+            return
+        near = difflib.get_close_matches(str(wanted), list(map(str, there)), n=1, cutoff=0.6)
+        hint = f"did you mean {near[0]!r}? " if near and isinstance(wanted, str) else ""
+        known = ", ".join(map(str, there)) or "none yet"
+        raise ValueError(f"study {self.study.name}: no {what} {wanted!r}; {hint}there: {known}")
+
+
+def open_study(name: str, *, home: str | Path = ".featcx") -> OpenStudy:
+    """Open a registered study read-only. Raises StudyError when the home has no such study."""
+    return OpenStudy(name, home=home)

@@ -1,0 +1,80 @@
+"""What all tests share: a tiny study on generated images, finished once a session, and a gate against silent skips."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+TINY = """
+name = "tiny"
+[data]
+source = "npz:tiny.npz"
+split = {train = 120, fit = 60, score = 60, test = 30}
+[model]
+source = "builtin:small_resnet"
+[training]
+epochs = 2
+batch_size = 32
+[dictionary]
+atoms_per_class = 4
+images_per_class = 30
+[probe]
+groups = 5
+[analyses]
+bootstrap = 100
+"""
+"""A study that runs in seconds: 3 classes of 12 x 12 images."""
+
+
+def write_tiny(folder: Path, *, text: str = TINY) -> Path:
+    """The study file and its images; returns the file."""
+    chance = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 90)
+    images = chance.integers(0, 60, (270, 12, 12))
+    for image, label in zip(images, labels, strict=True):  # a bright bar whose direction is the class
+        place = chance.integers(2, 9)
+        rows = [(slice(place, place + 2), slice(None)), (slice(None), slice(place, place + 2))]
+        if label < 2:
+            image[rows[label]] = 220
+        else:
+            image[np.arange(12), (np.arange(12) + place) % 12] = 220
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "tiny.npz", images=images.astype(np.uint8), labels=labels)
+    (folder / "tiny.toml").write_text(text)
+    return folder / "tiny.toml"
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which `featcx run` on the tiny study has ended; not to be changed."""
+    from featcx_assets.runner import run_study
+    from featcx_core.sources.register import register
+    from featcx_core.study import load_study
+
+    home = tmp_path_factory.mktemp("finished") / "home"
+    path = write_tiny(home.parent)
+    store = register(load_study(path), home=home, text=path.read_text())
+    outcome = run_study(store, only=(), epochs=(), device="cpu", say=lambda line: None)
+    assert not outcome.failures, outcome.failures
+    return home
+
+
+@pytest.fixture
+def home(finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the finished home, to change at will."""
+    copy = tmp_path / "home"
+    shutil.copytree(finished_home, copy)
+    monkeypatch.setenv("FEATCX_HOME", str(copy))
+    return copy
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """With FEATCX_REFUSE_SKIPS, a test may skip only for want of a GPU: everything else can be installed."""
+    report = yield
+    if report.skipped and os.environ.get("FEATCX_REFUSE_SKIPS") and not item.get_closest_marker("gpu"):
+        report.outcome, report.longrepr = "failed", f"skipped, which is refused here: {report.longrepr}"
+    return report
