@@ -1,0 +1,9 @@
+"""featcx_assets: what runs when, where it is stored, what the web UI shows."""
+
+import warnings
+
+import dagster as dg
+
+# Backfill policies and the mapping of a grid to its epochs are "beta" in Dagster 1.13; its family is pinned to one
+# release, so what the warning warns of cannot happen here. Without this line every asset prints it twice.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)

@@ -46,8 +46,8 @@ class Table(NamedTuple):
 
 _STUDY = Column("study", "string", "Name of the study.")
 _FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was made from.")
-_EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0)
-_CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0)
+_EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0.0)
+_CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
 
 
@@ -65,7 +65,7 @@ def _real(
     return Column(name, "float64", description, low, high, nullable)
 
 
-def _count(name: str, description: str, low: float = 0) -> Column:
+def _count(name: str, description: str, low: float = 0.0) -> Column:
     return Column(name, "int64", description, low)
 
 
@@ -76,11 +76,11 @@ _ALL = (
         "checkpoint",
         ("epoch",),
         _EPOCH,
-        _real("train_loss", "Mean cross-entropy on the training images, in nats.", 0),
+        _real("train_loss", "Mean cross-entropy on the training images, in nats.", 0.0),
         _share("train_accuracy", "Share of training images classified rightly."),
-        _real("test_loss", "Mean cross-entropy on the held-out test images, in nats.", 0),
+        _real("test_loss", "Mean cross-entropy on the held-out test images, in nats.", 0.0),
         _share("test_accuracy", "Share of held-out test images classified rightly."),
-        _real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0, nullable=True),
+        _real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0.0, nullable=True),
         Column("digest", "string", "Digest of the checkpoint's tensors."),
     ),
     _table(
@@ -93,9 +93,9 @@ _ALL = (
         Column("role", "string", "stem, block, penultimate (what the head reads) or other."),
         Column("in_complexity", "bool", "Whether the layer counts in K."),
         Column("kind", "string", "Class of the module."),
-        _count("units", "Recorded numbers an image.", 1),
-        _count("height", "Positions down before pooling.", 1),
-        _count("width", "Positions across before pooling.", 1),
+        _count("units", "Recorded numbers an image.", 1.0),
+        _count("height", "Positions down before pooling.", 1.0),
+        _count("width", "Positions across before pooling.", 1.0),
         Column("shortcut", "string", "identity or projection for a residual block; empty elsewhere."),
     ),
     _table(
@@ -105,15 +105,15 @@ _ALL = (
         ("epoch",),
         _EPOCH,
         Column("method", "string", "How the atoms were fitted."),
-        _count("n_concepts", "Atoms.", 1),
-        _real("relative_error", "||A - Z D|| / ||A|| of the probe images' penultimate activations.", 0),
-        _real("explained_variance", "1 - residual variance / variance of the same; 1 = all.", None, 1),
+        _count("n_concepts", "Atoms.", 1.0),
+        _real("relative_error", "||A - Z D|| / ||A|| of the probe images' penultimate activations.", 0.0),
+        _real("explained_variance", "1 - residual variance / variance of the same; 1 = all.", None, 1.0),
         _share("predictions_kept_fraction", "Share of top-1 predictions kept when Z D replaces the activations."),
-        _real("l0", "Mean number of active concepts an image.", 0),
+        _real("l0", "Mean number of active concepts an image.", 0.0),
         _share("code_hoyer", "Mean Hoyer sparsity of the codes; 1 = one concept an image."),
         _count("dead", "Concepts active on too few images to be measured."),
-        _real("kkt_residual", "Largest optimality residual of the codes, relative to the image's norm.", 0),
-        _real("fit_relative_error", "||A - Z D|| / ||A|| of the factorisation on the dictionary images' positions.", 0),
+        _real("kkt_residual", "Largest optimality residual of the codes, relative to the image's norm.", 0.0),
+        _real("fit_relative_error", "||A - Z D|| / ||A|| of the factorisation on the dictionary images' positions.", 0.0),
     ),
     _table(
         "concepts",
@@ -122,10 +122,10 @@ _ALL = (
         ("epoch", "concept"),
         _EPOCH,
         _CONCEPT,
-        _count("class_id", "Class whose images it was fitted on; -1 = all.", -1),
+        _count("class_id", "Class whose images it was fitted on; -1 = all.", -1.0),
         Column("class_name", "string", "Name of that class."),
         _share("prevalence_fraction", "Share of probe images on which the concept is active."),
-        _real("variance", "Population variance of the code over the probe images.", 0),
+        _real("variance", "Population variance of the code over the probe images.", 0.0),
         _share("hoyer", "Hoyer sparsity of the atom over units; 1 = a single unit."),
         Column("alive", "bool", "Active on at least 10 fit and 10 score images; others have null scores."),
     ),
@@ -136,13 +136,13 @@ _ALL = (
         ("epoch", "layer", "dictionary_epoch", "kind", "concept"),
         _EPOCH,
         Column("layer", "string", "Module name."),
-        Column("dictionary_epoch", "int64", "Epoch whose dictionary the concept belongs to.", 0),
+        Column("dictionary_epoch", "int64", "Epoch whose dictionary the concept belongs to.", 0.0),
         _KIND,
         _CONCEPT,
         _share("v_information", "Linearly decodable share of a code's variance; null if dead.", nullable=True),
-        _real("standard_error", "Jackknife error before clipping; null if dead.", 0, nullable=True),
-        _real("penalty", "Chosen ridge penalty (centred activations, standardised code).", 0, nullable=True),
-        _real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0, nullable=True),
+        _real("standard_error", "Jackknife error before clipping; null if dead.", 0.0, nullable=True),
+        _real("penalty", "Chosen ridge penalty (centred activations, standardised code).", 0.0, nullable=True),
+        _real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0.0, nullable=True),
         Column("jackknife", "list<float>", "Unclipped value without each group of score images.", nullable=True),
     ),
     _table(
@@ -154,8 +154,8 @@ _ALL = (
         _KIND,
         _CONCEPT,
         _share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
-        _real("standard_error", "Jackknife error of K, layers' covariance included.", 0, nullable=True),
-        _real("complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1, nullable=True),
+        _real("standard_error", "Jackknife error of K, layers' covariance included.", 0.0, nullable=True),
+        _real("complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1.0, nullable=True),
     ),
     _table(
         "importance",
@@ -164,7 +164,7 @@ _ALL = (
         ("epoch", "concept"),
         _EPOCH,
         _CONCEPT,
-        _real("importance", "Γ: mean |contribution to the predicted class's logit|.", 0),
+        _real("importance", "Γ: mean |contribution to the predicted class's logit|.", 0.0),
         _real("signed_importance", "Mean contribution with its sign; negative = inhibitor."),
         _share("prevalence_fraction", "Share of probe images on which the concept is active."),
     ),
@@ -173,10 +173,10 @@ _ALL = (
         "One row per concept of the reference epoch.",
         "decode_time",
         ("concept",),
-        Column("reference_epoch", "int64", "Epoch whose concepts are followed.", 1),
+        Column("reference_epoch", "int64", "Epoch whose concepts are followed.", 1.0),
         _CONCEPT,
         _share("decode_time", "Λ: 0 = available early in training, 1 = late; null if dead.", nullable=True),
-        Column("first_epoch", "int64", "First epoch at half the reference's V-information.", 0, nullable=True),
+        Column("first_epoch", "int64", "First epoch at half the reference's V-information.", 0.0, nullable=True),
     ),
     _table(
         "sedimentation",
@@ -185,7 +185,7 @@ _ALL = (
         ("epoch", "group_name"),
         _EPOCH,
         Column("group_name", "string", "all, or the most important share: top_1pct, top_5pct, top_10pct."),
-        _count("n_concepts", "Concepts in the group.", 1),
+        _count("n_concepts", "Concepts in the group.", 1.0),
         _share("mean_complexity", "Mean K of the group."),
         _share("low", "2.5 % bootstrap percentile over concepts."),
         _share("high", "97.5 % bootstrap percentile over concepts."),
@@ -200,9 +200,9 @@ _ALL = (
         Column("y", "string", "Second property."),
         Column("method", "string", "spearman or pearson."),
         Column("controls", "string", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
-        _real("value", "Correlation over concepts; null where undefined.", -1, 1, nullable=True),
-        _real("low", "2.5 % bootstrap percentile over concepts.", -1, 1, nullable=True),
-        _real("high", "97.5 % bootstrap percentile over concepts.", -1, 1, nullable=True),
+        _real("value", "Correlation over concepts; null where undefined.", -1.0, 1.0, nullable=True),
+        _real("low", "2.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
+        _real("high", "97.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
         _count("n", "Concepts behind it."),
     ),
 )

@@ -81,7 +81,7 @@ def open_activations(store: Store, *, epoch: int, layer: str) -> zarr.Array[Any]
 def record_dictionary_activations(
     store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256, progress: Progress | None = None
 ) -> bool:
-    """Record the penultimate activations of the dictionary images by position, one array (image, position, unit) a class.
+    """Record the dictionary images' penultimate activations: for each class one array (image, position, unit).
 
     Returns whether they lie in the store afterwards: they do not where they are more than the study keeps
     (`dictionary.keep_positions_gb`), and then no forward pass is made. What is current is left as it is.

@@ -14,7 +14,7 @@ from featcx_core.anatomy import Layer
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import load_checkpoint
 from featcx_core.sources.images import Data, batches, load_data
-from featcx_core.sources.models import build_model, torch_device
+from featcx_core.sources.models import build_model, on_device, torch_device
 from featcx_core.store import Store
 
 Reduce = Callable[[torch.Tensor], torch.Tensor]
@@ -46,7 +46,7 @@ class Network(NamedTuple):
         data, where = load_data(store.study), torch_device(device)
         model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape)
         load_checkpoint(store.checkpoint(epoch), model)
-        return cls(model.eval().to(where, memory_format=torch.channels_last), data, where)
+        return cls(on_device(model, where).eval(), data, where)
 
     def forward(
         self,
@@ -66,7 +66,7 @@ class Network(NamedTuple):
 
 
 def pooled(row: Layer, pooling: str) -> Reduce:
-    """Output -> (image, unit): means over the whole map or over p x p parts; the penultimate layer as the head reads it."""
+    """Output -> (image, unit): means over the map or its p x p parts; the penultimate layer as the head reads it."""
     side = int(pooling.partition(":")[2] or 1) if row.role != "penultimate" else 1
 
     def reduce(output: torch.Tensor) -> torch.Tensor:
@@ -94,7 +94,7 @@ def _tapped(model: nn.Module, taps: Sequence[Tap]) -> Iterator[dict[int, torch.T
     taken: dict[int, torch.Tensor] = {}
 
     def hook(place: int, reduce: Reduce) -> Callable[..., None]:
-        def take(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:  # noqa: ARG001
+        def take(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
             if place not in taken:
                 taken[place] = reduce(output)
 

@@ -32,7 +32,7 @@ class NMF(NamedTuple):
 class _Running(NamedTuple):
     """The classes that have not stopped yet; a stopped class is taken out, so no class waits for another."""
 
-    index: torch.Tensor  # (class,) place in the result
+    place: torch.Tensor  # (class,) where in the result
     acts: list[torch.Tensor]
     codes: torch.Tensor  # (class, atom, sample), zero beyond a class's own samples
     atoms: torch.Tensor  # (class, atom, unit)
@@ -65,7 +65,7 @@ def nmf(
         max_iterations: Upper bound of iterations.
 
     Raises:
-        ValueError: If there is no class, a class has no sample, or units differ between classes.
+        ValueError: If there is no class, a class has no sample, units differ, or atoms exceed units.
 
     Source: Cichocki & Phan 2009 (HALS); Gillis & Glineur 2012 (several sweeps per product).
 
@@ -74,20 +74,24 @@ def nmf(
     >>> result.atoms.round(3).tolist(), result.relative_error.round(3).tolist()
     ([[[0.6, 0.8]]], [0.0])
     """
+    if not acts:
+        raise ValueError("wanted activations of at least one class, got none")
     tensors, restore = as_tensors(*acts)
-    if not tensors or any(a.shape[0] == 0 or a.shape[1] != tensors[0].shape[1] for a in tensors):
+    if any(a.shape[0] == 0 or a.shape[1] != tensors[0].shape[1] for a in tensors):
         shapes = [tuple(a.shape) for a in tensors]
-        raise ValueError(f"wanted at least one class, each (sample, unit) of equal units and not empty, got {shapes}")
+        raise ValueError(f"wanted classes of (sample, unit), the same units and at least one sample each, got {shapes}")
+    if not 1 <= n_atoms <= tensors[0].shape[1]:
+        raise ValueError(f"wanted 1 to {tensors[0].shape[1]} atoms (the number of units), got {n_atoms}")
     running = _start([a.float() if a.dtype == torch.float16 else a for a in tensors], n_atoms=n_atoms, seed=seed)
     atoms = torch.zeros_like(running.atoms)
     relative_error = torch.zeros_like(running.energy)
-    n_iterations = torch.zeros_like(running.index)
+    n_iterations = torch.zeros_like(running.place)
     for iteration in range(1, max_iterations + 1):
         running, stopped = _iterate(running, tolerance=tolerance)
         if iteration == max_iterations:
             stopped = torch.ones_like(stopped)
         for i in stopped.nonzero().flatten().tolist():
-            at = running.index[i]
+            at = running.place[i]
             atoms[at], relative_error[at] = _finished(running.acts[i], running.codes[i], running.atoms[i])
             n_iterations[at] = iteration
         if stopped.any():
@@ -177,7 +181,7 @@ def _without(running: _Running, stopped: torch.Tensor) -> _Running:
     kept = ~stopped
     acts = [a for a, keep in zip(running.acts, kept.tolist(), strict=True) if keep]
     return _Running(
-        running.index[kept],
+        running.place[kept],
         acts,
         running.codes[kept][..., : max((a.shape[0] for a in acts), default=0)],
         running.atoms[kept],

@@ -13,11 +13,11 @@ from jaxtyping import Float, Int
 from featcx_core.arrays import Array, as_tensors
 
 _BLOCK = 1024  # images solved together
-_STEPS = 400  # accelerated steps before the exact solves, at most
-_LOOK = 50  # steps between two looks at the residual
-_NEAR = 1e-3  # residual at which the support is close enough for exact solves; from farther off they explode
+_STEPS = 800  # accelerated steps before the exact solves, at most
+_LOOK = 50  # steps between two looks at the support
+_STEADY = 0.03  # share of the support that changed between two looks: below it, exact solves are few
 _ATTEMPTS = 5  # times that an image goes through both phases, at most
-_PIVOTS = 30  # exact solves of one phase, at most
+_PIVOTS = 100  # exact solves of one phase, at most
 _PATIENCE = 3  # exact solves without fewer wrong signs before signs are changed one by one
 _RIDGE = 1e-10  # least ridge of an exact solve: parallel atoms have a singular Gram matrix where l2 = 0
 _ENTRIES = 2**23  # numbers in the padded sub-matrices that are held at once (64 MB)
@@ -82,7 +82,7 @@ def nnls(
     (x, d), restore = as_tensors(acts, atoms)
     _check(x, d, penalties=(l1, l2))
     problem = _shared(d.cpu() if d.device.type == "mps" else d, l1=l1, l2=l2)
-    blocks = [_solve(problem, block, tolerance=tolerance) for block in x.split(_BLOCK)]
+    blocks = [_solve(problem, block, tolerance=tolerance) for block in torch.split(x, _BLOCK)]
     codes = torch.cat([block.codes for block in blocks]).to(x.device)
     residual = torch.cat([block.kkt_residual for block in blocks]).to(x.device)
     return Codes(restore(codes), restore(residual), restore((codes > 0).sum(dim=1)))
@@ -90,9 +90,7 @@ def nnls(
 
 def _check(acts: torch.Tensor, atoms: torch.Tensor, *, penalties: tuple[float, float]) -> None:
     if acts.shape[1] != atoms.shape[1] or not len(acts) or not len(atoms):
-        raise ValueError(
-            f"wanted images and atoms of the same units, got {tuple(acts.shape)} and {tuple(atoms.shape)}"
-        )
+        raise ValueError(f"wanted images and atoms of the same units, got {tuple(acts.shape)} and {tuple(atoms.shape)}")
     broken = int((~torch.isfinite(acts).all(dim=1)).sum())
     if broken:
         raise ValueError(f"wanted finite activations, got {broken} of {len(acts)} images with NaN or infinity")
@@ -143,10 +141,10 @@ def _solve(problem: _Problem, acts: torch.Tensor, *, tolerance: float) -> Codes:
 
 
 def _accelerate(problem: _Problem, targets: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
-    """Projected gradient steps with momentum, restarted per image where it points uphill; near images leave."""
+    """Projected gradient steps with momentum, restarted per image where it points uphill; steady images leave."""
     result, left = codes.clone(), torch.arange(len(codes), device=codes.device)
     bias = (targets / problem.lipschitz).float()
-    ahead, momentum = codes, codes.new_ones(len(codes), 1)
+    before, ahead, momentum = codes > 0, codes, codes.new_ones(len(codes), 1)
     for step in range(1, _STEPS + 1):
         new = torch.addmm(bias, ahead, problem.mixing).clamp_min_(0)
         change = new - codes
@@ -156,10 +154,11 @@ def _accelerate(problem: _Problem, targets: torch.Tensor, codes: torch.Tensor) -
         ahead = torch.addcmul(new, (momentum - 1) / following, change)
         codes, momentum = new, following
         if step % _LOOK == 0:
-            result[left] = codes
-            gradient = problem.lipschitz * (codes - torch.addmm(bias, codes, problem.mixing))
-            far = (codes - (codes - gradient).clamp_min(0)).abs().amax(dim=1) > _NEAR
-            left, bias, codes, ahead, momentum = left[far], bias[far], codes[far], ahead[far], momentum[far]
+            result[left], support = codes, codes > 0
+            moving = (support ^ before).sum(dim=1) > _STEADY * support.sum(dim=1)
+            before = support[moving]
+            left, bias, momentum = left[moving], bias[moving], momentum[moving]
+            codes, ahead = codes[moving], ahead[moving]
             if not len(left):
                 break
     return result
@@ -170,10 +169,14 @@ def _pivot(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Exact solves on the support, exchanging codes below zero and zeros of negative gradient; and who ended."""
     codes, solved = torch.zeros_like(targets), torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
-    left, passive = torch.arange(len(targets), device=targets.device), passive.clone()
+    most = 2 * problem.atoms.shape[1]  # a support far beyond the units is not near the minimum, and slow
+    left = (passive.sum(dim=1) <= most).nonzero().flatten()
+    passive, targets = passive[left], targets[left]
     fewest = torch.full_like(left, targets.shape[1] + 1)
     patience = torch.full_like(left, _PATIENCE)
     for _ in range(_PIVOTS):
+        if not len(left):
+            break
         exact, regular = _on_support(problem, targets, passive)
         gradient = exact @ problem.gram - targets
         wrong = torch.where(passive, exact, gradient) < -tolerance
@@ -185,22 +188,17 @@ def _pivot(
         # the last wrong sign alone: slower, and ends for certain
         last = wrong & (wrong.flip(1).cumsum(dim=1).flip(1) == 1)
         passive = passive ^ torch.where((patience < 0)[:, None], last, wrong)
-        # a support beyond the units has no unique solution: back to gradient steps
-        on = ~done & regular & (passive.sum(dim=1) <= 2 * problem.atoms.shape[1])
+        on = ~done & regular & (passive.sum(dim=1) <= most)
         left, passive, targets, fewest, patience = left[on], passive[on], targets[on], fewest[on], patience[on]
-        if not len(left):
-            break
     return codes, solved
 
 
-def _on_support(
-    problem: _Problem, targets: torch.Tensor, passive: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _on_support(problem: _Problem, targets: torch.Tensor, passive: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Minimum over the codes of each support, signs free, zero elsewhere; and whether its Gram matrix was regular."""
     codes, regular = torch.zeros_like(targets), torch.ones(len(targets), dtype=torch.bool, device=targets.device)
     sizes, order = passive.sum(dim=1).sort()
     largest = max(int(sizes[-1]), 1)
-    for rows in order.split(max(_ENTRIES // largest**2, 1)):  # by size, so that little is padded
+    for rows in torch.split(order, max(_ENTRIES // largest**2, 1)):  # by size, so that little is padded
         inside = passive[rows]
         places = torch.arange(int(inside.sum(dim=1).max()), device=rows.device)
         used = places < inside.sum(dim=1, keepdim=True)

@@ -22,6 +22,7 @@ from featcx_core.figures.canvas import (
 
 QUESTION = "Which concepts are simple, which complex, and is that more than the controls show?"
 K_AXIS = "complexity K  (0 = simple, 1 = complex)"
+ERROR = "#c3cad3"  # opaque: thousands of half-transparent lines would add up to a dark band
 CONTROLS = {
     "random_direction": "random directions",
     "unit": "single units",
@@ -58,7 +59,7 @@ def complexity_spectrum(
 def _sorted_concepts(axes: Axes, alive: pd.DataFrame, importance: pd.DataFrame | None) -> None:
     scores, errors = (alive[c].to_numpy(dtype=float) for c in ("complexity", "standard_error"))
     places = np.arange(1, len(scores) + 1)
-    axes.hlines(places, scores - errors, scores + errors, color=MUTED, linewidth=1, alpha=0.5, zorder=1)
+    axes.hlines(places, scores - errors, scores + errors, color=ERROR, linewidth=1, zorder=1)
     area = point_area(len(scores))
     gamma = np.full(len(scores), np.nan)
     if importance is not None:

@@ -189,7 +189,7 @@ def load_checkpoint(path: Path, model: "nn.Module") -> None:
 
 
 def read_metrics(path: Path) -> dict[str, float | None] | None:
-    """The metrics in a checkpoint's metadata; None where it carries none. Raises CheckpointError as `inspect_checkpoint`."""
+    """The metrics in a checkpoint's metadata; None where it carries none. Raises as `inspect_checkpoint`."""
     text = inspect_checkpoint(path).metadata.get("metrics")
     metrics: dict[str, float | None] | None = None if text is None else json.loads(text)
     return metrics

@@ -98,7 +98,8 @@ def stratified_split(
     The images of a class are spread evenly over [0, 1) in a seeded order; consecutive stretches are the parts.
     `sizes` are counts, or shares where below 1.
 
-    >>> {part: len(rows) for part, rows in stratified_split(np.array([0, 1] * 5), sizes={"a": 6, "b": 0.4}, seed=0).items()}
+    >>> parts = stratified_split(np.array([0, 1] * 5), sizes={"a": 6, "b": 0.4}, seed=0)
+    >>> {part: len(rows) for part, rows in parts.items()}
     {'a': 6, 'b': 4}
 
     Raises StudyError when the parts are more than the images, or one of them is empty.
@@ -155,11 +156,11 @@ def _mnist5k() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = dict(file.items())
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive.items())
     except FileNotFoundError:
         raise StudyError(f"data.source: no file {path}") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise StudyError(f"data.source: {path} cannot be read as .npz: {error}") from None
     if missing := [name for name in ("images", "labels") if name not in arrays]:
         raise StudyError(f"data.source: {path}: wanted arrays images and labels, {missing[0]} is missing")

@@ -12,8 +12,6 @@ from torch import nn
 from featcx_core.anatomy import MADE_FROM, Anatomy, Layer, Role
 from featcx_core.study import Study, StudyError
 
-_CLOSE = {"rtol": 1e-4, "atol": 1e-6}  # a mean over positions, summed in another order
-
 
 class _Call(NamedTuple):
     """A module's first call in the forward pass."""
@@ -205,9 +203,10 @@ def _stem(calls: list[_Call]) -> _Call | None:
 def _feeds(output: torch.Tensor, head: _Head) -> bool:
     """Whether the head reads this output, flattened or averaged over positions."""
     if output.ndim == 4 and output.shape[1] == head.reads.shape[1]:
-        return torch.allclose(output.mean((2, 3)), head.reads, **_CLOSE)
+        output = output.mean((2, 3))
     flat = output.flatten(1)
-    return flat.shape == head.reads.shape and torch.allclose(flat, head.reads, **_CLOSE)
+    # Not exactly: a mean can be summed in another order.
+    return flat.shape == head.reads.shape and torch.allclose(flat, head.reads, rtol=1e-4, atol=1e-6)
 
 
 def _units(call: _Call, pooling: str) -> int:

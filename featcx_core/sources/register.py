@@ -103,7 +103,8 @@ def _found_anatomy(study: Study) -> Anatomy:
     anatomy = resolve_anatomy(model, study, image_shape=data.image_shape)
     if anatomy.n_classes != len(data.class_names):
         raise StudyError(
-            f"model: wanted {len(data.class_names)} outputs, one a class of {study.data.source}, got {anatomy.n_classes}"
+            f"model: wanted {len(data.class_names)} outputs, one a class of {study.data.source}, "
+            f"got {anatomy.n_classes}"
         )
     return anatomy
 

@@ -10,10 +10,11 @@ from jaxtyping import Float
 from torch import nn
 
 Maps = Float[torch.Tensor, "image channel height width"]
+Output = Float[torch.Tensor, "image channel_out height_out width_out"]
 
 
 class BasicBlock(nn.Module):
-    """f + g(f), then ReLU; g is two 3x3 convolutions. A block that changes the shape projects f by a 1x1 convolution."""
+    """f + g(f), then ReLU; g is two 3x3 convolutions. Where the shape changes, a 1x1 convolution projects f."""
 
     def __init__(self, channels: int, width: int, *, stride: int) -> None:
         super().__init__()
@@ -27,7 +28,7 @@ class BasicBlock(nn.Module):
             projection = nn.Conv2d(channels, width, 1, stride=stride, bias=False)
             self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(width))
 
-    def forward(self, maps: Maps) -> Maps:
+    def forward(self, maps: Maps) -> Output:
         """The block's output after its last ReLU."""
         main = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(maps)))))
         return torch.relu(self.shortcut(maps) + main)

@@ -140,8 +140,9 @@ class Stack:
         ]
         single = ["postgres", "--single", "postgres"]
         for command, said in ((initdb, ""), (single, f"create database {env['POSTGRES_DB']}")):
+            quiet = subprocess.DEVNULL
             subprocess.run(
-                command, input=said, text=True, env=env, cwd=self._folder, user=USER, capture_output=True, check=True
+                command, input=said, text=True, env=env, cwd=self._folder, user=USER, stdout=quiet, check=True
             )
         loopback = ["listen_addresses=127.0.0.1", f"unix_socket_directories={data}", "fsync=off"]
         return ["postgres", "-D", str(data), *(word for setting in loopback for word in ("-c", setting))]

@@ -10,7 +10,7 @@ from dagster._core.workspace.config_schema import ensure_workspace_config
 from featcx_core.sources.register import register
 from featcx_core.study import load_study
 from tests.assets.stack import COMPOSE, ROOT, SERVICES, Stack, interpolated, postgres_programs, running_stack
-from tests.assets.tiny import write_study
+from tests.conftest import write_tiny
 
 OURS = [name for name, service in SERVICES.items() if "build" in service]
 PASSWORD = "not a secret: /@$%'"
@@ -87,7 +87,7 @@ def test_the_image_is_made_from_what_docker_is_shown() -> None:
 @pytest.mark.skipif(postgres_programs() is None, reason="needs a PostgreSQL server's programs (Debian: postgresql)")
 def test_the_same_commands_on_loopback_make_a_run_succeed(tmp_path: Path) -> None:
     with running_stack({"FEATCX_POSTGRES_PASSWORD": PASSWORD}) as stack:
-        register(load_study(write_study(tmp_path)), home=stack.home)
+        register(load_study(write_tiny(tmp_path)), home=stack.home)
         stack.start()
 
         nodes = {"/".join(node["assetKey"]["path"]): node for node in stack.ask(ASSETS)["assetNodes"]}
@@ -95,7 +95,7 @@ def test_the_same_commands_on_loopback_make_a_run_succeed(tmp_path: Path) -> Non
         assert nodes["tiny/checkpoint"]["dependencyKeys"] == [{"path": ["tiny", "training"]}]
 
         assert _run(stack, nodes["tiny/training"]) == "SUCCESS"
-        assert (stack.home / "tiny/checkpoints/000001.safetensors").is_file()
+        assert (stack.home / "tiny/checkpoints/000002.safetensors").is_file()
         # Runs and events are in PostgreSQL, logs on the volume; nothing is written beside the image's two files.
         assert sorted(path.name for path in stack.config.iterdir()) == ["dagster.yaml", "workspace.yaml"]
         assert not list(stack.home.rglob("*.db"))

@@ -1,0 +1,273 @@
+"""The dictionary of concepts: fitted class by class, used to encode images, and how good it is."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+
+from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.nmf import nmf
+from featcx_core.features.nnls import nnls
+
+# Classes are factorised together up to this size: small classes share every step, large ones are streamed.
+_GROUP_BYTES = 2**30
+_ROWS = 4096  # images whose reconstruction is held at once
+
+
+class Dictionary(NamedTuple):
+    """The atoms of all classes, and how they were fitted."""
+
+    atoms: Float[Array, "concept unit"]
+    """D, each atom of unit L2 norm; a dead one is all zeros."""
+    class_of: Int[Array, " concept"]
+    """The class whose images the atom was fitted on; -1 where one dictionary serves all images."""
+    method: str
+    """`nmf`."""
+    relative_error: Float[Array, " class"]
+    """||A - Z D||_F / ||A||_F on each class's samples, in the order of `class_of`."""
+    n_iterations: Int[Array, " class"]
+    """Iterations until each class's fit stopped."""
+    dead: Bool[Array, " concept"]
+    """Atoms that no sample of their class used."""
+
+
+class DictionaryQuality(NamedTuple):
+    """What is lost when z D replaces the activations, and how sparse z is."""
+
+    relative_error: float
+    """||A - Z D||_F / ||A||_F; 0 = exact."""
+    explained_variance: float
+    """1 - ||A - Z D||² / ||A - mean||²; 1 = exact, 0 = no better than the mean activation."""
+    predictions_kept_fraction: float
+    """Share of images whose top-1 class stays the same; the paper keeps more than 0.99."""
+    l0: float
+    """Mean number of codes above zero in an image."""
+    code_hoyer: float
+    """Mean Hoyer sparsity of an image's codes, in [0, 1]; 1 = one concept; images without any code are left out."""
+    dead: int
+    """Concepts whose code is zero on every image."""
+
+
+def fit_dictionary(
+    acts: Float[Array, "sample unit"],
+    *,
+    n_concepts: int,
+    labels: Int[Array, " sample"] | None = None,
+    seed: int = 0,
+    tolerance: float = 1e-4,
+    max_iterations: int = 500,
+) -> Dictionary:
+    """Fit `n_concepts` atoms per class (without labels: in all), min_{Z, D >= 0} ||A - Z D||_F.
+
+    Args:
+        acts: Activations >= 0 of the training images; every spatial position is one sample.
+        n_concepts: Atoms per class; the classes' atoms are concatenated in the order of the labels.
+        labels: Each sample's class.
+        seed: Of the start.
+        tolerance: Relative decrease of a class's objective at which it stops.
+        max_iterations: Upper bound of iterations.
+
+    Raises:
+        ValueError: If activations are negative or not finite, a class has fewer samples than atoms, there are more
+            atoms than units, or labels and samples differ in number.
+
+    Source: Fel et al. 2024, §2; CRAFT (Fel et al. 2023), §3.
+    """
+    (samples, *given), restore = as_tensors(*([acts] if labels is None else [acts, labels]))
+    if given and len(given[0]) != len(samples):
+        raise ValueError(f"wanted one label per sample ({len(samples)}), got {len(given[0])}")
+
+    classes = sorted(set(given[0].tolist())) if given else [-1]
+    return fit_class_dictionaries(
+        (restore(samples[given[0] == label] if given else samples) for label in classes),
+        classes=classes,
+        n_atoms=n_concepts,
+        seed=seed,
+        tolerance=tolerance,
+        max_iterations=max_iterations,
+    )
+
+
+def fit_class_dictionaries(
+    acts_by_class: Iterable[Float[Array, "_ unit"]],
+    *,
+    classes: Sequence[int],
+    n_atoms: int,
+    seed: int = 0,
+    tolerance: float = 1e-4,
+    max_iterations: int = 500,
+) -> Dictionary:
+    """Fit the dictionary from arrays of samples, one per class, that are read one after the other, once.
+
+    At most 1 GB of activations, or one class, is held at a time. Which classes are held together does not change
+    their atoms. `classes` names them (-1: not a class, all images); the rest, errors and source as `fit_dictionary`.
+    """
+    parts = [
+        nmf(acts, n_atoms=n_atoms, seed=seed, tolerance=tolerance, max_iterations=max_iterations)
+        for acts in _groups(_checked(acts_by_class, classes=classes, n_atoms=n_atoms))
+    ]
+    if not parts:
+        raise ValueError("wanted activations of at least one class, got none")
+    (atoms, class_of), restore = as_tensors(_joined([part.atoms for part in parts]), np.repeat(classes, n_atoms))
+    return Dictionary(
+        atoms=restore(atoms.flatten(0, 1)),
+        class_of=restore(class_of),
+        method="nmf",
+        relative_error=_joined([part.relative_error for part in parts]),
+        n_iterations=_joined([part.n_iterations for part in parts]),
+        dead=_joined([part.dead.reshape(-1) for part in parts]),
+    )
+
+
+def encode(
+    acts: Float[Array, "image unit"],
+    atoms: Float[Array, "concept unit"],
+    *,
+    l1: float = 1e-3,
+    l2: float = 1e-6,
+) -> Float[Array, "image concept"]:
+    """Encode images by all atoms jointly: argmin_{z >= 0} ½||x - z D||² + l1·||x||·Σ z_i + ½·l2·||z||².
+
+    The codes of `featcx_core.features.nnls.nnls`, which also gives each image's optimality; arguments, errors and
+    source as there. l1 = l2 = 0 is the paper's objective, whose minimum is not unique with more atoms than units.
+    """
+    codes: Array = nnls(acts, atoms, l1=l1, l2=l2).codes
+    return codes
+
+
+def random_atoms(n_atoms: int, n_units: int, *, seed: int) -> Float[np.ndarray, "concept unit"]:
+    """Draw atoms of unit norm, uniform over the non-negative part of the sphere (the `random_direction` control)."""
+    atoms = np.abs(np.random.default_rng(seed).standard_normal((n_atoms, n_units)))
+    unit: np.ndarray = (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).astype(np.float32)
+    return unit
+
+
+def hoyer(atoms: Float[Array, "concept unit"]) -> Float[Array, " concept"]:
+    """Sparsity of each row, (√n - ||d||₁ / ||d||₂) / (√n - 1), n its length.
+
+    In [0, 1], 1 = a single entry, 0 = all entries equal in size; free of scale; NaN for a row of zeros.
+
+    Raises:
+        ValueError: If rows have fewer than two entries.
+
+    Source: Hoyer 2004; Fel et al. 2024, App. I.
+
+    >>> import numpy as np
+    >>> hoyer(np.array([[0.0, 2.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [3.0, 4.0, 0.0, 0.0]])).round(3).tolist()
+    [1.0, 0.0, 0.6]
+    """
+    (rows,), restore = as_tensors(atoms)
+    if rows.shape[1] < 2:
+        raise ValueError(f"wanted rows of at least two entries, got {tuple(rows.shape)}")
+    root = rows.shape[1] ** 0.5
+    ratio = torch.linalg.vector_norm(rows, ord=1, dim=1) / torch.linalg.vector_norm(rows, dim=1)
+    return restore((root - ratio) / (root - 1))
+
+
+def dictionary_quality(
+    acts: Float[Array, "image unit"],
+    codes: Float[Array, "image concept"],
+    atoms: Float[Array, "concept unit"],
+    head_weight: Float[Array, "unit class"],
+    head_bias: Float[Array, " class"],
+) -> DictionaryQuality:
+    """Compare the activations with their reconstruction z D, and the head's predictions from both.
+
+    Sums are float64 (on the CPU where a device has none).
+
+    Raises:
+        ValueError: If the numbers of images, units or concepts of the arrays do not fit together.
+
+    Source: Fel et al. 2024, §2.
+    """
+    (x, z, d, weight, bias), _ = as_tensors(acts, codes, atoms, head_weight, head_bias)
+    if (len(x), len(d), x.shape[1], weight.shape[1]) != (len(z), z.shape[1], d.shape[1], len(bias)):
+        shapes = [tuple(t.shape) for t in (x, z, d, weight, bias)]
+        raise ValueError(
+            f"wanted acts (image, unit), codes (image, concept), atoms (concept, unit), head, got {shapes}"
+        )
+    device = torch.device("cpu") if x.device.type == "mps" else x.device
+    d, weight, bias = (t.to(device, torch.float64) for t in (d, weight, bias))
+    mean = x.to(device, torch.float64).mean(dim=0)
+    error, energy, variance, kept = torch.zeros(4, device=device, dtype=torch.float64)
+    for given_rows, code_rows in zip(torch.split(x, _ROWS), torch.split(z, _ROWS), strict=True):
+        rows = given_rows.to(device, torch.float64)
+        rebuilt = code_rows.to(device, torch.float64) @ d
+        error += (rows - rebuilt).square().sum()
+        energy += rows.square().sum()
+        variance += (rows - mean).square().sum()
+        kept += ((rows @ weight + bias).argmax(dim=1) == (rebuilt @ weight + bias).argmax(dim=1)).sum()
+    active = z > 0
+    return DictionaryQuality(
+        relative_error=float((error / energy).sqrt()),
+        explained_variance=float(1 - error / variance),
+        predictions_kept_fraction=float(kept / len(x)),
+        l0=float(active.sum() / len(x)),
+        code_hoyer=float(hoyer(z).nanmean()),
+        dead=int((~active.any(dim=0)).sum()),
+    )
+
+
+def alive(
+    codes_fit: Float[Array, "image_fit concept"],
+    codes_score: Float[Array, "image_score concept"],
+    *,
+    at_least: int = 10,
+) -> Bool[Array, " concept"]:
+    """Say which concepts have a code above zero on at least `at_least` images of either half.
+
+    The R² of the others means nothing: they keep their rows, with null scores.
+
+    >>> import numpy as np
+    >>> alive(np.array([[1.0, 0.0], [2.0, 3.0]]), np.array([[0.5, 0.5]]), at_least=1).tolist()
+    [True, True]
+    """
+    (fit, score), restore = as_tensors(codes_fit, codes_score)
+    return restore(((fit > 0).sum(dim=0) >= at_least) & ((score > 0).sum(dim=0) >= at_least))
+
+
+def _checked(acts_by_class: Iterable[Array], *, classes: Sequence[int], n_atoms: int) -> Iterator[Array]:
+    for label, acts in zip(classes, acts_by_class, strict=True):
+        (samples,), _ = as_tensors(acts)
+        name = "all images" if label == -1 else f"class {label}"
+        broken = int((~torch.isfinite(samples)).sum())
+        if broken:
+            raise ValueError(f"wanted finite activations, got {broken} NaN or infinite values in {name}")
+        negative = int((samples < 0).sum())
+        if negative:
+            raise ValueError(
+                f"wanted activations >= 0 for NMF, got {negative} negative values in {name}; "
+                "try a layer after its ReLU (semi-NMF, for signed activations, is not available yet)"
+            )
+        if n_atoms > samples.shape[1]:
+            raise ValueError(
+                f"wanted at most as many atoms as units ({samples.shape[1]}), got {n_atoms} in {name}; try fewer atoms"
+            )
+        if n_atoms > len(samples):
+            raise ValueError(
+                f"wanted at least {n_atoms} samples in {name}, one per atom, got {len(samples)}; "
+                "try fewer atoms or more images"
+            )
+        yield acts
+
+
+def _groups(acts_by_class: Iterable[Array]) -> Iterator[list[Array]]:
+    """The arrays, in order, in groups of at most `_GROUP_BYTES`, or single ones above."""
+    group: list[Array] = []
+    held = 0
+    for acts in acts_by_class:
+        if group and held + acts.nbytes > _GROUP_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(acts)
+        held += acts.nbytes
+    if group:
+        yield group
+
+
+def _joined(arrays: list[Array]) -> Array:
+    tensors, restore = as_tensors(*arrays)
+    joined: Array = restore(torch.cat(tensors))
+    return joined

@@ -1,0 +1,74 @@
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from featcx_assets.dagster_home import environment
+from tests.assets.servers import Servers, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+QUIET = ["--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update"]
+ALONE = ["--no-sandbox", "--disable-sync"]  # root in a container has no sandbox; nothing else shares this browser
+
+pytestmark = [
+    pytest.mark.chromium,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium (Debian: chromium)"),
+]
+
+
+@pytest.fixture
+def url(home: Path, tmp_path: Path) -> Iterator[str]:
+    """The web UI of a finished study, from the `workspace.yaml` of this folder."""
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    command = [sys.executable, "-m", "dagster_webserver", "--host", "127.0.0.1", "--port", str(port)]
+    with Servers(tmp_path) as servers:
+        servers.start("webserver", command, env=environment(home), cwd=ROOT)
+        servers.wait_until(lambda: _answers(f"{address}/server_info"), what="the web UI answers", seconds=120)
+        yield address
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    """A page of a headless browser that speaks to this machine only."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*QUIET, *ALONE])
+        page = browser.new_page(viewport={"width": 1600, "height": 1200})
+        page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        page.route(lambda address: not address.startswith("http://127.0.0.1:"), lambda route: route.abort())
+        yield page
+        browser.close()
+
+
+def test_the_ui_shows_graph_partitions_and_pictures(url: str, page: Page, tmp_path: Path) -> None:
+    page.goto(f"{url}/assets/tiny/training?view=lineage&lineageScope=downstream&lineageDepth=20")
+    for asset in ("checkpoint", "activations", "dictionary", "complexity", "importance", "sedimentation", "report"):
+        expect(page.get_by_text(asset, exact=True).first).to_be_visible()
+    page.screenshot(path=tmp_path / "graph.png")
+
+    page.goto(f"{url}/assets/tiny/activations?view=partitions")
+    expect(page.get_by_text("Materialized (30)")).to_be_visible()  # 3 epochs x 10 layers
+    for partition in ("000000", "000002", "stem", "layer3.2"):
+        expect(page.get_by_text(partition, exact=True).first).to_be_visible()
+    page.screenshot(path=tmp_path / "partitions.png")
+
+    page.goto(f"{url}/assets/tiny/complexity?view=partitions&partition=000002")
+    # The UI shows Markdown of 1,000 characters and more, so every picture, in a dialog.
+    page.get_by_text("[Show Markdown]").first.click()
+    picture = page.get_by_role("dialog").locator("img[src^='data:image/png']")
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") > 100
+    page.screenshot(path=tmp_path / "picture.png")
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, TimeoutError):
+        return False

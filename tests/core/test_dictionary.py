@@ -1,0 +1,171 @@
+import jaxtyping
+import numpy as np
+import pytest
+import torch
+
+from featcx_core.features import dictionary as module
+from featcx_core.features.dictionary import (
+    alive,
+    dictionary_quality,
+    encode,
+    fit_class_dictionaries,
+    fit_dictionary,
+    hoyer,
+    random_atoms,
+)
+from featcx_core.features.nmf import nmf
+from featcx_core.features.nnls import nnls
+
+
+def activations(n_samples: int = 240, n_units: int = 24, *, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.maximum(rng.gamma(0.5, size=(n_samples, 8)) @ rng.standard_normal((8, n_units)), 0).astype(np.float32)
+
+
+def test_each_class_has_its_own_atoms_in_the_order_of_the_labels() -> None:
+    # class 7 lives on the first two units, class 2 on the others
+    acts = np.zeros((8, 4))
+    acts[::2, :2] = np.outer([1, 2, 3, 4], [3, 4])
+    acts[1::2, 2:] = np.outer([2, 1, 5, 3], [4, 3])
+    result = fit_dictionary(acts, n_concepts=1, labels=np.array([7, 2] * 4))
+    np.testing.assert_allclose(result.atoms, [[0, 0, 0.8, 0.6], [0.6, 0.8, 0, 0]], atol=1e-9)
+    assert result.class_of.tolist() == [2, 7]
+    assert result.method == "nmf"
+    assert not result.dead.any()
+    assert result.relative_error.max() < 1e-9
+
+
+def test_without_labels_one_dictionary_serves_all_images() -> None:
+    acts = activations()
+    result = fit_dictionary(acts, n_concepts=6, seed=1)
+    assert result.class_of.tolist() == [-1] * 6
+    np.testing.assert_array_equal(result.atoms, nmf([acts], n_atoms=6, seed=1).atoms[0])
+    assert result.relative_error.shape == result.n_iterations.shape == (1,)
+
+
+def test_streamed_classes_give_the_same_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts, labels = activations(), np.repeat([0, 1, 2, 3], [50, 70, 90, 30])
+    whole = fit_dictionary(acts, n_concepts=5, labels=labels)
+    monkeypatch.setattr(module, "_GROUP_BYTES", 100 * 24 * 4)
+    seen: list[int] = []
+
+    def classes():  # type: ignore[no-untyped-def]
+        for c in range(4):
+            seen.append(c)
+            yield acts[labels == c]
+
+    streamed = fit_class_dictionaries(classes(), classes=range(4), n_atoms=5)
+    assert seen == [0, 1, 2, 3]
+    np.testing.assert_allclose(streamed.atoms, whole.atoms, atol=1e-4)
+    np.testing.assert_allclose(streamed.relative_error, whole.relative_error, rtol=1e-5)
+    assert streamed.class_of.tolist() == whole.class_of.tolist()
+    assert streamed.atoms.shape == (20, 24)
+    assert streamed.dead.shape == (20,)
+
+
+def test_tensors_in_tensors_out() -> None:
+    acts = torch.from_numpy(activations())
+    result = fit_dictionary(acts, n_concepts=3, labels=torch.arange(240) % 4)
+    assert isinstance(result.atoms, torch.Tensor)
+    assert isinstance(result.class_of, torch.Tensor)
+    codes = encode(acts, result.atoms)
+    assert isinstance(codes, torch.Tensor)
+    assert codes.dtype == acts.dtype
+    assert codes.shape == (240, 12)
+    assert isinstance(encode(acts.numpy(), result.atoms), np.ndarray)
+
+
+def test_encode_gives_the_codes_of_nnls() -> None:
+    acts, atoms = activations(20), random_atoms(30, 24, seed=0)
+    np.testing.assert_array_equal(encode(acts, atoms, l1=0.01, l2=1e-4), nnls(acts, atoms, l1=0.01, l2=1e-4).codes)
+
+
+def test_random_atoms_are_unit_non_negative_and_seeded() -> None:
+    atoms = random_atoms(50, 16, seed=3)
+    assert (atoms >= 0).all()
+    np.testing.assert_allclose(np.linalg.norm(atoms, axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(atoms, random_atoms(50, 16, seed=3))
+    assert not np.array_equal(atoms, random_atoms(50, 16, seed=4))
+
+
+def test_hoyer() -> None:
+    # n = 4: (2 - 7/5) / (2 - 1)
+    np.testing.assert_allclose(hoyer(np.array([[3.0, 4.0, 0.0, 0.0]])), [0.6])
+    rows = np.random.default_rng(0).random((9, 12))
+    np.testing.assert_allclose(hoyer(rows), hoyer(-5 * rows[:, ::-1].copy()))
+    assert ((hoyer(rows) > 0) & (hoyer(rows) < 1)).all()
+    np.testing.assert_allclose(hoyer(np.stack([np.ones(9), np.eye(9)[2]])), [0, 1], atol=1e-12)
+    assert np.isnan(hoyer(np.zeros((1, 3)))).all()
+    with pytest.raises(ValueError, match=r"at least two entries, got \(3, 1\)"):
+        hoyer(np.ones((3, 1)))
+
+
+def test_quality_by_hand() -> None:
+    acts = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0], [0.0, 2.0]])
+    codes = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    atoms = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
+    quality = dictionary_quality(acts, codes, atoms, np.eye(2), np.array([0.0, 0.5]))
+    # what z D misses: 1 in the third image, 2 in the fourth; ||A||² = 14; mean (1, 1), variance sum 4 + 2
+    assert quality.relative_error == pytest.approx((5 / 14) ** 0.5)
+    assert quality.explained_variance == pytest.approx(1 - 5 / 6)
+    assert quality.predictions_kept_fraction == 0.75  # (2, 1.5) becomes (1, 1.5)
+    assert quality.l0 == 1.0
+    assert quality.dead == 1
+    pair = (3**0.5 - 2**0.5) / (3**0.5 - 1)
+    assert quality.code_hoyer == pytest.approx((1 + 1 + pair) / 3)
+
+
+def test_quality_of_an_exact_and_of_a_null_reconstruction(monkeypatch: pytest.MonkeyPatch) -> None:
+    acts = activations(60).astype(np.float64)
+    head = np.random.default_rng(1).standard_normal((24, 5))
+    exact = dictionary_quality(acts, acts, np.eye(24), head, np.zeros(5))
+    assert (exact.relative_error, exact.explained_variance, exact.predictions_kept_fraction) == (0, 1, 1)
+    mean = np.tile(acts.mean(axis=0), (60, 1))
+    null = dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5))
+    assert abs(null.explained_variance) < 1e-12
+    monkeypatch.setattr(module, "_ROWS", 7)
+    assert dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5)) == pytest.approx(null, rel=1e-12, abs=1e-12)
+
+
+def test_atoms_of_all_classes_reconstruct_better_than_random_ones() -> None:
+    acts, head = activations(), np.random.default_rng(2).standard_normal((24, 4)).astype(np.float32)
+    fitted = fit_dictionary(acts, n_concepts=4, labels=np.arange(240) % 4).atoms
+    errors = [
+        dictionary_quality(acts, encode(acts, d), d, head, np.zeros(4, np.float32)).relative_error
+        for d in (fitted, random_atoms(16, 24, seed=0))
+    ]
+    assert errors[0] < 0.5 * errors[1]
+
+
+def test_alive_needs_both_halves() -> None:
+    fit, score = np.zeros((20, 3)), np.zeros((15, 3))
+    fit[:10, :2] = 1
+    score[:10, 0] = score[:9, 1] = score[:, 2] = 1
+    assert alive(fit, score).tolist() == [True, False, False]
+    assert alive(fit, score, at_least=9).tolist() == [True, True, False]
+    assert alive(torch.from_numpy(fit), torch.from_numpy(score)).dtype == torch.bool
+
+
+def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
+    acts, labels = activations(20), np.arange(20) // 16
+    with pytest.raises(ValueError, match=r"at least 5 samples in class 1, one per atom, got 4"):
+        fit_dictionary(acts, n_concepts=5, labels=labels)
+    with pytest.raises(ValueError, match=r"at most as many atoms as units \(24\), got 30 in all images"):
+        fit_dictionary(activations(40), n_concepts=30)
+    with pytest.raises(ValueError, match=r"one label per sample \(20\), got 19"):
+        fit_dictionary(acts, n_concepts=2, labels=labels[:19])
+    signed = acts.copy()
+    signed[18, :3] = -1
+    with pytest.raises(ValueError, match=r"got 3 negative values in class 1; .*semi-NMF"):
+        fit_dictionary(signed, n_concepts=2, labels=labels)
+    broken = acts.copy()
+    broken[0, :2] = np.nan, np.inf
+    with pytest.raises(ValueError, match="got 2 NaN or infinite values in all images"):
+        fit_dictionary(broken, n_concepts=2)
+    with pytest.raises(ValueError, match="at least one class, got none"):
+        fit_class_dictionaries([], classes=[], n_atoms=2)
+    with pytest.raises(ValueError, match="argument 2 is shorter than argument 1"):
+        fit_class_dictionaries([acts], classes=[0, 1], n_atoms=2)
+    with pytest.raises(ValueError, match=r"\(image, concept\).* got \[\(20, 24\), \(19, 3\)"):
+        dictionary_quality(acts, np.ones((19, 3)), np.ones((3, 24)), np.ones((24, 2)), np.ones(2))
