@@ -130,7 +130,7 @@ class Store:
         """Fingerprint of a committed folder artefact; None where there is none."""
         try:
             return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["fingerprint"])
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     @contextmanager

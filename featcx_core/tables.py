@@ -113,7 +113,7 @@ _ALL = (
         _share("code_hoyer", "Mean Hoyer sparsity of the codes; 1 = one concept an image."),
         _count("dead", "Concepts active on too few images to be measured."),
         _real("kkt_residual", "Largest optimality residual of the codes, relative to the image's norm.", 0.0),
-        _real("fit_relative_error", "||A - Z D|| / ||A|| of the factorisation on the dictionary images' positions.", 0.0),
+        _real("fit_relative_error", "||A - Z D|| / ||A|| of the factorisation on the dictionary images.", 0.0),
     ),
     _table(
         "concepts",

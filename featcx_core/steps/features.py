@@ -28,6 +28,7 @@ Stored: TypeAlias = "zarr.Array[Any]"
 
 N_RANDOM_DIRECTIONS = 100
 _IMAGES_AT_ONCE = 512
+_STORED_AS = {"shuffled": "concept"}
 
 
 def make_dictionary(store: Store, *, epoch: int, device: str = "auto") -> Dictionary:
@@ -118,8 +119,7 @@ class CodeReader:
         n_fit = int(cast(int, group.attrs["n_fit"]))
         shortest = min(n_fit, units.shape[0] - n_fit)
         shift = int(np.random.default_rng(store.study.seed).integers(shortest // 4 + 1, 3 * shortest // 4 + 1))
-        arrays = {"shuffled": "concept"} | {kind: kind for kind in group.array_keys()}
-        stored = {kind: units if kind == "unit" else _array(group, arrays[kind]) for kind in kinds}
+        stored = {kind: units if kind == "unit" else _array(group, _STORED_AS.get(kind, kind)) for kind in kinds}
         return cls(stored, n_fit, kinds, shift)
 
     @property

@@ -7,7 +7,7 @@ import torch
 import zarr
 from safetensors.torch import load_file
 
-from featcx_core.features import activations, forward
+from featcx_core.features import activations
 from featcx_core.features.activations import (
     checked,
     class_positions,
@@ -90,11 +90,11 @@ def test_positions_are_kept_at_the_reference_epoch(trained: Store, caplog):
 def test_only_what_is_missing_is_recorded(trained: Store, caplog):
     caplog.set_level(logging.INFO, logger="featcx")
     assert record_activations(trained, epoch=2, layers=["stem"], device="cpu") == ["stem"]
-    stamp = trained.activations(2, "stem").stat().st_ino
+    stamp = trained.activations(2, "stem").stat().st_mtime_ns
     assert record_activations(trained, epoch=2, layers=[LAST, "stem", "layer1.0"], device="cpu") == ["layer1.0", LAST]
     assert record_activations(trained, epoch=2, layers=["stem", LAST], device="cpu") == []
     assert len(passes(caplog)) == 2
-    assert trained.activations(2, "stem").stat().st_ino == stamp
+    assert trained.activations(2, "stem").stat().st_mtime_ns == stamp
     assert len(record_activations(trained, epoch=2, device="cpu")) == 7
     assert record_activations(trained, epoch=2, device="cpu") == []
     weights = {name: tensor * 2 for name, tensor in load_file(trained.checkpoint(2)).items()}
@@ -225,8 +225,8 @@ def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch
         return most
 
     peak(100)  # imports and caches
-    small, large = peak(300), peak(2400)
-    positions = 2100 * 9 * 64 * 4
+    small, large = peak(300), peak(1500)
+    positions = 1200 * 9 * 64 * 4
     assert large - small < positions / 10
 
 
@@ -306,10 +306,3 @@ def test_on_a_gpu_the_same_up_to_float_tolerance(trained: Store):
     record_activations(trained, epoch=1, device="cuda")
     expected = maps(trained, load_data(trained.study).probe, LAST, epoch=1).mean((2, 3))
     np.testing.assert_allclose(open_activations(trained, epoch=1, layer=LAST)[:], expected, rtol=1e-2, atol=1e-3)
-
-
-def test_the_public_names_are_where_the_package_says():
-    import featcx_core
-
-    assert featcx_core.record_activations is record_activations
-    assert forward.Network is Network

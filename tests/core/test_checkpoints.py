@@ -178,7 +178,9 @@ def test_loading_sets_every_tensor(trained: Store, tiny):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
 def test_head_is_units_by_classes_in_float32(trained: Store, dtype):
-    tensors = {name: t.to(dtype) if name.startswith("fc") else t for name, t in load_file(trained.checkpoint(2)).items()}
+    tensors = {
+        name: t.to(dtype) if name.startswith("fc") else t for name, t in load_file(trained.checkpoint(2)).items()
+    }
     save_file(tensors, trained.checkpoint(2))
     weight, bias = read_head(trained.checkpoint(2), trained.anatomy)
     assert weight.dtype == bias.dtype == np.float32

@@ -95,7 +95,11 @@ def test_a_penultimate_layer_of_its_own_is_added():
 def test_wildcards_match_within_a_part_of_a_name():
     assert anatomy(study(layers=("layer*.0",))).names == ["layer1.0", "layer2.0", "layer3.0", "layer3.2"]
     named = anatomy(study(layers=("layer1.0.conv*", "layer1.1")))
-    assert table(named)[:3] == [("layer1.0.conv1", "other", 16), ("layer1.0.conv2", "other", 16), ("layer1.1", "block", 16)]
+    assert table(named)[:3] == [
+        ("layer1.0.conv1", "other", 16),
+        ("layer1.0.conv2", "other", 16),
+        ("layer1.1", "block", 16),
+    ]
     assert named.in_complexity == ["layer1.1", "layer3.2"]
 
 

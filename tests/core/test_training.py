@@ -30,7 +30,7 @@ def digests(store: Store) -> dict[int, str]:
 
 
 def touched(store: Store) -> dict[str, int]:
-    return {path.name: path.stat().st_ino for path in store.checkpoints.glob("*.safetensors")}
+    return {path.name: path.stat().st_mtime_ns for path in store.checkpoints.glob("*.safetensors")}
 
 
 def again(store: Store) -> list[int]:
@@ -166,7 +166,9 @@ def test_corrupt_and_foreign_checkpoints_are_left_alone(trained: Store):
 
 def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
     store = register(with_training(tiny, optimizer=Optimizer(lr=1e20), schedule="constant"), home=tmp_path)
-    with pytest.raises(ValueError, match=r"diverged: the loss after epoch 1 is .*; lower training\.optimizer\.lr, now 1e\+20"):
+    with pytest.raises(
+        ValueError, match=r"diverged: the loss after epoch 1 is .*; lower training\.optimizer\.lr, now 1e\+20"
+    ):
         list(train_epochs(store, device="cpu"))
     assert sorted(digests(store)) == [0]
 

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+import featcx_core as fx
+from featcx_core.features.activations import record_activations
+from featcx_core.sources.images import load_data
+from featcx_core.steps.features import make_codes, make_dictionary
+from featcx_core.store import Store
+from featcx_core.study import StudyError
+
+
+@pytest.fixture
+def opened(trained: Store) -> fx.OpenStudy:
+    return fx.open_study("tiny", home=trained.home)
+
+
+def test_what_is_there(opened: fx.OpenStudy, tiny: fx.Study):
+    assert opened.study == tiny
+    assert opened.epochs == [0, 1, 2]
+    assert list(opened.layers["layer"])[:2] == ["stem", "layer1.0"]
+    assert set(opened.layers.columns) >= {"depth", "role", "in_complexity", "units", "height", "width", "shortcut"}
+    assert repr(opened).startswith("OpenStudy('tiny', home=")
+
+
+def test_halves_are_rows_of_the_probe_images(opened: fx.OpenStudy, tiny: fx.Study):
+    data = load_data(tiny)
+    fit, score = opened.split("fit"), opened.split("score")
+    assert (fit == np.arange(60)).all()
+    assert (score == np.arange(60, 120)).all()
+    assert (opened.labels()[fit] == opened.labels("fit")).all()
+    assert (opened.images()[score] == opened.images("score")).all()
+    assert (opened.images("test") == data.images[data.split["test"]]).all()
+
+
+def test_activations_codes_and_dictionary(opened: fx.OpenStudy, trained: Store):
+    record_activations(trained, epoch=2, device="cpu")
+    acts = opened.acts(epoch=2, layer="layer3.2")
+    assert acts.shape == (120, 64)
+    assert {"layer", "pooling", "images"} <= set(acts.attrs)
+    make_dictionary(trained, epoch=2, device="cpu")
+    make_codes(trained, epoch=2)
+    dictionary = opened.dictionary(epoch=2)
+    assert dictionary.atoms.shape == (12, 64)
+    assert list(dictionary.class_of) == [0] * 4 + [1] * 4 + [2] * 4
+    assert opened.codes(epoch=2).shape == (120, 12)
+    assert opened.table("concepts").empty  # not declared visible yet
+
+
+def test_what_is_not_there(opened: fx.OpenStudy, trained: Store):
+    with pytest.raises(ValueError, match=r"study tiny: no epoch 7; there: 0, 1, 2"):
+        opened.acts(epoch=7, layer="stem")
+    with pytest.raises(ValueError, match=r"no layer 'layer3\.3'; did you mean 'layer3\.\d'\? there: stem, layer1\.0"):
+        opened.acts(epoch=1, layer="layer3.3")
+    with pytest.raises(ValueError, match=r"epoch 1, layer stem: no activations at .* record them first"):
+        opened.acts(epoch=1, layer="stem")
+    with pytest.raises(ValueError, match=r"epoch 1: no codes yet"):
+        opened.codes(epoch=1)
+    with pytest.raises(ValueError, match=r"epoch 1: no dictionary yet"):
+        opened.dictionary(epoch=1)
+    with pytest.raises(ValueError, match=r"no table 'complexty'; did you mean 'complexity'\?"):
+        opened.table("complexty")
+    with pytest.raises(ValueError, match=r"no half 'test'; there: fit, score"):
+        opened.split("test")
+    with pytest.raises(ValueError, match=r"no part 'all'; there: probe, train, fit, score, test"):
+        opened.images("all")
+    with pytest.raises(StudyError, match=r"no study 'other' in .*; it has: tiny"):
+        fx.open_study("other", home=trained.home)
+
+
+def test_opening_writes_nothing(trained: Store):
+    before = {path: path.stat().st_mtime_ns for path in trained.home.rglob("*")}
+    opened = fx.open_study("tiny", home=trained.home)
+    opened.table("epochs")
+    assert len(opened.layers) == 10
+    assert opened.images("fit").shape == (60, 1, 12, 12)
+    assert {path: path.stat().st_mtime_ns for path in trained.home.rglob("*")} == before
