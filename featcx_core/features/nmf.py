@@ -111,7 +111,7 @@ def _start(acts: list[torch.Tensor], *, n_atoms: int, seed: int) -> _Running:
 def _starting_atoms(acts: torch.Tensor, *, n_atoms: int, seed: int) -> torch.Tensor:
     """NNDSVD (Boutsidis & Gallopoulos 2008): each singular vector's stronger sign, zeros filled with the atom's mean.
 
-    The codes start at zero, not at NNDSVD's own: from those, dense activations ended in minima 10 % higher.
+    The codes start at zero, not at NNDSVD's own: from those, dense activations ended in objectives 10 % higher.
     The singular vectors come from a randomised range finder (Halko et al. 2011, three rounds).
     """
     n_units = acts.shape[1]

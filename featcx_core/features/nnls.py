@@ -13,13 +13,13 @@ from jaxtyping import Float, Int
 from featcx_core.arrays import Array, as_tensors
 
 _BLOCK = 1024  # images solved together
-_STEPS = 800  # accelerated steps before the exact solves, at most
+_STEPS = 800  # accelerated steps, at most; after a few dozen only, the exact solves start too large and explode
 _LOOK = 50  # steps between two looks at the support
 _STEADY = 0.03  # share of the support that changed between two looks: below it, exact solves are few
-_ATTEMPTS = 5  # times that an image goes through both phases, at most
-_PIVOTS = 100  # exact solves of one phase, at most
-_PATIENCE = 3  # exact solves without fewer wrong signs before signs are changed one by one
+_ROUNDS = 1000  # exact solves, at most; 5 to 20 are usual
+_ENTERING = 4  # codes that enter a support at once
 _RIDGE = 1e-10  # least ridge of an exact solve: parallel atoms have a singular Gram matrix where l2 = 0
+_NEGATIVE = -1e-12  # what rounding makes of a zero in an exact solve
 _ENTRIES = 2**23  # numbers in the padded sub-matrices that are held at once (64 MB)
 
 
@@ -38,11 +38,11 @@ class _Problem(NamedTuple):
     """What all images share."""
 
     atoms: torch.Tensor  # (concept, unit), float64
-    gram: torch.Tensor  # (concept, concept), float64
+    gram: torch.Tensor  # (concept, concept), float64, with at least `_RIDGE`
     mixing: torch.Tensor  # I - G / L, float32: an accelerated step is one product with it
     lipschitz: float  # L, no smaller than G's largest eigenvalue
-    ridge: float  # added to an exact solve's Gram matrix
     l1: float
+    extra: float  # ridge in G beyond l2
 
 
 def nnls(
@@ -55,25 +55,25 @@ def nnls(
 ) -> Codes:
     """Find every image's codes, min_{z >= 0} ½||x - z D||² + l1·||x||·Σ z_i + ½·l2·||z||².
 
-    Accelerated projected gradient steps (float32) find which codes are above zero; exact solves on that support
-    (float64), exchanging the codes of wrong sign, end at the minimum itself. An image whose exact solves do not end
-    goes back to more gradient steps; its residual tells. With l2 > 0 the minimum is unique: the same image has the
-    same codes beside any other images, up to rounding (about 1e-6·||x||), and bit for bit in the same call. With
-    l1 = l2 = 0 and more atoms than units it is one of many minima.
+    Accelerated projected gradient steps (float32) find nearly the codes above zero; then an active-set method
+    (float64) solves exactly on that support, goes towards the solution as far as the objective falls and signs allow,
+    and lets the codes of the steepest gradient enter, until none is left: the objective never rises, and ends at its
+    minimum. With l2 > 0 that is unique: the same image has the same codes beside any other images up to rounding
+    (about 1e-6·||x||), and bit for bit in the same call. With l1 = l2 = 0 and more atoms than units there are many.
 
     Args:
         acts: (image, unit), any sign; scaling an image scales its codes.
         atoms: (concept, unit), each of unit L2 norm; an all-zero (dead) atom has zero codes.
         l1: Sparsity penalty relative to ||x||.
         l2: Ridge penalty.
-        tolerance: Largest wrong sign, relative to ||x||, with which an exact solve ends.
+        tolerance: Steepest gradient, relative to ||x||, that keeps a code at zero.
 
-    Devices without float64 (MPS) solve on the CPU. G is held in memory: 0.8 GB at 10,000 concepts.
+    Devices without float64 (MPS) solve on the CPU. Copies of G are held in memory: 2 GB at 10,000 concepts.
 
     Raises:
         ValueError: If units differ, acts are not finite, atoms are not of unit norm, or a penalty is negative.
 
-    Source: Beck & Teboulle 2009 and O'Donoghue & Candès 2015 (steps); Kim & Park 2011 (block principal pivoting).
+    Source: Beck & Teboulle 2009 and O'Donoghue & Candès 2015 (steps); Lawson & Hanson 1974 (active set).
 
     >>> import numpy as np
     >>> nnls(np.array([[3.0, -4.0]]), np.eye(2), l1=0.1, l2=0.0).codes.round(6).tolist()   # 3 - 0.1·5
@@ -84,7 +84,7 @@ def nnls(
     problem = _shared(d.cpu() if d.device.type == "mps" else d, l1=l1, l2=l2)
     blocks = [_solve(problem, block, tolerance=tolerance) for block in torch.split(x, _BLOCK)]
     codes = torch.cat([block.codes for block in blocks]).to(x.device)
-    residual = torch.cat([block.kkt_residual for block in blocks]).to(x.device)
+    residual = torch.cat([block.kkt_residual for block in blocks]).float().to(x.device)
     return Codes(restore(codes), restore(residual), restore((codes > 0).sum(dim=1)))
 
 
@@ -108,9 +108,10 @@ def _check(acts: torch.Tensor, atoms: torch.Tensor, *, penalties: tuple[float, f
 def _shared(atoms: torch.Tensor, *, l1: float, l2: float) -> _Problem:
     atoms = atoms.double()
     gram = atoms @ atoms.T
-    gram.diagonal().add_(l2)
-    # Collatz–Wielandt: max_i (|G| v)_i / v_i bounds the largest eigenvalue from above for any v > 0, and tightly
-    # after some power iterations; the small constant keeps dead atoms from dividing by zero
+    ridge = max(l2, _RIDGE)
+    gram.diagonal().add_(ridge)
+    # Collatz–Wielandt: for any v > 0, max_i (|G| v)_i / v_i is no smaller than the largest eigenvalue, and tight after
+    # some power iterations; the small constant keeps dead atoms from dividing by zero
     sizes = gram.abs()
     vector = torch.ones_like(sizes[0])
     for _ in range(20):
@@ -119,32 +120,30 @@ def _shared(atoms: torch.Tensor, *, l1: float, l2: float) -> _Problem:
     lipschitz = float((sizes @ vector / vector).max())
     mixing = -gram.float() / lipschitz
     mixing.diagonal().add_(1)
-    return _Problem(atoms, gram, mixing, lipschitz, max(_RIDGE - l2, 0), l1)
+    return _Problem(atoms, gram, mixing, lipschitz, l1, ridge - l2)
 
 
 def _solve(problem: _Problem, acts: torch.Tensor, *, tolerance: float) -> Codes:
     x = acts.to(problem.atoms)
     norms = torch.linalg.vector_norm(x, dim=1, keepdim=True)
     targets = torch.where(norms > 0, x / norms, 0) @ problem.atoms.T - problem.l1
-    codes = torch.zeros_like(targets)
-    left = torch.arange(len(codes), device=codes.device)
-    for _ in range(_ATTEMPTS):
-        near = _accelerate(problem, targets[left], codes[left].float())
-        exact, solved = _pivot(problem, targets[left], near > 0, tolerance=tolerance)
-        codes[left] = torch.where(solved[:, None], exact, near.double())
-        left = left[~solved]
-        if not len(left):
-            break
-    gradient = codes @ problem.gram - targets
+    start = _accelerate(problem, targets)
+    n_units = x.shape[1]
+    if start.shape[1] > n_units:  # the sparsest codes have no larger support
+        start = torch.where(start >= start.topk(n_units, dim=1).values[:, -1:], start, 0)
+    codes = _active_set(problem, targets, start.double(), tolerance=tolerance)
+    gradient = codes @ problem.gram - problem.extra * codes - targets
     residual = (codes - (codes - gradient).clamp_min(0)).abs().amax(dim=1)
     return Codes((codes * norms).to(acts.dtype), residual, codes.count_nonzero(dim=1))
 
 
-def _accelerate(problem: _Problem, targets: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+def _accelerate(problem: _Problem, targets: torch.Tensor) -> torch.Tensor:
     """Projected gradient steps with momentum, restarted per image where it points uphill; steady images leave."""
-    result, left = codes.clone(), torch.arange(len(codes), device=codes.device)
+    left = torch.arange(len(targets), device=targets.device)
     bias = (targets / problem.lipschitz).float()
-    before, ahead, momentum = codes > 0, codes, codes.new_ones(len(codes), 1)
+    codes = torch.zeros_like(bias)
+    result, ahead, before = codes.clone(), codes, codes > 0
+    momentum = codes.new_ones(len(codes), 1)
     for step in range(1, _STEPS + 1):
         new = torch.addmm(bias, ahead, problem.mixing).clamp_min_(0)
         change = new - codes
@@ -164,53 +163,70 @@ def _accelerate(problem: _Problem, targets: torch.Tensor, codes: torch.Tensor) -
     return result
 
 
-def _pivot(
-    problem: _Problem, targets: torch.Tensor, passive: torch.Tensor, *, tolerance: float
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Exact solves on the support, exchanging codes below zero and zeros of negative gradient; and who ended."""
-    codes, solved = torch.zeros_like(targets), torch.zeros(len(targets), dtype=torch.bool, device=targets.device)
-    most = 2 * problem.atoms.shape[1]  # a support far beyond the units is not near the minimum, and slow
-    left = (passive.sum(dim=1) <= most).nonzero().flatten()
-    passive, targets = passive[left], targets[left]
-    fewest = torch.full_like(left, targets.shape[1] + 1)
-    patience = torch.full_like(left, _PATIENCE)
-    for _ in range(_PIVOTS):
+def _active_set(problem: _Problem, targets: torch.Tensor, codes: torch.Tensor, *, tolerance: float) -> torch.Tensor:
+    """Solve exactly on the support, leave it where signs forbid, enlarge it where the gradient asks, until neither."""
+    result, left, passive = codes.clone(), torch.arange(len(codes), device=codes.device), codes > 0
+    for _ in range(_ROUNDS):
+        codes, passive, settled = _towards_solution(problem, targets, codes, passive)
+        result[left] = codes
+        at = settled.nonzero().flatten()
+        descent = torch.where(passive[at], 0, targets[at] - codes[at] @ problem.gram)
+        steepest, concept = descent.topk(min(_ENTERING, descent.shape[1]), dim=1)
+        row, rank = (steepest > tolerance).nonzero(as_tuple=True)
+        passive[at[row], concept[row, rank]] = True
+        settled[at[row]] = False
+        left, targets, codes, passive = left[~settled], targets[~settled], codes[~settled], passive[~settled]
         if not len(left):
             break
-        exact, regular = _on_support(problem, targets, passive)
-        gradient = exact @ problem.gram - targets
-        wrong = torch.where(passive, exact, gradient) < -tolerance
-        n_wrong = wrong.sum(dim=1)
-        done = (n_wrong == 0) & regular
-        codes[left[done]], solved[left[done]] = exact[done].clamp_min(0), True
-        patience = torch.where(n_wrong < fewest, _PATIENCE, patience - 1)
-        fewest = torch.minimum(n_wrong, fewest)
-        # the last wrong sign alone: slower, and ends for certain
-        last = wrong & (wrong.flip(1).cumsum(dim=1).flip(1) == 1)
-        passive = passive ^ torch.where((patience < 0)[:, None], last, wrong)
-        on = ~done & regular & (passive.sum(dim=1) <= most)
-        left, passive, targets, fewest, patience = left[on], passive[on], targets[on], fewest[on], patience[on]
-    return codes, solved
+    return result
 
 
-def _on_support(problem: _Problem, targets: torch.Tensor, passive: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Minimum over the codes of each support, signs free, zero elsewhere; and whether its Gram matrix was regular."""
-    codes, regular = torch.zeros_like(targets), torch.ones(len(targets), dtype=torch.bool, device=targets.device)
+def _towards_solution(
+    problem: _Problem, targets: torch.Tensor, codes: torch.Tensor, passive: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Codes nearer to the minimum on each image's support, the support left, and whether they are the minimum."""
+    new_codes, new_passive, settled = torch.zeros_like(codes), torch.zeros_like(passive), passive[:, 0].clone()
     sizes, order = passive.sum(dim=1).sort()
-    largest = max(int(sizes[-1]), 1)
-    for rows in torch.split(order, max(_ENTRIES // largest**2, 1)):  # by size, so that little is padded
-        inside = passive[rows]
-        places = torch.arange(int(inside.sum(dim=1).max()), device=rows.device)
-        used = places < inside.sum(dim=1, keepdim=True)
-        row, concept = inside.nonzero(as_tuple=True)
-        index = torch.zeros_like(used, dtype=torch.int64)
-        index[row, inside.cumsum(dim=1)[row, concept] - 1] = concept
+    for rows in torch.split(order, max(_ENTRIES // max(int(sizes[-1]), 1) ** 2, 1)):  # by size: little is padded
+        index, used = _packed(passive[rows])
         gram = problem.gram[index[:, :, None], index[:, None, :]]
         gram *= used[:, :, None]
         gram *= used[:, None, :]
-        gram.diagonal(dim1=1, dim2=2).add_(torch.where(used, problem.ridge, 1))  # padding solves to zero
-        factor, failed = torch.linalg.cholesky_ex(gram)
-        solution = torch.cholesky_solve((targets[rows].gather(1, index) * used)[..., None], factor)[..., 0]
-        codes[rows[row], concept] = solution[used]
-        regular[rows] = failed == 0
-    return codes, regular
+        gram.diagonal(dim1=1, dim2=2).add_(~used)  # padding solves to zero
+        goal = targets[rows].gather(1, index) * used
+        now = codes[rows].gather(1, index) * used
+        solution = torch.cholesky_solve(goal[..., None], torch.linalg.cholesky(gram))[..., 0]
+        inside = (solution > _NEGATIVE).all(dim=1)
+        best = torch.where(inside[:, None], solution.clamp_min(0), _best_step(gram, goal, now, solution))
+        row, place = used.nonzero(as_tuple=True)
+        concept = index[row, place]
+        new_codes[rows[row], concept] = best[row, place]
+        # a code still at zero stays in the support only where the solution wants it above zero
+        new_passive[rows[row], concept] = ((best > 0) | (~inside[:, None] & (solution > 0)))[row, place]
+        settled[rows] = inside
+    return new_codes, new_passive, settled
+
+
+def _packed(passive: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each image's supported concepts side by side, padded with concept 0; and which places are used."""
+    sizes = passive.sum(dim=1, keepdim=True)
+    used = torch.arange(max(int(sizes.max()), 1), device=passive.device) < sizes
+    row, concept = passive.nonzero(as_tuple=True)
+    index = torch.zeros_like(used, dtype=torch.int64)
+    index[row, passive.cumsum(dim=1)[row, concept] - 1] = concept
+    return index, used
+
+
+def _best_step(gram: torch.Tensor, goal: torch.Tensor, now: torch.Tensor, solution: torch.Tensor) -> torch.Tensor:
+    """The lowest of steps 1, ½, … 1/32 towards the solution, cut off at zero, and of the step to the first zero.
+
+    The last never raises the objective; the others leave many codes at zero at once.
+    """
+    change = solution - now
+    reach = torch.where(solution < 0, -now / change, torch.inf)
+    first = reach.amin(dim=1, keepdim=True).clamp_max(1)
+    to_first = torch.where(reach <= first, 0, now + first * change)
+    steps = torch.stack([*(now + change / 2**i for i in range(6)), to_first], dim=1).clamp_min(0)
+    objective = 0.5 * (torch.bmm(steps, gram) * steps).sum(dim=2) - (steps * goal[:, None]).sum(dim=2)
+    lowest = objective.argmin(dim=1)
+    return steps[torch.arange(len(steps), device=steps.device), lowest]

@@ -26,11 +26,17 @@ class Servers:
         self, name: str, command: Sequence[str], *, env: Mapping[str, str], cwd: Path, user: str | None = None
     ) -> None:
         """Start a server in a session of its own, so that what it starts can be ended with it."""
-        with self._log(name).open("wb") as log:
+        with self._log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 command, env=env, cwd=cwd, user=user, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
+
+    def kill(self, name: str) -> None:
+        """End a server and what it started at once, as a machine that fails."""
+        process = self._running.pop(name)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def wait_until(self, done: Callable[[], bool], *, what: str, seconds: float) -> None:
         """Poll until `done`. Raises at once when a server has ended, and after `seconds`."""
@@ -47,10 +53,13 @@ class Servers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for process in reversed(self._running.values()):  # the database last: the others say goodbye to it
+        for process in self._running.values():
             process.terminate()
+        deadline = time.monotonic() + 10
+        for process in self._running.values():
             with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=10)
+                process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        for process in self._running.values():
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()

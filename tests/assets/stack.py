@@ -67,14 +67,22 @@ class Stack:
     def start(self) -> None:
         """Start every service once those it depends on are healthy; then wait until all are."""
         shutil.copytree(ROOT / ".docker", self.config, ignore=shutil.ignore_patterns("Dockerfile"))
+        healthy = set[str]()
         for name, service in SERVICES.items():
-            for needed in service.get("depends_on", ()):
+            for needed in service.get("depends_on", {}).keys() - healthy:
                 self._wait(needed)
+                healthy.add(needed)
             command = self._database() if name == "postgres" else service["command"]
             user = USER if name == "postgres" else None
             self._servers.start(name, command, env=self._environment(name), cwd=self.config, user=user)
-        for name in SERVICES:
+        for name in SERVICES.keys() - healthy:
             self._wait(name)
+
+    def crash(self, name: str) -> None:
+        """End a service as a machine that fails would; then start it again, as `restart: unless-stopped` does."""
+        self._servers.kill(name)
+        self._servers.start(name, SERVICES[name]["command"], env=self._environment(name), cwd=self.config)
+        self._wait(name)
 
     def wait_until(self, done: Callable[[], bool], *, what: str) -> None:
         """Poll while all services live."""

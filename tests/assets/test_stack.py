@@ -84,8 +84,9 @@ def test_the_image_is_made_from_what_docker_is_shown() -> None:
 
 
 @pytest.mark.postgres
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(postgres_programs() is None, reason="needs a PostgreSQL server's programs (Debian: postgresql)")
-def test_the_same_commands_on_loopback_make_a_run_succeed(tmp_path: Path) -> None:
+def test_the_same_commands_on_loopback_make_a_run_succeed_after_a_crash(tmp_path: Path) -> None:
     with running_stack({"FEATCX_POSTGRES_PASSWORD": PASSWORD}) as stack:
         register(load_study(write_tiny(tmp_path)), home=stack.home)
         stack.start()
@@ -94,15 +95,21 @@ def test_the_same_commands_on_loopback_make_a_run_succeed(tmp_path: Path) -> Non
         assert {"tiny/training", "tiny/checkpoint", "tiny/activations", "mnist/training"} <= nodes.keys()
         assert nodes["tiny/checkpoint"]["dependencyKeys"] == [{"path": ["tiny", "training"]}]
 
-        assert _run(stack, nodes["tiny/training"]) == "SUCCESS"
+        # A run that dies with its code location is known to have failed and does not keep the next one waiting.
+        lost = _launch(stack, nodes["tiny/training"])
+        _wait_for(stack, lost, "STARTED")
+        stack.crash("code")
+        assert _status(stack, lost) == "FAILURE"
+        _wait_for(stack, _launch(stack, nodes["tiny/training"]), "SUCCESS")
+
         assert (stack.home / "tiny/checkpoints/000002.safetensors").is_file()
-        # Runs and events are in PostgreSQL, logs on the volume; nothing is written beside the image's two files.
-        assert sorted(path.name for path in stack.config.iterdir()) == ["dagster.yaml", "workspace.yaml"]
+        # Runs and events are in PostgreSQL, logs on the volume; nothing is written beside the image's files.
+        assert {path.name for path in stack.config.iterdir()} == {"code_location.py", "dagster.yaml", "workspace.yaml"}
         assert not list(stack.home.rglob("*.db"))
 
 
-def _run(stack: Stack, node: dict[str, Any]) -> str:
-    """Launch what makes an asset, as the UI does, and wait for its end."""
+def _launch(stack: Stack, node: dict[str, Any]) -> dict[str, str]:
+    """Launch what makes an asset, as the UI does."""
     selector = {
         "repositoryLocationName": node["repository"]["location"]["name"],
         "repositoryName": node["repository"]["name"],
@@ -110,14 +117,20 @@ def _run(stack: Stack, node: dict[str, Any]) -> str:
         "assetSelection": [node["assetKey"]],
         "assetCheckSelection": [],
     }
-    run = stack.ask(LAUNCH, {"params": {"selector": selector, "mode": "default"}})["launchRun"]["run"]
+    run: dict[str, str] = stack.ask(LAUNCH, {"params": {"selector": selector, "mode": "default"}})["launchRun"]["run"]
+    return run
 
-    def status() -> str:
-        text: str = stack.ask(STATUS, run)["runOrError"]["status"]
-        return text
 
-    stack.wait_until(lambda: status() in ("SUCCESS", "FAILURE", "CANCELED"), what=f"run {run['runId']} has ended")
-    return status()
+def _wait_for(stack: Stack, run: dict[str, str], wanted: str) -> None:
+    """Wait until a run is as wanted, or has ended."""
+    ends = {wanted, "SUCCESS", "FAILURE", "CANCELED"}
+    stack.wait_until(lambda: _status(stack, run) in ends, what=f"the run is {wanted}")
+    assert _status(stack, run) == wanted
+
+
+def _status(stack: Stack, run: dict[str, str]) -> str:
+    status: str = stack.ask(STATUS, run)["runOrError"]["status"]
+    return status
 
 
 ASSETS = """{

@@ -17,6 +17,7 @@ ALONE = ["--no-sandbox", "--disable-sync"]  # root in a container has no sandbox
 
 pytestmark = [
     pytest.mark.chromium,
+    pytest.mark.timeout(600),
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium (Debian: chromium)"),
 ]
 

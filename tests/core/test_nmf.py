@@ -49,7 +49,7 @@ def test_dense_activations_do_not_end_in_a_high_minimum() -> None:
         (rng.normal(size=(1000, 64)) + 2 * rng.normal(size=(1, 64))) @ rng.normal(size=(64, 256)) / 8, 0
     )
     acts = np.maximum(hidden @ rng.normal(size=(256, 128)) / 16 - 0.2, 0)
-    assert nmf([acts], n_atoms=10).relative_error[0] < 1.01 * coordinate_descent_error(acts, n_atoms=10)
+    assert nmf([acts], n_atoms=10).relative_error[0] < 1.02 * coordinate_descent_error(acts, n_atoms=10)
 
 
 def test_atoms_are_unit_and_non_negative_and_the_error_is_that_of_the_best_codes() -> None:

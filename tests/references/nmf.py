@@ -6,6 +6,6 @@ from sklearn.decomposition import NMF
 
 def coordinate_descent_error(acts: np.ndarray, *, n_atoms: int) -> float:
     """||A - Z D||_F / ||A||_F that scikit-learn reaches."""
-    model = NMF(n_atoms, solver="cd", init="nndsvda", tol=1e-4, max_iter=2000)
+    model = NMF(n_atoms, solver="cd", init="nndsvda", tol=1e-4, max_iter=1000)
     codes = model.fit_transform(acts)
     return float(np.linalg.norm(acts - codes @ model.components_) / np.linalg.norm(acts))
