@@ -6,6 +6,7 @@ import json
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from featcx_assets.dagster_home import UNDER_WAY, is_of_command
 from featcx_assets.partitions import epochs_name, range_tags, register_epochs
 from featcx_assets.resources import home
 from featcx_assets.stages import STAGES, Stage, Work, work
@@ -23,7 +24,8 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{study.name}_checkpoints",
-        target=dg.AssetSelection.groups("sources", "features", "measures") & dg.AssetSelection.key_prefixes(study.name),
+        asset_selection=dg.AssetSelection.groups("sources", "features", "measures")
+        & dg.AssetSelection.key_prefixes(study.name),
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"New checkpoints in the folder of study {study.name}: registers them and asks for what is stale.",
@@ -36,14 +38,12 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
             return dg.SkipReason(str(error))
         asked: dict[str, str] = json.loads(context.cursor or "{}")
         _say_bad(context, state, asked)
-        if is_being_run(store):
-            return dg.SkipReason("`featcx run` is at work on this study")
-        if _under_way(context.instance, study.name):
-            return dg.SkipReason("a run of this study is under way")
+        if reason := _under_way(context.instance, store):
+            return dg.SensorResult(skip_reason=reason, cursor=json.dumps(asked))
         register_epochs(context.instance, study.name, state.survey.digests)
         for stage in EPOCH_STAGES:
             todo = work(state, stage)
-            if todo and asked.get(stage.name) != _key(state, todo):
+            if todo and not _was_tried(context.instance, store, stage, key=_key(state, todo), asked=asked):
                 asked[stage.name] = _key(state, todo)
                 request = _request(context.instance, store, todo, run_key=None)
                 return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
@@ -68,8 +68,8 @@ def refresh_schedule(study: Study) -> dg.ScheduleDefinition:
             state = State(store)
         except (StudyError, OSError) as error:
             return dg.SkipReason(str(error))
-        if is_being_run(store) or _under_way(context.instance, study.name):
-            return dg.SkipReason("a run of this study is under way")
+        if reason := _under_way(context.instance, store):
+            return dg.SkipReason(reason)
         todo = work(state, CROSS_EPOCH)
         return _request(context.instance, store, todo) if todo else dg.SkipReason("nothing is stale")
 
@@ -105,16 +105,25 @@ def run_tags(instance: dg.DagsterInstance, store: Store, todo: Work) -> dict[str
     return tags | range_tags(todo.partitions, inserted=inserted, anatomy=store.anatomy)
 
 
-def _under_way(instance: dg.DagsterInstance, study: str) -> bool:
-    statuses = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-    ]
-    stages = [stage.name for stage in EPOCH_STAGES] + [CROSS_EPOCH.name]
-    runs = instance.get_runs(dg.RunsFilter(statuses=statuses, tags={"featcx/study": study, "featcx/stage": stages}))
-    return bool(runs)
+def _under_way(instance: dg.DagsterInstance, store: Store) -> str:
+    """What is at work on a study; empty where nothing is."""
+    if is_being_run(store):
+        return "`featcx run` is at work on this study"
+    waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+    runs = instance.get_runs(dg.RunsFilter(statuses=[*waiting, *UNDER_WAY]))
+    alive = [run for run in runs if not is_of_command(run)]  # `featcx run` is not at work: its runs were killed
+    mine = [run for run in alive if any(key.path[0] == store.study.name for key in run.asset_selection or ())]
+    return "a run of this study is under way" if mine else ""
+
+
+def _was_tried(instance: dg.DagsterInstance, store: Store, stage: Stage, *, key: str, asked: dict[str, str]) -> bool:
+    """Whether this very work was asked for and ended by itself; what was cut off in between is asked for again."""
+    if asked.get(stage.name) != key:
+        return False
+    tags = {"featcx/study": store.study.name, "featcx/stage": stage.name}
+    last = instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
+    cut_off = last and last[0].status == dg.DagsterRunStatus.FAILURE
+    return not cut_off or last[0].tags.get("dagster/failure_reason") == "STEP_FAILURE"
 
 
 def _key(state: State, todo: Work) -> str:
@@ -129,6 +138,3 @@ def _say_bad(context: dg.SensorEvaluationContext, state: State, asked: dict[str,
     if bad and asked.get("bad") != bad:
         context.log.error("left out: %s", bad)
     asked["bad"] = bad
-
-
-__all__ = ["Stage", "checkpoint_sensor", "is_being_run", "refresh_schedule", "run_tags"]

@@ -3,6 +3,7 @@
 It holds no data and is replaced whole, so that queries work while runs are writing.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,9 @@ def connect(home: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _statements(home: Path, table: Table) -> Iterator[str]:
-    rows, current = _quoted(home / "*/tables" / table.name / "*.parquet"), _quoted(home / "*/tables/current.parquet")
+    folder = re.sub(r"([*?[])", r"[\1]", str(home))  # literally, within a pattern
+    rows = _quoted(f"{folder}/*/tables/{table.name}/*.parquet")
+    current = _quoted(f"{folder}/*/tables/current.parquet")
     columns = ", ".join(column.name for column in table.columns)
     yield f"""
         CREATE VIEW {table.name} AS
@@ -52,5 +55,5 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
         yield f"COMMENT ON COLUMN {table.name}.{column.name} IS {_quoted(column.description)}"
 
 
-def _quoted(text: str | Path) -> str:
-    return "'" + str(text).replace("'", "''") + "'"
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -26,6 +26,7 @@ def _table_check(study: Study, table: Table) -> dg.AssetChecksDefinition:
     def rows(store: object) -> Finding:
         return table_rows(store, table)  # type: ignore[arg-type]
 
+    rows.__doc__ = table_rows.__doc__
     return _check(study, table.asset, f"{table.name}_rows_are_valid", rows)
 
 

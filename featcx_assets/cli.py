@@ -75,12 +75,20 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
 @click.option("--port", default=3000, show_default=True, help="Port of the web UI on this machine.")
 def ui(port: int) -> None:
     """Open the web UI: the asset graph, every partition, pictures; runs what lands and what is scheduled."""
-    from featcx_assets.dagster_home import environment
+    from filelock import FileLock, Timeout
 
-    click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+    from featcx_assets.dagster_home import dagster_home, end_interrupted_runs, environment, instance
+
     command = [sys.executable, "-m", "dagster", "dev", "-m", "featcx_assets.definitions"]
     arguments = ["--host", "127.0.0.1", "--port", str(port)]
-    sys.exit(subprocess.run([*command, *arguments], env=environment(home()), check=False).returncode)
+    try:
+        with FileLock(dagster_home(home()) / "ui.lock", timeout=0):
+            with instance(home()) as dagster:
+                end_interrupted_runs(dagster)
+            click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+            sys.exit(subprocess.run([*command, *arguments], env=environment(home()), check=False).returncode)
+    except Timeout:
+        raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
 
 
 @main.command()
@@ -96,14 +104,17 @@ def sql(query: str, output: str | None) -> None:
     with connect(home()) as connection:
         try:
             found = connection.sql(query)
+            if found is None:
+                raise _BadInput(f"wanted a query, got {query!r}; try 'select * from complexity limit 5'")
+            if output == "csv":
+                click.echo(found.df().to_csv(index=False), nl=False)
+            elif output == "json":
+                click.echo(found.df().to_json(orient="records", indent=1))
+            else:
+                found.show(max_width=10_000, max_rows=200)
         except duckdb.Error as error:
-            raise _BadInput(str(error).strip()) from None
-        if output == "csv":
-            click.echo(found.df().to_csv(index=False), nl=False)
-        elif output == "json":
-            click.echo(found.df().to_json(orient="records", indent=1))
-        else:
-            found.show(max_width=10_000, max_rows=200)
+            reason, _, _ = str(error).partition("\n\n")  # what follows repeats the query
+            raise _BadInput(" ".join(reason.split())) from None
 
 
 @main.command()
@@ -188,8 +199,11 @@ def _epochs(text: str | None) -> set[int]:
 
 def _spans(parts: Iterable[str]) -> Iterable[int]:
     for part in parts:
-        first, _, last = part.partition("-")
-        yield from range(int(first), int(last or first) + 1)
+        first, dash, last = part.partition("-")
+        span = range(int(first), int(last if dash else first) + 1)
+        if not span:
+            raise ValueError(part)
+        yield from span
 
 
 def _progress(line: str) -> None:

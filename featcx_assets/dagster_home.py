@@ -14,15 +14,23 @@ nux: {enabled: false}
 concurrency:
   pools: {granularity: run, default_limit: 1}   # one run at a time computes: one GPU, or all cores
   runs: {max_concurrent_runs: 4}
+python_logs: {managed_python_loggers: [featcx], python_log_level: INFO}   # what featcx logs is in the run's log
 retention:
   schedule: {purge_after_days: {skipped: 1, failure: 30, success: 30, started: 30}}
   sensor: {purge_after_days: {skipped: 1, failure: 30, success: 30, started: 30}}
 """
 
 
+UNDER_WAY = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+
 def dagster_home(home: Path) -> Path:
-    """The folder, with its settings."""
-    folder = home / "dagster"
+    """The folder, with its settings; a container brings its own in FEATCX_DAGSTER_HOME."""
+    folder = Path(os.environ.get("FEATCX_DAGSTER_HOME", home / "dagster"))
     if not (folder / "dagster.yaml").exists():
         write_bytes(folder / "dagster.yaml", SETTINGS.encode())
     return folder
@@ -36,3 +44,22 @@ def environment(home: Path) -> dict[str, str]:
 def instance(home: Path) -> dg.DagsterInstance:
     """The instance whose runs the web UI shows."""
     return dg.DagsterInstance.from_config(str(dagster_home(home)))
+
+
+def end_interrupted_runs(dagster: dg.DagsterInstance) -> None:
+    """Mark as failed what was under way when the process that runs are children of ended.
+
+    Dagster's launcher cannot tell, and a run that seems to go on would keep all others waiting in the queue.
+    """
+    for run in dagster.get_runs(dg.RunsFilter(statuses=UNDER_WAY)):
+        if not is_of_command(run):
+            dagster.report_run_failed(run, "what ran it ended while the run was under way; start the run again")
+
+
+PROCESS = "featcx/pid"
+"""Tag of the runs of `featcx run`: the process that they live and die with."""
+
+
+def is_of_command(run: dg.DagsterRun) -> bool:
+    """Whether a run is one of `featcx run`, and not one that the web UI repeats, tags and all."""
+    return PROCESS in run.tags and run.parent_run_id is None

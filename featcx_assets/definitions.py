@@ -26,7 +26,10 @@ def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:
             registered[name], layers[name] = path, path.with_name(f"{name}.layers.json")
     for name, path in registered.items():
         try:
-            yield load_study(path), read_anatomy(layers[name])
+            study, anatomy = load_study(path), read_anatomy(layers[name])
+            if study.name != name:
+                raise StudyError(f"{path}: wanted name = {name!r}, that of its folder, got {study.name!r}")
+            yield study, anatomy
         except (StudyError, OSError, ValueError) as error:
             # One broken study must not take the others out of the UI.
             logging.getLogger("featcx").warning("study %s is left out: %s", name, error)

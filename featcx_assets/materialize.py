@@ -95,7 +95,9 @@ def _make_epochs(
     context: dg.AssetExecutionContext, store: Store, step: Step, workbench: Workbench
 ) -> Iterator[tuple[int, str]]:
     """Make what is stale; yields every epoch that could not be made with the reason, and goes on with the others."""
-    for epoch, asked in groupby(partitions_of(context, step.asset), key=lambda p: p.epoch):
+    store.write_current(State(store).visible())
+    for epoch, group in groupby(partitions_of(context, step.asset), key=lambda p: p.epoch):
+        asked = list(group)
         with store.lock(f"epoch-{epoch_key(epoch)}"):
             state = State(store)
             if epoch in state.survey.bad or epoch not in state.survey.digests:
@@ -103,20 +105,25 @@ def _make_epochs(
                 continue
             known = set(state.partitions(step.asset))
             stale = [p for p in asked if p in known and not state.is_current(p)]
-            if not stale:
-                context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
-                continue
             try:
-                step.make(store, epoch, [p.layer for p in stale], workbench)
+                if stale:
+                    step.make(store, epoch, [p.layer for p in stale], workbench)
+                else:
+                    context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
             except (ValueError, OSError) as error:
                 yield epoch, f"epoch {epoch}: {error}"
                 continue
-        for partition in stale:
-            metadata = {"fingerprint": state.prints.of(*partition), **step.describe(store, partition)}
+        for partition in asked:
+            metadata = _metadata(state, step, partition) if partition in known else {"made": "as v_information"}
             key = partition_key(partition)
-            # Logged as it is committed, so that a crash keeps it; and set for the event that ends the run.
-            context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+            if partition in stale:  # logged as it is committed, so that a crash keeps it
+                context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
+            # For the event with which Dagster ends the run, for all of its range: the web UI shows the latest.
             context.add_asset_metadata(metadata, partition_key=key)
+
+
+def _metadata(state: State, step: Step, partition: Partition) -> Metadata:
+    return {"fingerprint": state.prints.of(*partition), **step.describe(state.store, partition)}
 
 
 def table_metadata(store: Store, table: str, partition: str) -> Metadata:
@@ -127,7 +134,8 @@ def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     frame = pd.read_parquet(path).drop(columns=["study", "fingerprint", "jackknife"], errors="ignore")
     head = frame.head(8).astype(object).where(frame.head(8).notna(), None)
     records = [dg.TableRecord({str(k): _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
-    preview = {f"first rows of {table}": dg.MetadataValue.table(records, _columns((table,)))} if records else {}
+    shown = dg.TableSchema([column for column in _columns((table,)).columns if column.name in frame])
+    preview = {f"first rows of {table}": dg.MetadataValue.table(records, shown)} if records else {}
     return {"dagster/partition_row_count": len(frame), "file": dg.MetadataValue.path(path), **preview}
 
 

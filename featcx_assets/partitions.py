@@ -55,13 +55,18 @@ def partition_key(partition: Partition) -> str:
     return epoch_key(partition.epoch)
 
 
-def range_tags(partitions: Sequence[Partition], *, inserted: Sequence[str], anatomy: Anatomy) -> dict[str, str]:
+def inserted_epochs(instance: dg.DagsterInstance, study: str) -> list[int]:
+    """The epochs that the instance knows, in its order, which need not be theirs."""
+    return [int(key) for key in instance.get_dynamic_partitions(epochs_name(study))]
+
+
+def range_tags(partitions: Sequence[Partition], *, inserted: Sequence[int], anatomy: Anatomy) -> dict[str, str]:
     """Run tags for the smallest range that covers the partitions; the assets skip what is current inside it.
 
-    `inserted` are the dynamic keys in the instance's order, which need not be the epochs' order.
+    `inserted` are the epochs in the instance's order.
     """
-    places = sorted(inserted.index(epoch_key(p.epoch)) for p in partitions)
-    first, last = inserted[places[0]], inserted[places[-1]]
+    places = sorted(inserted.index(p.epoch) for p in partitions)
+    first, last = (epoch_key(inserted[place]) for place in (places[0], places[-1]))
     if partitions[0].asset in GRID:
         first = str(dg.MultiPartitionKey({"epoch": first, "layer": anatomy.names[0]}))
         last = str(dg.MultiPartitionKey({"epoch": last, "layer": anatomy.names[-1]}))

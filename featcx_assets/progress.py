@@ -11,5 +11,5 @@ Item = TypeVar("Item")
 
 def bar(iterable: Iterable[Item], *, desc: str) -> Iterable[Item]:
     """The same items, with a bar on stderr."""
-    on_terminal = sys.stderr.isatty()
-    return tqdm(iterable, desc=desc, file=sys.stderr, leave=False, mininterval=0.2 if on_terminal else 20.0)
+    seconds = 0.2 if sys.stderr.isatty() else 20.0
+    return tqdm(iterable, desc=desc, file=sys.stderr, leave=False, delay=seconds, mininterval=seconds)

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from featcx_assets.automation import run_tags
 from featcx_assets.catalog import write_catalog
-from featcx_assets.dagster_home import environment, instance
+from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
 from featcx_assets.definitions import definitions
 from featcx_assets.materialize import FAILURES
 from featcx_assets.partitions import register_epochs
@@ -42,18 +42,31 @@ class _Failure(NamedTuple):
 def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], device: str, say: Say) -> Outcome:
     """Make everything that is stale, stage by stage; what fails is named and the rest is finished.
 
-    Raises StudyError when another `featcx run` is at work on the study.
+    Raises StudyError when another `featcx run` is at work on the study, an epoch has no checkpoint and training will
+    make none, or a class has fewer images than atoms.
     """
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # SQLite: fewer and larger writes of events
     with _alone(store):
         refresh_views(store)
         state = State(store)
+        _refuse_unknown(state, epochs)
         if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
             return Outcome(0, tuple(state.survey.bad.values()), broken=False)
+        from featcx_core.steps.features import refuse_small_classes
+
+        refuse_small_classes(store)
         os.environ.update(environment(store.home))
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)
             return _stages(dagster, store, only, epochs, device, say)
+
+
+def _refuse_unknown(state: State, epochs: Collection[int]) -> None:
+    known = {*range(state.study.training.epochs + 1), *state.survey.digests, *state.survey.bad}
+    if unknown := sorted(set(epochs) - known):
+        there = ", ".join(map(str, sorted(known)))
+        where = state.store.checkpoints
+        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there}")
 
 
 def refresh_views(store: Store) -> None:
@@ -100,7 +113,7 @@ def _execute(
     result = job.execute_in_process(
         instance=dagster,
         asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
-        tags={**run_tags(dagster, store, todo), "featcx/pid": str(os.getpid())},
+        tags={**run_tags(dagster, store, todo), PROCESS: str(os.getpid())},
         run_config={
             "resources": {"workbench": {"config": {"device": device}}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -140,7 +153,7 @@ def _alone(store: Store) -> Iterator[None]:
     path = store.lock_path("run")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=0):
+        with FileLock(path, timeout=1):  # the sensor holds it for an instant, to see whether it is free
             yield
     except Timeout:
         raise StudyError(f"another `featcx run` is at work on study {store.study.name}; wait for it to end") from None
@@ -152,5 +165,5 @@ def _end_killed_runs(dagster: dg.DagsterInstance, store: Store) -> None:
     """Mark runs of killed processes as failed, so that the UI does not show them as running for ever."""
     statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in dagster.get_runs(dg.RunsFilter(statuses=statuses, tags={"featcx/study": store.study.name})):
-        if "featcx/pid" in run.tags:  # ours: we hold the lock, so its process is gone
+        if is_of_command(run):  # ours: we hold the lock, so its process is gone
             dagster.report_run_failed(run, "the process was killed")

@@ -1,13 +1,14 @@
 """Stages: the few runs that make a study, each one range of partitions, in the order the data flows.
 
 Assets of different partitions cannot share a run, and a run has a cost; so all stale partitions of a stage go into
-one run. The command line and the sensor both follow this plan.
+one run, or a few. The command line and the sensor both follow this plan.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
-from featcx_core.staleness import ASSETS, NEEDS, Partition, State
+from featcx_core.staleness import ASSETS, NEEDS, ONCE, Partition, State
 
 
 class Stage(NamedTuple):
@@ -87,3 +88,19 @@ def without(todo: Work | None, epochs: Collection[int]) -> Work | None:
     left = tuple(p for p in todo.partitions if p.epoch not in epochs)
     assets = tuple(asset for asset in todo.assets if any(p.asset == asset for p in left))
     return Work(todo.stage, assets, left) if left else None
+
+
+def runs(state: State, todo: Work, *, inserted: Sequence[int]) -> list[Work]:
+    """The same work cut into runs.
+
+    A run covers a range of the epochs in the order in which the instance has them, `inserted`. What is current inside
+    it is skipped; an epoch that is stale but not to be made now, or has no usable checkpoint, must not lie inside.
+    """
+    if todo.stage.assets[0] in ONCE:
+        return [todo]
+    wanted = {p.epoch for p in todo.partitions}
+    stale = {p.epoch for asset in todo.assets for p in state.stale(asset)}
+    free = state.survey.digests.keys() - (stale - wanted)
+    stretches = [set(group) for is_free, group in groupby(inserted, key=lambda epoch: epoch in free) if is_free]
+    parts = [without(todo, wanted - stretch) for stretch in stretches]
+    return [part for part in parts if part is not None]

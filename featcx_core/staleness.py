@@ -84,8 +84,10 @@ class State:
     @cached_property
     def wanted(self) -> tuple[str, ...]:
         """The assets that the study's analyses ask for."""
-        run = set(self.study.analyses.run)
-        optional = {"complexity", "importance", "decode_time", "sedimentation"}
+        run: set[str] = set(self.study.analyses.run)
+        if run >= {"complexity", "importance"}:
+            run.add("correlations")
+        optional = {"complexity", "importance", "decode_time", "sedimentation", "correlations"}
         return tuple(asset for asset in ASSETS if asset not in optional or asset in run)
 
     def partitions(self, asset: str) -> Iterator[Partition]:
@@ -183,7 +185,7 @@ class State:
         if asset in ONCE:
             if asset == "decode_time":
                 return Partition("v_information", self.study.reference_epoch, self.anatomy.penultimate) in self.current
-            return asset == "training" or bool(self.inputs(asset))
+            return asset == "training" or any(self._has_any(need) for need in NEEDS[asset])
         here: list[Partition] = []
         match asset:
             case "codes":
@@ -199,6 +201,11 @@ class State:
             case "activations" | "dictionary_activations":
                 here = [Partition("checkpoint", epoch)]
         return all(p in self.current for p in here)
+
+    def _has_any(self, asset: str) -> bool:
+        if asset in ONCE:
+            return asset in self.wanted and self.is_ready(Partition(asset))
+        return any(p.asset == asset for p in self.current)
 
     def visible(self) -> set[tuple[str, str]]:
         """(table, fingerprint) of every row that the views may show.

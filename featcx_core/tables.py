@@ -126,7 +126,9 @@ _ALL = (
         Column("class_name", "string", "Name of that class."),
         _share("prevalence_fraction", "Share of probe images on which the concept is active."),
         _real("variance", "Population variance of the code over the probe images.", 0.0),
-        _share("hoyer", "Hoyer sparsity of the atom over units; 1 = a single unit; null for a dead atom.", nullable=True),
+        _share(
+            "hoyer", "Hoyer sparsity of the atom; 1 = a single unit; null for a zero atom.", nullable=True
+        ),
         Column("alive", "bool", "Active on at least 10 fit and 10 score images; others have null scores."),
     ),
     _table(

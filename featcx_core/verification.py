@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from featcx_core.store import Store
@@ -41,6 +42,8 @@ def _offences(frame: pd.DataFrame, table: Table) -> Iterator[str]:
         values = frame[column.name]
         if not column.nullable and values.isna().any():
             yield f"{column.name}: {int(values.isna().sum())} values are missing"
+        if column.dtype == "float64" and np.isinf(values).any():
+            yield f"{column.name}: {int(np.isinf(values).sum())} values are infinite"
         tolerance = 1e-9
         if column.low is not None and (values < column.low - tolerance).any():
             yield f"{column.name}: {float(values.min())} is below {column.low}"

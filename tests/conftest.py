@@ -4,9 +4,17 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from featcx_core.store import Store
+
+# One thread, in subprocesses too: the order in which threads sum decides the last bits, and so many at once on a busy
+# machine are slower. Read when torch is first imported.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 TINY = """
 name = "tiny"
@@ -47,28 +55,73 @@ def write_tiny(folder: Path, *, text: str = TINY) -> Path:
     return folder / "tiny.toml"
 
 
+SMALL = (
+    TINY
+    + """
+[activations]
+layers = ["stem", "layer2.0"]
+"""
+)
+"""The same, recorded at three layers only."""
+
+
 @pytest.fixture(scope="session")
 def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which `featcx run` on the tiny study has ended; not to be changed."""
+    return _finished(tmp_path_factory.mktemp("finished"), text=TINY, only=())
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with all tables of the small study, without pictures; not to be changed."""
+    return _finished(tmp_path_factory.mktemp("small"), text=SMALL, only=("sedimentation", "correlations"))
+
+
+def _finished(folder: Path, *, text: str, only: tuple[str, ...]) -> Path:
     from featcx_assets.runner import run_study
     from featcx_core.sources.register import register
     from featcx_core.study import load_study
 
-    home = tmp_path_factory.mktemp("finished") / "home"
-    path = write_tiny(home.parent)
-    store = register(load_study(path), home=home, text=path.read_text())
-    outcome = run_study(store, only=(), epochs=(), device="cpu", say=lambda line: None)
+    home, path = folder / "home", write_tiny(folder, text=text)
+    with pytest.MonkeyPatch.context() as patch:
+        _use(home, patch)
+        outcome = run_study(
+            register(load_study(path), home=home, text=text), only=only, epochs=(), device="cpu", say=lambda line: None
+        )
     assert not outcome.failures, outcome.failures
     return home
+
+
+def _use(home: Path, patch: pytest.MonkeyPatch) -> None:
+    """Make a home the current one, and forget at the end what a run sets."""
+    patch.setenv("FEATCX_HOME", str(home))
+    patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+    patch.setenv("DAGSTER_EVENT_BATCH_SIZE", "200")
 
 
 @pytest.fixture
 def home(finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the finished home, to change at will."""
-    copy = tmp_path / "home"
-    shutil.copytree(finished_home, copy)
-    monkeypatch.setenv("FEATCX_HOME", str(copy))
+    copy = shutil.copytree(finished_home, tmp_path / "home")
+    _use(copy, monkeypatch)
     return copy
+
+
+@pytest.fixture
+def small(small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Store":
+    """A copy of the small study's home, to change at will."""
+    from featcx_core.store import open_store
+
+    copy = shutil.copytree(small_home, tmp_path / "small")
+    _use(copy, monkeypatch)
+    return open_store(copy, "tiny")
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home without any study."""
+    _use(tmp_path / "empty", monkeypatch)
+    return tmp_path / "empty"
 
 
 @pytest.hookimpl(wrapper=True)

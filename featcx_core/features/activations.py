@@ -84,19 +84,21 @@ def record_dictionary_activations(
     """Record the dictionary images' penultimate activations: for each class one array (image, position, unit).
 
     Returns whether they lie in the store afterwards: they do not where they are more than the study keeps
-    (`dictionary.keep_positions_gb`), and then no forward pass is made. What is current is left as it is.
-    Raises as `record_activations`.
+    (`dictionary.keep_positions_gb`), and then no forward pass is made and an empty group is committed, which says that
+    the fit streams them. What is current is left as it is. Raises as `record_activations`.
     """
     fingerprint, folder = fingerprints(store).of("dictionary_activations", epoch), store.dictionary_activations(epoch)
     if store.committed(folder) == fingerprint:
-        return True
+        return _is_kept(folder)
     if dictionary_activation_bytes(store) > store.study.dictionary.keep_positions_gb * 1e9:
+        with store.writing(folder, fingerprint=fingerprint) as draft:
+            zarr.create_group(store=str(draft), attributes={"kept": False, "epoch": epoch})
         return False
     network, row = Network.load(store, epoch=epoch, device=device), _penultimate(store)
     dtype, images = store.study.activations.dtype, dictionary_images(network.data, store.study)
     logger.info("forward pass: epoch %d, %d training images, positions of %s", epoch, sum(map(len, images)), row.layer)
     with store.writing(folder, fingerprint=fingerprint) as draft:
-        about = {"layer": row.layer, "height": row.height, "width": row.width, "epoch": epoch}
+        about = {"kept": True, "layer": row.layer, "height": row.height, "width": row.width, "epoch": epoch}
         group = zarr.create_group(store=str(draft), attributes=about)
         for class_id, indices in enumerate(images):
             shape = (len(indices), row.height * row.width, row.units)
@@ -244,7 +246,7 @@ def _class_positions(
     store: Store, epoch: int, *, device: str, batch_size: int, progress: Progress | None
 ) -> Iterator[Float32[np.ndarray, "sample unit"]]:
     folder, row = store.dictionary_activations(epoch), _penultimate(store)
-    if store.committed(folder) == fingerprints(store).of("dictionary_activations", epoch):
+    if store.committed(folder) == fingerprints(store).of("dictionary_activations", epoch) and _is_kept(folder):
         group = zarr.open_group(str(folder), mode="r")
         for class_id in range(store.anatomy.n_classes):
             yield np.asarray(group[str(class_id)]).reshape(-1, row.units).astype(np.float32)
@@ -257,6 +259,10 @@ def _class_positions(
         # Through the stored type, so that keeping the positions or not changes no number.
         rows = [checked(values, epoch=epoch, layer=row.layer, dtype=dtype) for (values,) in parts]
         yield np.concatenate(rows).reshape(-1, row.units).astype(np.float32)
+
+
+def _is_kept(folder: Path) -> bool:
+    return bool(zarr.open_group(str(folder), mode="r").attrs["kept"])
 
 
 def _penultimate(store: Store) -> Layer:

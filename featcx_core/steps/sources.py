@@ -1,5 +1,7 @@
 """A checkpoint's row: its metrics, measured where the file does not carry them."""
 
+import math
+
 import pandas as pd
 
 from featcx_core.sources.checkpoints import fingerprints, load_checkpoint, read_metrics
@@ -25,10 +27,12 @@ def _measured(store: Store, epoch: int, device: str) -> dict[str, float | None]:
 
     data = load_data(store.study)
     model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape)
-    load_checkpoint(store.checkpoint(epoch), model)
+    load_checkpoint(path := store.checkpoint(epoch), model)
     model.to(torch_device(device))
     found: dict[str, float | None] = {"learning_rate": None}
     for part in ("train", "test"):
         loss, accuracy = evaluate(model, data, data.split[part])
+        if not math.isfinite(loss):
+            raise ValueError(f"{path}: the loss is {loss}; the checkpoint's weights are broken: replace or delete it")
         found |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
     return found

@@ -1,0 +1,260 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+from filelock import FileLock
+
+from featcx_assets.catalog import connect
+from featcx_assets.dagster_home import instance
+from featcx_assets.runner import Outcome, run_study
+from featcx_core.sources.register import register
+from featcx_core.staleness import ASSETS, GRID, ONCE, State
+from featcx_core.steps import measures
+from featcx_core.store import Store, open_store
+from featcx_core.study import StudyError, load_study
+from featcx_core.tables import TABLES
+
+TABLES_ONLY = ("sedimentation", "correlations")
+
+
+def run(store: Store, *, only=TABLES_ONLY, epochs=(), device="cpu", say=lambda line: None) -> Outcome:
+    return run_study(store, only=only, epochs=epochs, device=device, say=say)
+
+
+def stamps(*folders: Path) -> dict[Path, int]:
+    """When each file was last written, hidden ones aside."""
+    files = (path for folder in folders for path in folder.rglob("[!.]*") if path.is_file())
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def visible(home: Path) -> dict[str, pd.DataFrame]:
+    """All rows of every view, in the order of their keys."""
+    with connect(home) as connection:
+        return {
+            name: connection.sql(f"from {name} order by {', '.join(table.keys)}").df() for name, table in TABLES.items()
+        }
+
+
+def same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
+    for name in TABLES:
+        pd.testing.assert_frame_equal(one[name], other[name], check_exact=True, obj=name)
+
+
+def forward_passes(home: Path, *, last: int) -> list[str]:
+    """What the logs of the last runs say about forward passes."""
+    with instance(home) as dagster:
+        runs = [run.run_id for run in dagster.get_runs(limit=last)]
+        lines = [entry.user_message for run in runs for entry in dagster.all_logs(run)]
+    return [line for line in lines if line.startswith("forward pass")]
+
+
+def edit(store: Store, old: str, new: str) -> Store:
+    """Change the study file and register it."""
+    text = store.study_path.read_text()
+    assert old in text
+    path = store.home / "edited.toml"
+    path.write_text(text.replace(old, new))
+    return register(load_study(path), home=store.home, text=path.read_text())
+
+
+def test_a_run_makes_every_partition(finished_home: Path):
+    state = State(open_store(finished_home, "tiny"))
+    assert {asset: state.stale(asset) for asset in ASSETS} == {asset: [] for asset in ASSETS}
+    counts = {asset: len(list(state.partitions(asset))) for asset in ASSETS}
+    assert {counts[asset] for asset in ONCE} == {1}
+    assert [counts[asset] for asset in GRID] == [30, 30, 20]  # 3 epochs x 10 layers; the reference is not repeated
+    assert counts["codes"] == counts["complexity"] == 3
+
+
+def test_the_web_ui_has_the_runs_partitions_numbers_and_pictures(home: Path):
+    with instance(home) as dagster:
+        runs = dagster.get_runs()
+        assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 7
+        assert dagster.get_dynamic_partitions("tiny_epochs") == ["000000", "000001", "000002"]
+        for asset in ASSETS:
+            key = dg.AssetKey(["tiny", asset])
+            latest = dagster.get_latest_materialization_event(key).asset_materialization
+            assert latest.metadata.keys() & {"fingerprint", "epochs"}
+            made = dagster.get_materialized_partitions(key)
+            assert len(made) == (0 if asset in ONCE else 30 if asset in GRID[:2] else 20 if asset in GRID else 3), asset
+        assert "000001|layer3.2" in dagster.get_materialized_partitions(dg.AssetKey(["tiny", "activations"]))
+        complexity = dagster.get_latest_materialization_event(dg.AssetKey(["tiny", "complexity"]))
+        metadata = complexity.asset_materialization.metadata
+        assert metadata["complexity spectrum"].value.startswith("![preview](data:image/png;base64,")
+        assert metadata["dagster/partition_row_count"].value == len(pd.read_parquet(metadata["file"].value))
+        assert metadata["first rows of complexity"].value[0].data["kind"] == "concept"
+        figures = dagster.get_latest_materialization_event(dg.AssetKey(["tiny", "figures"])).asset_materialization
+        assert {"complexity_spectrum", "concept_sheet"} <= figures.metadata.keys()
+        checks = [
+            entry for run in runs for entry in dagster.all_logs(run.run_id, dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        ]
+        evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in checks]
+        assert {evaluation.check_name for evaluation in evaluations} >= {
+            f"{name}_rows_are_valid" for name in TABLES if name != "layers"
+        }
+        assert all(evaluation.passed for evaluation in evaluations)
+    passes = forward_passes(home, last=7)
+    assert sorted(line.split(",")[0] for line in passes) == [
+        f"forward pass: epoch {epoch}" for epoch in (0, 0, 1, 1, 2, 2)
+    ]
+
+
+def test_a_second_run_does_nothing(home: Path):
+    store = open_store(home, "tiny")
+    with instance(home) as dagster:
+        runs = dagster.get_runs_count()
+    before = stamps(store.root)
+    for device in ("cpu", "auto"):
+        assert run(store, only=(), device=device) == Outcome(made=0, failures=(), broken=False)
+    assert stamps(store.root) == before
+    with instance(home) as dagster:
+        assert dagster.get_runs_count() == runs
+
+
+def test_a_further_checkpoint_computes_its_own_epoch_only(small: Store):
+    shutil.copy(small.checkpoint(2), small.checkpoint(3))
+    folders = [path for path in small.root.iterdir() if path.name not in ("locks", "tables")]
+    across = {"current", "sedimentation", "correlations"}
+    folders += [path for path in (small.root / "tables").iterdir() if path.stem not in across]
+    before, said = stamps(*folders), []
+    assert run(small, say=said.append) == Outcome(made=1 + 3 + 3 + 6 + 2 + 2, failures=(), broken=False)
+    after = stamps(*folders)
+    assert {path: after[path] for path in before} == before  # so Λ too: the reference epoch is pinned
+    assert all("000003" in str(path) for path in after.keys() - before.keys())
+    assert said[1] == "[3/7] activations: 3 partitions, epoch 3"
+    passes = forward_passes(small.home, last=len(said))
+    assert passes == [
+        "forward pass: epoch 3, 90 training images, positions of layer3.2",
+        "forward pass: epoch 3, 120 probe images, 3 layers",
+    ]
+    rows = visible(small.home)
+    assert list(rows["epochs"]["epoch"]) == [0, 1, 2, 3]
+    assert set(rows["sedimentation"]["epoch"]) == {0, 1, 2, 3}
+
+
+def test_a_changed_dictionary_leaves_activations_alone(small: Store):
+    kept = [small.root / name for name in ("checkpoints", "activations", "dictionary_activations")]
+    before, rows = stamps(*kept), visible(small.home)
+    changed = edit(small, "atoms_per_class = 4", "atoms_per_class = 3")
+    seen = []
+    outcome = run(changed, say=lambda line: seen.append((line, visible(small.home))))
+    assert not outcome.failures
+    line, at_first = seen[0]
+    assert line == "[4/7] dictionary and codes: 6 partitions, epochs 0 … 2"
+    gone = {name for name in TABLES if len(rows[name]) and not len(at_first[name])}
+    assert gone == TABLES.keys() - {"epochs", "layers"}  # old rows are out of sight before new ones are made
+    assert stamps(*kept) == before
+    now = visible(small.home)
+    assert {name: len(frame) for name, frame in now.items() if name in ("concepts", "importance", "decode_time")} == {
+        "concepts": 27,
+        "importance": 27,
+        "decode_time": 9,
+    }
+    assert run(changed).made == 0
+    back = run(edit(changed, "atoms_per_class = 3", "atoms_per_class = 4"))
+    assert back.made == outcome.made
+    same(visible(small.home), rows)
+
+
+def test_a_changed_training_trains_anew(small: Store):
+    before = stamps(small.checkpoints)
+    changed = edit(small, "batch_size = 32", "batch_size = 40")
+    assert not visible(small.home)["epochs"].empty
+    assert run(changed, only=["checkpoint"]).failures == ()
+    after = stamps(small.checkpoints)
+    assert {path.name for path in before if after[path] != before[path]} >= {"000001.safetensors", "000002.safetensors"}
+
+
+KILLED = """
+import os, signal
+from featcx_assets.cli import main
+from featcx_core import store
+from featcx_core.features import activations
+from featcx_core.sources import training
+
+def fatal(function, at):
+    calls = []
+    def killing(*arguments, **named):
+        calls.append(arguments)
+        if at(len(calls), *arguments):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **named)
+    return killing
+
+{patch}
+main(["run", {study!r}, "--device", "cpu", "--only", "sedimentation", "--only", "correlations"])
+"""
+PLACES = {
+    # its state is written, the checkpoint is not
+    "training": "training._Run._commit_checkpoint = fatal(training._Run._commit_checkpoint, lambda n, run, epoch, m: epoch == 1)",
+    # one layer of the second epoch is written, the others are not
+    "activations": "activations._Writer.close = fatal(activations._Writer.close, lambda n, writer: n == 6)",
+    # the rows are in a temporary file
+    "table": 'store._flush = fatal(store._flush, lambda n, path: path.name.startswith(".000001-layer2.0.parquet"))',
+}
+
+
+def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(small_home: Path, empty_home: Path):
+    study = str(small_home / "tiny/study.toml")
+    for place, patch in PLACES.items():
+        code = KILLED.format(patch=patch, study=study)
+        killed = subprocess.run(
+            [sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False
+        )
+        assert killed.returncode == -signal.SIGKILL, (place, killed.stderr)
+        assert "v_information" in visible(empty_home)
+        with instance(empty_home) as dagster:
+            (left, *_) = dagster.get_runs(limit=1)
+            assert left.status == dg.DagsterRunStatus.STARTED
+    assert not any(empty_home.rglob("correlations/all.parquet"))
+    store = open_store(empty_home, "tiny")
+    assert run(store).failures == ()
+    same(visible(empty_home), visible(small_home))
+    with instance(empty_home) as dagster:
+        statuses = [run.status for run in dagster.get_runs()]
+        assert statuses.count(dg.DagsterRunStatus.FAILURE) == 3
+        assert set(statuses) == {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS}
+
+
+def test_a_defect_is_told_from_bad_input(small: Store, monkeypatch: pytest.MonkeyPatch):
+    for table in ("complexity", "importance"):
+        small.table(table, "000001").unlink()
+
+    def broken(*arguments: object, **named: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(measures, "make_importance", broken)
+    outcome = run(small, only=["importance"])
+    assert outcome == Outcome(made=0, failures=("a defect",), broken=True)
+
+
+def test_only_one_run_at_a_time(small: Store):
+    with (
+        FileLock(small.lock_path("run")),
+        pytest.raises(StudyError, match="another `featcx run` is at work on study tiny"),
+    ):
+        run(small)
+
+
+def test_an_epoch_without_a_checkpoint(small: Store):
+    with pytest.raises(
+        StudyError, match=r"no checkpoint of epoch 7 in .*/checkpoints; there or to be trained: 0, 1, 2"
+    ):
+        run(small, epochs=[1, 7])
+
+
+def test_only_some_epochs_and_assets(small: Store):
+    for name in ("activations", "codes", "tables"):
+        shutil.rmtree(small.root / name)
+    small.write_empty_tables()
+    assert run(small, only=["codes"], epochs=[1]).made == 1 + 3 + 1
+    state = State(small)
+    assert [p.epoch for p in state.stale("codes")] == [0, 2]
+    assert [p.epoch for p in state.stale("checkpoint")] == [0, 2]
+    assert not (small.root / "tables/v_information/000001-stem.parquet").exists()
