@@ -7,9 +7,9 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from featcx_assets.dagster_home import UNDER_WAY, is_of_command
-from featcx_assets.partitions import epochs_name, range_tags, register_epochs
+from featcx_assets.partitions import inserted_epochs, range_tags, register_epochs
 from featcx_assets.resources import home
-from featcx_assets.stages import STAGES, Stage, Work, work
+from featcx_assets.stages import STAGES, Stage, Work, runs, work
 from featcx_core.staleness import ONCE, State
 from featcx_core.store import Store, open_store
 from featcx_core.study import Study, StudyError
@@ -45,8 +45,9 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
             todo = work(state, stage)
             if todo and not _was_tried(context.instance, store, stage, key=_key(state, todo), asked=asked):
                 asked[stage.name] = _key(state, todo)
-                request = _request(context.instance, store, todo, run_key=None)
-                return dg.SensorResult(run_requests=[request], cursor=json.dumps(asked))
+                parts = runs(state, todo, inserted=inserted_epochs(context.instance, study.name))
+                requests = [_request(context.instance, store, part) for part in parts]
+                return dg.SensorResult(run_requests=requests, cursor=json.dumps(asked))
         return dg.SensorResult(skip_reason="nothing is stale", cursor=json.dumps(asked))
 
     return sensor
@@ -88,9 +89,8 @@ def is_being_run(store: Store) -> bool:
         return True
 
 
-def _request(instance: dg.DagsterInstance, store: Store, todo: Work, *, run_key: str | None = None) -> dg.RunRequest:
+def _request(instance: dg.DagsterInstance, store: Store, todo: Work) -> dg.RunRequest:
     return dg.RunRequest(
-        run_key=run_key,
         asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
         tags=run_tags(instance, store, todo),
     )
@@ -101,7 +101,7 @@ def run_tags(instance: dg.DagsterInstance, store: Store, todo: Work) -> dict[str
     tags = {"featcx/study": store.study.name, "featcx/stage": todo.stage.name}
     if todo.stage.assets[0] in ONCE:
         return tags
-    inserted = instance.get_dynamic_partitions(epochs_name(store.study.name))
+    inserted = inserted_epochs(instance, store.study.name)
     return tags | range_tags(todo.partitions, inserted=inserted, anatomy=store.anatomy)
 
 
@@ -110,8 +110,8 @@ def _under_way(instance: dg.DagsterInstance, store: Store) -> str:
     if is_being_run(store):
         return "`featcx run` is at work on this study"
     waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
-    runs = instance.get_runs(dg.RunsFilter(statuses=[*waiting, *UNDER_WAY]))
-    alive = [run for run in runs if not is_of_command(run)]  # `featcx run` is not at work: its runs were killed
+    found = instance.get_runs(dg.RunsFilter(statuses=[*waiting, *UNDER_WAY]))
+    alive = [run for run in found if not is_of_command(run)]  # `featcx run` is not at work: its runs were killed
     mine = [run for run in alive if any(key.path[0] == store.study.name for key in run.asset_selection or ())]
     return "a run of this study is under way" if mine else ""
 

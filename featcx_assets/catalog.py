@@ -33,15 +33,25 @@ def connect(home: Path) -> duckdb.DuckDBPyConnection:
     """A read-only connection to the views of a home. Raises StudyError where there is no study yet."""
     if not any(home.glob("*/tables/current.parquet")):
         raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
-    if not database(home).exists():
+    if not _is_of(home):
         write_catalog(home)
     return duckdb.connect(str(database(home)), read_only=True)
 
 
+def _is_of(home: Path) -> bool:
+    """Whether the views are there and read this home: one that was moved or copied has another's."""
+    if not database(home).exists():
+        return False
+    with duckdb.connect(str(database(home)), read_only=True) as connection:
+        views = connection.execute("SELECT sql FROM duckdb_views() WHERE NOT internal").fetchall()
+    return len(views) == len(TABLES) and all(
+        _quoted(f"{_folder(home)}/*/tables/current.parquet") in sql for (sql,) in views
+    )
+
+
 def _statements(home: Path, table: Table) -> Iterator[str]:
-    folder = re.sub(r"([*?[])", r"[\1]", str(home))  # literally, within a pattern
-    rows = _quoted(f"{folder}/*/tables/{table.name}/*.parquet")
-    current = _quoted(f"{folder}/*/tables/current.parquet")
+    rows = _quoted(f"{_folder(home)}/*/tables/{table.name}/*.parquet")
+    current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
     columns = ", ".join(column.name for column in table.columns)
     yield f"""
         CREATE VIEW {table.name} AS
@@ -53,6 +63,10 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
     yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.row)}"
     for column in table.columns:
         yield f"COMMENT ON COLUMN {table.name}.{column.name} IS {_quoted(column.description)}"
+
+
+def _folder(home: Path) -> str:
+    return re.sub(r"([*?[])", r"[\1]", str(home))  # literally, within a pattern
 
 
 def _quoted(text: str) -> str:

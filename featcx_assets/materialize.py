@@ -111,10 +111,11 @@ def _make_epochs(
                 else:
                     context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
             except (ValueError, OSError) as error:
-                yield epoch, f"epoch {epoch}: {error}"
+                named = f"epoch {epoch}"
+                yield epoch, str(error) if str(error).startswith(named) else f"{named}: {error}"
                 continue
         for partition in asked:
-            metadata = _metadata(state, step, partition) if partition in known else {"made": "as v_information"}
+            metadata = _metadata(state, step, partition) if partition in known else {"note": "as v_information"}
             key = partition_key(partition)
             if partition in stale:  # logged as it is committed, so that a crash keeps it
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))

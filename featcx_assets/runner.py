@@ -13,8 +13,8 @@ from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
 from featcx_assets.definitions import definitions
 from featcx_assets.materialize import FAILURES
-from featcx_assets.partitions import register_epochs
-from featcx_assets.stages import STAGES, Work, without, work
+from featcx_assets.partitions import inserted_epochs, register_epochs
+from featcx_assets.stages import STAGES, Work, runs, without, work
 from featcx_core.staleness import ONCE, State
 from featcx_core.store import Store
 from featcx_core.study import StudyError
@@ -94,7 +94,8 @@ def _stages(
             if todo is None:
                 break
             say(f"[{number}/{len(STAGES)}] {stage.name}: {_extent(todo)}")
-            new = _execute(job, dagster, store, todo, device)
+            parts = runs(state, todo, inserted=inserted_epochs(dagster, store.study.name))
+            new = [failure for part in parts for failure in _execute(job, dagster, store, part, device)]
             after = State(store)
             made += sum(after.is_current(p) for p in todo.partitions)
             failures |= {failure.reason: failure for failure in new}
@@ -109,7 +110,7 @@ def _stages(
 def _execute(
     job: dg.JobDefinition, dagster: dg.DagsterInstance, store: Store, todo: Work, device: str
 ) -> list[_Failure]:
-    """Run one stage; gives what failed."""
+    """Run one range of a stage; gives what failed."""
     result = job.execute_in_process(
         instance=dagster,
         asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],

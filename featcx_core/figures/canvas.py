@@ -79,7 +79,7 @@ def point_area(n_points: int) -> float:
     return min(30.0, max(4.0, 3000.0 / max(n_points, 1)))
 
 
-def png(figure: Figure, *, dots_per_inch: int = 150) -> bytes:
+def png(figure: Figure, *, dots_per_inch: int = 110) -> bytes:
     """The figure as PNG bytes, the same for the same figure (no date, no software version inside)."""
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})

@@ -31,7 +31,6 @@ pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md"))]
-SHELLS = ("sh", "bash", "console")
 NOT_RUN = ("ui",)
 """Commands that are only checked to exist, with their options."""
 
@@ -42,6 +41,17 @@ class Block(NamedTuple):
     language: str
     code: str
     shown: str
+
+
+class Ran(NamedTuple):
+    """A Python block that was run."""
+
+    block: Block
+    printed: str
+    names: dict[str, Any]
+
+    def prints_what_is_shown(self) -> bool:
+        return shape(self.printed) == shape(self.block.shown) if self.block.shown else True
 
 
 @cache
@@ -95,30 +105,28 @@ def desk(finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 # -- python ------------------------------------------------------------------------------------------------------------
 
 
-def run_page(page: str) -> tuple[dict[str, Any], list[tuple[Block, str]]]:
-    """Run a page's Python blocks in order, as a reader would; gives their names, and each with what it printed."""
+def run_page(page: str) -> Iterator[Ran]:
+    """Run a page's Python blocks in order, as a reader would."""
     names: dict[str, Any] = {}
-    ran = []
     for block in blocks(page):
         if block.language == "python":
             code = on_tiny(block.code).replace('STUDY, HOME = "tiny"', 'STUDY, HOME = "tiny.toml"')
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 exec(compile(code, page, "exec"), names)
-            ran.append((block, printed.getvalue()))
-    return names, ran
+            yield Ran(block, printed.getvalue(), dict(names))
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != "docs/library.md"])
 def test_python_blocks_run_and_print_what_is_shown(page: str, desk: Path):
-    for block, printed in run_page(page)[1]:
-        if block.shown:
-            assert shape(printed) == shape(block.shown), block.code
+    for ran in run_page(page):
+        assert ran.prints_what_is_shown(), ran.printed
 
 
 def test_the_library_gives_the_numbers_of_featcx_run(desk: Path):
-    names, ran = run_page("docs/library.md")
-    for block, printed in ran:
-        assert shape(printed) == shape(block.shown), block.code
+    by_hand, *others = run_page("docs/library.md")
+    assert by_hand.prints_what_is_shown(), by_hand.printed
+    assert all(ran.prints_what_is_shown() for ran in others), [ran.printed for ran in others]
+    names = by_hand.names
     made = fx.open_study("tiny", home=".featcx")
     own = made.table("complexity").query("kind == 'concept'").sort_values("concept")
     importance = made.table("importance").sort_values("concept")
@@ -153,34 +161,36 @@ class Command(NamedTuple):
 def commands(page: str) -> Iterator[Command]:
     """The `featcx …` in a page's shell blocks; in a `console` block what follows `$ …` is its output."""
     for block in blocks(page):
-        if block.language not in SHELLS:
-            continue
-        parts = re.split(r"^\$ ", block.code, flags=re.M)[1:] if block.language == "console" else [block.code]
-        for part in parts:
-            typed, output = _typed(part) if block.language == "console" else (part, block.shown)
-            for arguments in _featcx(typed):
-                yield Command(page, arguments, output)
+        if block.language == "console":
+            for part in re.split(r"^\$ ", block.code, flags=re.M)[1:]:
+                typed, output = _first_command(part)
+                yield from (Command(page, arguments, output) for arguments in _featcx(typed))
+        elif block.language in ("sh", "bash"):
+            rest = block.code
+            while rest:
+                typed, rest = _first_command(rest)
+                yield from (Command(page, arguments, "" if rest else block.shown) for arguments in _featcx(typed))
 
 
-def _typed(part: str) -> tuple[str, str]:
+def _first_command(text: str) -> tuple[str, str]:
     """A command, to the line that closes its quotes, and the lines below it."""
-    lines = part.splitlines(keepends=True)
+    lines = text.splitlines(keepends=True)
     for n in range(1, len(lines) + 1):
         typed = "".join(lines[:n])
         with contextlib.suppress(ValueError):
-            shlex.split(typed)
+            shlex.split(typed, comments=True)
             if not typed.endswith("\\\n"):
-                return typed, "".join(lines[n:])
-    raise AssertionError(f"unclosed quotes: {part}")
+                return typed.replace("\\\n", " "), "".join(lines[n:])
+    raise AssertionError(f"unclosed quotes: {text}")
 
 
 def _featcx(typed: str) -> Iterator[list[str]]:
-    """The arguments of each `featcx`; what it is piped into is left out."""
-    lexer = shlex.shlex(typed.replace("\\\n", " "), posix=True, punctuation_chars="|&;><\n")
-    lexer.whitespace = " \t\r"
+    """The arguments of each `featcx` in a command; what it is piped into is left out."""
+    lexer = shlex.shlex(typed, posix=True, punctuation_chars="|&;><")
+    lexer.whitespace_split = True
     words: list[str] = []
-    for word in [*lexer, "\n"]:
-        if not set(word) <= set("|&;><\n"):
+    for word in [*lexer, ";"]:
+        if not set(word) <= set("|&;><"):
             words.append(word)
             continue
         while words and re.fullmatch(r"\w+=.*", words[0]):
