@@ -1,6 +1,8 @@
 """The command line: results on stdout, progress on stderr, exit code 2 with one line for bad input."""
 
 import json
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -85,8 +87,13 @@ def ui(port: int) -> None:
         with FileLock(dagster_home(home()) / "ui.lock", timeout=0):
             with instance(home()) as dagster:
                 end_interrupted_runs(dagster)
+            _refuse_busy(port)
             click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
-            sys.exit(subprocess.run([*command, *arguments], env=environment(home()), check=False).returncode)
+            with subprocess.Popen([*command, *arguments], env=environment(home())) as services:
+                # Ctrl-C reaches them by itself; asked to end in another way, they must not stay behind.
+                signal.signal(signal.SIGTERM, lambda *_: services.send_signal(signal.SIGINT))
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            sys.exit(services.returncode)
     except Timeout:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
 
@@ -176,6 +183,12 @@ def tables(*, as_json: bool) -> None:
         click.echo(f"{table.name}: {table.row} Key: {', '.join(table.keys)}.")
         for column in table.columns:
             click.echo(f"  {column.name:<28}{column.dtype:<13}{column.description}")
+
+
+def _refuse_busy(port: int) -> None:
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise _BadInput(f"port {port} is in use; choose another with --port")
 
 
 def _registered(name: str) -> Store:

@@ -99,7 +99,7 @@ def _stages(
             after = State(store)
             made += sum(after.is_current(p) for p in todo.partitions)
             failures |= {failure.reason: failure for failure in new}
-            refresh_views(store)
+            store.write_current(after.visible())
             if not new or {failure.epoch for failure in new} <= failed:
                 break
             failed |= {failure.epoch for failure in new}

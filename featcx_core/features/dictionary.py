@@ -204,7 +204,7 @@ def dictionary_quality(
         relative_error=float((error / energy).sqrt()),
         explained_variance=float(1 - error / variance),
         predictions_kept_fraction=float(kept / len(x)),
-        l0=float(active.sum() / len(x)),
+        l0=int(active.sum()) / len(x),
         code_hoyer=float(hoyer(z).nanmean()),
         dead=int((~active.any(dim=0)).sum()),
     )

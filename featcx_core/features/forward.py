@@ -1,7 +1,7 @@
 """One forward pass, with what is wanted from it taken by hooks on the way."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +60,7 @@ class Network(NamedTuple):
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
         with _tapped(self.model, taps) as taken:
             for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
-                with torch.inference_mode():  # not around the yield: the mode would leak into the caller
+                with torch.inference_mode(), _exact():  # not around the yield: both would leak into the caller
                     self.model(next(inputs))
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
 
@@ -86,6 +86,11 @@ def by_position(row: Layer) -> Reduce:
         return output.permute(0, 2, 3, 1).flatten(1, 2).clone(memory_format=torch.contiguous_format)
 
     return reduce
+
+
+def _exact() -> AbstractContextManager[None]:
+    """Convolutions on CUDA in whole float32, the same ones every time: TF32, the default there, keeps three digits."""
+    return torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
 
 
 @contextmanager

@@ -132,9 +132,12 @@ def _solve(problem: _Problem, acts: torch.Tensor, *, tolerance: float) -> Codes:
     if start.shape[1] > n_units:  # the sparsest codes have no larger support
         start = torch.where(start >= start.topk(n_units, dim=1).values[:, -1:], start, 0)
     codes = _active_set(problem, targets, start.double(), tolerance=tolerance)
+    result = (codes * norms).to(acts.dtype)
+    # of what is returned: rounding to the dtype of the activations counts
+    codes = torch.where(norms > 0, result.to(codes) / norms, 0)
     gradient = codes @ problem.gram - problem.extra * codes - targets
     residual = (codes - (codes - gradient).clamp_min(0)).abs().amax(dim=1)
-    return Codes((codes * norms).to(acts.dtype), residual, codes.count_nonzero(dim=1))
+    return Codes(result, residual, codes.count_nonzero(dim=1))
 
 
 def _accelerate(problem: _Problem, targets: torch.Tensor) -> torch.Tensor:

@@ -47,14 +47,14 @@ def sedimentation(
     no group. Bands: percentile bootstrap over the members, 95 %.
 
     Raises:
-        ValueError: a share outside (0, 1).
+        ValueError: a share outside (0, 1].
 
     >>> import numpy as np
     >>> k, gamma = np.linspace(1, 0, 101), np.arange(101.0)
     >>> [(g.group_name, g.n_concepts, round(g.mean_complexity, 3)) for g in sedimentation(k, gamma, seed=0)]
     [('all', 101, 0.5), ('top_5pct', 10, 0.045), ('top_10pct', 11, 0.05)]
     """
-    wrong = [share for share in shares if not 0 < share < 1]
+    wrong = [share for share in shares if not 0 < share <= 1]
     if wrong:
         raise ValueError(f"wanted shares between 0 and 1, got {wrong}; try 0.01 for 1 %")
     (k, gamma), _ = as_tensors(complexity, importance)

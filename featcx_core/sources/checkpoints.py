@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -86,13 +87,19 @@ def inspect_checkpoint(path: Path) -> Header:
     Raises CheckpointError when the file is missing, truncated, corrupt or of another format.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-            text = file.read(length) if length <= _LONGEST_HEADER else b""
+        status = path.stat()
+        return _inspected(path, status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=4096)
+def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
+    """What `inspect_checkpoint` gives, read once as long as the file is the same: whoever asks what is stale asks it."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        text = file.read(length) if length <= _LONGEST_HEADER else b""
     if size < 8 or (length <= _LONGEST_HEADER and len(text) < length):
         raise CheckpointError(f"{path} is truncated: wanted at least {8 + length} bytes, got {size}; copy it again")
     try:
