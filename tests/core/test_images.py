@@ -5,14 +5,15 @@ import pytest
 import torch
 
 from featcx_core.sources.images import batches, image_digest, load_data, stratified_split
-from featcx_core.study import Data, Split, Study, StudyError, load_study
+from featcx_core.study import Data, Probe, Split, Study, StudyError, load_study
 
 SIZES = {"train": 8, "fit": 4, "score": 4, "test": 4}
 
 
 def npz(folder: Path, *, split: dict[str, float] = SIZES, seed: int = 0, **arrays: np.ndarray) -> Study:
     np.savez(folder / "d.npz", **arrays)
-    return Study(name="x", seed=seed, data=Data(source=f"npz:{folder / 'd.npz'}", split=Split(**split)))
+    data = Data(source=f"npz:{folder / 'd.npz'}", split=Split(**split))
+    return Study(name="x", seed=seed, data=data, probe=Probe(groups=2))
 
 
 def pictures(n: int = 20, *shape: int) -> np.ndarray:

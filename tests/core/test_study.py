@@ -94,3 +94,8 @@ def test_store_places_are_under_home_and_study(tmp_path):
     store = Store(tmp_path, Study(name="a"))
     assert store.checkpoint(12) == tmp_path / "a" / "checkpoints" / "000012.safetensors"
     assert store.activations(12, "layer3.2") == tmp_path / "a" / "activations" / "000012" / "layer3.2.zarr"
+
+
+def test_fewer_score_images_than_groups_are_refused():
+    with pytest.raises(ValueError, match=r"probe\.groups = 20 needs as many score images, got data\.split\.score = 9"):
+        Study(name="x", data={"split": {"score": 9}})
