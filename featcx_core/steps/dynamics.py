@@ -7,8 +7,8 @@ import pandas as pd
 
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.decode_time import decode_time, first_epoch
-from featcx_core.measures.sedimentation import sedimentation
-from featcx_core.staleness import Partition, State, table_partition
+from featcx_core.measures.sedimentation import Group, sedimentation
+from featcx_core.staleness import NEEDS, ONCE, Partition, State, table_partition
 from featcx_core.store import Store, epoch_key
 
 CONTROLS = ("prevalence_fraction", "variance")
@@ -44,7 +44,10 @@ def make_decode_time(store: Store) -> pd.DataFrame:
 
 
 def make_sedimentation(store: Store) -> pd.DataFrame:
-    """Mean K by epoch, of all concepts and of the most important ones, with bands; writes its rows."""
+    """Mean K by epoch, of all concepts and of the most important ones, with bands; writes its rows.
+
+    Raises ValueError where no epoch has both complexity and importance.
+    """
     state, analyses = State(store), store.study.analyses
     parts = []
     for epoch, concepts in _by_epoch(state):
@@ -55,15 +58,19 @@ def make_sedimentation(store: Store) -> pd.DataFrame:
             n_bootstrap=analyses.bootstrap,
             seed=store.study.seed,
         )
-        parts.append(pd.DataFrame(groups).assign(epoch=epoch))
+        parts.append(pd.DataFrame(groups, columns=list(Group._fields)).assign(epoch=epoch))
     frame = pd.concat(parts, ignore_index=True)
     _write(state, "sedimentation", frame)
     return frame
 
 
 def make_correlations(store: Store) -> pd.DataFrame:
-    """K with Γ at every epoch and K with Λ at the reference epoch, raw and partial; writes its rows."""
+    """K with Γ at every epoch and K with Λ at the reference epoch, raw and partial; writes its rows.
+
+    Raises ValueError where no epoch has both complexity and importance, or Λ can be made and is not current.
+    """
     state = State(store)
+    refuse_stale_tables(state, "correlations")
     rows: list[dict[str, object]] = []
     for epoch, concepts in _by_epoch(state):
         rows.extend(_correlations(store, epoch, concepts, y="importance"))
@@ -73,6 +80,17 @@ def make_correlations(store: Store) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     _write(state, "correlations", frame)
     return frame
+
+
+def refuse_stale_tables(state: State, asset: str) -> None:
+    """Raise ValueError where a table over all epochs that an asset reads can be made and is not current.
+
+    The asset's fingerprint counts on that table: made without it, the asset would pass for whole ever after.
+    """
+    for need in NEEDS[asset]:
+        table = Partition(need)
+        if need in ONCE and need in state.wanted and state.is_ready(table) and not state.is_current(table):
+            raise ValueError(f"{asset}: {need} is not current; materialise {need} first")
 
 
 def _correlations(store: Store, epoch: int, concepts: pd.DataFrame, *, y: str) -> Iterator[dict[str, object]]:
@@ -92,16 +110,18 @@ def _correlations(store: Store, epoch: int, concepts: pd.DataFrame, *, y: str) -
 
 
 def _by_epoch(state: State) -> Iterator[tuple[int, pd.DataFrame]]:
-    """K, Γ and the controls of the concepts of each epoch whose results are current."""
-    store = state.store
-    for epoch in sorted(state.survey.digests):
-        if state.current.issuperset(Partition(asset, epoch) for asset in ("complexity", "importance", "codes")):
-            key = epoch_key(epoch)
-            own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])
-            gamma = store.read_partition("importance", key, columns=["concept", "importance"])
-            concepts = store.read_partition("concepts", key, columns=["concept", *CONTROLS])
-            own = own[own["kind"] == "concept"].drop(columns="kind")
-            yield epoch, own.merge(gamma, on="concept").merge(concepts, on="concept")
+    """K, Γ and the controls of the concepts of each epoch whose results are current; ValueError where none is."""
+    store, read = state.store, ("complexity", "importance", "codes")
+    epochs = [epoch for epoch in state.survey.digests if state.current.issuperset(Partition(a, epoch) for a in read)]
+    if not epochs:
+        raise ValueError("no epoch has both complexity and importance; materialise them first")
+    for epoch in sorted(epochs):
+        key = epoch_key(epoch)
+        own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])
+        gamma = store.read_partition("importance", key, columns=["concept", "importance"])
+        concepts = store.read_partition("concepts", key, columns=["concept", *CONTROLS])
+        own = own[own["kind"] == "concept"].drop(columns="kind")
+        yield epoch, own.merge(gamma, on="concept").merge(concepts, on="concept")
 
 
 def _write(state: State, table: str, frame: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.sources.images import load_data
 from featcx_core.staleness import State
+from featcx_core.steps.dynamics import refuse_stale_tables
 from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.store import Store, epoch_key, write_bytes
 
@@ -19,8 +20,12 @@ N_TOP_IMAGES = 8
 
 
 def make_figures(store: Store) -> dict[str, bytes]:
-    """Draw every figure of the study's tables and the sheet of concepts; commits them as PNG files."""
+    """Draw every figure of the study's tables and the sheet of concepts; commits them as PNG files.
+
+    Raises ValueError where a table over all epochs can be made and is not current.
+    """
     state = State(store)
+    refuse_stale_tables(state, "figures")
     fingerprint = state.cross_epoch("figures")
     store.write_current(state.visible())
     tables = read_tables(store)

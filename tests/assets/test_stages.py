@@ -1,8 +1,6 @@
 import shutil
 
-import pytest
-
-from featcx_assets.stages import STAGES, Stage, closure, runs, without, work
+from featcx_assets.stages import STAGES, Stage, Work, closure, runs, without, work
 from featcx_core.staleness import ASSETS, NEEDS, ONCE, Partition, State
 from featcx_core.store import Store, write_bytes
 
@@ -64,16 +62,11 @@ def test_what_lacks_its_inputs_waits(small: Store):
     assert not {"V-information", "complexity and importance"} & todo.keys()
 
 
-def test_without_checkpoints_only_training_can_start(tiny_text_store: Store):
-    assert planned(tiny_text_store) == {"training": {("training", -1)}}
-
-
-@pytest.fixture
-def tiny_text_store(small: Store) -> Store:
+def test_without_checkpoints_only_training_can_start(small: Store):
     for path in small.root.iterdir():
-        if path.name not in ("study.toml", "layers.json"):
+        if path.is_dir():
             shutil.rmtree(path)
-    return small
+    assert planned(small) == {"training": {("training", -1)}}
 
 
 def test_a_run_is_a_range_without_what_must_not_be_made(small: Store):
@@ -84,14 +77,16 @@ def test_a_run_is_a_range_without_what_must_not_be_made(small: Store):
     state = State(small)
     stage = Stage("dictionary and codes", ("codes",))
     todo = work(state, stage)
-    assert todo is not None
+    assert todo
     assert {p.epoch for p in todo.partitions} == {0, 1, 2}  # 3 and 5 have no dictionary yet, 4 is broken
-    epochs = lambda parts: [[p.epoch for p in part.partitions] for part in parts]
-    assert epochs(runs(state, todo, inserted=[0, 1, 2, 3, 4, 5])) == [[0, 1, 2]]
-    assert epochs(runs(state, todo, inserted=[0, 3, 1, 5, 4, 2])) == [[0], [1], [2]]
-    chosen = without(todo, [1])
-    assert epochs(runs(state, chosen, inserted=[0, 1, 2, 3])) == [[0], [2]]  # 1 is stale, but was not asked for
-    forget(small, "codes", epochs=(1,))
+
+    def ranges(todo: Work | None, *inserted: int) -> list[list[int]]:
+        assert todo is not None
+        return [[p.epoch for p in part.partitions] for part in runs(state, todo, inserted=inserted)]
+
+    assert ranges(todo, 0, 1, 2, 3, 4, 5) == [[0, 1, 2]]
+    assert ranges(todo, 0, 3, 1, 5, 4, 2) == [[0], [1], [2]]
+    assert ranges(without(todo, [1]), 0, 1, 2, 3) == [[0], [2]]  # 1 is stale, but was not asked for
 
 
 def test_a_range_may_cover_what_is_current(small: Store):

@@ -204,6 +204,15 @@ def test_gradients_are_not_left_switched_off_between_batches(trained: Store):
     assert not torch.is_inference_mode_enabled()
 
 
+def test_the_forward_pass_refuses_tf32_and_leaves_the_setting_as_it_was(trained: Store):
+    network, before, seen = Network.load(trained, epoch=1, device="cpu"), torch.backends.cudnn.allow_tf32, []
+    network.model.register_forward_pre_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    for _ in network.forward(network.data.probe, [Tap(LAST, lambda output: output.clone())], batch_size=50):
+        assert torch.backends.cudnn.allow_tf32 == before
+    assert before
+    assert seen == [False] * 3
+
+
 def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch):
     monkeypatch.setattr(activations, "CHUNK_BYTES", 65536)
     chance = np.random.default_rng(0)

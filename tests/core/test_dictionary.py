@@ -115,6 +115,13 @@ def test_quality_by_hand() -> None:
     assert quality.code_hoyer == pytest.approx((1 + 1 + pair) / 3)
 
 
+def test_mean_support_is_exact_in_half_precision_codes_too() -> None:
+    codes = np.zeros((3000, 2), dtype=np.float16)
+    codes[:2999, 0] = 1
+    quality = dictionary_quality(np.ones((3000, 2), np.float32), codes, np.eye(2), np.eye(2), np.zeros(2))
+    assert quality.l0 == 2999 / 3000
+
+
 def test_quality_of_an_exact_and_of_a_null_reconstruction(monkeypatch: pytest.MonkeyPatch) -> None:
     acts = activations(60).astype(np.float64)
     head = np.random.default_rng(1).standard_normal((24, 5))

@@ -172,3 +172,15 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         nnls(np.ones((2, 3)), 2 * atoms)
     with pytest.raises(ValueError, match="l1, l2 >= 0, got -1 and 0"):
         nnls(np.ones((2, 3)), atoms, l1=-1.0, l2=0.0)
+
+
+def test_the_residual_counts_the_rounding_of_the_codes_returned() -> None:
+    atoms = unit_atoms(40, 20, seed=25).astype(np.float32)
+    acts = pooled(10, 20, seed=26).astype(np.float32)
+    result = nnls(acts, atoms)
+    expected = [
+        reference.kkt_residual(x, z, atoms.astype(np.float64), l1=1e-3, l2=1e-6)
+        for x, z in zip(acts.astype(np.float64), result.codes.astype(np.float64), strict=True)
+    ]
+    np.testing.assert_allclose(result.kkt_residual, expected, rtol=1e-3, atol=1e-12)
+    assert 1e-9 < result.kkt_residual.max() < 1e-6

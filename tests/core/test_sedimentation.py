@@ -81,6 +81,10 @@ def test_the_dead_belong_to_no_group():
     assert sedimentation(np.ones(20), np.full(20, np.nan), seed=0) == []
 
 
+def test_a_share_of_one_is_all():
+    assert [group.group_name for group in sedimentation(*concepts(50), shares=(1.0,), seed=0)] == ["all"]
+
+
 def test_a_share_that_is_none():
     with pytest.raises(ValueError, match=r"shares between 0 and 1, got \[5.0\]"):
         sedimentation(*concepts(20), shares=(0.01, 5.0), seed=0)

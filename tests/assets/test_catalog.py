@@ -1,0 +1,139 @@
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from featcx_assets.catalog import connect, database, write_catalog
+from featcx_core.store import Store, write_bytes
+from featcx_core.study import Study, StudyError
+from featcx_core.tables import TABLES
+
+
+def fresh(home: Path, name: str = "s") -> Store:
+    store = Store(home, Study(name=name))
+    store.write_empty_tables()
+    store.write_current([("importance", "now")])
+    return store
+
+
+def importance(epoch: int, value: float, *, n: int = 3) -> pd.DataFrame:
+    rows = {"concept": range(n), "importance": value, "signed_importance": value, "prevalence_fraction": 0.5}
+    return pd.DataFrame(rows).assign(epoch=epoch)
+
+
+def values(home: Path) -> list[tuple[str, int, float]]:
+    with connect(home) as connection:
+        return connection.execute(
+            "select study, epoch, importance from importance where concept = 0 order by all"
+        ).fetchall()
+
+
+def test_every_table_has_a_view_with_its_columns_and_their_meaning(tmp_path: Path):
+    fresh(tmp_path)
+    write_catalog(tmp_path)
+    with connect(tmp_path) as connection:
+        views = dict(connection.execute("select view_name, comment from duckdb_views() where not internal").fetchall())
+        assert views == {table.name: table.row for table in TABLES.values()}
+        for table in TABLES.values():
+            query = f"select column_name, comment from duckdb_columns() where table_name = '{table.name}'"
+            described = connection.execute(query).fetchall()
+            assert described == [(column.name, column.description) for column in table.columns]
+            assert connection.execute(f"select count(*) from {table.name}").fetchone() == (0,)
+
+
+def test_only_rows_of_the_current_fingerprint_are_seen(tmp_path: Path):
+    store = fresh(tmp_path)
+    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    store.write_table("importance", "000002", importance(2, 0.2), fingerprint="before")
+    write_catalog(tmp_path)
+    assert values(tmp_path) == [("s", 1, 0.1)]
+    store.write_current([("importance", "before"), ("complexity", "now")])  # no new views: the files decide
+    assert values(tmp_path) == [("s", 2, 0.2)]
+
+
+def test_studies_lie_side_by_side_each_with_its_own_fingerprints(tmp_path: Path):
+    for name, digest in (("a", "now"), ("b", "before")):
+        store = fresh(tmp_path, name)
+        store.write_table("importance", "000001", importance(1, 0.5), fingerprint=digest)
+    write_catalog(tmp_path)
+    assert values(tmp_path) == [("a", 1, 0.5)]
+
+
+@pytest.mark.parametrize("name", ["it's mine", "a [b] c", "Ωmega space", 'quoted "x"'])
+def test_any_name_of_the_home_will_do(tmp_path: Path, name: str):
+    store = fresh(tmp_path / name)
+    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    assert values(tmp_path / name) == [("s", 1, 0.1)]
+
+
+def test_a_home_without_results(tmp_path: Path):
+    with pytest.raises(StudyError, match=r"no results in .*; `featcx run` makes the first, FEATCX_HOME points elsewhere"):
+        connect(tmp_path)
+    assert not database(tmp_path).exists()
+
+
+def test_queries_cannot_write(tmp_path: Path):
+    fresh(tmp_path)
+    with connect(tmp_path) as connection, pytest.raises(duckdb.InvalidInputException, match="read-only"):
+        connection.execute("create table mine (x int)")
+
+
+def test_litter_of_killed_writers_is_not_read(tmp_path: Path):
+    store = fresh(tmp_path)
+    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    path = store.table("importance", "000001")
+    write_bytes(path.with_name(f".{path.name}.0badcafe.partial"), b"PAR1")
+    shutil.copy(path, path.with_name(".000002.parquet.0badcafe.partial"))
+    assert values(tmp_path) == [("s", 1, 0.1)]
+
+
+READER = """
+import sys
+from pathlib import Path
+from featcx_assets.catalog import connect
+print("ready", flush=True)
+sys.stdin.readline()
+seen = set()
+for _ in range(60):
+    with connect(Path(sys.argv[1])) as connection:
+        rows = connection.execute("select epoch, count(*), count(distinct importance), any_value(importance) "
+                                  "from importance group by epoch order by epoch").fetchall()
+    assert [row[:3] for row in rows] == [(1, 2000, 1), (2, 2000, 1)], rows
+    seen.add(rows[0][3])
+print(len(seen))
+"""
+
+
+def test_another_process_reads_whole_partitions_while_they_are_replaced(tmp_path: Path):
+    store, stop = fresh(tmp_path), threading.Event()
+
+    def write(generation: int) -> None:
+        for epoch in (1, 2):
+            rows = importance(epoch, float(generation), n=2000)
+            store.write_table("importance", f"{epoch:06d}", rows, fingerprint="now")
+        store.write_current([("importance", "now"), ("epochs", str(generation))])
+        write_catalog(tmp_path)
+
+    def keep_writing() -> None:
+        generation = 1
+        while not stop.is_set():
+            write(generation)
+            generation += 1
+
+    write(0)
+    command = [sys.executable, "-c", READER, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout
+        assert reader.stdout.readline() == "ready\n"
+        writer = threading.Thread(target=keep_writing)
+        writer.start()
+        said, problems = reader.communicate("go\n")
+        stop.set()
+        writer.join()
+    assert reader.returncode == 0, problems
+    assert int(said) > 1

@@ -1,0 +1,156 @@
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.metadata import TableMetadataSet
+
+from featcx_assets.definitions import definitions
+from featcx_core.anatomy import read_anatomy
+from featcx_core.staleness import ASSETS
+from featcx_core.study import packaged_studies
+from featcx_core.tables import TABLES
+
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "zarr", "mlxtend"}
+# DESIGN: asset -> (partitions, made from)
+GRAPH = {
+    "training": ("none", set()),
+    "checkpoint": ("epoch", {"training"}),
+    "activations": ("epoch x layer", {"checkpoint"}),
+    "dictionary_activations": ("epoch", {"checkpoint"}),
+    "dictionary": ("epoch", {"dictionary_activations"}),
+    "codes": ("epoch", {"dictionary", "activations"}),
+    "v_information": ("epoch x layer", {"activations", "codes"}),
+    "reference_v_information": ("epoch x layer", {"activations", "codes"}),
+    "complexity": ("epoch", {"v_information"}),
+    "importance": ("epoch", {"codes"}),
+    "decode_time": ("none", {"v_information", "reference_v_information"}),
+    "sedimentation": ("none", {"complexity", "importance"}),
+    "correlations": ("none", {"complexity", "importance", "decode_time"}),
+    "figures": ("none", {"checkpoint", "v_information", "correlations", "sedimentation", "decode_time"}),
+    "report": ("none", {"figures"}),
+}
+
+
+def studies_of(defs: dg.Definitions) -> set[str]:
+    return {key.path[0] for key in defs.resolve_asset_graph().get_all_asset_keys()}
+
+
+@pytest.fixture
+def crowded(small_home: Path, tmp_path: Path) -> Path:
+    """A home with the tiny study, without results, and room for others."""
+    home = tmp_path / "home"
+    (home / "tiny").mkdir(parents=True)
+    for name in ("study.toml", "layers.json"):
+        shutil.copy(small_home / "tiny" / name, home / "tiny")
+    return home
+
+
+def test_loading_them_loads_nothing_heavy(empty_home: Path):
+    code = f"""
+import sys
+from featcx_assets.definitions import defs
+keys = defs.resolve_asset_graph().get_all_asset_keys()
+print(len(keys), {{key.path[0] for key in keys}}, sorted({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"{len(ASSETS)} {{'mnist'}} []"
+    assert not empty_home.exists()
+
+
+def test_they_are_whole_and_every_study_is_there(crowded: Path):
+    defs = definitions(crowded)
+    dg.Definitions.validate_loadable(defs)
+    assert studies_of(defs) == {"mnist", "tiny"}
+    repository = defs.get_repository_def()
+    assert {sensor.name for sensor in repository.sensor_defs} == {"mnist_checkpoints", "tiny_checkpoints"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"mnist_across_epochs", "tiny_across_epochs"}
+    assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in repository.sensor_defs)
+    assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in repository.schedule_defs)
+
+
+def test_the_graph_is_that_of_the_design(crowded: Path):
+    graph = definitions(crowded).resolve_asset_graph()
+    assert {key.path[1] for key in graph.get_all_asset_keys()} == GRAPH.keys() == {*ASSETS}
+    kinds = {type(None): "none", dg.DynamicPartitionsDefinition: "epoch", dg.MultiPartitionsDefinition: "epoch x layer"}
+    for asset, (partitions, inputs) in GRAPH.items():
+        node = graph.get(dg.AssetKey(["tiny", asset]))
+        assert {key.path[1] for key in node.parent_keys} == inputs, asset
+        assert kinds[type(node.partitions_def)] == partitions, asset
+    grid = graph.get(dg.AssetKey(["tiny", "activations"])).partitions_def
+    assert isinstance(grid, dg.MultiPartitionsDefinition)
+    layers = grid.get_partitions_def_for_dimension("layer").get_partition_keys()
+    assert list(layers) == ["stem", "layer2.0", "layer3.2"]
+    epochs = grid.get_partitions_def_for_dimension("epoch")
+    assert isinstance(epochs, dg.DynamicPartitionsDefinition)
+    assert epochs.name == "tiny_epochs"
+
+
+def test_every_asset_says_what_it_is(crowded: Path):
+    graph = definitions(crowded).resolve_asset_graph()
+    for asset in ASSETS:
+        node = graph.get(dg.AssetKey(["tiny", asset]))
+        written = [table for table in TABLES.values() if table.asset == asset and table.name != "layers"]
+        assert node.description, asset
+        assert node.group_name in {"sources", "features", "measures", "dynamics", "report"}
+        assert node.kinds, asset
+        schema = TableMetadataSet.extract(node.metadata).column_schema
+        named = {column.name: column.description for column in schema.columns} if schema else {}
+        if asset == "reference_v_information":
+            written = [TABLES["v_information"]]
+        assert named == {column.name: column.description for table in written for column in table.columns}, asset
+        if written:
+            assert "one row per" in node.description.lower(), asset
+
+
+def test_every_check_says_what_it_wants(crowded: Path):
+    graph = definitions(crowded).resolve_asset_graph()
+    checks = {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys if key.asset_key.path[0] == "tiny"}
+    assert checks.keys() == {
+        *(f"{name}_rows_are_valid" for name in TABLES if name != "layers"),
+        "shuffled_codes_say_nothing",
+        "penultimate_says_more_than_stem",
+        "reconstruction_keeps_predictions",
+    }
+    assert all(spec.description for spec in checks.values())
+
+
+BROKEN = {
+    "toml": ("study.toml", 'name = "broken'),
+    "key": ("study.toml", 'name = "broken"\nsed = 1'),
+    "another name": ("study.toml", 'name = "tiny"'),
+    "not text": ("study.toml", b"\xff\xfe"),
+    "layers": ("layers.json", "{"),
+    "no layers": ("layers.json", None),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_study_is_left_out_and_the_others_stay(
+    crowded: Path, caplog: pytest.LogCaptureFixture, case: str
+):
+    folder = shutil.copytree(crowded / "tiny", crowded / "broken")
+    (folder / "study.toml").write_text((folder / "study.toml").read_text().replace('"tiny"', '"broken"', 1))
+    name, content = BROKEN[case]
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with caplog.at_level(logging.WARNING, logger="featcx"):
+        defs = definitions(crowded)
+    dg.Definitions.validate_loadable(defs)
+    assert studies_of(defs) == {"mnist", "tiny"}
+    (warning,) = [record.getMessage() for record in caplog.records if record.name == "featcx"]
+    assert warning.startswith("study broken is left out: ")
+
+
+def test_the_packaged_study_is_shown_before_it_is_used(empty_home: Path):
+    defs = definitions(empty_home)
+    assert studies_of(defs) == packaged_studies().keys()
+    anatomy = read_anatomy(packaged_studies()["mnist"].with_suffix(".layers.json"))
+    grid = defs.resolve_asset_graph().get(dg.AssetKey(["mnist", "activations"])).partitions_def
+    assert isinstance(grid, dg.MultiPartitionsDefinition)
+    assert list(grid.get_partitions_def_for_dimension("layer").get_partition_keys()) == anatomy.names
