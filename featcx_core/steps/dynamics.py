@@ -70,7 +70,7 @@ def make_correlations(store: Store) -> pd.DataFrame:
     Raises ValueError where no epoch has both complexity and importance, or Λ can be made and is not current.
     """
     state = State(store)
-    refuse_stale_tables(state, "correlations")
+    refuse_stale(state, "correlations")
     rows: list[dict[str, object]] = []
     for epoch, concepts in _by_epoch(state):
         rows.extend(_correlations(store, epoch, concepts, y="importance"))
@@ -82,14 +82,14 @@ def make_correlations(store: Store) -> pd.DataFrame:
     return frame
 
 
-def refuse_stale_tables(state: State, asset: str) -> None:
-    """Raise ValueError where a table over all epochs that an asset reads can be made and is not current.
+def refuse_stale(state: State, asset: str) -> None:
+    """Raise ValueError where something over all epochs that an asset reads can be made and is not current.
 
-    The asset's fingerprint counts on that table: made without it, the asset would pass for whole ever after.
+    The asset's fingerprint counts on it: made without, the asset would pass for whole ever after.
     """
     for need in NEEDS[asset]:
-        table = Partition(need)
-        if need in ONCE and need in state.wanted and state.is_ready(table) and not state.is_current(table):
+        part = Partition(need)
+        if need in ONCE and need in state.wanted and state.is_ready(part) and not state.is_current(part):
             raise ValueError(f"{asset}: {need} is not current; materialise {need} first")
 
 

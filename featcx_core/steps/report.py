@@ -12,7 +12,7 @@ from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.sources.images import load_data
 from featcx_core.staleness import State
-from featcx_core.steps.dynamics import refuse_stale_tables
+from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.store import Store, epoch_key, write_bytes
 
@@ -25,7 +25,7 @@ def make_figures(store: Store) -> dict[str, bytes]:
     Raises ValueError where a table over all epochs can be made and is not current.
     """
     state = State(store)
-    refuse_stale_tables(state, "figures")
+    refuse_stale(state, "figures")
     fingerprint = state.cross_epoch("figures")
     store.write_current(state.visible())
     tables = read_tables(store)
@@ -45,8 +45,12 @@ def epoch_spectrum(store: Store, *, epoch: int) -> bytes:
 
 
 def make_report(store: Store) -> str:
-    """Write the study's report, one HTML file with its pictures inside; returns it."""
+    """Write the study's report, one HTML file with its pictures inside; returns it.
+
+    Raises ValueError where the figures can be made and are not current.
+    """
     state = State(store)
+    refuse_stale(state, "report")
     fingerprint = state.cross_epoch("report")
     study, anatomy = store.study, store.anatomy
     tables = read_tables(store)

@@ -99,7 +99,7 @@ from featcx_assets.catalog import connect
 print("ready", flush=True)
 sys.stdin.readline()
 seen = set()
-for _ in range(60):
+for _ in range(30):
     with connect(Path(sys.argv[1])) as connection:
         rows = connection.execute("select epoch, count(*), count(distinct importance), any_value(importance) "
                                   "from importance group by epoch order by epoch").fetchall()

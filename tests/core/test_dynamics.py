@@ -16,7 +16,7 @@ from featcx_core.steps.measures import (
     make_reference_v_information,
     make_v_information,
 )
-from featcx_core.steps.report import make_figures
+from featcx_core.steps.report import make_figures, make_report
 from featcx_core.steps.sources import make_checkpoint
 from featcx_core.store import Store, open_store
 
@@ -64,6 +64,9 @@ def test_figures_wait_for_the_tables(measured: Store) -> None:
     make_sedimentation(measured)
     with pytest.raises(ValueError, match="figures: correlations is not current"):
         make_figures(measured)
+    make_correlations(measured)
+    with pytest.raises(ValueError, match="report: figures is not current; materialise figures first"):
+        make_report(measured)
 
 
 def test_without_an_epoch_of_both_measures(measured: Store) -> None:

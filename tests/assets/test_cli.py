@@ -1,0 +1,281 @@
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from safetensors.torch import load_file, save_file
+
+from featcx_assets import cli
+from featcx_core.sources.models import build_model
+from featcx_core.staleness import ASSETS, State
+from featcx_core.store import Store, write_bytes
+from featcx_core.study import Model, Study, load_study
+from featcx_core.tables import TABLES
+from tests.conftest import TINY, write_tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def featcx(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
+
+
+def refused(*arguments: str) -> str:
+    """The one line that bad input ends with."""
+    result = featcx(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+@pytest.fixture
+def study(small_home: Path, empty_home: Path) -> Path:
+    """A study file of which nothing is made."""
+    return Path(shutil.copy(small_home / "tiny" / "study.toml", empty_home.parent / "tiny.toml"))
+
+
+def change(path: Path, old: str, new: str) -> str:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return str(path)
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_study(empty_home: Path):
+    assert refused("run", "mnits") == "Error: no study 'mnits': wanted a path to a TOML file or one of: mnist"
+    assert re.fullmatch(r"Error: no study 'tiny' in .*; it has none yet; `featcx run` makes .*", refused("status", "tiny"))
+    assert not empty_home.exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("atoms_per_class", "atom_per_class", "unknown key dictionary.atom_per_class; did you mean atoms_per_class?"),
+        ("epochs = 2", "epochs = 0", "training.epochs: Input should be greater than or equal to 1, got 0"),
+        ('name = "tiny"', 'name = "tiny', "not valid TOML: "),
+        ('"layer2.0"', '"layer9.0"', "'layer9.0'"),
+        ("atoms_per_class = 4", "atoms_per_class = 31", "class '0' has only 30 dictionary images"),
+        ("train = 120", "train = 1200", "data.split: wanted 1350 images"),
+        ("builtin:small_resnet", "builtin:big_resnet", "builtin:big_resnet"),
+        ("tiny.npz", "other.npz", "other.npz"),
+    ],
+)
+def test_a_study_file_that_cannot_be_used(study: Path, old: str, new: str, wanted: str):
+    assert wanted in refused("run", change(study, old, new))
+
+
+def test_a_home_that_cannot_be_written(study: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FEATCX_HOME", str(study / "home"))
+    line = refused("run", str(study))
+    assert line.startswith(f"Error: cannot write to {study}")
+    assert line.endswith("Not a directory; choose another home")
+
+
+def test_a_read_only_home(small: Store, monkeypatch: pytest.MonkeyPatch):
+    from featcx_assets import runner
+
+    def refuse(path: Path, *arguments: object, **named: object) -> None:
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(runner, "FileLock", refuse)
+    line = refused("run", "tiny")
+    assert line == f"Error: cannot write to {small.lock_path('run')}: Read-only file system; choose another FEATCX_HOME"
+
+
+@pytest.mark.parametrize("text", ["x", "1,", "5-", "-5", "3-1", "1.5", "1,,2"])
+def test_epochs_that_are_not_numbers(small: Store, text: str):
+    assert refused("run", "tiny", f"--epochs={text}") == (
+        f"Error: --epochs: wanted numbers and ranges such as 0,5-8, got {text!r}"
+    )
+
+
+def test_epochs_that_are_not_there(small: Store):
+    assert re.search(r"no checkpoint of epoch 5 in .*; there or to be trained: 0, 1, 2", refused("run", "tiny", "--epochs=1,5-8"))
+
+
+def test_usage_errors(empty_home: Path):
+    assert featcx("run", "--only", "everything").exit_code == 2
+    assert featcx("nosuch").exit_code == 2
+    assert featcx("layers", "builtin:small_resnet", "--image", "28").exit_code == 2
+    assert "wanted CxHxW, for instance 3x224x224, got '28'" in refused("layers", "builtin:small_resnet", "--image", "28")
+    assert "torchvision:nosuch" in refused("layers", "torchvision:nosuch")
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("selec 1", "Parser Error: syntax error at or near"),
+        ("select k from complexity", 'Referenced column "k" not found'),
+        ("select * from complexty", 'Did you mean "complexity"?'),
+        ("select cast('a' as int)", "Could not convert string 'a'"),
+        ("create table mine (x int)", "read-only mode"),
+        ("", "wanted a query, got ''"),
+    ],
+)
+def test_a_query_that_cannot_be_answered(small_home: Path, monkeypatch: pytest.MonkeyPatch, query: str, wanted: str):
+    monkeypatch.setenv("FEATCX_HOME", str(small_home))
+    assert wanted in refused("sql", query)
+
+
+def test_before_the_first_run(empty_home: Path):
+    assert refused("sql", "select 1").endswith("`featcx run` makes the first, FEATCX_HOME points elsewhere")
+    assert refused("status") == f"Error: no study in {empty_home} yet; `featcx run` makes the first"
+
+
+def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
+    good, weights = small.checkpoint(2), load_file(small.checkpoint(2))
+    for epoch in (4, 7):
+        shutil.copy(good, small.checkpoint(epoch))
+    write_bytes(small.checkpoint(3), good.read_bytes()[:-100])
+    write_bytes(small.checkpoint(5), b"\x10" + bytes(7) + b"not what it says")
+    narrow = small.study.model_copy(update={"model": Model(source="builtin:small_resnet", arguments={"widths": [4, 8, 16]})})
+    save_file(build_model(narrow, n_classes=3, image_shape=(1, 12, 12)).state_dict(), small.checkpoint(6))
+    broken = {name: torch.full_like(t, torch.nan) if name == "layer1.0.conv1.weight" else t for name, t in weights.items()}
+    save_file(broken, small.checkpoint(8))
+    save_file(broken, small.checkpoint(9), metadata={"metrics": "{}"})
+    header = {"metrics": json.dumps({"train_loss": 1.0, "train_accuracy": 0.5, "test_loss": 1.0, "test_accuracy": 0.5})}
+    save_file(broken, small.checkpoint(1), metadata=header)  # in the midst of those that were good
+    change(small.study_path, "atoms_per_class = 4", "atoms_per_class = 3")
+
+    result = featcx("run", "tiny", "--device", "cpu", "--only", "sedimentation")
+    assert result.exit_code == 2
+    failed = sorted(line for line in result.stderr.splitlines() if line.startswith("failed: "))
+    for epoch, reason in {
+        1: "epoch 1, layer layer1.0: .* activations are NaN or infinite; the checkpoint's weights are broken",
+        3: r"000003\.safetensors is truncated: wanted \d+ bytes, got \d+; copy it again",
+        5: r"000005\.safetensors is not a safetensors file \(or its header is corrupt\); copy it again",
+        6: r"000006\.safetensors: wanted .* \[64, .*\], got \[16.*\]; it belongs to another network",
+        8: r"000008\.safetensors: the loss is nan; the checkpoint's weights are broken: replace or delete it",
+        9: r"000009\.safetensors: the loss is nan",
+    }.items():
+        assert any(re.search(reason, line) for line in failed), (epoch, failed)
+    current = {p.epoch for p in State(small).current if p.asset == "complexity"}
+    assert current == {0, 2, 4, 7}
+    again = featcx("run", "tiny", "--device", "cpu", "--only", "sedimentation", "--json")
+    assert again.exit_code == 2
+    assert json.loads(again.stdout)["made"] == 0
+
+
+# -- results -----------------------------------------------------------------------------------------------------------
+
+
+def test_run_says_what_it_made_and_where_things_lie(small: Store):
+    result = featcx("run", "tiny", "--only", "sedimentation")
+    assert result.exit_code == 0
+    first, *numbers, report, database = result.stdout.splitlines()
+    assert first == "tiny: nothing to do, everything is current"
+    assert any("held-out accuracy" in line for line in numbers)
+    assert report == f"report: {small.report / 'index.html'}"
+    assert database == f"database: {small.home / 'featcx.duckdb'}"
+    assert result.stderr == ""
+    values = json.loads(featcx("run", "tiny", "--only", "sedimentation", "--json").stdout)
+    assert values["made"] == 0
+    assert values["failures"] == []
+    assert {"name", "value", "meaning"} <= values["numbers"][0].keys()
+
+
+def test_a_summary_of_what_is_not_there_yet(study: Path):
+    result = featcx("run", str(study), "--only", "checkpoint", "--epochs", "0", "--device", "cpu")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[0] == "tiny: 2 partitions made"
+    assert result.stderr.splitlines() == ["[1/7] training: training", "[2/7] checkpoints: 1 partitions, epoch 0"]
+
+
+def test_training_that_diverges(study: Path):
+    study.write_text(study.read_text().replace("[training]", "[training]\noptimizer = {lr = 1e12}"))
+    result = featcx("run", str(study), "--only", "checkpoint", "--device", "cpu")
+    assert result.exit_code == 2
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("failed: ")]
+    assert re.fullmatch(r"failed: training diverged: the loss after epoch \d is (nan|inf); lower training.optimizer.lr, now 1e\+12|.*1000000000000.0", line)
+
+
+def test_queries_answer_as_a_table_json_or_csv(small_home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FEATCX_HOME", str(small_home))
+    query = "select epoch, digest, train_loss from epochs order by epoch"
+    rows = json.loads(featcx("sql", query, "--json").stdout)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    frame = pd.read_csv(io.StringIO(featcx("sql", query, "--csv").stdout))
+    assert frame.to_dict("records") == pytest.approx(rows)
+    done = subprocess.run([sys.executable, "-m", "featcx_assets.cli", "sql", query], capture_output=True, text=True)
+    assert done.returncode == 0
+
+
+def test_status_counts_what_is_made_stale_and_missing(small: Store):
+    shutil.rmtree(small.codes(1))
+    write_bytes(small.checkpoint(3), b"")
+    change(small.study_path, "[probe]", '[probe]\nreference_epoch = 1')
+    lines = featcx("status").stdout.splitlines()
+    assert lines[0] == "tiny"
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in lines[1:]}
+    assert rows["activations"] == "9 of 9"
+    assert rows["codes"] == "2 of 3 0 stale, 1 missing"
+    assert re.match(r"1 of 1|0 of 1", rows["figures"])
+    assert lines[-1].startswith(f"  bad checkpoint: {small.checkpoint(3)} is truncated")
+    found = json.loads(featcx("status", "tiny", "--json").stdout)["tiny"]
+    assert {row["asset"] for row in found["assets"]} == {*ASSETS}
+    assert len(found["bad_checkpoints"]) == 1
+
+
+def test_layers_of_a_model():
+    result = featcx("layers", "builtin:small_resnet", "--image", "1x28x28", "--classes", "10")
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["layer", "role", "kind", "units", "positions", "shortcut"]
+    assert [line.split()[0] for line in lines[1:4]] == ["stem", "layer1.0", "layer1.1"]
+    assert lines[-1] == "head: fc, 10 classes"
+    found = json.loads(featcx("layers", "builtin:small_resnet", "--image", "1x28x28", "--classes", "10", "--json").stdout)
+    assert found["layers"][-1]["role"] == "penultimate"
+
+
+def test_tables_are_described():
+    text = featcx("tables").stdout
+    for table in TABLES.values():
+        assert f"{table.name}: {table.row} Key: {', '.join(table.keys)}." in text
+        assert all(column.description in text for column in table.columns)
+    assert json.loads(featcx("tables", "--json").stdout).keys() == TABLES.keys()
+
+
+def test_the_web_ui_is_on_loopback_and_of_this_home(home: Path, monkeypatch: pytest.MonkeyPatch):
+    started = []
+
+    def start(command: Sequence[str], *, env: dict[str, str], check: bool) -> subprocess.CompletedProcess[bytes]:
+        started.append((command, env))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(cli.subprocess, "run", start)
+    result = featcx("ui", "--port", "4321")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("http://127.0.0.1:4321 ")
+    ((command, env),) = started
+    assert " ".join(command[1:]) == "-m dagster dev -m featcx_assets.definitions --host 127.0.0.1 --port 4321"
+    assert env["DAGSTER_HOME"] == str(home / "dagster")
+    assert env["FEATCX_HOME"] == str(home)
+
+
+def test_every_command_has_help_and_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name, command in cli.main.commands.items():
+        assert command.help, name
+        assert featcx(name, "--help").exit_code == 0
+        assert f"featcx {name}" in readme, name
+        for option in command.params:
+            assert option.param_type_name == "argument" or option.help, (name, option.name)
+
+
+def test_the_packaged_study_is_the_default():
+    assert cli.run.params[0].default == "mnist"
+    assert load_study("mnist").name == "mnist"
+    assert isinstance(load_study("mnist"), Study)
+    assert TINY
+    assert write_tiny
