@@ -7,10 +7,11 @@ and the checkpoints' digests, so what is stale is known without opening a single
 
 import hashlib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from featcx_core.anatomy import Anatomy
-from featcx_core.study import Study
+from featcx_core.study import Study, StudyError
 
 CODE_VERSIONS = {
     "training": 1,
@@ -62,9 +63,9 @@ class Fingerprints:
         fields: tuple[str, ...]
         match asset:
             case "training":
-                return ("seed", "data", "model", "training"), ()
+                return ("seed", "data", "model", "training"), (content_digest(self.study.data.source),)
             case "checkpoint":
-                return ("seed", "data", "model"), (self.digests[epoch],)
+                return ("seed", "data", "model"), (self.digests[epoch], content_digest(self.study.data.source))
             case "activations":
                 return ("activations.pooling", "activations.dtype"), (self.of("checkpoint", epoch),)
             case "dictionary_activations":
@@ -87,13 +88,34 @@ class Fingerprints:
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")
 
 
+def content_digest(source: str) -> str:
+    """Digest of a data file's bytes, so that replacing it in place makes stale what was made from it; else empty.
+
+    Raises StudyError when the file is missing.
+    """
+    kind, _, path = source.partition(":")
+    if kind != "npz":
+        return ""
+    try:
+        status = Path(path).stat()
+        return _file_digest(path, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise StudyError(f"data.source: cannot read {path}: {error.strerror}") from None
+
+
+@lru_cache(maxsize=16)
+def _file_digest(path: str, _size: int, _mtime_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 _PROBE = ("probe.penalties", "probe.groups")
 _CROSS_EPOCH_FIELDS = {
     "decode_time": ("probe.reference_epoch", "training.epochs"),
     "sedimentation": ("seed", "analyses.top_shares", "analyses.bootstrap"),
     "correlations": ("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
-    "figures": ("name", "analyses"),
-    "report": ("name", "analyses"),
+    "figures": ("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    "report": ("name", "analyses", "probe.reference_epoch", "training.epochs"),
 }
 
 

@@ -39,7 +39,17 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "decode_time": ("v_information", "reference_v_information"),
     "sedimentation": ("complexity", "importance"),
     "correlations": ("complexity", "importance", "decode_time"),
-    "figures": ("checkpoint", "v_information", "correlations", "sedimentation", "decode_time"),
+    "figures": (
+        "checkpoint",
+        "codes",
+        "v_information",
+        "reference_v_information",
+        "complexity",
+        "importance",
+        "decode_time",
+        "sedimentation",
+        "correlations",
+    ),
     "report": ("figures",),
 }
 """What each asset is made from."""

@@ -26,7 +26,7 @@ class _Part(BaseModel):
 Share = Annotated[float, Field(gt=0, le=1)]
 """A share of a whole."""
 
-Size = Annotated[int | float, Field(gt=0)]
+Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, lt=1, strict=True)]
 """A count (an integer) or a share of the images (below 1)."""
 
 
@@ -193,9 +193,7 @@ class Study(_Part):
             raise ValueError(f"probe.reference_epoch = {reference} is beyond training.epochs = {self.training.epochs}")
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:
-            raise ValueError(
-                f"probe.groups = {groups} needs as many score images, got data.split.score = {score}"
-            )
+            raise ValueError(f"probe.groups = {groups} needs as many score images, got data.split.score = {score}")
         return self
 
     @property

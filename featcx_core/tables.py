@@ -113,7 +113,11 @@ _ALL = (
         _share("code_hoyer", "Mean Hoyer sparsity of the codes; 1 = one concept an image."),
         _count("dead", "Concepts active on too few images to be measured."),
         _real("kkt_residual", "Largest optimality residual of the codes, relative to the image's norm.", 0.0),
-        _real("fit_relative_error", "||A - Z D|| / ||A|| of the factorisation on the dictionary images.", 0.0),
+        _real(
+            "fit_relative_error",
+            "The same of the factorisation on the dictionary images: root mean square over classes.",
+            0.0,
+        ),
     ),
     _table(
         "concepts",
@@ -126,9 +130,7 @@ _ALL = (
         Column("class_name", "string", "Name of that class."),
         _share("prevalence_fraction", "Share of probe images on which the concept is active."),
         _real("variance", "Population variance of the code over the probe images.", 0.0),
-        _share(
-            "hoyer", "Hoyer sparsity of the atom; 1 = a single unit; null for a zero atom.", nullable=True
-        ),
+        _share("hoyer", "Hoyer sparsity of the atom; 1 = a single unit; null for a zero atom.", nullable=True),
         Column("alive", "bool", "Active on at least 10 fit and 10 score images; others have null scores."),
     ),
     _table(

@@ -40,8 +40,9 @@ class Moments:
     """Sums n, Σx, Σz, X'X, X'Z, Σz² over images, all counted from an offset.
 
     The offset is the mean of the first chunk, so that large means cancel before anything is multiplied. Chunks are
-    multiplied in float32 (float64 if acts or codes are float64) and summed in float64, on the CPU where the device
-    has none; how the images were cut into chunks matters only to rounding.
+    multiplied and summed in float64 (on MPS multiplied in float32, summed on the CPU); how the images were cut into
+    chunks matters only to rounding. Products in float32 take two thirds of the time, but lose a layer's smallest
+    directions: R² moves by 5e-4, and where two penalties are nearly as good, the choice tips and R² moves by 1e-2.
 
     >>> sums = Moments.of(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])).centred()
     >>> sums.xx.item(), sums.xz.item(), sums.zz.item()
@@ -73,9 +74,9 @@ class Moments:
         if len(x) == 0 or len(z) == 0:
             raise ValueError("wanted at least one image in the first chunk, got none; try leaving empty chunks out")
         (x_first, z_first), _ = as_tensors(x, z)
-        dtype = torch.promote_types(torch.promote_types(x_first.dtype, z_first.dtype), torch.float32)
+        dtype = torch.float32 if x_first.device.type == "mps" else torch.float64  # MPS has no float64
         x_offset, z_offset = _offset(x_first.to(dtype)), _offset(z_first.to(dtype))
-        device = torch.device("cpu") if x_offset.device.type == "mps" else x_offset.device  # MPS has no float64
+        device = torch.device("cpu") if x_offset.device.type == "mps" else x_offset.device
         units, concepts = len(x_offset), len(z_offset)
         x_sum, z_sum, xx, xz, zz = (
             torch.zeros(shape, dtype=torch.float64, device=device)

@@ -151,7 +151,7 @@ class _Run:
         self.model.train()
         learning_rate = 0.0
         starts = range(0, len(order) - self.batch_size + 1, self.batch_size)
-        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False)
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), exact:
             torch.manual_seed(seed)  # dropout and the like
             for start in starts:

@@ -85,12 +85,22 @@ def test_a_constant_code_has_variance_exactly_zero(value):
     assert (zz[[0, 1, 3, 4]] > 0).all()
 
 
-def test_half_precision_is_multiplied_in_float32():
-    x, z = data(dtype=torch.float16)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_lower_precision_is_multiplied_in_float64(dtype):
+    x, z = data(mean=3.0, dtype=dtype)
     moments = Moments.of(x, z)
-    assert moments.x_offset.dtype == torch.float32
-    assert moments.xx.dtype == torch.float64
-    np.testing.assert_allclose(sums(moments)[0], reference.centred_products(x.numpy(), x.numpy()), atol=1e-3)
+    assert moments.x_offset.dtype == moments.xx.dtype == torch.float64
+    exact = reference.centred_products(x.double().numpy(), x.double().numpy())
+    np.testing.assert_allclose(sums(moments)[0], exact, rtol=1e-12, atol=1e-10)
+
+
+def test_the_smallest_direction_survives():
+    x, z = data(dtype=torch.float64)
+    x[:, 1] = x[:, 0] + 1e-3 * x[:, 1]  # a share of 1e-7 of the variance
+    x = x.float()
+    smallest = torch.linalg.eigvalsh(sums(Moments.of(x, z.float()))[0])[0].item()
+    exact = np.linalg.svd(x.double().numpy() - x.double().mean(0).numpy(), compute_uv=False)[-1] ** 2
+    assert smallest == pytest.approx(exact, rel=1e-7)
 
 
 def test_inputs_stay_as_they_are():
