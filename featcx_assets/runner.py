@@ -158,8 +158,9 @@ def _alone(store: Store) -> Iterator[None]:
             yield
     except Timeout:
         raise StudyError(f"another `featcx run` is at work on study {store.study.name}; wait for it to end") from None
-    except PermissionError as error:
-        raise StudyError(f"cannot write to {error.filename}: {error.strerror}; choose another FEATCX_HOME") from None
+    except OSError as error:
+        where = error.filename or store.root
+        raise StudyError(f"cannot write to {where}: {error.strerror}; choose another FEATCX_HOME") from error
 
 
 def _end_killed_runs(dagster: dg.DagsterInstance, store: Store) -> None:

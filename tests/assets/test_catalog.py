@@ -72,7 +72,9 @@ def test_any_name_of_the_home_will_do(tmp_path: Path, name: str):
 
 
 def test_a_home_without_results(tmp_path: Path):
-    with pytest.raises(StudyError, match=r"no results in .*; `featcx run` makes the first, FEATCX_HOME points elsewhere"):
+    with pytest.raises(
+        StudyError, match=r"no results in .*; `featcx run` makes the first, FEATCX_HOME points elsewhere"
+    ):
         connect(tmp_path)
     assert not database(tmp_path).exists()
 
@@ -127,7 +129,9 @@ def test_another_process_reads_whole_partitions_while_they_are_replaced(tmp_path
 
     write(0)
     command = [sys.executable, "-c", READER, str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as reader:
         assert reader.stdout
         assert reader.stdout.readline() == "ready\n"
         writer = threading.Thread(target=keep_writing)

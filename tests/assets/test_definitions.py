@@ -129,9 +129,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_study_is_left_out_and_the_others_stay(
-    crowded: Path, caplog: pytest.LogCaptureFixture, case: str
-):
+def test_a_broken_study_is_left_out_and_the_others_stay(crowded: Path, caplog: pytest.LogCaptureFixture, case: str):
     folder = shutil.copytree(crowded / "tiny", crowded / "broken")
     (folder / "study.toml").write_text((folder / "study.toml").read_text().replace('"tiny"', '"broken"', 1))
     name, content = BROKEN[case]

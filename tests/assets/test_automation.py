@@ -1,0 +1,151 @@
+import logging
+import shutil
+
+import dagster as dg
+import pytest
+from filelock import FileLock
+
+from featcx_assets.automation import checkpoint_sensor, refresh_schedule
+from featcx_assets.dagster_home import PROCESS, instance
+from featcx_assets.definitions import definitions
+from featcx_assets.runner import run_study
+from featcx_core.staleness import ASSETS, ONCE, State
+from featcx_core.steps import features
+from featcx_core.store import Store, write_bytes
+
+Tick = dg.SensorResult | dg.SkipReason
+
+
+def tick(dagster: dg.DagsterInstance, store: Store, *, cursor: str | None = None) -> dg.SensorResult:
+    with dg.build_sensor_context(instance=dagster, cursor=cursor) as context:
+        result = checkpoint_sensor(store.study)(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def follow(dagster: dg.DagsterInstance, store: Store, *, cursor: str | None = None) -> list[list[str]]:
+    """Tick, and do what is asked for, until nothing is; gives the assets of every run."""
+    job = definitions(store.home).resolve_implicit_global_asset_job_def()
+    asked = []
+    while (result := tick(dagster, store, cursor=cursor)).run_requests:
+        cursor = result.cursor
+        for request in result.run_requests:
+            asked.append([key.path[1] for key in request.asset_selection])
+            run = job.execute_in_process(
+                instance=dagster, asset_selection=request.asset_selection, tags=request.tags, raise_on_error=False
+            )
+            if not run.success:
+                asked[-1].append("failed")
+    return asked
+
+
+def scheduled(dagster: dg.DagsterInstance, store: Store) -> list[str] | str:
+    """The assets that the schedule asks for, or why it asks for none."""
+    with dg.build_schedule_context(instance=dagster) as context:
+        result = refresh_schedule(store.study)(context)
+    if isinstance(result, dg.SkipReason):
+        return str(result.skip_message)
+    assert isinstance(result, dg.RunRequest)
+    return [key.path[1] for key in result.asset_selection]
+
+
+def stale(store: Store) -> dict[str, list[int]]:
+    state = State(store)
+    return {asset: [p.epoch for p in state.stale(asset)] for asset in ASSETS if state.stale(asset)}
+
+
+def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caplog: pytest.LogCaptureFixture):
+    curves = small.table("decode_time", "all").read_bytes()
+    with instance(small.home) as dagster:
+        first = tick(dagster, small)
+        assert first.skip_reason.skip_message == "nothing is stale"
+
+        shutil.copy(small.checkpoint(2), small.checkpoint(3))
+        write_bytes(small.checkpoint(4), small.checkpoint(2).read_bytes()[:5000])
+        asked = follow(dagster, small, cursor=first.cursor)
+        assert asked == [
+            ["checkpoint"],
+            ["activations"],
+            ["dictionary_activations", "dictionary", "codes"],
+            ["v_information", "reference_v_information"],
+            ["complexity", "importance"],
+        ]
+        assert dagster.get_dynamic_partitions("tiny_epochs") == ["000000", "000001", "000002", "000003"]
+    assert stale(small).keys() <= {*ONCE}
+    assert small.table("decode_time", "all").read_bytes() == curves  # the reference epoch is pinned
+    named = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert len(named) == 1  # at the first of seven ticks
+    assert "000004.safetensors is truncated" in named[0]
+    assert set(small.read_table("complexity")["epoch"]) == {0, 1, 2, 3}  # seen without any further run
+
+    with instance(small.home) as dagster:
+        asked = scheduled(dagster, small)
+        assert asked == ["sedimentation", "correlations", "figures", "report"]
+    run_study(small, only=ASSETS, epochs=(), device="cpu", say=lambda line: None)
+    with instance(small.home) as dagster:
+        assert scheduled(dagster, small) == "nothing is stale"
+
+
+def test_what_fails_is_tried_once_and_holds_nothing_up(small: Store, monkeypatch: pytest.MonkeyPatch):
+    for epoch in (0, 1, 2):
+        small.table("concepts", f"{epoch:06d}").unlink()
+    make_codes = features.make_codes
+
+    def refuse(store: Store, *, epoch: int) -> object:
+        if epoch == 1:
+            raise ValueError("no codes today")
+        return make_codes(store, epoch=epoch)
+
+    monkeypatch.setattr(features, "make_codes", refuse)
+    with instance(small.home) as dagster:
+        asked = follow(dagster, small)
+        cursor = None
+        assert asked[0] == ["codes", "failed"]
+        assert asked.count(["codes", "failed"]) == len(asked) <= 2
+        assert stale(small)["codes"] == [1]
+        monkeypatch.undo()
+
+
+def test_it_waits_for_what_is_under_way(small: Store):
+    small.table("importance", "000001").unlink()
+    with instance(small.home) as dagster:
+        with FileLock(small.lock_path("run")):
+            waiting = tick(dagster, small)
+            assert waiting.skip_reason.skip_message == "`featcx run` is at work on this study"
+            assert scheduled(dagster, small) == "`featcx run` is at work on this study"
+        (request,) = tick(dagster, small).run_requests
+        job = definitions(small.home).resolve_implicit_global_asset_job_def()
+        run = dagster.create_run_for_job(
+            job,
+            asset_selection=frozenset(request.asset_selection),
+            tags=request.tags,
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        assert tick(dagster, small).skip_reason.skip_message == "a run of this study is under way"
+        assert scheduled(dagster, small) == "a run of this study is under way"
+        dagster.report_run_failed(run, "ended")
+        assert tick(dagster, small).run_requests
+        # the run of a `featcx run` that was killed seems to go on, but its process holds the lock no more
+        dagster.create_run_for_job(
+            job,
+            asset_selection=frozenset(request.asset_selection),
+            tags={**request.tags, PROCESS: "1"},
+            status=dg.DagsterRunStatus.STARTED,
+        )
+        assert tick(dagster, small).run_requests
+
+
+def test_a_study_that_is_not_there_or_broken_is_skipped(small: Store):
+    with instance(small.home) as dagster:
+        small.study_path.write_text("name = ")
+        for result in (
+            checkpoint_sensor(small.study)(dg.build_sensor_context(instance=dagster)),
+            refresh_schedule(small.study)(dg.build_schedule_context(instance=dagster)),
+        ):
+            assert isinstance(result, dg.SkipReason)
+            assert "not valid TOML" in result.skip_message
+        shutil.rmtree(small.root)
+        with dg.build_sensor_context(instance=dagster) as context:
+            result = checkpoint_sensor(small.study)(context)
+        assert isinstance(result, dg.SkipReason)
+        assert "no study 'tiny'" in result.skip_message
