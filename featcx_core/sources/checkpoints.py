@@ -95,7 +95,7 @@ def inspect_checkpoint(path: Path) -> Header:
 
 @lru_cache(maxsize=4096)
 def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
-    """What `inspect_checkpoint` gives, read once as long as the file is the same: whoever asks what is stale asks it."""
+    """What `inspect_checkpoint` gives, read once as long as the file is the same: all who ask what is stale ask it."""
     with path.open("rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0

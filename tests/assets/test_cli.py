@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from featcx_assets import cli
 from featcx_core.sources.models import build_model
 from featcx_core.staleness import ASSETS, State
-from featcx_core.store import Store, write_bytes
+from featcx_core.store import Store, open_store, write_bytes
 from featcx_core.study import Model
 from featcx_core.tables import TABLES
 from tests.assets.servers import free_port
@@ -171,7 +171,7 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
         9: r"000009\.safetensors: the loss is nan",
     }.items():
         assert any(re.search(reason, line) for line in failed), (epoch, failed)
-    current = {p.epoch for p in State(small).current if p.asset == "complexity"}
+    current = {p.epoch for p in State(open_store(small.home, "tiny")).current if p.asset == "complexity"}
     assert current == {0, 2, 4, 7}
     again = featcx("run", "tiny", "--device", "cpu", "--only", "sedimentation", "--json")
     assert again.exit_code == 2

@@ -1,0 +1,48 @@
+"""The checks as Dagster runs them: all pass on a finished study, each fails where something is wrong."""
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from featcx_assets.definitions import definitions
+from featcx_core.store import Store
+from featcx_core.tables import TABLES
+from tests.core.test_verification import altered
+
+
+def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
+    """Run every check of a study once."""
+    defs = definitions(store.home)
+    selection = dg.AssetSelection.all_asset_checks() & dg.AssetSelection.checks_for_assets(
+        *[key for key in defs.resolve_asset_graph().get_all_asset_keys() if key.path[0] == store.study.name]
+    )
+    job = dg.define_asset_job("checks", selection=selection).resolve(asset_graph=defs.resolve_asset_graph())
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, resources={"workbench": None})
+    return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
+
+
+def test_all_pass_on_a_finished_study(small: Store):
+    found = evaluated(small)
+    assert len(found) == len(TABLES) - 1 + 3
+    assert [name for name, evaluation in found.items() if not evaluation.passed] == []
+    assert found["importance_rows_are_valid"].metadata["rows"].value == 36
+
+
+def test_each_fails_where_something_is_wrong(small: Store):
+    def twice(rows: pd.DataFrame) -> pd.DataFrame:
+        return pd.concat([rows, rows])
+
+    for table in TABLES.values():
+        if table.name != "layers":
+            across = table.name in ("decode_time", "sedimentation", "correlations")
+            layer = "-stem" if table.name == "v_information" else ""
+            altered(small, table.name, "all" if across else f"000002{layer}", twice)
+    for layer, value in (("stem", 1.0), ("layer2.0", 1.0), ("layer3.2", 0.5)):
+        altered(small, "v_information", f"000002-{layer}", lambda rows, value=value: rows.assign(v_information=value))
+    altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.5))
+    found = evaluated(small)
+    assert [name for name, evaluation in found.items() if evaluation.passed] == []
+    severe = {name for name, evaluation in found.items() if evaluation.severity == dg.AssetCheckSeverity.ERROR}
+    assert found.keys() - severe == {"penultimate_says_more_than_stem", "reconstruction_keeps_predictions"}
+    assert "rows share a key" in str(found["complexity_rows_are_valid"].description)
