@@ -2,9 +2,9 @@
 
 import dagster as dg
 import pandas as pd
-import pytest
 
 from featcx_assets.definitions import definitions
+from featcx_assets.resources import Workbench
 from featcx_core.store import Store
 from featcx_core.tables import TABLES
 from tests.core.test_verification import altered
@@ -18,7 +18,7 @@ def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
     )
     job = dg.define_asset_job("checks", selection=selection).resolve(asset_graph=defs.resolve_asset_graph())
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance, resources={"workbench": None})
+        result = job.execute_in_process(instance=instance, resources={"workbench": Workbench()})
     return {evaluation.check_name: evaluation for evaluation in result.get_asset_check_evaluations()}
 
 

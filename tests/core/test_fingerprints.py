@@ -1,21 +1,26 @@
-"""Which field of a study makes which artefacts stale: exactly those that it can change."""
+"""What a change of the study, of a checkpoint or of the code makes stale, and what it leaves alone."""
 
-from pathlib import Path
-from typing import Any
+import json
 
-import numpy as np
 import pytest
 
+from featcx_core import fingerprints
 from featcx_core.anatomy import Anatomy, read_anatomy
-from featcx_core.fingerprints import Fingerprints, content_digest
-from featcx_core.study import Study, StudyError, packaged_studies
+from featcx_core.fingerprints import CODE_VERSIONS, Fingerprints, combine
+from featcx_core.staleness import ASSETS, EPOCHLY, GRID, NEEDS, ONCE
+from featcx_core.study import Study, load_study, packaged_studies
 
-ASSETS = (
-    "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
-    "reference_v_information", "complexity", "importance",
-)  # fmt: skip
-AFTER_CODES = {"codes", "v_information", "reference_v_information", "complexity", "importance"}
-AFTER_ACTIVATIONS = {"activations"} | AFTER_CODES
+DIGESTS = {0: "a", 1: "b", 12: "c"}
+OF_EPOCHS = (*EPOCHLY, *GRID)
+
+
+def downstream(*assets: str) -> set[str]:
+    """The assets and everything that is made from them."""
+    found = set(assets)
+    for asset in ASSETS:
+        if found & {*NEEDS[asset]}:
+            found.add(asset)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -23,78 +28,98 @@ def anatomy() -> Anatomy:
     return read_anatomy(packaged_studies()["mnist"].with_suffix(".layers.json"))
 
 
-def prints(anatomy: Anatomy, digests: dict[int, str] | None = None, **changes: Any) -> Fingerprints:
-    values: dict[str, Any] = {"name": "x"}
-    for field, value in changes.items():
-        part, _, key = field.partition("__")
-        values[part] = {key: value} if key else value
-    return Fingerprints(Study.model_validate(values), anatomy, digests or {5: "five", 12: "twelve"})
+def all_of(study: Study, anatomy: Anatomy, digests: dict[int, str] = DIGESTS) -> dict[tuple[str, int, str], str]:
+    prints = Fingerprints(study, anatomy, digests)
+    found = {("training", -1, ""): prints.of("training")}
+    for epoch in digests:
+        found |= {(asset, epoch, ""): prints.of(asset, epoch) for asset in EPOCHLY}
+        found |= {(asset, epoch, layer): prints.of(asset, epoch, layer) for asset in GRID for layer in anatomy.names}
+    found |= {(asset, -1, ""): prints.fields(asset) for asset in ONCE if asset != "training"}
+    return found
 
 
-def stale(before: Fingerprints, after: Fingerprints, *, epoch: int = 5, layer: str = "layer1.0") -> set[str]:
-    def of(which: Fingerprints, asset: str) -> str:
-        return which.of(asset) if asset == "training" else which.of(asset, epoch, layer)
+def changed(study: Study, **parts: dict[str, object]) -> Study:
+    """The study with other values of some fields."""
+    values = study.model_dump(mode="json")
+    for name, fields in parts.items():
+        values[name] = {**values[name], **fields} if isinstance(fields, dict) else fields
+    return Study.model_validate_json(json.dumps(values))
 
-    return {asset for asset in ASSETS if of(before, asset) != of(after, asset)}
 
-
+# Training is not among what follows: the checkpoints' own digests say whether it was done anew.
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("parts", "stale"),
     [
-        ({"dictionary__atoms_per_class": 5}, {"dictionary"} | AFTER_CODES),
-        ({"dictionary__scope": "all"}, {"dictionary"} | AFTER_CODES),
-        ({"dictionary__images_per_class": 9}, {"dictionary_activations", "dictionary"} | AFTER_CODES),
-        ({"dictionary__l1": 1e-2}, AFTER_CODES),
-        ({"dictionary__keep_positions_gb": 0.0}, set()),
-        ({"activations__pooling": "grid:2"}, AFTER_ACTIVATIONS),
-        ({"activations__dtype": "float16"}, {"dictionary_activations", "dictionary"} | AFTER_ACTIVATIONS),
-        ({"probe__groups": 10}, {"v_information", "reference_v_information", "complexity"}),
-        ({"probe__penalties": {"count": 5}}, {"v_information", "reference_v_information", "complexity"}),
-        ({"probe__reference_epoch": 5}, {"reference_v_information"}),
-        ({"training__batch_size": 64}, {"training"}),
-        ({"analyses__bootstrap": 500}, set()),
-        ({"data__split": {"fit": 400}}, set(ASSETS)),
-        ({"seed": 1}, set(ASSETS)),
+        ({"name": "other"}, {"figures", "report"}),
+        ({"training": {"batch_size": 64}}, {"training"}),
+        ({"training": {"schedule": "constant"}}, {"training"}),
+        ({"activations": {"pooling": "grid:2"}}, downstream("activations") & {*OF_EPOCHS}),
+        ({"activations": {"dtype": "float16"}}, downstream("activations", "dictionary_activations") & {*OF_EPOCHS}),
+        ({"dictionary": {"images_per_class": 9}}, downstream("dictionary_activations") & {*OF_EPOCHS}),
+        ({"dictionary": {"atoms_per_class": 9}}, downstream("dictionary") & {*OF_EPOCHS}),
+        ({"dictionary": {"scope": "all"}}, downstream("dictionary") & {*OF_EPOCHS}),
+        ({"dictionary": {"keep_positions_gb": 0.0}}, set()),
+        ({"dictionary": {"l1": 0.5}}, downstream("codes") & {*OF_EPOCHS}),
+        ({"probe": {"groups": 9}}, downstream("v_information", "reference_v_information") & {*OF_EPOCHS}),
+        ({"analyses": {"bootstrap": 500}}, {"sedimentation", "correlations", "figures", "report"}),
+        ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report"}),
     ],
 )
-def test_a_field_makes_stale_what_it_can_change(anatomy: Anatomy, change: dict[str, Any], expected: set[str]):
-    assert stale(prints(anatomy), prints(anatomy, **change)) == expected
+def test_a_field_makes_stale_what_uses_it_and_what_follows(anatomy: Anatomy, parts: dict, stale: set[str]):
+    study = load_study("mnist")
+    before, after = all_of(study, anatomy), all_of(changed(study, **parts), anatomy)
+    differs = {key for key in before if before[key] != after[key]}
+    assert {asset for asset, _, _ in differs} == stale
+    assert all(key in differs for key in before if key[0] in stale)  # in every epoch and layer
 
 
-def test_a_replaced_checkpoint_makes_its_own_epoch_stale_only(anatomy: Anatomy):
-    before, after = prints(anatomy), prints(anatomy, {5: "another", 12: "twelve"})
-    assert stale(before, after) == set(ASSETS) - {"training"}
-    assert stale(before, after, epoch=12) == set()
+def test_the_reference_epoch_moves_only_what_is_measured_against_it(anatomy: Anatomy):
+    study = load_study("mnist")
+    before, after = all_of(study, anatomy), all_of(changed(study, probe={"reference_epoch": 1}), anatomy)
+    assert {key[0] for key in before if before[key] != after[key]} == {
+        "reference_v_information",
+        "decode_time",
+        "correlations",
+        "figures",
+        "report",
+    }
 
 
-def test_the_reference_checkpoint_is_behind_what_follows_its_concepts(anatomy: Anatomy):
-    assert stale(prints(anatomy), prints(anatomy, {5: "five", 12: "another"})) == {"reference_v_information"}
+def test_a_replaced_checkpoint_touches_its_epoch_and_what_is_measured_against_it(anatomy: Anatomy):
+    study = load_study("mnist")
+    before = all_of(study, anatomy)
+    after = all_of(study, anatomy, {**DIGESTS, 1: "other"})
+    assert {key[1] for key in before if before[key] != after[key]} == {1}
+    after = all_of(study, anatomy, {**DIGESTS, 12: "other"})
+    others = {key for key in before if before[key] != after[key] and key[1] != 12}
+    assert {key[0] for key in others} == {"reference_v_information"}  # the reference epoch's codes are new
 
 
-def test_epochs_layers_and_assets_never_share_a_fingerprint(anatomy: Anatomy):
-    same = prints(anatomy, {5: "same", 12: "same"})
-    grid = ("activations", "v_information", "reference_v_information")
-    found = [same.of(asset, epoch, layer) for asset in grid for epoch in (5, 12) for layer in anatomy.names]
-    assert len(set(found)) == len(found)
+def test_a_further_checkpoint_touches_nothing(anatomy: Anatomy):
+    study = load_study("mnist")
+    before = all_of(study, anatomy)
+    assert all_of(study, anatomy, {**DIGESTS, 13: "d"}).items() >= before.items()
 
 
-def test_fields_of_tables_over_all_epochs(anatomy: Anatomy):
-    before, after = prints(anatomy), prints(anatomy, analyses__bootstrap=500)
-    assert before.fields("sedimentation") != after.fields("sedimentation")
-    assert before.fields("decode_time") == after.fields("decode_time")
+def test_every_partition_has_its_own_fingerprint(anatomy: Anatomy):
+    prints = all_of(load_study("mnist"), anatomy, {0: "same", 1: "same", 12: "same"})
+    own = [digest for (asset, _, _), digest in prints.items() if asset not in ONCE]
+    assert len(set(own)) == len(own)
 
 
-def test_a_data_file_counts_by_its_content(tmp_path: Path):
-    path = tmp_path / "d.npz"
-    np.savez(path, images=np.zeros(3))
-    first = content_digest(f"npz:{path}")
-    np.savez(path, images=np.ones(30))
-    assert content_digest(f"npz:{path}") != first
-    assert content_digest("packaged:mnist5k") == ""
-    with pytest.raises(StudyError, match=r"data\.source: cannot read .*nowhere\.npz: No such file"):
-        content_digest(f"npz:{tmp_path}/nowhere.npz")
+@pytest.mark.parametrize("asset", ASSETS)
+def test_another_code_version_is_another_fingerprint(monkeypatch: pytest.MonkeyPatch, asset: str):
+    before = combine(asset, "x")
+    monkeypatch.setitem(fingerprints.CODE_VERSIONS, asset, 99)
+    assert combine(asset, "x") != before
 
 
-def test_an_asset_over_all_epochs_has_no_fingerprint_of_its_own(anatomy: Anatomy):
-    with pytest.raises(ValueError, match="wanted an asset made once an epoch, got 'sedimentation'"):
-        prints(anatomy).of("sedimentation")
+def test_every_asset_has_a_code_version():
+    assert CODE_VERSIONS.keys() == {*ASSETS}
+
+
+def test_an_epoch_without_a_checkpoint_has_none(anatomy: Anatomy):
+    with pytest.raises(KeyError):
+        Fingerprints(load_study("mnist"), anatomy, DIGESTS).of("codes", 7)
+    with pytest.raises(ValueError, match="wanted an asset made once an epoch, got 'report'"):
+        Fingerprints(load_study("mnist"), anatomy, DIGESTS).of("report", 1)

@@ -70,7 +70,9 @@ def test_what_may_be_missing_is_no_offence(small: Store):
 def test_rows_that_are_out_of_date_are_not_looked_at(small: Store):
     altered(small, "importance", "000001", set_first("importance", -0.5))
     small.write_current([])
-    assert table_rows(small, TABLES["importance"]) == Finding(True, "0 rows", {"rows": 0, "offences": 0})
+    assert table_rows(small, TABLES["importance"]) == Finding(
+        passed=True, says="0 rows", numbers={"rows": 0, "offences": 0}
+    )
 
 
 def test_shuffled_codes_with_signal_are_found(small: Store):

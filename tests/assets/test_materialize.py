@@ -1,0 +1,129 @@
+"""Materialising from the web UI: any shape of selection gives the tables of `featcx run`."""
+
+import shutil
+
+import dagster as dg
+import pytest
+
+from featcx_assets.definitions import definitions
+from featcx_assets.partitions import RANGE_END, RANGE_START, register_epochs
+from featcx_core.staleness import ASSETS, GRID, ONCE, State
+from featcx_core.store import Store, write_bytes
+from featcx_core.tables import TABLES
+from tests.assets.test_runner import same, visible
+
+
+class Ui:
+    """Launches runs as the web UI does, without the tags of `featcx run`."""
+
+    def __init__(self, store: Store, dagster: dg.DagsterInstance) -> None:
+        self.job = definitions(store.home).resolve_implicit_global_asset_job_def()
+        self.dagster = dagster
+        register_epochs(dagster, "tiny", [0, 1, 2])
+
+    def materialise(self, *assets: str, one: str = "", first: str = "", last: str = "") -> dg.ExecuteInProcessResult:
+        """Some assets: at one partition, over a range, or as a whole."""
+        tags = {RANGE_START: first, RANGE_END: last} if first else {}
+        return self.job.execute_in_process(
+            instance=self.dagster,
+            asset_selection=[dg.AssetKey(["tiny", asset]) for asset in assets],
+            partition_key=one or None,
+            tags=tags,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            raise_on_error=False,
+        )
+
+
+def key(epoch: int, layer: str) -> str:
+    return str(dg.MultiPartitionKey({"epoch": f"{epoch:06d}", "layer": layer}))
+
+
+@pytest.fixture
+def trained_only(small: Store) -> Store:
+    """The small study with its checkpoints and nothing else."""
+    for folder in small.root.iterdir():
+        if folder.is_dir() and folder.name != "checkpoints":
+            shutil.rmtree(folder)
+    shutil.rmtree(small.home / "dagster")
+    small.write_empty_tables()
+    return small
+
+
+def test_single_partitions_and_ragged_ranges_give_the_same_tables(small: Store, small_home, trained_only: Store):
+    layers = small.anatomy.names
+    small.write_table(
+        "layers",
+        "layers",
+        Store(small_home, small.study).read_partition("layers", "layers").drop(columns=["study", "fingerprint"]),
+        fingerprint=small.anatomy.made_from,
+    )
+    with dg.DagsterInstance.ephemeral() as dagster:
+        ui = Ui(small, dagster)
+        assert ui.materialise("checkpoint", first="000000", last="000002").success
+
+        assert ui.materialise("activations", one=key(1, "stem")).success
+        state = State(small)
+        assert [p for p in state.partitions("activations") if state.is_current(p)] == [("activations", 1, "stem")]
+        # a backfill along the layers, as Dagster forms one where fewer layers than epochs are selected
+        for layer in layers[1:]:
+            assert ui.materialise("activations", first=key(0, layer), last=key(2, layer)).success
+        assert ui.materialise("activations", first=key(0, "stem"), last=key(2, layers[-1])).success
+        for epoch in ("000002", "000000", "000001"):
+            assert ui.materialise("dictionary_activations", "dictionary", "codes", one=epoch).success
+
+        assert ui.materialise("v_information", one=key(2, "layer2.0")).success
+        assert set(small.read_table("v_information")["layer"]) == {"layer2.0"}  # seen at once
+        assert ui.materialise(*GRID[1:], first=key(0, layers[0]), last=key(2, layers[-1])).success
+        assert ui.materialise("complexity", "importance", first="000000", last="000002").success
+        assert ui.materialise("decode_time", "sedimentation", "correlations").success
+    same(visible(small.home), visible(small_home))
+
+
+def test_what_is_current_is_not_made_again_and_keeps_its_numbers_in_the_ui(small: Store):
+    path = small.table("complexity", "000001")
+    before = path.stat().st_mtime_ns
+    with dg.DagsterInstance.ephemeral() as dagster:
+        ui = Ui(small, dagster)
+        small.table("complexity", "000000").unlink()
+        assert ui.materialise("complexity", first="000000", last="000002").success
+        assert path.stat().st_mtime_ns == before
+        for epoch in ("000000", "000001"):
+            (event,) = dagster.fetch_materializations(
+                dg.AssetRecordsFilter(dg.AssetKey(["tiny", "complexity"]), asset_partitions=[epoch]), limit=1
+            ).records
+            metadata = event.asset_materialization.metadata
+            assert metadata["fingerprint"].value == State(small).prints.of("complexity", int(epoch))
+            assert metadata["complexity spectrum"].value.startswith("![preview]")
+        assert ui.materialise("decode_time").success
+        assert ui.materialise("training").success
+
+
+def test_what_fails_in_a_range_is_named_and_the_rest_is_made(small: Store):
+    for epoch in (0, 1, 2):
+        small.table("importance", f"{epoch:06d}").unlink()
+    write_bytes(small.checkpoint(1), b"")
+    with dg.DagsterInstance.ephemeral() as dagster:
+        result = Ui(small, dagster).materialise("importance", first="000000", last="000002")
+        assert not result.success
+        (failed,) = result.filter_events(lambda event: event.is_step_failure)
+        assert f"{small.checkpoint(1)} is truncated" in failed.step_failure_data.user_failure_data.description
+        made = dagster.get_materialized_partitions(dg.AssetKey(["tiny", "importance"]))
+        assert made == {"000000", "000002"}
+    assert State(small).stale("importance") == []
+
+
+def test_what_has_nothing_to_be_made_from_says_so(trained_only: Store):
+    with dg.DagsterInstance.ephemeral() as dagster:
+        ui = Ui(trained_only, dagster)
+        for asset in ("decode_time", "report"):
+            result = ui.materialise(asset)
+            (failed,) = result.filter_events(lambda event: event.is_step_failure)
+            assert failed.step_failure_data.user_failure_data.description == (
+                f"{asset}: nothing to make it from yet; materialise what it needs first"
+            )
+        result = ui.materialise("codes", one="000001")
+        (failed,) = result.filter_events(lambda event: event.is_step_failure)
+        assert "epoch 1: no dictionary yet" in failed.step_failure_data.user_failure_data.description
+    assert ASSETS
+    assert ONCE
+    assert TABLES
