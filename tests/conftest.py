@@ -55,41 +55,42 @@ def write_tiny(folder: Path, *, text: str = TINY) -> Path:
     return folder / "tiny.toml"
 
 
-SMALL = (
-    TINY
-    + """
+FEW_LAYERS = """
 [activations]
 layers = ["stem", "layer2.0"]
 """
-)
-"""The same, recorded at three layers only."""
+"""Makes it the small study: recorded at three layers only, these and the penultimate one."""
 
 
 @pytest.fixture(scope="session")
 def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home in which `featcx run` on the tiny study has ended; not to be changed."""
-    return _finished(tmp_path_factory.mktemp("finished"), text=TINY, only=())
+    folder = tmp_path_factory.mktemp("finished")
+    _run(write_tiny(folder), home=folder / "home")
+    return folder / "home"
 
 
 @pytest.fixture(scope="session")
-def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with all tables of the small study, without pictures; not to be changed."""
-    return _finished(tmp_path_factory.mktemp("small"), text=SMALL, only=("sedimentation", "correlations"))
+def small_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with all tables of the small study, whose pictures are out of date; not to be changed."""
+    home = shutil.copytree(finished_home, tmp_path_factory.mktemp("small") / "home")
+    shutil.rmtree(home / "dagster")
+    study = home / "tiny" / "study.toml"
+    study.write_text(study.read_text() + FEW_LAYERS)
+    _run(study, home=home, only=("sedimentation", "correlations"))
+    return home
 
 
-def _finished(folder: Path, *, text: str, only: tuple[str, ...]) -> Path:
+def _run(study: Path, *, home: Path, only: tuple[str, ...] = ()) -> None:
     from featcx_assets.runner import run_study
     from featcx_core.sources.register import register
     from featcx_core.study import load_study
 
-    home, path = folder / "home", write_tiny(folder, text=text)
     with pytest.MonkeyPatch.context() as patch:
         _use(home, patch)
-        outcome = run_study(
-            register(load_study(path), home=home, text=text), only=only, epochs=(), device="cpu", say=lambda line: None
-        )
+        store = register(load_study(study), home=home, text=study.read_text())
+        outcome = run_study(store, only=only, epochs=(), device="cpu", say=lambda line: None)
     assert not outcome.failures, outcome.failures
-    return home
 
 
 def _use(home: Path, patch: pytest.MonkeyPatch) -> None:

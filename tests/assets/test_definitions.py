@@ -30,7 +30,20 @@ GRAPH = {
     "decode_time": ("none", {"v_information", "reference_v_information"}),
     "sedimentation": ("none", {"complexity", "importance"}),
     "correlations": ("none", {"complexity", "importance", "decode_time"}),
-    "figures": ("none", {"checkpoint", "v_information", "correlations", "sedimentation", "decode_time"}),
+    "figures": (
+        "none",
+        {
+            "checkpoint",
+            "codes",
+            "v_information",
+            "reference_v_information",
+            "complexity",
+            "importance",
+            "decode_time",
+            "sedimentation",
+            "correlations",
+        },
+    ),
     "report": ("none", {"figures"}),
 }
 
