@@ -110,7 +110,7 @@ def _stages(
 def _execute(
     job: dg.JobDefinition, dagster: dg.DagsterInstance, store: Store, todo: Work, device: str
 ) -> list[_Failure]:
-    """Run one range of a stage; gives what failed."""
+    """Run one range of a stage; gives what failed. Raises KeyboardInterrupt where the user ended it."""
     result = job.execute_in_process(
         instance=dagster,
         asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
@@ -122,10 +122,20 @@ def _execute(
         raise_on_error=False,
     )
     steps = result.filter_events(lambda event: event.is_step_failure)
+    if any(_was_interrupted(event) for event in steps):
+        raise KeyboardInterrupt  # which Dagster takes for a failure
     found = [failure for event in steps for failure in _failures(event)]
     if not found and not result.success:
         found = [_Failure(-1, f"{todo.stage.name}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
     return found
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and "DagsterExecutionInterruptedError" in (
+        error.cls_name,
+        error.cause and error.cause.cls_name,
+    )
 
 
 def _failures(event: dg.DagsterEvent) -> Iterator[_Failure]:

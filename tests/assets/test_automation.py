@@ -1,4 +1,5 @@
 import shutil
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -10,7 +11,7 @@ from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
 from featcx_core.staleness import ASSETS, ONCE, State
 from featcx_core.steps import features
-from featcx_core.store import Store, write_bytes
+from featcx_core.store import Store, open_store, write_bytes
 
 Tick = dg.SensorResult | dg.SkipReason
 
@@ -79,9 +80,16 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
     with instance(small.home) as dagster:
         asked = scheduled(dagster, small)
         assert asked == ["sedimentation", "correlations", "figures", "report"]
-    run_study(small, only=ASSETS, epochs=(), device="cpu", say=lambda line: None)
+    run_study(small, only=["sedimentation", "correlations"], epochs=(), device="cpu", say=lambda line: None)
     with instance(small.home) as dagster:
-        assert scheduled(dagster, small) == "nothing is stale"
+        assert scheduled(dagster, small) == ["figures", "report"]
+
+
+def test_nothing_is_asked_for_on_a_finished_study(home: Path):
+    store = open_store(home, "tiny")
+    with instance(home) as dagster:
+        assert tick(dagster, store).skip_reason.skip_message == "nothing is stale"
+        assert scheduled(dagster, store) == "nothing is stale"
 
 
 def test_what_fails_is_tried_once_and_holds_nothing_up(small: Store, monkeypatch: pytest.MonkeyPatch):

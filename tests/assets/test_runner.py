@@ -1,4 +1,3 @@
-import os
 import shutil
 import signal
 import subprocess
@@ -169,54 +168,56 @@ def test_a_changed_training_trains_anew(small: Store):
 
 
 KILLED = """
-import os, signal
+import os, signal, sys
+from featcx_assets import runner
 from featcx_assets.cli import main
 from featcx_core import store
 from featcx_core.features import activations
 from featcx_core.sources import training
+from featcx_core.steps import dynamics, measures, sources
 
-def fatal(function, at):
-    calls = []
+def kill_at(owner, name, place):
+    function, calls = getattr(owner, name), []
     def killing(*arguments, **named):
         calls.append(arguments)
-        if at(len(calls), *arguments):
+        if place(len(calls), *arguments):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*arguments, **named)
-    return killing
+    setattr(owner, name, killing)
 
-{patch}
-main(["run", {study!r}, "--device", "cpu", "--only", "sedimentation", "--only", "correlations"])
-"""
-PLACES = {
-    # its state is written, the checkpoint is not
-    "training": "training._Run._commit_checkpoint = fatal(training._Run._commit_checkpoint, lambda n, run, epoch, m: epoch == 1)",
+places = [
+    # the state to resume from is written, the checkpoint is not
+    (training._Run, "_commit_checkpoint", lambda n, run, epoch, metrics: epoch == 1),
     # one layer of the second epoch is written, the others are not
-    "activations": "activations._Writer.close = fatal(activations._Writer.close, lambda n, writer: n == 6)",
+    (activations._Writer, "close", lambda n, writer: n == 6),
     # the rows are in a temporary file
-    "table": 'store._flush = fatal(store._flush, lambda n, path: path.name.startswith(".000001-layer2.0.parquet"))',
-}
+    (store, "_flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
+]
+for place in places:
+    if not (child := os.fork()):  # libraries are loaded once for all
+        kill_at(*place)
+        main(["run", sys.argv[1], "--device", "cpu", "--only", "sedimentation", "--only", "correlations"])
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
 def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(small_home: Path, empty_home: Path):
-    study = str(small_home / "tiny/study.toml")
-    for place, patch in PLACES.items():
-        code = KILLED.format(patch=patch, study=study)
-        killed = subprocess.run(
-            [sys.executable, "-c", code], env=os.environ, capture_output=True, text=True, check=False
-        )
-        assert killed.returncode == -signal.SIGKILL, (place, killed.stderr)
-        assert "v_information" in visible(empty_home)
-        with instance(empty_home) as dagster:
-            (left, *_) = dagster.get_runs(limit=1)
-            assert left.status == dg.DagsterRunStatus.STARTED
-    assert not any(empty_home.rglob("correlations/all.parquet"))
-    store = open_store(empty_home, "tiny")
-    assert run(store).failures == ()
+    command = [sys.executable, "-c", KILLED, str(small_home / "tiny/study.toml")]
+    killed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert killed.stdout.split() == ["-9", "-9", "-9"], killed.stderr
+    with instance(empty_home) as dagster:
+        last, *_ = dagster.get_runs()
+        assert last.status == dg.DagsterRunStatus.STARTED
+    half = visible(empty_home)
+    assert set(half["v_information"]["epoch"]) == {0, 1}
+    assert half["complexity"].empty
+
+    assert run(open_store(empty_home, "tiny")).failures == ()
     same(visible(empty_home), visible(small_home))
     with instance(empty_home) as dagster:
         statuses = [run.status for run in dagster.get_runs()]
-        assert statuses.count(dg.DagsterRunStatus.FAILURE) == 3
-        assert set(statuses) == {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS}
+    assert statuses.count(dg.DagsterRunStatus.FAILURE) == 3  # those that were killed
+    assert set(statuses) == {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS}
 
 
 def test_a_defect_is_told_from_bad_input(small: Store, monkeypatch: pytest.MonkeyPatch):
@@ -229,6 +230,20 @@ def test_a_defect_is_told_from_bad_input(small: Store, monkeypatch: pytest.Monke
     monkeypatch.setattr(measures, "make_importance", broken)
     outcome = run(small, only=["importance"])
     assert outcome == Outcome(made=0, failures=("RuntimeError: a defect",), broken=True)
+
+
+def test_ctrl_c_ends_the_run(small: Store, monkeypatch: pytest.MonkeyPatch):
+    for table in ("complexity", "importance"):
+        small.table(table, "000001").unlink()
+    said: list[str] = []
+    monkeypatch.setattr(measures, "make_complexity", lambda store, *, epoch: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        run(small, say=said.append)
+    assert said == ["[6/7] complexity and importance: 2 partitions, epoch 1"]
+    with instance(small.home) as dagster:
+        assert dagster.get_runs()[0].status == dg.DagsterRunStatus.FAILURE
+    monkeypatch.undo()
+    assert run(small).failures == ()
 
 
 def test_only_one_run_at_a_time(small: Store):

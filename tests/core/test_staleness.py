@@ -127,11 +127,11 @@ def test_another_training_hides_nothing_until_it_has_begun(small: Store):
 
 
 def test_other_layers_leave_the_recorded_ones_alone(small: Store):
-    anatomy = small.layers_path.read_text().replace('"layer2.0"', '"layer2.1"')
+    anatomy = small.layers_path.read_text().replace('"layer2.0"', '"layer9.0"')
     write_bytes(small.layers_path, anatomy.encode())
     state = State(small)
-    assert {p.layer for p in state.stale("activations")} == {"layer2.1"}
-    assert {p.layer for p in state.stale("v_information")} == {"layer2.1"}
+    assert {p.layer for p in state.stale("activations")} == {"layer9.0"}
+    assert {p.layer for p in state.stale("v_information")} == {"layer9.0"}
     small.write_current(state.visible())
     assert set(small.read_table("v_information")["layer"]) == {"stem", "layer3.2"}
     assert small.read_table("complexity").empty  # K is over other layers now
