@@ -1,17 +1,22 @@
 """The database: views over the Parquet files of all studies, with a comment on every column.
 
 It holds no data and is replaced whole, so that queries work while runs are writing.
+
+DuckDB is imported where it is used: Dagster's runs keep this module alive to the end of the process, and DuckDB would
+then report its own names as leaked, in fifty lines on stderr.
 """
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from featcx_core.store import replacing
 from featcx_core.study import StudyError
 from featcx_core.tables import TABLES, Table
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def database(home: Path) -> Path:
@@ -21,6 +26,8 @@ def database(home: Path) -> Path:
 
 def write_catalog(home: Path) -> Path:
     """Write the views over all studies of a home; returns the database's path."""
+    import duckdb
+
     path = database(home)
     with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
         for table in TABLES.values():
@@ -29,8 +36,10 @@ def write_catalog(home: Path) -> Path:
     return path
 
 
-def connect(home: Path) -> duckdb.DuckDBPyConnection:
+def connect(home: Path) -> "duckdb.DuckDBPyConnection":
     """A read-only connection to the views of a home. Raises StudyError where there is no study yet."""
+    import duckdb
+
     if not any(home.glob("*/tables/current.parquet")):
         raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
     if not _is_of(home):
@@ -40,6 +49,8 @@ def connect(home: Path) -> duckdb.DuckDBPyConnection:
 
 def _is_of(home: Path) -> bool:
     """Whether the views are there and read this home: one that was moved or copied has another's."""
+    import duckdb
+
     if not database(home).exists():
         return False
     with duckdb.connect(str(database(home)), read_only=True) as connection:

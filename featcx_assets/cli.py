@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
 from featcx_core.study import Study, StudyError, load_study, packaged_studies
 from featcx_core.tables import TABLES
+
+if TYPE_CHECKING:
+    from featcx_assets.runner import Outcome
 
 
 class _Commands(click.Group):
@@ -54,6 +58,10 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
     STUDY is the name of a packaged or registered study, or a path to a study file.
     """
     chosen = _epochs(epochs)
+    if device not in ("auto", "cpu"):
+        from featcx_core.sources.models import torch_device
+
+        torch_device(device)
     store = _registered(study)
     from featcx_assets.runner import run_study
 
@@ -64,7 +72,7 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
         values = {"made": outcome.made, "failures": outcome.failures, **summary_values(store)}
         click.echo(json.dumps(values, indent=1))
     else:
-        click.echo(f"{store.study.name}: {outcome.made} partitions made" if outcome.made else _nothing_to_do(store))
+        click.echo(f"{store.study.name}: {_made(outcome)}")
         for line in summary_lines(store):
             click.echo(line)
     for line in outcome.failures:
@@ -132,12 +140,12 @@ def status(study: str | None, *, as_json: bool) -> None:
     names = [study] if study else sorted(path.parent.name for path in home().glob("*/study.toml"))
     if not names:
         raise _BadInput(f"no study in {home()} yet; `featcx run` makes the first")
-    found = {name: _state_of(open_store(home(), name)) for name in names}
+    found = {name: _state_of(name) for name in names}
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return
     for name, rows in found.items():
-        click.echo(f"{name}")
+        click.echo(f"{name}: {rows['error']}" if rows["error"] else name)
         for row in rows["assets"]:
             click.echo(f"  {row['asset']:<26}{row['current']:>6} of {row['partitions']:<6}{row['note']}")
         for line in rows["bad_checkpoints"]:
@@ -198,6 +206,10 @@ def _registered(name: str) -> Store:
     kept = home() / name / "study.toml"
     path = kept if kept.is_file() else packaged_studies().get(name, Path(name))
     study = load_study(path if path.is_file() else name)
+    registered = home() / study.name / "study.toml"
+    with suppress(StudyError):  # a broken one is replaced
+        if path != registered and registered.is_file() and load_study(registered) != study:
+            click.echo(f"{registered} is replaced by {path}, which says something else", err=True)
     return register(study, home=home(), text=path.read_text(encoding="utf-8"))
 
 
@@ -223,12 +235,19 @@ def _progress(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _nothing_to_do(store: Store) -> str:
-    return f"{store.study.name}: nothing to do, everything is current"
+def _made(outcome: "Outcome") -> str:
+    if outcome.made:
+        return f"{outcome.made} partitions made" + (", some failed" if outcome.failures else "")
+    return "nothing made, see what failed" if outcome.failures else "nothing to do, everything is current"
 
 
-def _state_of(store: Store) -> dict[str, Any]:
-    state = State(store)
+def _state_of(name: str) -> dict[str, Any]:
+    try:
+        state = State(open_store(home(), name))
+    except (StudyError, OSError, ValueError) as error:
+        if not (home() / name).is_dir():
+            raise
+        return {"error": str(error), "assets": [], "bad_checkpoints": []}  # the other studies are shown
     rows = []
     for asset in state.wanted:
         everything = list(state.partitions(asset))
@@ -237,4 +256,4 @@ def _state_of(store: Store) -> dict[str, Any]:
         note = f"{len(made)} stale, {len(stale) - len(made)} missing" if stale else ""
         count = len(everything) - len(stale)
         rows.append({"asset": asset, "partitions": len(everything), "current": count, "note": note})
-    return {"assets": rows, "bad_checkpoints": list(state.survey.bad.values())}
+    return {"error": "", "assets": rows, "bad_checkpoints": list(state.survey.bad.values())}

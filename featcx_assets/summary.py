@@ -3,24 +3,29 @@
 from typing import Any
 
 from featcx_assets.catalog import database
-from featcx_core.figures.summary import headlines
+from featcx_core.figures.summary import Headline, headlines
 from featcx_core.steps.report import read_tables
 from featcx_core.store import Store
 
 
 def summary_lines(store: Store) -> list[str]:
     """The main numbers of the reference epoch, a line each, then the paths of report and database."""
-    found = headlines(read_tables(store), reference_epoch=store.study.reference_epoch)
-    width = max(len(row.name) for row in found)
+    found = _headlines(store)
+    width = max((len(row.name) for row in found), default=0)
     numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in found]
     return [*numbers, *(f"{name}: {path}" for name, path in _places(store).items())]
 
 
 def summary_values(store: Store) -> dict[str, Any]:
     """The same for machines."""
-    found = headlines(read_tables(store), reference_epoch=store.study.reference_epoch)
-    return {"numbers": [row._asdict() for row in found], **_places(store)}
+    return {"numbers": [row._asdict() for row in _headlines(store)], **_places(store)}
+
+
+def _headlines(store: Store) -> list[Headline]:
+    tables = read_tables(store)
+    return headlines(tables, reference_epoch=store.study.reference_epoch) if len(tables.epochs) else []
 
 
 def _places(store: Store) -> dict[str, str]:
-    return {"report": str(store.report / "index.html"), "database": str(database(store.home))}
+    places = {"report": store.report / "index.html", "database": database(store.home)}
+    return {name: str(path) for name, path in places.items() if path.exists()}

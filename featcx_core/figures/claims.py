@@ -62,7 +62,12 @@ def dictionary_keeps_predictions(dictionaries: pd.DataFrame, *, reference_epoch:
         return Claim(statement, "missing", "not measured.")
     share = float(kept.iloc[0])
     said = "seen here" if share > KEPT else "absent here"
+    trained = dictionaries.loc[dictionaries["epoch"] > 0].dropna(subset=["predictions_kept_fraction"])
     finding = f"{said}: {number(100 * share, digits=1)} % kept at epoch {reference_epoch}."
+    if len(trained) > 1:
+        worst = trained.nsmallest(1, "predictions_kept_fraction")
+        least = number(100 * float(worst["predictions_kept_fraction"].iloc[0]), digits=1)
+        finding += f" Least of the trained epochs: {least} % at epoch {int(worst['epoch'].iloc[0])}."
     return Claim(statement, "seen" if share > KEPT else "absent", finding)
 
 
@@ -155,7 +160,10 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
     rise = Estimate(float(gain.mean()), float(gain.mean()) - half, float(gain.mean()) + half, len(gain))
     said = verdict(rise.value, rise.low, rise.high, expected="positive")
     status = STATUS_OF_VERDICT[said]
-    numbers = f"mean I_V changes by {rise} from {names[0]} to {names[-1]} (epoch {reference_epoch}, {rise.n} concepts)."
+    numbers = (
+        f"mean I_V changes by {rise} from {names[0]} to {names[-1]} (epoch {reference_epoch}, {rise.n} concepts; the "
+        "penultimate layer is left out, because the codes are computed from it)."
+    )
     if status != "seen":
         return Claim(statement, status, f"{said}: {numbers}")
     steps = concepts.mean().diff().dropna()
@@ -180,7 +188,7 @@ def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, st
     said = verdict(change.value, change.low, change.high, expected=expected)
     numbers = (
         f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
-        f"({last.n} concepts)."
+        f"({last.n} concepts); the change is {change}."
     )
     return said, STATUS_OF_VERDICT[said], numbers
 

@@ -84,11 +84,11 @@ def concept_labels(
 
     def label(concept: int) -> str:
         named = value(concepts, "class_name", concept)
-        class_name = named if isinstance(named, str) else "all classes"
+        class_name = named if isinstance(named, str) else "all"
         gamma = float(value(importance, "importance", concept))
         share = number(100 * float(value(concepts, "prevalence_fraction", concept)), digits=0)
         return (
-            f"{class_name[:18]} · concept {concept}\n"
+            f"class {class_name[:18]} · concept {concept}\n"
             f"K {number(value(own, 'complexity', concept))}   Γ {gamma:.2g}\n"
             f"Λ {number(value(late, 'decode_time', concept))}   on {share} % of images"
         )

@@ -78,7 +78,9 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
     of_raw = verdict(raw.value, raw.low, raw.high, expected=expected)
     of_partial = verdict(partial.value, partial.low, partial.high, expected=expected)
     fixed = "with prevalence and variance held fixed"
-    both = f"{of_raw} in the raw correlation, {of_partial} {fixed}"
+    both = f"{of_raw} (raw correlation); {of_partial} ({fixed})"
+    if of_raw == of_partial:
+        both = f"{of_raw} (raw, and {fixed})"
     if expected == "zero" and "absent here" in (of_raw, of_partial):
         return "absent", f"{both}; there is a trend already"
     if of_raw != "seen here":

@@ -84,7 +84,8 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
             f"epoch {int(curve['epoch'].iloc[0])} to {int(curve['epoch'].iloc[-1])}" if len(curve) else "not measured"
         )
         name = f"mean K, {group_label(group)}" if group else "mean K, most important"
-        found.append(Headline(name, f"{number(first.value)} → {number(last.value)}", f"{span}, trained epochs"))
+        size = f", {last.n} concepts" if len(curve) else ""
+        found.append(Headline(name, f"{first} → {last}", f"{span}, trained epochs{size}"))
     return found
 
 

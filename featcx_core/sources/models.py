@@ -16,9 +16,16 @@ SOURCES = ("builtin:small_resnet", "torchvision:NAME", "package.module:factory")
 
 
 def torch_device(name: str = "auto") -> torch.device:
-    """The device of that name; `auto`: CUDA, else Apple's GPU, else the CPU."""
+    """The device of that name; `auto`: CUDA, else Apple's GPU, else the CPU.
+
+    Raises StudyError for a name that torch does not know, or a device that is not there.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+            reason = str(error).splitlines()[0]
+            raise StudyError(f"device {name!r} cannot be used here; wanted auto, cpu, cuda or mps ({reason})") from None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

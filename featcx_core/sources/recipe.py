@@ -32,11 +32,12 @@ def schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.o
     """
     if study.training.schedule == "constant":
         return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+    total = study.training.epochs * steps
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=study.training.optimizer.lr,
-        total_steps=study.training.epochs * steps,
-        pct_start=0.25,
+        total_steps=total,
+        pct_start=0.25 if total > 4 else 0.0,  # a rise needs more than one step
         cycle_momentum=False,  # the study states one momentum
     )
 

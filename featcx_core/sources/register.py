@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
+from featcx_core.fingerprints import content_digest
 from featcx_core.store import Store, write_bytes
 from featcx_core.study import Study, StudyError, packaged_studies
 
@@ -22,12 +23,13 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
 
     Raises StudyError when the home cannot be written, or the data or the network cannot be used.
     """
-    store = Store(home, study)
+    store, toml = Store(home, study), study_text(study, text=text)
+    content_digest(study.data.source)  # what cannot be read is not registered
     try:
-        _write(store.study_path, study_text(study, text=text))
         if (anatomy := _known_anatomy(store)) is None:
             anatomy = _found_anatomy(study)
         _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
+        _write(store.study_path, toml)
         store.write_empty_tables()
         made = store.table_fingerprint("layers", "layers")
         if made is None or made[0] != anatomy.made_from:

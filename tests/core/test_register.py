@@ -109,5 +109,12 @@ def test_a_read_only_home(tiny, tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(module, "write_bytes", refuse)
-    with pytest.raises(StudyError, match=r"cannot write to .*study\.toml: Permission denied; choose another home"):
+    with pytest.raises(StudyError, match=r"cannot write to .*layers\.json: Permission denied; choose another home"):
         register(tiny, home=tmp_path)
+
+
+def test_data_that_cannot_be_read_registers_nothing(tmp_path):
+    study = Study(name="lost", data={"source": f"npz:{tmp_path}/nowhere.npz"})
+    with pytest.raises(StudyError, match=r"data\.source: cannot read .*nowhere\.npz"):
+        register(study, home=tmp_path / "home")
+    assert not list((tmp_path / "home").rglob("*.toml"))
