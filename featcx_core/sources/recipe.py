@@ -28,16 +28,16 @@ def sgd(model: nn.Module, study: Study) -> torch.optim.SGD:
 def schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
     """Learning rate step by step, `steps` an epoch: constant, or one cycle with its peak at a quarter.
 
-    One cycle: Smith & Topin, Super-convergence, 2018.
+    One cycle: Smith & Topin, Super-convergence, 2018. A training of four steps or fewer has no room for it: constant.
     """
-    if study.training.schedule == "constant":
-        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
     total = study.training.epochs * steps
+    if study.training.schedule == "constant" or total <= 4:
+        return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
         max_lr=study.training.optimizer.lr,
         total_steps=total,
-        pct_start=0.25 if total > 4 else 0.0,  # a rise needs more than one step
+        pct_start=0.25,
         cycle_momentum=False,  # the study states one momentum
     )
 

@@ -120,6 +120,18 @@ def test_usage_errors(empty_home: Path):
 
 
 @pytest.mark.parametrize(
+    ("device", "wanted"),
+    [
+        ("cuda:99", "device 'cuda:99' cannot be used here; wanted auto, cpu, cuda or mps"),
+        ("gpu", "device 'gpu' cannot be used here; wanted auto"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_before_the_work(study: Path, device: str, wanted: str):
+    assert wanted in refused("run", str(study), "--device", device)
+    assert not (study.parent / "home").exists()
+
+
+@pytest.mark.parametrize(
     ("query", "wanted"),
     [
         ("selec 1", "Parser Error: syntax error at or near"),
@@ -171,6 +183,10 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
     assert failed == []
     current = {p.epoch for p in State(open_store(small.home, "tiny")).current if p.asset == "importance"}
     assert current == {0, 2, 4}
+    assert re.fullmatch(r"tiny: \d+ partitions made, some failed", result.stdout.splitlines()[0])
+    again = featcx("run", "tiny", "--epochs", "3")
+    assert again.stdout.splitlines()[0] == "tiny: nothing made, see what failed"
+    assert "failed: " in again.stderr
 
 
 # -- results -----------------------------------------------------------------------------------------------------------
@@ -232,6 +248,25 @@ def test_status_counts_what_is_made_stale_and_missing(small: Store):
     found = json.loads(featcx("status", "tiny", "--json").stdout)["tiny"]
     assert {row["asset"] for row in found["assets"]} == {*ASSETS}
     assert len(found["bad_checkpoints"]) == 1
+
+
+def test_status_shows_a_broken_study_beside_the_others(small: Store):
+    broken = small.home / "broken"
+    broken.mkdir()
+    (broken / "study.toml").write_text("name = ")
+    lines = featcx("status").stdout.splitlines()
+    assert lines[0].startswith("broken: ")
+    assert "not valid TOML" in lines[0]
+    assert lines[1] == "tiny"
+
+
+def test_a_study_file_that_says_something_else_replaces_the_registered_one_and_says_so(small: Store, tmp_path: Path):
+    study = Path(shutil.copy(small.study_path, tmp_path / "mine.toml"))
+    change(study, "[dictionary]", "[dictionary]\nl2 = 1e-5")
+    result = featcx("run", str(study), "--only", "checkpoint")
+    assert result.stderr == f"{small.study_path} is replaced by {study}, which says something else\n"
+    assert small.study_path.read_text() == study.read_text()
+    assert featcx("run", str(study), "--only", "checkpoint").stderr == ""
 
 
 def test_layers_of_a_model():

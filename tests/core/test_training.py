@@ -225,6 +225,19 @@ def test_one_cycle_peaks_at_a_quarter_and_ends_near_zero(tiny: Study):
     assert optimizer.param_groups[0]["momentum"] == 0.9
 
 
+@pytest.mark.parametrize("epochs", [1, 3, 4, 5, 7])
+def test_one_cycle_of_a_few_steps_still_trains(tiny: Study, epochs: int):
+    study = with_training(tiny, epochs=epochs)
+    optimizer = sgd(build_model(study, n_classes=3, image_shape=(1, 12, 12)), study)
+    cycle, rates = schedule(optimizer, study, steps=1), []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cycle.step()
+    assert 0.15 < max(rates) <= 0.2
+    assert min(rates) > 0
+
+
 def test_settled_statistics_are_the_means_over_the_batches():
     """By hand: batches 0, 2 and 4, 6 have means 1 and 5 and unbiased variances 2 and 2."""
     model = nn.Sequential(nn.BatchNorm2d(1))
