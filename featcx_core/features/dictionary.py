@@ -1,4 +1,4 @@
-"""The dictionary of concepts: fitted class by class, used to encode images, and how good it is."""
+"""The dictionary of concepts: fitted class by class, and used to encode images."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
@@ -13,7 +13,6 @@ from featcx_core.features.nnls import nnls
 
 # Classes are factorised together up to this size: small classes share every step, large ones are streamed.
 _GROUP_BYTES = 2**30
-_ROWS = 4096  # images whose reconstruction is held at once
 
 
 class Dictionary(NamedTuple):
@@ -31,23 +30,6 @@ class Dictionary(NamedTuple):
     """Iterations until each class's fit stopped."""
     dead: Bool[Array, " concept"]
     """Atoms that no sample of their class used."""
-
-
-class DictionaryQuality(NamedTuple):
-    """What is lost when z D replaces the activations, and how sparse z is."""
-
-    relative_error: float
-    """||A - Z D||_F / ||A||_F; 0 = exact."""
-    explained_variance: float
-    """1 - ||A - Z D||² / ||A - mean||²; 1 = exact, 0 = no better than the mean activation."""
-    predictions_kept_fraction: float
-    """Share of images whose top-1 class stays the same; the paper keeps more than 0.99."""
-    l0: float
-    """Mean number of codes above zero in an image."""
-    code_hoyer: float
-    """Mean Hoyer sparsity of an image's codes, in [0, 1]; 1 = one concept; images without any code are left out."""
-    dead: int
-    """Concepts whose code is zero on every image."""
 
 
 def fit_dictionary(
@@ -142,90 +124,6 @@ def random_atoms(n_atoms: int, n_units: int, *, seed: int) -> Float[np.ndarray, 
     atoms = np.abs(np.random.default_rng(seed).standard_normal((n_atoms, n_units)))
     unit: np.ndarray = (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def hoyer(atoms: Float[Array, "concept unit"]) -> Float[Array, " concept"]:
-    """Sparsity of each row, (√n - ||d||₁ / ||d||₂) / (√n - 1), n its length.
-
-    In [0, 1], 1 = a single entry, 0 = all entries equal in size; free of scale; NaN for a row of zeros.
-
-    Raises:
-        ValueError: If rows have fewer than two entries.
-
-    Source: Hoyer 2004; Fel et al. 2024, App. I.
-
-    >>> import numpy as np
-    >>> hoyer(np.array([[0.0, 2.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [3.0, 4.0, 0.0, 0.0]])).round(3).tolist()
-    [1.0, 0.0, 0.6]
-    """
-    (rows,), restore = as_tensors(atoms)
-    if rows.shape[1] < 2:
-        raise ValueError(f"wanted rows of at least two entries, got {tuple(rows.shape)}")
-    root = rows.shape[1] ** 0.5
-    ratio = torch.linalg.vector_norm(rows, ord=1, dim=1) / torch.linalg.vector_norm(rows, dim=1)
-    return restore((root - ratio) / (root - 1))
-
-
-def dictionary_quality(
-    acts: Float[Array, "image unit"],
-    codes: Float[Array, "image concept"],
-    atoms: Float[Array, "concept unit"],
-    head_weight: Float[Array, "unit class"],
-    head_bias: Float[Array, " class"],
-) -> DictionaryQuality:
-    """Compare the activations with their reconstruction z D, and the head's predictions from both.
-
-    Sums are float64 (on the CPU where a device has none).
-
-    Raises:
-        ValueError: If the numbers of images, units or concepts of the arrays do not fit together.
-
-    Source: Fel et al. 2024, §2.
-    """
-    (x, z, d, weight, bias), _ = as_tensors(acts, codes, atoms, head_weight, head_bias)
-    if (len(x), len(d), x.shape[1], weight.shape[1]) != (len(z), z.shape[1], d.shape[1], len(bias)):
-        shapes = [tuple(t.shape) for t in (x, z, d, weight, bias)]
-        raise ValueError(
-            f"wanted acts (image, unit), codes (image, concept), atoms (concept, unit), head, got {shapes}"
-        )
-    device = torch.device("cpu") if x.device.type == "mps" else x.device
-    d, weight, bias = (t.to(device, torch.float64) for t in (d, weight, bias))
-    mean = x.to(device, torch.float64).mean(dim=0)
-    error, energy, variance, kept = torch.zeros(4, device=device, dtype=torch.float64)
-    for given_rows, code_rows in zip(torch.split(x, _ROWS), torch.split(z, _ROWS), strict=True):
-        rows = given_rows.to(device, torch.float64)
-        rebuilt = code_rows.to(device, torch.float64) @ d
-        error += (rows - rebuilt).square().sum()
-        energy += rows.square().sum()
-        variance += (rows - mean).square().sum()
-        kept += ((rows @ weight + bias).argmax(dim=1) == (rebuilt @ weight + bias).argmax(dim=1)).sum()
-    active = z > 0
-    return DictionaryQuality(
-        relative_error=float((error / energy).sqrt()),
-        explained_variance=float(1 - error / variance),
-        predictions_kept_fraction=float(kept / len(x)),
-        l0=int(active.sum()) / len(x),
-        code_hoyer=float(hoyer(z).nanmean()),
-        dead=int((~active.any(dim=0)).sum()),
-    )
-
-
-def alive(
-    codes_fit: Float[Array, "image_fit concept"],
-    codes_score: Float[Array, "image_score concept"],
-    *,
-    at_least: int = 10,
-) -> Bool[Array, " concept"]:
-    """Say which concepts have a code above zero on at least `at_least` images of either half.
-
-    The R² of the others means nothing: they keep their rows, with null scores.
-
-    >>> import numpy as np
-    >>> alive(np.array([[1.0, 0.0], [2.0, 3.0]]), np.array([[0.5, 0.5]]), at_least=1).tolist()
-    [True, True]
-    """
-    (fit, score), restore = as_tensors(codes_fit, codes_score)
-    return restore(((fit > 0).sum(dim=0) >= at_least) & ((score > 0).sum(dim=0) >= at_least))
 
 
 def _checked(acts_by_class: Iterable[Array], *, classes: Sequence[int], n_atoms: int) -> Iterator[Array]:

@@ -1,11 +1,13 @@
 """Images, their labels and how they are divided.
 
 `train` trains the network and feeds the dictionary, `fit` and `score` are the probe images, `test` is only for accuracy
-and loss. Images stay uint8 in memory; batches are normalised on the device.
+and loss. Images stay uint8, in memory or, where they are large, mapped from their file; batches are normalised on the
+device.
 """
 
 import difflib
 import hashlib
+import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -15,19 +17,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int, Int64, UInt8
+from jaxtyping import Float, Float32, Float64, Int, Int64, UInt8
 
 from featcx_core.study import Split, Study, StudyError
 
 SOURCES = ("packaged:mnist5k", "npz:PATH")
 """Where images can come from."""
+_MAPPED_BYTES = 64 << 20  # below it, images are held in memory
+_ROWS = 4096  # images read at once where all are passed over
 
 
 class Data(NamedTuple):
     """The images of a study; the arrays are read-only, because they are shared."""
 
     images: UInt8[np.ndarray, "image channel height width"]
-    """Pixels, 0 to 255."""
+    """Pixels, 0 to 255; an `np.memmap` where they are large."""
     labels: Int64[np.ndarray, "image"]
     """Class of each image, 0 to n_classes - 1."""
     class_names: tuple[str, ...]
@@ -81,10 +85,9 @@ def _load(source: str, sizes: Split, seed: int) -> Data:
             f"data: class {names[lacking[0]]!r} has no training image (it has {total} of {len(labels)} images in "
             f"{source}); give it more images or raise data.split.train"
         )
-    pixels = images[split["train"]]
-    mean = pixels.mean(axis=(0, 2, 3)) / 255
-    std = np.maximum(pixels.std(axis=(0, 2, 3)) / 255, 1 / 255)  # a constant channel stays finite
-    data = Data(images, labels, names, split, mean.astype(np.float32), std.astype(np.float32))
+    mean, std = _mean_and_deviation(images, split["train"])
+    std = np.maximum(std, 1)  # a constant channel stays finite
+    data = Data(images, labels, names, split, (mean / 255).astype(np.float32), (std / 255).astype(np.float32))
     for array in (data.images, data.labels, data.mean, data.std, *split.values()):
         array.setflags(write=False)
     return data
@@ -142,9 +145,23 @@ def normalised(
 def image_digest(data: Data, indices: Int[np.ndarray, "image"]) -> str:
     """Digest of the images' pixels, in order."""
     digest = hashlib.sha256()
-    for start in range(0, len(indices), 4096):
-        digest.update(data.images[indices[start : start + 4096]].tobytes())
+    for start in range(0, len(indices), _ROWS):
+        digest.update(data.images[indices[start : start + _ROWS]].tobytes())
     return digest.hexdigest()[:16]
+
+
+def _mean_and_deviation(
+    images: UInt8[np.ndarray, "image channel height width"], rows: Int[np.ndarray, "row"]
+) -> tuple[Float64[np.ndarray, "channel"], Float64[np.ndarray, "channel"]]:
+    """Of each channel's pixels, exactly, from their histogram: 256 counts, however many images."""
+    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
+    rows = np.sort(rows)  # read in the order of the file
+    for start in range(0, len(rows), _ROWS):
+        for channel, pixels in enumerate(images[rows[start : start + _ROWS]].swapaxes(0, 1)):
+            counts[channel] += np.bincount(pixels.ravel(), minlength=256)
+    values, total = np.arange(256), counts[0].sum()
+    mean = counts @ values / total
+    return mean, np.sqrt((counts * (values - mean[:, None]) ** 2).sum(axis=1) / total)
 
 
 def _mnist5k() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
@@ -157,7 +174,9 @@ def _mnist5k() -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 def _npz(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive.items())
+            mapped = _mapped(path, "images")
+            arrays = {name: archive[name] for name in archive.files if mapped is None or name != "images"}
+            arrays |= {} if mapped is None else {"images": mapped}
     except FileNotFoundError:
         raise StudyError(f"data.source: no file {path}") from None
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -180,3 +199,26 @@ def _npz(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     if len(names) < n_classes:
         raise StudyError(f"data.source: {path}: wanted {n_classes} class_names, got {len(names)}")
     return images.reshape(len(images), -1, *images.shape[-2:]), labels.astype(np.int64), names
+
+
+def _mapped(path: Path, name: str) -> np.ndarray | None:
+    """A large uncompressed array of an archive, mapped: its pages are read when used, and memory does not hold it.
+
+    None where it is small, compressed or missing. (`np.load` maps single arrays only, not those in an archive.)
+    """
+    with zipfile.ZipFile(path) as archive:
+        if f"{name}.npy" not in archive.namelist():
+            return None
+        entry = archive.getinfo(f"{name}.npy")
+        if entry.file_size < _MAPPED_BYTES or entry.compress_type != zipfile.ZIP_STORED:
+            return None
+        with archive.open(entry) as member:
+            version = np.lib.format.read_magic(member)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read(member)
+            header = member.tell()
+    with path.open("rb") as file:  # the entry's own header, of 30 bytes, a name and extra fields, comes before it
+        file.seek(entry.header_offset + 26)
+        name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))
+    offset = entry.header_offset + 30 + name_bytes + extra_bytes + header
+    return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape, order="F" if fortran else "C")

@@ -105,7 +105,9 @@ class _Run:
         model = build_model(study, n_classes=n_classes, image_shape=shape)
         self.model = on_device(model, device)
         rows = self.data.split["train"]
-        self.pixels = torch.tensor(self.data.images[rows], device=device)
+        # Small data lies on the device; what is mapped from its file is read batch by batch.
+        mapped = isinstance(self.data.images, np.memmap)
+        self.pixels = None if mapped else torch.tensor(self.data.images[rows], device=device)
         self.labels = torch.tensor(self.data.labels[rows], device=device)
         self.batch_size = min(study.training.batch_size, len(rows))
         self.optimizer = sgd(self.model, study)
@@ -145,7 +147,7 @@ class _Run:
 
     def _train(self, epoch: int) -> float:
         """One pass over the training images; gives the last step's learning rate."""
-        device = self.pixels.device
+        device = self.labels.device
         seed = int(np.random.SeedSequence([self.store.study.seed, epoch]).generate_state(1)[0])
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed)).to(device)
         self.model.train()
@@ -167,7 +169,10 @@ class _Run:
         return learning_rate
 
     def _images(self, rows: Int[torch.Tensor, "image"]) -> Float[torch.Tensor, "image channel height width"]:
-        return normalised(self.pixels[rows], self.data)
+        if self.pixels is not None:
+            return normalised(self.pixels[rows], self.data)
+        pixels = torch.from_numpy(self.data.images[self.data.split["train"][rows.cpu().numpy()]])
+        return normalised(pixels.to(rows.device), self.data)
 
     def _commit_state(self, epoch: int, metrics: dict[str, float | None]) -> None:
         state = {

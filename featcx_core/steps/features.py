@@ -10,15 +10,9 @@ import zarr
 from jaxtyping import Float
 
 from featcx_core.features.activations import class_positions, dictionary_images, open_activations
-from featcx_core.features.dictionary import (
-    Dictionary,
-    alive,
-    dictionary_quality,
-    fit_class_dictionaries,
-    hoyer,
-    random_atoms,
-)
+from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries, random_atoms
 from featcx_core.features.nnls import nnls
+from featcx_core.features.quality import code_statistics, dictionary_quality_streamed, hoyer
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.images import load_data
 from featcx_core.store import Store, epoch_key
@@ -109,9 +103,8 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
                 chunk, directions, l1=study.dictionary.l1, l2=study.dictionary.l2
             ).codes
             stored["class_logit"][rows] = chunk @ weight + bias
-        codes = np.asarray(stored["concept"])
-    _write_concepts(store, epoch, dictionary, codes, n_fit=n_fit, fingerprint=fingerprint)
-    return _write_quality(store, epoch, dictionary, codes, np.asarray(acts), kkt=kkt, fingerprint=fingerprint)
+    _write_concepts(store, epoch, dictionary, fingerprint=fingerprint)
+    return _write_quality(store, epoch, dictionary, kkt=kkt, fingerprint=fingerprint)
 
 
 def open_codes(store: Store, *, epoch: int) -> Stored:
@@ -189,37 +182,36 @@ class CodeReader:
         return np.asarray((active["fit"] >= 10) & (active["score"] >= 10))
 
 
-def _write_concepts(
-    store: Store, epoch: int, dictionary: Dictionary, codes: np.ndarray, *, n_fit: int, fingerprint: str
-) -> None:
+def _write_concepts(store: Store, epoch: int, dictionary: Dictionary, *, fingerprint: str) -> None:
     names = load_data(store.study).class_names
+    reader = CodeReader.open(store, epoch=epoch, kinds=("concept",))
+    chunks = (chunk for half in ("fit", "score") for chunk in reader.chunks(half))
+    statistics = code_statistics(reader.rows(*chunk) for chunk in chunks)
     frame = pd.DataFrame(
         {
             "epoch": epoch,
-            "concept": np.arange(codes.shape[1]),
+            "concept": np.arange(len(dictionary.atoms)),
             "class_id": dictionary.class_of,
             "class_name": ["all" if c < 0 else names[c] for c in dictionary.class_of],
-            "prevalence_fraction": (codes > 0).mean(axis=0),
-            "variance": codes.var(axis=0, dtype=np.float64),
+            "prevalence_fraction": statistics.prevalence_fraction,
+            "variance": statistics.variance,
             "hoyer": hoyer(dictionary.atoms),
-            "alive": alive(codes[:n_fit], codes[n_fit:]),
+            "alive": reader.alive(),
         }
     )
     store.write_table("concepts", epoch_key(epoch), frame, fingerprint=fingerprint)
 
 
-def _write_quality(
-    store: Store,
-    epoch: int,
-    dictionary: Dictionary,
-    codes: np.ndarray,
-    acts: np.ndarray,
-    *,
-    kkt: float,
-    fingerprint: str,
-) -> pd.DataFrame:
+def _write_quality(store: Store, epoch: int, dictionary: Dictionary, *, kkt: float, fingerprint: str) -> pd.DataFrame:
     weight, bias = read_head(store.checkpoint(epoch), store.anatomy)
-    quality = dictionary_quality(acts.astype(np.float32), codes, dictionary.atoms, weight, bias)
+    acts = open_activations(store, epoch=epoch, layer=store.anatomy.penultimate)
+    reader = CodeReader.open(store, epoch=epoch, kinds=("concept",))
+    chunks = (
+        (np.asarray(acts[slice(*chunk)], dtype=np.float32), reader.rows(*chunk))
+        for half in ("fit", "score")
+        for chunk in reader.chunks(half)
+    )
+    quality = dictionary_quality_streamed(chunks, dictionary.atoms, weight, bias)
     concepts = store.read_partition("concepts", epoch_key(epoch))
     frame = pd.DataFrame(
         {

@@ -4,17 +4,10 @@ import pytest
 import torch
 
 from featcx_core.features import dictionary as module
-from featcx_core.features.dictionary import (
-    alive,
-    dictionary_quality,
-    encode,
-    fit_class_dictionaries,
-    fit_dictionary,
-    hoyer,
-    random_atoms,
-)
+from featcx_core.features.dictionary import encode, fit_class_dictionaries, fit_dictionary, random_atoms
 from featcx_core.features.nmf import nmf
 from featcx_core.features.nnls import nnls
+from featcx_core.features.quality import dictionary_quality
 
 
 def activations(n_samples: int = 240, n_units: int = 24, *, seed: int = 0) -> np.ndarray:
@@ -88,52 +81,6 @@ def test_random_atoms_are_unit_non_negative_and_seeded() -> None:
     assert not np.array_equal(atoms, random_atoms(50, 16, seed=4))
 
 
-def test_hoyer() -> None:
-    # n = 4: (2 - 7/5) / (2 - 1)
-    np.testing.assert_allclose(hoyer(np.array([[3.0, 4.0, 0.0, 0.0]])), [0.6])
-    rows = np.random.default_rng(0).random((9, 12))
-    np.testing.assert_allclose(hoyer(rows), hoyer(-5 * rows[:, ::-1].copy()))
-    assert ((hoyer(rows) > 0) & (hoyer(rows) < 1)).all()
-    np.testing.assert_allclose(hoyer(np.stack([np.ones(9), np.eye(9)[2]])), [0, 1], atol=1e-12)
-    assert np.isnan(hoyer(np.zeros((1, 3)))).all()
-    with pytest.raises(ValueError, match=r"at least two entries, got \(3, 1\)"):
-        hoyer(np.ones((3, 1)))
-
-
-def test_quality_by_hand() -> None:
-    acts = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0], [0.0, 2.0]])
-    codes = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-    atoms = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
-    quality = dictionary_quality(acts, codes, atoms, np.eye(2), np.array([0.0, 0.5]))
-    # what z D misses: 1 in the third image, 2 in the fourth; ||A||² = 14; mean (1, 1), variance sum 4 + 2
-    assert quality.relative_error == pytest.approx((5 / 14) ** 0.5)
-    assert quality.explained_variance == pytest.approx(1 - 5 / 6)
-    assert quality.predictions_kept_fraction == 0.75  # (2, 1.5) becomes (1, 1.5)
-    assert quality.l0 == 1.0
-    assert quality.dead == 1
-    pair = (3**0.5 - 2**0.5) / (3**0.5 - 1)
-    assert quality.code_hoyer == pytest.approx((1 + 1 + pair) / 3)
-
-
-def test_mean_support_is_exact_in_half_precision_codes_too() -> None:
-    codes = np.zeros((3000, 2), dtype=np.float16)
-    codes[:2999, 0] = 1
-    quality = dictionary_quality(np.ones((3000, 2), np.float32), codes, np.eye(2), np.eye(2), np.zeros(2))
-    assert quality.l0 == 2999 / 3000
-
-
-def test_quality_of_an_exact_and_of_a_null_reconstruction(monkeypatch: pytest.MonkeyPatch) -> None:
-    acts = activations(60).astype(np.float64)
-    head = np.random.default_rng(1).standard_normal((24, 5))
-    exact = dictionary_quality(acts, acts, np.eye(24), head, np.zeros(5))
-    assert (exact.relative_error, exact.explained_variance, exact.predictions_kept_fraction) == (0, 1, 1)
-    mean = np.tile(acts.mean(axis=0), (60, 1))
-    null = dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5))
-    assert abs(null.explained_variance) < 1e-12
-    monkeypatch.setattr(module, "_ROWS", 7)
-    assert dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5)) == pytest.approx(null, rel=1e-12, abs=1e-12)
-
-
 def test_atoms_of_all_classes_reconstruct_better_than_random_ones() -> None:
     acts, head = activations(), np.random.default_rng(2).standard_normal((24, 4)).astype(np.float32)
     fitted = fit_dictionary(acts, n_concepts=4, labels=np.arange(240) % 4).atoms
@@ -142,15 +89,6 @@ def test_atoms_of_all_classes_reconstruct_better_than_random_ones() -> None:
         for d in (fitted, random_atoms(16, 24, seed=0))
     ]
     assert errors[0] < 0.5 * errors[1]
-
-
-def test_alive_needs_both_halves() -> None:
-    fit, score = np.zeros((20, 3)), np.zeros((15, 3))
-    fit[:10, :2] = 1
-    score[:10, 0] = score[:9, 1] = score[:, 2] = 1
-    assert alive(fit, score).tolist() == [True, False, False]
-    assert alive(fit, score, at_least=9).tolist() == [True, True, False]
-    assert alive(torch.from_numpy(fit), torch.from_numpy(score)).dtype == torch.bool
 
 
 def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,5 +112,3 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         fit_class_dictionaries([], classes=[], n_atoms=2)
     with pytest.raises(ValueError, match="argument 2 is shorter than argument 1"):
         fit_class_dictionaries([acts], classes=[0, 1], n_atoms=2)
-    with pytest.raises(ValueError, match=r"\(image, concept\).* got \[\(20, 24\), \(19, 3\)"):
-        dictionary_quality(acts, np.ones((19, 3)), np.ones((3, 24)), np.ones((24, 2)), np.ones(2))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from featcx_core.sources import images as module
 from featcx_core.sources.images import batches, image_digest, load_data, stratified_split
 from featcx_core.study import Data, Probe, Split, Study, StudyError, load_study
 
@@ -142,3 +143,37 @@ def test_sources_that_are_not_there(tmp_path):
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(StudyError, match=r"one\.npy cannot be read as \.npz"):
         load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/one.npy")))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_large_images_are_mapped_from_their_file(tmp_path, monkeypatch, order):
+    monkeypatch.setattr(module, "_MAPPED_BYTES", 100)
+    images = np.asarray(pictures(20, 3, 5, 6), order=order)
+    data = load_data(npz(tmp_path, labels=np.arange(20) % 2, images=images))
+    assert isinstance(data.images, np.memmap)
+    np.testing.assert_array_equal(data.images, images)
+    assert not data.images.flags.writeable
+    (batch,) = batches(data, data.probe, batch_size=20, device=torch.device("cpu"))
+    assert batch.shape == (len(data.probe), 3, 5, 6)
+    np.savez_compressed(tmp_path / "small.npz", images=images, labels=np.arange(20) % 2)
+    source = Data(source=f"npz:{tmp_path}/small.npz", split=Split(**SIZES))
+    packed = load_data(Study(name="x", data=source, probe=Probe(groups=2)))
+    assert not isinstance(packed.images, np.memmap)
+    np.testing.assert_array_equal(packed.mean, data.mean)
+
+
+def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_ROWS", 3)
+    data = load_data(npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2))
+    pixels = data.images[data.split["train"]].astype(np.float64) / 255
+    np.testing.assert_allclose(data.mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(data.std, pixels.std(axis=(0, 2, 3)), rtol=1e-6)
+
+
+def test_a_mapped_file_that_was_cut_off(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_MAPPED_BYTES", 100)
+    study = npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2)
+    whole = (tmp_path / "d.npz").read_bytes()
+    (tmp_path / "d.npz").write_bytes(whole[:1000])
+    with pytest.raises(StudyError, match=r"cannot be read as \.npz"):
+        load_data(study)

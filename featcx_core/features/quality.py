@@ -1,0 +1,170 @@
+"""How good a dictionary is, and what its codes are like, from one pass over the images in chunks."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+
+from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.moments import Chunks
+
+_ROWS = 4096  # images whose reconstruction is held at once
+
+
+class DictionaryQuality(NamedTuple):
+    """What is lost when z D replaces the activations, and how sparse z is."""
+
+    relative_error: float
+    """||A - Z D||_F / ||A||_F; 0 = exact."""
+    explained_variance: float
+    """1 - ||A - Z D||² / ||A - mean||²; 1 = exact, 0 = no better than the mean activation."""
+    predictions_kept_fraction: float
+    """Share of images whose top-1 class stays the same; the paper keeps more than 0.99."""
+    l0: float
+    """Mean number of codes above zero in an image."""
+    code_hoyer: float
+    """Mean Hoyer sparsity of an image's codes, in [0, 1]; 1 = one concept; images without any code are left out."""
+    dead: int
+    """Concepts whose code is zero on every image."""
+
+
+class CodeStatistics(NamedTuple):
+    """What each concept's codes are like."""
+
+    prevalence_fraction: Float[Array, " concept"]
+    """Share of images whose code is above zero."""
+    variance: Float[Array, " concept"]
+    """Population variance of the code, float64."""
+
+
+def dictionary_quality(
+    acts: Float[Array, "image unit"],
+    codes: Float[Array, "image concept"],
+    atoms: Float[Array, "concept unit"],
+    head_weight: Float[Array, "unit class"],
+    head_bias: Float[Array, " class"],
+) -> DictionaryQuality:
+    """Compare the activations with their reconstruction z D, and the head's predictions from both.
+
+    Sums are float64 (on the CPU where a device has none).
+
+    Raises:
+        ValueError: If the numbers of images, units or concepts of the arrays do not fit together.
+
+    Source: Fel et al. 2024, §2.
+    """
+    starts = range(0, max(len(acts), len(codes)), _ROWS)
+    chunks = ((acts[i : i + _ROWS], codes[i : i + _ROWS]) for i in starts)
+    return dictionary_quality_streamed(chunks, atoms, head_weight, head_bias)
+
+
+def dictionary_quality_streamed(
+    chunks: Chunks,
+    atoms: Float[Array, "concept unit"],
+    head_weight: Float[Array, "unit class"],
+    head_bias: Float[Array, " class"],
+) -> DictionaryQuality:
+    """`dictionary_quality` for more images than memory holds: chunks (acts, codes), one after the other."""
+    (d, weight, bias), _ = as_tensors(atoms, head_weight, head_bias)
+    device = torch.device("cpu") if d.device.type == "mps" else d.device
+    d, weight, bias = (t.to(device, torch.float64) for t in (d, weight, bias))
+    error, energy, kept, active, sparsity = torch.zeros(5, device=device, dtype=torch.float64)
+    used, n_coded, n = torch.zeros(len(d), device=device, dtype=torch.bool), 0, 0
+    mean, variance = torch.zeros(2, d.shape[1], device=device, dtype=torch.float64)
+    for given in chunks:
+        (x, z), _ = as_tensors(*given)
+        if (len(x), len(d), x.shape[1], weight.shape[1]) != (len(z), z.shape[1], d.shape[1], len(bias)):
+            shapes = [tuple(t.shape) for t in (x, z, d, weight, bias)]
+            raise ValueError(
+                f"wanted acts (image, unit), codes (image, concept), atoms (concept, unit), head, got {shapes}"
+            )
+        x, z = x.to(device, torch.float64), z.to(device, torch.float64)
+        rebuilt = z @ d
+        error += (x - rebuilt).square().sum()
+        energy += x.square().sum()
+        kept += ((x @ weight + bias).argmax(dim=1) == (rebuilt @ weight + bias).argmax(dim=1)).sum()
+        coded = z[(z > 0).any(dim=1)]
+        active += (z > 0).sum()
+        used |= (z > 0).any(dim=0)
+        sparsity += hoyer(coded).sum()
+        n_coded += len(coded)
+        n, mean, variance = _merged(n, mean, variance, x)
+    return DictionaryQuality(
+        relative_error=float((error / energy).sqrt()),
+        explained_variance=float(1 - error / (n * variance.sum())),
+        predictions_kept_fraction=float(kept / n),
+        l0=float(active / n),
+        code_hoyer=float(sparsity / n_coded) if n_coded else float("nan"),
+        dead=int((~used).sum()),
+    )
+
+
+def code_statistics(codes: Iterable[Float[Array, "image concept"]]) -> CodeStatistics:
+    """Prevalence and variance of every concept from chunks of codes; how they are cut does not count.
+
+    >>> import numpy as np
+    >>> found = code_statistics([np.array([[0.0]]), np.array([[2.0], [4.0]])])
+    >>> found.prevalence_fraction.round(3).tolist(), found.variance.round(3).tolist()
+    ([0.667], [2.667])
+    """
+    n, mean, variance, active = 0, torch.zeros(()), torch.zeros(()), torch.zeros((), dtype=torch.int64)
+    restore = None
+    for chunk in codes:
+        (z,), restore = as_tensors(chunk)
+        z = z.cpu().double()
+        active = active + (z > 0).sum(dim=0)
+        n, mean, variance = _merged(n, mean, variance, z)
+    if restore is None:
+        raise ValueError("wanted at least one chunk of codes, got none")
+    return CodeStatistics(restore(active.double() / n), restore(variance))
+
+
+def hoyer(atoms: Float[Array, "concept unit"]) -> Float[Array, " concept"]:
+    """Sparsity of each row, (√n - ||d||₁ / ||d||₂) / (√n - 1), n its length.
+
+    In [0, 1], 1 = a single entry, 0 = all entries equal in size; free of scale; NaN for a row of zeros.
+
+    Raises:
+        ValueError: If rows have fewer than two entries.
+
+    Source: Hoyer 2004; Fel et al. 2024, App. I.
+
+    >>> import numpy as np
+    >>> hoyer(np.array([[0.0, 2.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0], [3.0, 4.0, 0.0, 0.0]])).round(3).tolist()
+    [1.0, 0.0, 0.6]
+    """
+    (rows,), restore = as_tensors(atoms)
+    if rows.shape[1] < 2:
+        raise ValueError(f"wanted rows of at least two entries, got {tuple(rows.shape)}")
+    root = rows.shape[1] ** 0.5
+    ratio = torch.linalg.vector_norm(rows, ord=1, dim=1) / torch.linalg.vector_norm(rows, dim=1)
+    return restore((root - ratio) / (root - 1))
+
+
+def alive(
+    codes_fit: Float[Array, "image_fit concept"],
+    codes_score: Float[Array, "image_score concept"],
+    *,
+    at_least: int = 10,
+) -> Bool[Array, " concept"]:
+    """Say which concepts have a code above zero on at least `at_least` images of either half.
+
+    The R² of the others means nothing: they keep their rows, with null scores.
+
+    >>> import numpy as np
+    >>> alive(np.array([[1.0, 0.0], [2.0, 3.0]]), np.array([[0.5, 0.5]]), at_least=1).tolist()
+    [True, True]
+    """
+    (fit, score), restore = as_tensors(codes_fit, codes_score)
+    return restore(((fit > 0).sum(dim=0) >= at_least) & ((score > 0).sum(dim=0) >= at_least))
+
+
+def _merged(
+    n: int, mean: torch.Tensor, variance: torch.Tensor, rows: torch.Tensor
+) -> tuple[int, torch.Tensor, torch.Tensor]:
+    """Count, mean and population variance of all rows so far and these (Chan, Golub & LeVeque 1979)."""
+    total = n + len(rows)
+    change = rows.mean(dim=0) - mean
+    spread = rows.var(dim=0, correction=0) * len(rows) + change.square() * (n * len(rows) / total)
+    return total, mean + change * (len(rows) / total), (variance * n + spread) / total

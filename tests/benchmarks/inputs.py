@@ -1,0 +1,58 @@
+"""Studies on generated images, with checkpoints that nobody trained."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from featcx_core.sources.checkpoints import write_checkpoint
+from featcx_core.sources.models import build_model
+from featcx_core.sources.register import register
+from featcx_core.store import Store
+from featcx_core.study import Study
+
+METRICS = {"train_loss": 2.3, "train_accuracy": 0.1, "test_loss": 2.3, "test_accuracy": 0.1, "learning_rate": 0.1}
+
+
+def study_on_noise(
+    *,
+    source: str,
+    side: int,
+    channels: int,
+    classes: int,
+    train: int,
+    probe: int,
+    epochs: int = 1,
+    arguments: dict[str, object] | None = None,
+    atoms: int = 10,
+    images_per_class: int = 500,
+) -> Store:
+    """A registered study whose checkpoints hold initial weights, another seed's each; smooth random images."""
+    folder = Path(tempfile.mkdtemp(prefix="study-"))
+    chance = np.random.default_rng(0)
+    n = train + probe + classes
+    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (n, channels, side, side))
+    for start in range(0, n, 1024):
+        coarse = chance.integers(0, 256, (min(1024, n - start), channels, side // 4, side // 4), dtype=np.uint8)
+        images[start : start + 1024] = coarse.repeat(4, axis=2).repeat(4, axis=3)
+    labels = chance.permutation(np.arange(n) % classes)
+    np.savez(folder / "images.npz", images=images, labels=labels)
+    (folder / "images.npy").unlink()
+    study = Study.model_validate(
+        {
+            "name": "noise",
+            "data": {
+                "source": f"npz:{folder / 'images.npz'}",
+                "split": {"train": train, "fit": probe // 2, "score": probe // 2, "test": classes},
+            },
+            "model": {"source": source, "arguments": arguments or {}},
+            "training": {"epochs": epochs},
+            "dictionary": {"atoms_per_class": atoms, "images_per_class": images_per_class},
+        }
+    )
+    store = register(study, home=folder / "home")
+    for epoch in range(epochs + 1):
+        seeded = study.model_copy(update={"seed": epoch})
+        model = build_model(seeded, n_classes=classes, image_shape=(channels, side, side))
+        write_checkpoint(store.checkpoint(epoch), model.state_dict(), metrics=METRICS)
+    return store

@@ -1,0 +1,88 @@
+"""(e) Peak memory of extraction, codes and V-information at 10,000 and at 40,000 images.
+
+Each size runs in a process of its own (`python -m tests.benchmarks.memory IMAGES`). Counted is what the process
+itself allocates: pages of files that are mapped, the source images among them, belong to the system.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tests.benchmarks.table import Row
+
+SIZES = (10_000, 40_000)
+SMALL = {"widths": [8, 16, 32], "blocks": 3}
+
+
+def measure(device: str) -> list[Row]:
+    """The peaks, beyond what the process holds once the libraries are loaded."""
+    found = {}
+    for size in SIZES:
+        command = [sys.executable, "-m", "tests.benchmarks.memory", str(size), device]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found[size] = json.loads(output.splitlines()[-1])
+    small, large = (found[size]["peak"] for size in SIZES)
+    return [
+        Row(
+            "e",
+            f"peak memory of extraction, codes and V-information, {SIZES[1]:,} images against {SIZES[0]:,}",
+            f"{large:.0f} MB",
+            f"{small:.0f} MB (at {SIZES[0]:,})",
+            f"{large / small:.3f} times",
+            "≤ 1.1",
+            large / small <= 1.1,
+            note=f"{found[SIZES[0]]['idle']:.0f} MB are the libraries; built-in network at 48 px, 10 layers, 100 concepts",
+        )
+    ]
+
+
+class Peak:
+    """The largest anonymous memory of this process while it is watched, in MB (Linux)."""
+
+    def __init__(self) -> None:
+        self.value, self.ended = anonymous_megabytes(), threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _watch(self) -> None:
+        while not self.ended.wait(0.005):
+            self.value = max(self.value, anonymous_megabytes())
+
+    def end(self) -> float:
+        """Stop watching; the peak."""
+        self.ended.set()
+        self.thread.join()
+        return self.value
+
+
+def anonymous_megabytes() -> float:
+    """Memory that the process has allocated."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("wanted RssAnon in /proc/self/status, which Linux has since 4.5")
+
+
+def _child(size: int, device: str) -> None:
+    from featcx_core.features.activations import record_activations, record_dictionary_activations
+    from featcx_core.steps.features import make_codes, make_dictionary
+    from featcx_core.steps.measures import make_v_information
+    from tests.benchmarks.inputs import study_on_noise
+
+    source = "builtin:small_resnet"
+    store = study_on_noise(source=source, side=48, channels=1, classes=10, train=1000, probe=size, arguments=SMALL)
+    record_dictionary_activations(store, epoch=0, device=device)
+    make_dictionary(store, epoch=0, device=device)
+    idle = anonymous_megabytes()
+    watched = Peak()
+    record_activations(store, epoch=0, device=device)
+    make_codes(store, epoch=0)
+    for layer in store.anatomy.names:
+        make_v_information(store, epoch=0, layer=layer)
+    sys.stdout.write(json.dumps({"idle": idle, "peak": watched.end()}))
+
+
+if __name__ == "__main__":
+    _child(int(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,146 @@
+"""(f) What Dagster costs: the default study, a run with nothing to do, the definitions, many small partitions.
+
+(g) What a further checkpoint costs against one epoch's share of the whole.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from featcx_core.features.activations import record_activations
+from featcx_core.sources.checkpoints import survey
+from featcx_core.sources.training import train
+from featcx_core.store import open_store
+from featcx_core.study import load_study
+from tests.benchmarks.inputs import study_on_noise
+from tests.benchmarks.library import analyse, analyse_epoch, follow_reference
+from tests.benchmarks.pairs import timed
+from tests.benchmarks.table import Row
+
+EPOCHS, LAYERS = 90, 17
+_STARTED = time.monotonic()
+
+
+def measure(device: str) -> list[Row]:
+    """The default study from its checkpoints on (training, the same on both sides, left out), and 1,530 partitions."""
+    home = Path(tempfile.mkdtemp(prefix="home-"))
+    store = train(load_study("mnist"), home=home, device=device)
+    by_hand = Path(shutil.copytree(home, home.with_name(f"{home.name}-by-hand")))
+    command = [sys.executable, "-m", "tests.benchmarks.orchestration", str(by_hand), device]
+    spent = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    run = timed(lambda: _featcx(home, "run", "--device", device))
+    ratio = run / spent["whole"]
+    nothing = timed(lambda: _featcx(home, "run"))
+    shutil.copy(store.checkpoint(12), store.checkpoint(13))
+    further = timed(lambda: _featcx(home, "run", "--device", device))
+    share = spent["further"] / (spent["whole"] / 13)
+    return [
+        Row(
+            "f",
+            "`featcx run` of the default study, from its 13 checkpoints on",
+            f"{run:.0f} s",
+            f"{spent['whole']:.0f} s (the same library calls, without Dagster)",
+            f"{ratio:.2f} times its time",
+            "≤ 1.15",
+            ratio <= 1.15,
+            note=f"one pair; start included on both sides; {_megabytes(home / 'dagster'):.0f} MB of run history",
+        ),
+        Row(
+            "g",
+            "a 14th checkpoint: its analysis",
+            f"{spent['further']:.1f} s",
+            f"{spent['whole'] / 13:.1f} s (one epoch's share of the whole)",
+            f"{share:.2f} times",
+            "≤ 1.2",
+            share <= 1.2,
+            note=f"`featcx run` with start, curves over all epochs, figures and report: {further:.0f} s",
+        ),
+        Row("f", "`featcx run` with nothing to do", f"{nothing:.1f} s", wanted="< 10 s", reached=nothing < 10),
+        _definitions(home),
+        _partitions(device),
+    ]
+
+
+def _definitions(home: Path) -> Row:
+    code = "import featcx_assets.definitions as d; d.defs.resolve_all_job_defs()"
+    environment = {**os.environ, "FEATCX_HOME": str(home)}
+
+    def load(code: str) -> float:
+        command = [sys.executable, "-c", code]
+        return min(timed(lambda: subprocess.run(command, check=True, env=environment)) for _ in range(3))
+
+    whole, dagster = load(code), load("import dagster")
+    return Row(
+        "f",
+        "loading the definitions in a fresh process",
+        f"{whole:.1f} s",
+        f"{dagster:.1f} s (`import dagster` alone)",
+        wanted="< 3 s",
+        reached=whole < 3,
+    )
+
+
+def _partitions(device: str) -> Row:
+    store = study_on_noise(
+        source="builtin:small_resnet",
+        side=8,
+        channels=1,
+        classes=2,
+        train=40,
+        probe=40,
+        epochs=EPOCHS - 1,
+        arguments={"widths": [4, 8], "blocks": 8},
+        atoms=2,
+    )
+    assert len(store.anatomy.names) == LAYERS
+    _featcx(store.home, "run", "noise", "--only", "checkpoint", "--device", device)
+    before = _megabytes(store.home / "dagster")
+    run = timed(lambda: _featcx(store.home, "run", "noise", "--only", "activations", "--device", device))
+    growth = _megabytes(store.home / "dagster") - before
+    idle = timed(lambda: _featcx(store.home, "run", "noise", "--only", "activations"))
+    shutil.rmtree(store.root / "activations")
+    bare = timed(lambda: [record_activations(store, epoch=epoch, device=device) for epoch in survey(store).digests])
+    each = (run - bare) / (EPOCHS * LAYERS) * 1000
+    return Row(
+        "f",
+        f"orchestration of {EPOCHS * LAYERS:,} partitions ({EPOCHS} epochs × {LAYERS} layers), on SQLite",
+        f"{each:.0f} ms a partition",
+        f"{bare:.0f} s of {run:.0f} s (the work itself)",
+        wanted="≤ 60 ms",
+        reached=each <= 60,
+        note=f"start included; history grows by {growth * 1000 / (EPOCHS * LAYERS):.1f} kB a partition; "
+        f"then a run with nothing to do: {idle:.1f} s",
+    )
+
+
+def _featcx(home: Path, *arguments: str) -> None:
+    command = [sys.executable, "-c", "from featcx_assets.cli import main; main()", *arguments]
+    result = subprocess.run(command, env={**os.environ, "FEATCX_HOME": str(home)}, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(f"featcx {' '.join(arguments)}: {result.stderr}")
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def _by_hand(home: Path, device: str) -> dict[str, float]:
+    store = open_store(home, "mnist")
+    analyse(store, device=device)
+    whole = time.monotonic() - _STARTED
+    shutil.copy(store.checkpoint(12), store.checkpoint(13))
+
+    def further() -> None:
+        analyse_epoch(store, 13, device=device)
+        follow_reference(store, 13)
+
+    return {"whole": whole, "further": timed(further)}
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(_by_hand(Path(sys.argv[1]), sys.argv[2])))
