@@ -97,10 +97,10 @@ def ui(port: int) -> None:
                 end_interrupted_runs(dagster)
             _refuse_busy(port)
             click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
-            with subprocess.Popen([*command, *arguments], env=environment(home())) as services:
-                # Ctrl-C reaches them by itself; asked to end in another way, they must not stay behind.
-                signal.signal(signal.SIGTERM, lambda *_: services.send_signal(signal.SIGINT))
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # In a session of their own, so that whatever ends us, Ctrl-C or a signal, reaches them once, by our hand.
+            with subprocess.Popen([*command, *arguments], env=environment(home()), start_new_session=True) as services:
+                for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(ending, lambda *_: services.send_signal(signal.SIGINT))
             sys.exit(services.returncode)
     except Timeout:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
@@ -205,12 +205,18 @@ def _registered(name: str) -> Store:
 
     kept = home() / name / "study.toml"
     path = kept if kept.is_file() else packaged_studies().get(name, Path(name))
-    study = load_study(path if path.is_file() else name)
+    if not path.is_file():
+        known = sorted({*packaged_studies(), *(found.parent.name for found in home().glob("*/study.toml"))})
+        raise _BadInput(f"no study {name!r}: wanted a path to a TOML file or one of: {', '.join(known)}")
+    study = load_study(path)
     registered = home() / study.name / "study.toml"
+    before = None
     with suppress(StudyError):  # a broken one is replaced
-        if path != registered and registered.is_file() and load_study(registered) != study:
-            click.echo(f"{registered} is replaced by {path}, which says something else", err=True)
-    return register(study, home=home(), text=path.read_text(encoding="utf-8"))
+        before = load_study(registered) if path != registered and registered.is_file() else None
+    store = register(study, home=home(), text=path.read_text(encoding="utf-8"))
+    if before not in (None, study):
+        click.echo(f"{registered} said something else and is now as {path}", err=True)
+    return store
 
 
 def _epochs(text: str | None) -> set[int]:

@@ -43,7 +43,7 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
     """Make everything that is stale, stage by stage; what fails is named and the rest is finished.
 
     Raises StudyError when another `featcx run` is at work on the study, an epoch has no checkpoint and training will
-    make none, or a class has fewer images than atoms.
+    make none, or there are more atoms than a class has images or the layer units.
     """
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # SQLite: fewer and larger writes of events
     with _alone(store):
@@ -52,9 +52,9 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
         _refuse_unknown(state, epochs)
         if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
             return Outcome(0, tuple(state.survey.bad.values()), broken=False)
-        from featcx_core.steps.features import refuse_small_classes
+        from featcx_core.sources.images import load_data, refuse_too_many_atoms
 
-        refuse_small_classes(store)
+        refuse_too_many_atoms(store.study, load_data(store.study), units=store.anatomy.n_units)  # before it trains
         os.environ.update(environment(store.home))
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)

@@ -63,6 +63,11 @@ class Anatomy(BaseModel):
         return next(row.layer for row in self.layers if row.role == "penultimate")
 
     @property
+    def n_units(self) -> int:
+        """Units of the penultimate layer."""
+        return next(row.units for row in self.layers if row.role == "penultimate")
+
+    @property
     def names(self) -> list[str]:
         """Names of the layers, in forward order."""
         return [row.layer for row in self.layers]

@@ -81,8 +81,12 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
     both = f"{of_raw} (raw correlation); {of_partial} ({fixed})"
     if of_raw == of_partial:
         both = f"{of_raw} (raw, and {fixed})"
-    if expected == "zero" and "absent here" in (of_raw, of_partial):
-        return "absent", f"{both}; there is a trend already"
+    if expected == "zero" and of_raw == of_partial == "absent here":
+        return "absent", f"there is a trend already, raw and {fixed}"
+    if expected == "zero" and of_raw == "absent here":
+        return "absent", f"there is a trend already in the raw correlation; {fixed}: {of_partial}"
+    if expected == "zero" and of_partial == "absent here":
+        return "absent", f"there is a trend already {fixed}; in the raw correlation: {of_raw}"
     if of_raw != "seen here":
         return STATUS_OF_VERDICT[of_raw], both
     if of_partial == "seen here":

@@ -1,10 +1,10 @@
 """The numbers of a report: headlines, tables of concepts and controls, and the questions a reader may ask further."""
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
 
-from featcx_core.figures.dynamics import group_label
 from featcx_core.figures.evidence import (
     CONTROLS,
     NOT_MEASURED,
@@ -15,6 +15,9 @@ from featcx_core.figures.evidence import (
     smallest_top_group,
 )
 from featcx_core.figures.gallery import StudyTables
+from featcx_core.tables import TABLES
+
+Numbers = dict[str, float | int | None]
 
 
 class Headline(NamedTuple):
@@ -26,6 +29,8 @@ class Headline(NamedTuple):
     """The number with its interval."""
     meaning: str
     """How to read it: direction, range, what it should be."""
+    numbers: Numbers
+    """The same for machines: value, its interval, counts; null where it is not known."""
 
 
 class Row(NamedTuple):
@@ -57,36 +62,67 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
         & (tables.v_information["dictionary_epoch"] == at)
         & (tables.v_information["kind"] == "shuffled")
     ]
+    accuracy, k = _at(tables.epochs, "test_accuracy", at), _mean(own["complexity"])
+    null = _mean(shuffled["v_information"])
     found = [
-        Headline("held-out accuracy", _percent(_at(tables.epochs, "test_accuracy", at)), f"epoch {at}, test images"),
+        Headline("held-out accuracy", _percent(accuracy), f"epoch {at}, test images", _numbers(value=accuracy)),
         Headline(
-            "concepts", f"{len(concepts)}, {alive} alive", "alive: active on 10 images or more of each probe half"
+            "concepts",
+            f"{len(concepts)}, {alive} alive",
+            "alive: active on 10 images or more of each probe half",
+            _numbers(value=len(concepts), alive=alive),
         ),
-        Headline("predictions kept", _percent(kept), "when the concepts replace the activations; wanted > 99 %"),
-        Headline("mean complexity K", number(_mean(own["complexity"])), "0 = simple, 1 = complex"),
         Headline(
-            "V-information of shuffled codes",
-            number(_mean(shuffled["v_information"]), digits=3),
-            "a control; wanted ~ 0",
+            "predictions kept",
+            _percent(kept),
+            "when the concepts replace the activations; wanted > 99 %",
+            _numbers(value=kept),
         ),
+        Headline("mean complexity K", number(k), "0 = simple, 1 = complex", _numbers(value=k)),
+        Headline(
+            "V-information of shuffled codes", number(null, digits=3), "a control; wanted ~ 0", _numbers(value=null)
+        ),
+        _correlation(tables, at, "importance", "K and Γ (importance)"),
+        _correlation(tables, at, "decode_time", "K and Λ (time to decode)"),
     ]
-    for y, name in (("importance", "K and Γ"), ("decode_time", "K and Λ")):
-        raw = correlation(tables.correlations, epoch=at, y=y)
-        partial = correlation(tables.correlations, epoch=at, y=y, controls=CONTROLS)
-        meaning = f"Spearman; with prevalence and variance held fixed: {partial}"
-        found.append(
-            Headline(f"{name} (importance)" if y == "importance" else f"{name} (time to decode)", str(raw), meaning)
-        )
     for group in ("all", smallest_top_group(tables.sedimentation)):
         curve = sedimentation_curve(tables.sedimentation, group) if group else tables.sedimentation.iloc[:0]
-        first, last = (band(curve, 0), band(curve, -1)) if len(curve) else (NOT_MEASURED, NOT_MEASURED)
-        span = (
-            f"epoch {int(curve['epoch'].iloc[0])} to {int(curve['epoch'].iloc[-1])}" if len(curve) else "not measured"
-        )
-        name = f"mean K, {group_label(group)}" if group else "mean K, most important"
-        size = f", {last.n} concepts" if len(curve) else ""
-        found.append(Headline(name, f"{first} → {last}", f"{span}, trained epochs{size}"))
+        found.append(_sedimentation(curve, "all concepts" if group == "all" else "most important concepts"))
     return found
+
+
+def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline:
+    raw = correlation(tables.correlations, epoch=epoch, y=y)
+    partial = correlation(tables.correlations, epoch=epoch, y=y, controls=CONTROLS)
+    return Headline(
+        name,
+        str(raw),
+        f"Spearman, epoch {epoch}; with prevalence and variance held fixed: {partial}",
+        _numbers(**raw._asdict(), partial=partial.value, partial_low=partial.low, partial_high=partial.high),
+    )
+
+
+def _sedimentation(curve: pd.DataFrame, of: str) -> Headline:
+    if curve.empty:
+        return Headline(f"mean K, {of}", f"{NOT_MEASURED} → {NOT_MEASURED}", "not measured, trained epochs", {})
+    first, last = band(curve, 0), band(curve, -1)
+    start, end = int(curve["epoch"].iloc[0]), int(curve["epoch"].iloc[-1])
+    ends = {"first": first, "last": last}
+    return Headline(
+        f"mean K, {of}",
+        f"{first} → {last}",
+        f"epoch {start} to {end}, trained epochs, {last.n} concepts",
+        _numbers(
+            first_epoch=start,
+            last_epoch=end,
+            **{f"{which}_{key}": value for which, e in ends.items() for key, value in e._asdict().items()},
+        ),
+    )
+
+
+def _numbers(**values: float | int) -> Numbers:
+    """Numbers as JSON has them: null for what is not known."""
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) -> dict[str, list[Row]]:
@@ -133,8 +169,10 @@ def dictionary_facts(dictionaries: pd.DataFrame, *, reference_epoch: int) -> dic
     if rows.empty:
         return {}
     record = rows.iloc[0].drop(labels=["study", "fingerprint", "epoch"], errors="ignore")
+    meaning = {column.name: column.description for column in TABLES["dictionaries"].columns}
     return {
-        str(name).replace("_", " "): f"{value:.4g}" if isinstance(value, float) else str(value)
+        str(name).replace("_", " "): (f"{value:.4g}" if isinstance(value, float) else str(value))
+        + (f" ({meaning[str(name)].rstrip('.')})" if name in meaning else "")
         for name, value in record.items()
     }
 

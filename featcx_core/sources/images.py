@@ -125,6 +125,25 @@ def stratified_split(
     return {part: rng.permutation(ranked[a:b]) for part, a, b in zip(sizes, starts, ends, strict=True)}
 
 
+def refuse_too_many_atoms(study: Study, data: Data, *, units: int) -> None:
+    """Raises StudyError where a class has fewer dictionary images than atoms, or the layer fewer units."""
+    wanted, labels = study.dictionary.atoms_per_class, data.labels[data.split["train"]]
+    counts = np.bincount(labels, minlength=len(data.class_names)).clip(max=study.dictionary.images_per_class)
+    if study.dictionary.scope == "all":
+        counts = counts.sum(keepdims=True)
+    for class_id, count in enumerate(counts):
+        if count < wanted:
+            name = f"class {data.class_names[class_id]!r}" if study.dictionary.scope == "class" else "the study"
+            raise StudyError(
+                f"dictionary.atoms_per_class = {wanted}: {name} has only {count} dictionary images; lower it, or raise "
+                "data.split.train or dictionary.images_per_class"
+            )
+    if units < wanted:
+        raise StudyError(
+            f"dictionary.atoms_per_class = {wanted}: the layer before the head has only {units} units; lower it"
+        )
+
+
 def batches(
     data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int, device: torch.device
 ) -> Iterator[Float[torch.Tensor, "batch channel height width"]]:

@@ -21,13 +21,16 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
     `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
     anatomy of it is known yet; that of a packaged study comes with featcx and needs no torch.
 
-    Raises StudyError when the home cannot be written, or the data or the network cannot be used.
+    Raises StudyError when the home cannot be written, or the data or the network cannot be used; nothing is written
+    then.
     """
     store, toml = Store(home, study), study_text(study, text=text)
     content_digest(study.data.source)  # what cannot be read is not registered
     try:
         if (anatomy := _known_anatomy(store)) is None:
             anatomy = _found_anatomy(study)
+        if not any(_says(path, study) for path in (store.study_path, *packaged_studies().values())):
+            _refuse_unusable(study, anatomy)
         _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
         _write(store.study_path, toml)
         store.write_empty_tables()
@@ -109,6 +112,17 @@ def _found_anatomy(study: Study) -> Anatomy:
             f"got {anatomy.n_classes}"
         )
     return anatomy
+
+
+def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
+    """What cannot be analysed replaces nothing. Raises StudyError."""
+    from featcx_core.sources.images import load_data, refuse_too_many_atoms
+
+    refuse_too_many_atoms(study, load_data(study), units=anatomy.n_units)
+
+
+def _says(path: Path, study: Study) -> bool:
+    return path.is_file() and _parsed(path.read_text(encoding="utf-8")) == study
 
 
 def _write(path: Path, text: str) -> None:

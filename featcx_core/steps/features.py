@@ -9,14 +9,13 @@ import pandas as pd
 import zarr
 from jaxtyping import Float
 
-from featcx_core.features.activations import class_positions, dictionary_images, open_activations
+from featcx_core.features.activations import class_positions, open_activations
 from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries, random_atoms
 from featcx_core.features.nnls import nnls
 from featcx_core.features.quality import code_statistics, dictionary_quality_streamed, hoyer
 from featcx_core.sources.checkpoints import fingerprints, read_head
-from featcx_core.sources.images import load_data
+from featcx_core.sources.images import load_data, refuse_too_many_atoms
 from featcx_core.store import Store, epoch_key
-from featcx_core.study import StudyError
 from featcx_core.tables import KINDS
 
 Stored: TypeAlias = "zarr.Array[Any]"
@@ -26,30 +25,14 @@ _IMAGES_AT_ONCE = 512
 _STORED_AS = {"shuffled": "concept"}
 
 
-def refuse_small_classes(store: Store) -> None:
-    """Raises StudyError where a class has fewer dictionary images than it is to have atoms."""
-    study = store.study
-    data, wanted = load_data(study), study.dictionary.atoms_per_class
-    counts = [len(rows) for rows in dictionary_images(data, study)]
-    if study.dictionary.scope == "all":
-        counts = [sum(counts)]
-    for class_id, count in enumerate(counts):
-        if count < wanted:
-            name = f"class {data.class_names[class_id]!r}" if study.dictionary.scope == "class" else "the study"
-            raise StudyError(
-                f"dictionary.atoms_per_class = {wanted}: {name} has only {count} dictionary images; lower it, or raise "
-                "data.split.train or dictionary.images_per_class"
-            )
-
-
 def make_dictionary(store: Store, *, epoch: int, device: str = "auto") -> Dictionary:
     """Fit an epoch's dictionary on the positions of its dictionary images and commit it.
 
-    Raises StudyError where a class has fewer images than atoms.
+    Raises StudyError where a class has fewer images than atoms, or the layer fewer units.
     """
-    refuse_small_classes(store)
-    study = store.study
-    n_classes = len(load_data(study).class_names)
+    study, data = store.study, load_data(store.study)
+    refuse_too_many_atoms(study, data, units=store.anatomy.n_units)
+    n_classes = len(data.class_names)
     classes = range(n_classes) if study.dictionary.scope == "class" else [-1]
     dictionary = fit_class_dictionaries(
         class_positions(store, epoch=epoch, device=device),

@@ -264,9 +264,28 @@ def test_a_study_file_that_says_something_else_replaces_the_registered_one_and_s
     study = Path(shutil.copy(small.study_path, tmp_path / "mine.toml"))
     change(study, "[dictionary]", "[dictionary]\nl2 = 1e-5")
     result = featcx("run", str(study), "--only", "checkpoint")
-    assert result.stderr == f"{small.study_path} is replaced by {study}, which says something else\n"
+    assert result.stderr == f"{small.study_path} said something else and is now as {study}\n"
     assert small.study_path.read_text() == study.read_text()
     assert featcx("run", str(study), "--only", "checkpoint").stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "wanted"),
+    [
+        ("train = 120", "train = 1200", "data.split: wanted 1350 images"),
+        ("atoms_per_class = 4", "atoms_per_class = 31", "class '0' has only 30 dictionary images"),
+        ("images_per_class = 30", "images_per_class = 300\nscope = 'all'\n", "only 64 units"),
+        ("tiny.npz", "other.npz", "other.npz"),
+    ],
+)
+def test_a_file_that_cannot_be_used_replaces_nothing(small: Store, tmp_path: Path, old: str, new: str, wanted: str):
+    before = small.study_path.read_text()
+    study = Path(shutil.copy(small.study_path, tmp_path / "mine.toml"))
+    change(study, old, new)
+    if "scope" in new:
+        change(study, "atoms_per_class = 4", "atoms_per_class = 65")
+    assert wanted in refused("run", str(study))
+    assert small.study_path.read_text() == before
 
 
 def test_layers_of_a_model():
@@ -292,7 +311,9 @@ def test_tables_are_described():
 def test_the_web_ui_is_on_loopback_and_of_this_home(small: Store, monkeypatch: pytest.MonkeyPatch):
     started = []
 
-    def start(command: Sequence[str], *, env: dict[str, str]) -> contextlib.nullcontext[SimpleNamespace]:
+    def start(
+        command: Sequence[str], *, env: dict[str, str], start_new_session: bool
+    ) -> contextlib.nullcontext[SimpleNamespace]:
         started.append((" ".join(command[1:]), env))
         return contextlib.nullcontext(SimpleNamespace(returncode=0))
 

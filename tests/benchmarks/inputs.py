@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from featcx_core.fingerprints import Fingerprints
 from featcx_core.sources.checkpoints import write_checkpoint
 from featcx_core.sources.models import build_model
 from featcx_core.sources.register import register
@@ -51,8 +52,9 @@ def study_on_noise(
         }
     )
     store = register(study, home=folder / "home")
+    made_by = Fingerprints(study, store.anatomy, {}).of("training")
     for epoch in range(epochs + 1):
         seeded = study.model_copy(update={"seed": epoch})
         model = build_model(seeded, n_classes=classes, image_shape=(channels, side, side))
-        write_checkpoint(store.checkpoint(epoch), model.state_dict(), metrics=METRICS)
+        write_checkpoint(store.checkpoint(epoch), model.state_dict(), metrics=METRICS, made_by=made_by)
     return store

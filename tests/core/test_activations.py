@@ -1,5 +1,6 @@
 import logging
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
@@ -221,7 +222,7 @@ def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch
         labels, images = np.arange(n) % 3, chance.integers(0, 256, (n, 12, 12), dtype=np.uint8)
         np.savez(tmp_path / f"{n}.npz", images=images, labels=labels)
         data = tiny.data.model_copy(update={"source": f"npz:{tmp_path}/{n}.npz"})
-        split = data.split.model_copy(update={"train": 3, "fit": n // 2 - 5, "score": n // 2 - 5, "test": 3})
+        split = data.split.model_copy(update={"train": 30, "fit": n // 2 - 20, "score": n // 2 - 20, "test": 3})
         study = tiny.model_copy(update={"data": data.model_copy(update={"split": split}), "name": f"n{n}"})
         store = register(study, home=tmp_path)
         probe = load_data(study)
@@ -237,6 +238,20 @@ def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch
     small, large = peak(300), peak(900)
     positions = 600 * 9 * 64 * 4
     assert large - small < positions / 10
+
+
+def test_a_writer_keeps_no_batch(tmp_path):
+    """Kept, small arrays would pin the memory of the large maps that are allocated around them."""
+    rows = np.arange(12.0).reshape(6, 2)
+    array = zarr.create_array(store=str(tmp_path / "a"), shape=(7, 2), chunks=(4, 2), dtype="float64")
+    writer = activations._Writer(array)
+    held = weakref.ref(rows)
+    writer.append(rows)
+    del rows
+    assert held() is None
+    writer.append(np.array([[12.0, 13.0]]))
+    writer.close()
+    np.testing.assert_array_equal(array[:], np.arange(14.0).reshape(7, 2))
 
 
 def test_chunks_are_whole_rows_of_the_stated_size(trained: Store, monkeypatch):

@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,7 +89,13 @@ def test_verdict_refuses_an_interval_upside_down():
         (NOT_MEASURED, NEGATIVE, "negative", "missing", "not measured (raw correlation)"),
         (OPEN, OPEN, "negative", "undecided", "not decided: the interval includes zero (raw, and with prevalence"),
         (SMALL, SMALL, "zero", "seen", "seen here"),
-        (SMALL, NEGATIVE, "zero", "absent", "absent here"),
+        (
+            SMALL,
+            NEGATIVE,
+            "zero",
+            "absent",
+            "there is a trend already with prevalence and variance held fixed; in the raw",
+        ),
         (SMALL, OPEN, "zero", "undecided", "not decided"),
         (OPEN, NEGATIVE, "zero", "absent", "there is a trend already"),
         (SMALL, NOT_MEASURED, "zero", "partly", "not measured with"),
@@ -132,7 +139,8 @@ def correlations(*, raw: tuple, partial: tuple, y: str, epoch: int = REFERENCE) 
 @pytest.mark.parametrize(
     ("raw", "status", "words"),
     [
-        ((0.5, 0.4, 0.6), "seen", "0.5 lies inside"),
+        ((0.5, 0.4, 0.6), "seen", "between 0.25 and 0.75"),
+        ((0.7, 0.4, 0.9), "undecided", "too wide"),
         ((0.2, 0.1, 0.3), "partly", "below 0.5"),
         ((0.9, 0.8, 0.95), "partly", "above 0.5"),
         ((0.1, -0.1, 0.3), "undecided", "includes zero"),
@@ -140,10 +148,35 @@ def correlations(*, raw: tuple, partial: tuple, y: str, epoch: int = REFERENCE) 
     ],
 )
 def test_decode_time_claim_needs_sign_and_strength(raw, status, words):
-    found = paper.complex_is_late(correlations(raw=raw, partial=raw, y="decode_time"), reference_epoch=REFERENCE)
+    tables = no_rows()._replace(correlations=correlations(raw=raw, partial=raw, y="decode_time"))
+    found = paper.complex_is_late(tables, reference_epoch=REFERENCE)
     assert found.status == status
     assert words in found.finding
     assert "share one term" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("final", "words"), [((0.9, 0.5, 0.1), "how well rather than when"), ((0.1, 0.9, 0.5), "is 0.50.")]
+)
+def test_decode_time_claim_says_how_far_it_is_only_how_well(final, words):
+    late = [
+        {"reference_epoch": REFERENCE, "concept": i, "decode_time": x, "first_epoch": e}
+        for i, (x, e) in enumerate([(0.1, 1), (0.5, 2), (0.9, 2)])
+    ]
+    own = [
+        {"epoch": REFERENCE, "dictionary_epoch": REFERENCE, "layer": "l1", "kind": "concept", "concept": i,
+         "v_information": x}
+        for i, x in enumerate(final)
+    ]  # fmt: skip
+    tables = no_rows()._replace(
+        correlations=correlations(raw=(0.5, 0.4, 0.6), partial=(0.5, 0.4, 0.6), y="decode_time"),
+        decode_time=frame("decode_time", late),
+        v_information=frame("v_information", own),
+        layers=frame("layers", [{"layer": "l1", "role": "penultimate"}]),
+    )
+    finding = paper.complex_is_late(tables, reference_epoch=REFERENCE).finding
+    assert words in finding
+    assert "half of its final I_V by epoch 2" in finding
 
 
 def test_importance_claims_read_the_first_and_the_last_trained_epoch():
@@ -258,7 +291,13 @@ def test_headlines_hold_the_studys_numbers(tables):
     assert found["predictions kept"].value == "99.4 %"
     assert found["mean complexity K"].value == f"{own.mean():.2f}"
     assert float(found["V-information of shuffled codes"].value) < 0.01
-    assert len(headlines(no_rows(), reference_epoch=REFERENCE)) == len(found)
+    group = found["mean K, most important concepts"]
+    assert f"{group.numbers['last_n']} concepts" in group.meaning
+    ours = found["K and Γ (importance)"].numbers
+    assert ours["low"] <= ours["value"] <= ours["high"]
+    empty = headlines(no_rows(), reference_epoch=REFERENCE)
+    assert len(empty) == len(found)
+    json.dumps([headline.numbers for headline in empty], allow_nan=False)
 
 
 def test_concept_rows_are_ordered(tables):
