@@ -19,7 +19,7 @@ CODE_VERSIONS = {
     "activations": 1,
     "dictionary_activations": 1,
     "dictionary": 1,
-    "codes": 1,
+    "codes": 2,
     "v_information": 1,
     "reference_v_information": 1,
     "complexity": 1,

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from featcx_core.features.activations import class_positions, open_activations
 from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries, random_atoms
-from featcx_core.features.nnls import nnls
+from featcx_core.features.nnls import Encoder
 from featcx_core.features.quality import code_statistics, dictionary_quality_streamed, hoyer
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.images import load_data, refuse_too_many_atoms
@@ -68,7 +68,8 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
     directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
     fingerprint = fingerprints(store).of("codes", epoch)
     n_fit = int(cast(int, acts.attrs["n_fit"]))
-    kkt = 0.0
+    penalties, kkt = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0
+    encode, encode_random = Encoder(dictionary.atoms, **penalties), Encoder(directions, **penalties)
     with store.writing(store.codes(epoch), fingerprint=fingerprint) as draft:
         group = zarr.create_group(store=str(draft), attributes={"n_fit": n_fit})
         widths = {"concept": len(dictionary.atoms), "random_direction": len(directions), "class_logit": len(bias)}
@@ -79,12 +80,10 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
         for start in range(0, acts.shape[0], _IMAGES_AT_ONCE):
             chunk = np.asarray(acts[start : start + _IMAGES_AT_ONCE], dtype=np.float32)
             rows = slice(start, start + len(chunk))
-            concepts = nnls(chunk, dictionary.atoms, l1=study.dictionary.l1, l2=study.dictionary.l2)
+            concepts = encode(chunk)
             kkt = max(kkt, float(concepts.kkt_residual.max()))
             stored["concept"][rows] = concepts.codes
-            stored["random_direction"][rows] = nnls(
-                chunk, directions, l1=study.dictionary.l1, l2=study.dictionary.l2
-            ).codes
+            stored["random_direction"][rows] = encode_random(chunk).codes
             stored["class_logit"][rows] = chunk @ weight + bias
     _write_concepts(store, epoch, dictionary, fingerprint=fingerprint)
     return _write_quality(store, epoch, dictionary, kkt=kkt, fingerprint=fingerprint)

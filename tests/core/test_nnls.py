@@ -89,6 +89,26 @@ def test_few_gradient_steps_still_end_at_the_minimum(monkeypatch: pytest.MonkeyP
     np.testing.assert_allclose(hasty.codes, patient, atol=1e-6 * np.linalg.norm(acts, axis=1).max())
 
 
+@pytest.mark.parametrize(("n_atoms", "n_units"), [(10, 32), (50, 32), (80, 32)])
+@pytest.mark.parametrize("l2", [1e-6, 0.1, 0.5])
+def test_the_steps_alone_come_near_the_minimum(
+    n_atoms: int, n_units: int, l2: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acts, atoms = pooled(40, n_units, seed=27), unit_atoms(n_atoms, n_units, seed=28)
+    exact = nnls(acts, atoms, l2=l2)
+    monkeypatch.setattr(module, "_ROUNDS", 0)
+    start = nnls(acts, atoms, l2=l2)
+    norms = np.linalg.norm(acts, axis=1, keepdims=True)
+    np.testing.assert_allclose(start.codes / norms, exact.codes / norms, atol=0.02)
+    assert np.mean((start.codes > 0) != (exact.codes > 0)) < 0.01
+
+
+def test_images_by_units_of_another_order_have_the_same_codes() -> None:
+    acts, atoms = pooled(30, 24, seed=29), unit_atoms(70, 24, seed=30)
+    order = np.random.default_rng(31).permutation(24)
+    np.testing.assert_allclose(nnls(acts[:, order], atoms[:, order]).codes, nnls(acts, atoms).codes, atol=1e-5)
+
+
 def test_more_exact_solves_never_raise_the_objective(monkeypatch: pytest.MonkeyPatch) -> None:
     acts, atoms = pooled(15, 16, seed=13), unit_atoms(60, 16, seed=14)
     monkeypatch.setattr(module, "_STEPS", 50)
