@@ -18,7 +18,7 @@ CODE_VERSIONS = {
     "checkpoint": 1,
     "activations": 1,
     "dictionary_activations": 1,
-    "dictionary": 1,
+    "dictionary": 2,
     "codes": 2,
     "v_information": 1,
     "reference_v_information": 1,

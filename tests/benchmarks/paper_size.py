@@ -87,11 +87,11 @@ def _nmf(device: str) -> Step:
 
 
 def _nnls(device: str) -> Step:
-    images, steps = 8, 800
+    images, steps = 8, 300  # splitting steps, at most
     x, d = (torch.from_numpy(a).to(device) for a in planted_images(images, CONCEPTS, UNITS[-1]))
     both = [best(lambda n=n: nnls(x[:n], d), repeats=1) for n in (1, images)]
     each = (both[1] - both[0]) / (images - 1)  # what all images share is paid once
-    counted = PROBE * steps * 2 * CONCEPTS**2
+    counted = PROBE * steps * 4 * CONCEPTS * UNITS[-1]
     return Step(f"codes, {CONCEPTS:,} atoms", both[0] + PROBE * each, counted / (H100().fp32 / 2))
 
 
