@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @click.command()
 @click.option("--only", default=",".join(PARTS), show_default=True, help="Parts, for instance b,c.")
 @click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--output", type=click.Path(path_type=Path), help="Markdown file for the table; else it is printed.")
+@click.option("--output", type=click.Path(path_type=Path), help="Markdown page to write; else it is printed.")
 def main(only: str, device: str, output: Path | None) -> None:
     """Measure, and write the table."""
     start, rows, failed = time.monotonic(), list[Row](), list[str]()

@@ -12,6 +12,22 @@ import torch
 PACKAGES = ("featcx", "torch", "numpy", "scipy", "scikit-learn", "overcomplete", "dagster", "zarr", "duckdb")
 
 
+INTRODUCTION = """\
+# How fast it is, and against what
+
+One command measures everything below in one go and writes this page (`pip install -e '.[test,bench]'` first):
+
+```console
+$ python -m tests.benchmarks --output docs/benchmarks.md
+```
+
+Ours and the peer's take turns, and each part runs in a process of its own. Peers get the same data and end at an equal
+or better result, or the note says by how much they do not. *Extrapolated* means: timed on fewer items and multiplied.
+Timings of a shared machine are noisy: believe the ratios, and their range.
+
+"""
+
+
 class Row(NamedTuple):
     """A line of the table."""
 
@@ -41,7 +57,7 @@ def markdown(rows: Sequence[Row], *, command: str, device: str, minutes: float) 
     lines = [
         f"| {r.part} | {r.what} | {r.ours} | {r.peer} | {r.ratio} | {_aim(r)} | {r.limit} | {r.note} |" for r in rows
     ]
-    return head + "\n".join(lines) + "\n\n" + _made_with(command, device, minutes) + "\n"
+    return INTRODUCTION + head + "\n".join(lines) + "\n\n" + _made_with(command, device, minutes) + "\n"
 
 
 def _aim(row: Row) -> str:
