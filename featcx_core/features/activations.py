@@ -12,16 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
-from jaxtyping import Float, Float32, Int64, Shaped
+from jaxtyping import Float, Float32, Shaped
 from zarr.codecs import ZstdCodec
 
 from featcx_core.anatomy import Layer
 from featcx_core.features.forward import Network, Tap, by_position, pooled
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
-from featcx_core.sources.images import Data, image_digest, load_data
+from featcx_core.sources.images import Data, dictionary_images, image_digest, load_data
 from featcx_core.store import Store
-from featcx_core.study import Study
 
 CHUNK_BYTES = 4 << 20
 """Rows of an array are collected up to this size: large enough for fast files, small enough to stream."""
@@ -124,13 +123,6 @@ def class_positions(
         yield np.concatenate(list(parts))
     else:
         yield from parts
-
-
-def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "image"]]:
-    """Indices of the images behind each class's atoms: the first of its training images, up to the study's cap."""
-    rows = data.split["train"]
-    cap = study.dictionary.images_per_class
-    return [rows[data.labels[rows] == class_id][:cap] for class_id in range(len(data.class_names))]
 
 
 def dictionary_activation_bytes(store: Store) -> int:

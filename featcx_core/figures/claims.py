@@ -27,6 +27,7 @@ from featcx_core.figures.gallery import StudyTables, trained_epochs
 KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
 NEAR = 0.25  # what "near" may mean for a correlation
+HOW_WELL = -0.8  # from this rank correlation with the final I_V on, Λ says little else
 SETTLED = 0.25  # a curve has settled when its last third moves by less than this share of its range
 
 
@@ -118,7 +119,7 @@ def _late_or_never(tables: StudyTables, reference_epoch: int) -> str:
     found = float(both["decode_time"].astype(float).corr(both["v_information"].astype(float), method="spearman"))
     if math.isnan(found):
         return shared
-    mostly = ", so here it says how well rather than when" if found < -0.8 else ""
+    mostly = ", so here it says how well rather than when" if found < HOW_WELL else ""
     first = both["first_epoch"].dropna()
     reached = f" The median concept reaches half of its final I_V by epoch {first.median():.0f}." if len(first) else ""
     return (

@@ -125,12 +125,18 @@ def stratified_split(
     return {part: rng.permutation(ranked[a:b]) for part, a, b in zip(sizes, starts, ends, strict=True)}
 
 
+def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "image"]]:
+    """Indices of the images behind each class's atoms: the first of its training images, up to the study's cap."""
+    rows = data.split["train"]
+    cap = study.dictionary.images_per_class
+    return [rows[data.labels[rows] == class_id][:cap] for class_id in range(len(data.class_names))]
+
+
 def refuse_too_many_atoms(study: Study, data: Data, *, units: int) -> None:
     """Raises StudyError where a class has fewer dictionary images than atoms, or the layer fewer units."""
-    wanted, labels = study.dictionary.atoms_per_class, data.labels[data.split["train"]]
-    counts = np.bincount(labels, minlength=len(data.class_names)).clip(max=study.dictionary.images_per_class)
+    wanted, counts = study.dictionary.atoms_per_class, [len(rows) for rows in dictionary_images(data, study)]
     if study.dictionary.scope == "all":
-        counts = counts.sum(keepdims=True)
+        counts = [sum(counts)]
     for class_id, count in enumerate(counts):
         if count < wanted:
             name = f"class {data.class_names[class_id]!r}" if study.dictionary.scope == "class" else "the study"

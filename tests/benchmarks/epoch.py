@@ -2,16 +2,16 @@
 
 import torch
 
-from featcx_core.features.activations import dictionary_images, record_activations, record_dictionary_activations
+from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.features.forward import Network
-from featcx_core.sources.images import batches
+from featcx_core.sources.images import batches, dictionary_images
 from featcx_core.steps import features, measures
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.pairs import timed
 from tests.benchmarks.table import Row
 
 CLASSES, PROBE, TRAIN, ATOMS = 200, 2_000, 4_000, 10
-"""A quarter of the probe images that the aim names; the parts grow with them, the factorisations do not."""
+"""A quarter of the 8,000 probe images of a full measurement: the parts grow with them, the factorisations do not."""
 
 
 def measure(device: str) -> list[Row]:

@@ -13,14 +13,13 @@ from featcx_core.features.activations import (
     checked,
     class_positions,
     dictionary_activation_bytes,
-    dictionary_images,
     open_activations,
     record_activations,
     record_dictionary_activations,
 )
 from featcx_core.features.forward import Network, Tap
 from featcx_core.sources.checkpoints import CheckpointError, fingerprints, read_head, write_checkpoint
-from featcx_core.sources.images import image_digest, load_data
+from featcx_core.sources.images import dictionary_images, image_digest, load_data
 from featcx_core.sources.models import build_model
 from featcx_core.sources.register import register
 from featcx_core.store import Store
