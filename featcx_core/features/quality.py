@@ -100,7 +100,7 @@ def dictionary_quality_streamed(
     )
 
 
-def code_statistics(codes: Iterable[Float[Array, "image concept"]]) -> CodeStatistics:
+def code_statistics(codes: Iterable[Float[Array, "_ concept"]]) -> CodeStatistics:
     """Prevalence and variance of every concept from chunks of codes; how they are cut does not count.
 
     >>> import numpy as np

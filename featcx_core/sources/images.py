@@ -36,7 +36,7 @@ class Data(NamedTuple):
     """Class of each image, 0 to n_classes - 1."""
     class_names: tuple[str, ...]
     """Name of each class."""
-    split: dict[str, Int64[np.ndarray, "part"]]
+    split: dict[str, Int64[np.ndarray, "_"]]
     """Indices of `train`, `fit`, `score` and `test`: disjoint, stratified, in a seeded order."""
     mean: Float32[np.ndarray, "channel"]
     """Of the training images' pixels in [0, 1]."""
@@ -95,7 +95,7 @@ def _load(source: str, sizes: Split, seed: int) -> Data:
 
 def stratified_split(
     labels: Int[np.ndarray, "image"], *, sizes: Mapping[str, int | float], seed: int
-) -> dict[str, Int64[np.ndarray, "part"]]:
+) -> dict[str, Int64[np.ndarray, "_"]]:
     """Disjoint parts with every class in its share, each part in a seeded order.
 
     The images of a class are spread evenly over [0, 1) in a seeded order; consecutive stretches are the parts.
@@ -125,7 +125,7 @@ def stratified_split(
     return {part: rng.permutation(ranked[a:b]) for part, a, b in zip(sizes, starts, ends, strict=True)}
 
 
-def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "image"]]:
+def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "_"]]:
     """Indices of the images behind each class's atoms: the first of its training images, up to the study's cap."""
     rows = data.split["train"]
     cap = study.dictionary.images_per_class

@@ -42,7 +42,7 @@ def schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.o
     )
 
 
-def settle_normalisation(model: nn.Module, images: Iterable[Float[torch.Tensor, "batch channel height width"]]) -> None:
+def settle_normalisation(model: nn.Module, images: Iterable[Float[torch.Tensor, "_ channel height width"]]) -> None:
     """Set the running statistics of batch normalisation to the means over these batches, at the present weights.
 
     The moving averages of training lag behind the weights: early in a short training (27 steps an epoch) a network
