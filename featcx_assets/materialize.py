@@ -119,8 +119,18 @@ def _make_epochs(
             key = partition_key(partition)
             if partition in stale:  # logged as it is committed, so that a crash keeps it
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
-            # For the event with which Dagster ends the run, for all of its range: the web UI shows the latest.
-            context.add_asset_metadata(metadata, partition_key=key)
+            _keep_for_the_end(context, key, metadata)
+
+
+def _keep_for_the_end(context: dg.AssetExecutionContext, key: str, metadata: Metadata) -> None:
+    """For the event with which Dagster ends the run, one a partition of its range: the web UI shows the latest.
+
+    As `context.add_asset_metadata`, which lists the whole range anew at every call: 25 ms each with 1,530 partitions.
+    """
+    step = context.get_step_execution_context()
+    step._metadata_accumulator = step._metadata_accumulator.with_additional_asset_metadata(
+        asset_key=context.asset_key, partition_key=key, metadata=metadata
+    )
 
 
 def _metadata(state: State, step: Step, partition: Partition) -> Metadata:
