@@ -2,9 +2,8 @@
 
 import dagster as dg
 
-from featcx_assets.materialize import Metadata, Step, path_metadata, stepwise, table_metadata
+from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_metadata
 from featcx_assets.progress import bar
-from featcx_assets.resources import Workbench
 from featcx_core.anatomy import Anatomy
 from featcx_core.staleness import Partition
 from featcx_core.store import Store
@@ -16,32 +15,34 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
     return [stepwise(study, anatomy, step) for step in _STEPS]
 
 
-def _record(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _record(task: Task) -> None:
     from featcx_core.features.activations import record_activations
 
+    store, epoch, layers, workbench, _ = task
     record_activations(
         store, epoch=epoch, layers=layers, device=workbench.device, batch_size=workbench.batch_size, progress=bar
     )
 
 
-def _record_positions(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _record_positions(task: Task) -> None:
     from featcx_core.features.activations import record_dictionary_activations
 
+    store, epoch, _, workbench, _ = task
     record_dictionary_activations(
         store, epoch=epoch, device=workbench.device, batch_size=workbench.batch_size, progress=bar
     )
 
 
-def _fit(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _fit(task: Task) -> None:
     from featcx_core.steps.features import make_dictionary
 
-    make_dictionary(store, epoch=epoch, device=workbench.device)
+    make_dictionary(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
-def _encode(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _encode(task: Task) -> None:
     from featcx_core.steps.features import make_codes
 
-    make_codes(store, epoch=epoch)
+    make_codes(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
 def _show_codes(store: Store, partition: Partition) -> Metadata:

@@ -19,8 +19,25 @@ FAILURES = "failures"
 """Metadata of a failed step: epoch -> reason, one line."""
 
 Metadata = dict[str, Any]
-Make = Callable[[Store, int, list[str], Workbench], None]
-"""Makes an epoch's stale layers (an empty name where the asset has no layers)."""
+
+
+class Task(NamedTuple):
+    """What is stale of an asset at one epoch."""
+
+    store: Store
+    """The study's artefacts."""
+    epoch: int
+    """The epoch, whose lock is held."""
+    layers: list[str]
+    """The layers (an empty name where the asset has none)."""
+    workbench: Workbench
+    """How to compute."""
+    selected: frozenset[str]
+    """The assets of the run: what they share may be made at once."""
+
+
+Make = Callable[[Task], None]
+"""Makes what is stale."""
 Describe = Callable[[Store, Partition], Metadata]
 """What the UI shows of one partition."""
 
@@ -96,6 +113,7 @@ def _make_epochs(
 ) -> Iterator[tuple[int, str]]:
     """Make what is stale; yields every epoch that could not be made with the reason, and goes on with the others."""
     store.write_current(State(store).visible())
+    selected = frozenset(key.path[-1] for key in context.run.asset_selection or ())
     for epoch, group in groupby(partitions_of(context, step.asset), key=lambda p: p.epoch):
         asked = list(group)
         with store.lock(f"epoch-{epoch_key(epoch)}"):
@@ -107,7 +125,7 @@ def _make_epochs(
             stale = [p for p in asked if p in known and not state.is_current(p)]
             try:
                 if stale:
-                    step.make(store, epoch, [p.layer for p in stale], workbench)
+                    step.make(Task(store, epoch, [p.layer for p in stale], workbench, selected))
                 else:
                     context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
             except (ValueError, OSError) as error:

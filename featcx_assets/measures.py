@@ -2,11 +2,10 @@
 
 import dagster as dg
 
-from featcx_assets.materialize import Metadata, Step, picture, stepwise, table_metadata
+from featcx_assets.materialize import Metadata, Step, Task, picture, stepwise, table_metadata
 from featcx_assets.progress import bar
-from featcx_assets.resources import Workbench
 from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import Partition, table_partition
+from featcx_core.staleness import Partition, State, table_partition
 from featcx_core.store import Store
 from featcx_core.study import Study
 
@@ -16,30 +15,50 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
     return [stepwise(study, anatomy, step) for step in _STEPS]
 
 
-def _own(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _own(task: Task) -> None:
+    """With the reference concepts where they are asked for as well: both share the layer's sums."""
+    state = State(task.store)
+    if "reference_v_information" not in task.selected:
+        together = set[str]()
+    else:
+        ready = [p for p in state.stale("reference_v_information") if p.epoch == task.epoch and state.is_ready(p)]
+        together = {p.layer for p in ready} & set(task.layers)
+    _inform(task, [layer for layer in task.layers if layer in together], [task.epoch, _reference_epoch(task)])
+    _inform(task, [layer for layer in task.layers if layer not in together], [task.epoch])
+
+
+def _reference(task: Task) -> None:
+    _inform(task, task.layers, [_reference_epoch(task)])
+
+
+def _reference_epoch(task: Task) -> int:
+    return task.store.study.reference_epoch
+
+
+def _inform(task: Task, layers: list[str], dictionary_epochs: list[int]) -> None:
     from featcx_core.steps.measures import make_v_information
 
-    for layer in bar(layers, desc=f"V-information, epoch {epoch}"):
-        make_v_information(store, epoch=epoch, layer=layer)
+    if layers:
+        make_v_information(
+            task.store,
+            epoch=task.epoch,
+            layers=layers,
+            dictionary_epochs=dictionary_epochs,
+            device=task.workbench.device,
+            progress=bar,
+        )
 
 
-def _reference(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
-    from featcx_core.steps.measures import make_reference_v_information
-
-    for layer in bar(layers, desc=f"V-information of the reference concepts, epoch {epoch}"):
-        make_reference_v_information(store, epoch=epoch, layer=layer)
-
-
-def _complexity(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _complexity(task: Task) -> None:
     from featcx_core.steps.measures import make_complexity
 
-    make_complexity(store, epoch=epoch)
+    make_complexity(task.store, epoch=task.epoch)
 
 
-def _importance(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _importance(task: Task) -> None:
     from featcx_core.steps.measures import make_importance
 
-    make_importance(store, epoch=epoch)
+    make_importance(task.store, epoch=task.epoch)
 
 
 def _show_information(store: Store, partition: Partition) -> Metadata:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from featcx_assets.materialize import Metadata, Step, declaration, stepwise, table_metadata
+from featcx_assets.materialize import Metadata, Step, Task, declaration, stepwise, table_metadata
 from featcx_assets.partitions import register_epochs
 from featcx_assets.progress import bar
 from featcx_assets.resources import Workbench
@@ -37,10 +37,10 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
     return [training, stepwise(study, anatomy, _CHECKPOINT)]
 
 
-def _measure(store: Store, epoch: int, layers: list[str], workbench: Workbench) -> None:
+def _measure(task: Task) -> None:
     from featcx_core.steps.sources import make_checkpoint
 
-    make_checkpoint(store, epoch=epoch, device=workbench.device)
+    make_checkpoint(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
 def _show(store: Store, partition: Partition) -> Metadata:

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
-from jaxtyping import Float, Float32, Shaped
+from jaxtyping import Float, Float32, Int64, Shaped
 from zarr.codecs import ZstdCodec
 
 from featcx_core.anatomy import Layer
 from featcx_core.features.forward import Network, Tap, by_position, pooled
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
-from featcx_core.sources.images import Data, dictionary_images, image_digest, load_data
+from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest
 from featcx_core.store import Store
 
 CHUNK_BYTES = 4 << 20
@@ -99,12 +99,11 @@ def record_dictionary_activations(
     with store.writing(folder, fingerprint=fingerprint) as draft:
         about = {"kept": True, "layer": row.layer, "height": row.height, "width": row.width, "epoch": epoch}
         group = zarr.create_group(store=str(draft), attributes=about)
-        for class_id, indices in enumerate(images):
+        parts = _by_class(network, images, row, batch_size=batch_size, progress=progress)
+        for class_id, indices, pieces in parts:
             shape = (len(indices), row.height * row.width, row.units)
             writer = _Writer(group.create_array(str(class_id), **_layout(shape, dtype)))
-            for (values,) in network.forward(
-                indices, [Tap(row.layer, by_position(row))], batch_size=batch_size, progress=progress
-            ):
+            for values in pieces:
                 writer.append(checked(values, epoch=epoch, layer=row.layer, dtype=dtype))
             writer.close()
     return True
@@ -226,7 +225,7 @@ def _has_positions(store: Store, epoch: int, layer: str) -> bool:
 def _targets(store: Store, epoch: int, layers: list[str], data: Data) -> Iterator[_Target]:
     """The arrays of the layers, and the penultimate positions where they are kept."""
     prints, pooling, n = fingerprints(store), store.study.activations.pooling, len(data.probe)
-    about = {"epoch": epoch, "n_fit": len(data.split["fit"]), "images": image_digest(data, data.probe)}
+    about = {"epoch": epoch, "n_fit": len(data.split["fit"]), "images": probe_digest(store.study)}
     for row in store.anatomy.layers:
         if row.layer not in layers:
             continue
@@ -249,14 +248,42 @@ def _class_positions(
         for class_id in range(store.anatomy.n_classes):
             yield np.asarray(group[str(class_id)]).reshape(-1, row.units).astype(np.float32)
         return
-    network, tap = Network.load(store, epoch=epoch, device=device), Tap(row.layer, by_position(row))
+    network = Network.load(store, epoch=epoch, device=device)
     dtype, images = store.study.activations.dtype, dictionary_images(network.data, store.study)
     logger.info("forward pass: epoch %d, %d training images, positions of %s", epoch, sum(map(len, images)), row.layer)
-    for indices in images:
-        parts = network.forward(indices, [tap], batch_size=batch_size, progress=progress)
+    for _, _, pieces in _by_class(network, images, row, batch_size=batch_size, progress=progress):
         # Through the stored type, so that keeping the positions or not changes no number.
-        rows = [checked(values, epoch=epoch, layer=row.layer, dtype=dtype) for (values,) in parts]
+        rows = [checked(values, epoch=epoch, layer=row.layer, dtype=dtype) for values in pieces]
         yield np.concatenate(rows).reshape(-1, row.units).astype(np.float32)
+
+
+def _by_class(
+    network: Network,
+    images: list[Int64[np.ndarray, "_"]],
+    row: Layer,
+    *,
+    batch_size: int,
+    progress: Progress | None,
+) -> Iterator[tuple[int, Int64[np.ndarray, "image"], Iterator[Float32[np.ndarray, "_ position unit"]]]]:
+    """(class, its images, their values in pieces), from one pass over all: a batch may hold several classes."""
+    ends = np.cumsum([len(indices) for indices in images])
+    passes = network.forward(
+        np.concatenate(images), [Tap(row.layer, by_position(row))], batch_size=batch_size, progress=progress
+    )
+    done, values = 0, np.empty((0, row.height * row.width, row.units), dtype=np.float32)
+
+    def pieces(end: int) -> Iterator[Float32[np.ndarray, "_ position unit"]]:
+        nonlocal done, values
+        while done < end:
+            if not len(values):
+                (values,) = next(passes)
+            piece, values = values[: end - done], values[end - done :]
+            done += len(piece)
+            yield piece
+
+    for class_id, (indices, end) in enumerate(zip(images, ends.tolist(), strict=True)):
+        yield class_id, indices, pieces(end)
+    next(passes, None)  # ends it
 
 
 def _is_kept(folder: Path) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
@@ -140,8 +140,8 @@ class Moments:
         sums = (self.x_sum + x + n * dx, self.z_sum + z + n * dz, self.xx + xx, self.xz + xz, self.zz + zz)
         return Moments(self.n + n, self.x_offset, self.z_offset, *sums, self.numpy)
 
-    def only(self, concepts: slice) -> "Moments":
-        """The sums of some of the concepts (views, nothing is copied)."""
+    def only(self, concepts: Int[Tensor, "chosen"]) -> "Moments":
+        """The sums of some of the concepts, by their numbers."""
         z = (self.z_offset[concepts], self.z_sum[concepts], self.xz[:, concepts], self.zz[concepts])
         return Moments(self.n, self.x_offset, z[0], self.x_sum, z[1], self.xx, z[2], z[3], self.numpy)
 

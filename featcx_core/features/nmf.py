@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
+from torch.nn.functional import normalize, pad
 
 from featcx_core.arrays import Array, as_tensors
 
@@ -24,6 +25,8 @@ _START_ITERATIONS = 15
 _TRIAL_ITERATIONS = 5
 _START_SWEEPS = 2
 _START_SAMPLES = 400
+# Samples, over all classes whose starts run in one batch: small classes one by one are thousands of tiny calls.
+_STARTS_TOGETHER = 4096
 
 
 class NMF(NamedTuple):
@@ -109,7 +112,7 @@ def nmf(
     if not 1 <= n_atoms <= tensors[0].shape[1]:
         raise ValueError(f"wanted 1 to {tensors[0].shape[1]} atoms (the number of units), got {n_atoms}")
     running = [a.float() if a.dtype == torch.float16 else a for a in tensors]
-    starts = torch.stack([_best_start(a, n_atoms=n_atoms, seed=seed) for a in running])
+    starts = _best_starts(running, n_atoms=n_atoms, seed=seed)
     place = torch.arange(len(running), device=starts.device)
     products = _products(running, torch.stack([torch.linalg.vector_norm(a).square() for a in running]))
     state = _state(starts, products, n_samples=max(a.shape[0] for a in running))
@@ -132,11 +135,55 @@ def nmf(
     return NMF(restore(atoms), restore(relative_error), restore(n_iterations), restore((atoms == 0).all(dim=-1)))
 
 
-def _best_start(acts: torch.Tensor, *, n_atoms: int, seed: int) -> torch.Tensor:
-    """Atoms of the start with the lowest objective on A ≈ A V V', where products cost a few columns, not `unit`.
+def _best_starts(acts: list[torch.Tensor], *, n_atoms: int, seed: int) -> torch.Tensor:
+    """Per class, atoms of the start with the lowest objective on A ≈ A V V', where products cost few columns.
 
-    Class by class: all starts of a class are one batch already, and its choice cannot depend on the classes beside it.
+    Small classes run many at a time, padded to the next power of two, so that what is added up in one product, and
+    with it the rounding, is a class's own affair.
     """
+    limit = _STARTS_TOGETHER if acts[0].device.type == "cpu" else 256 * _STARTS_TOGETHER
+    sizes = [1 << (min(len(a), _START_SAMPLES * n_atoms) - 1).bit_length() for a in acts]
+    atoms = acts[0].new_empty(len(acts), n_atoms, acts[0].shape[1])
+    for size in set(sizes):
+        places = [place for place, own in enumerate(sizes) if own == size]
+        together = max(1, limit // size)
+        for first in range(0, len(places), together):
+            group = places[first : first + together]
+            stand_ins = [_stand_in(acts[place], n_atoms=n_atoms, seed=seed) for place in group]
+            atoms[group] = _best_of(stand_ins, n_samples=size if together > 1 else len(stand_ins[0].samples))
+    return atoms
+
+
+def _best_of(stand_ins: "list[_StandIn]", *, n_samples: int) -> torch.Tensor:
+    """Of each class the best start's atoms, (class, atom, unit)."""
+    bases, atoms = torch.stack([s.basis for s in stand_ins]), torch.cat([s.atoms for s in stand_ins])
+    samples = torch.stack([pad(s.samples, (0, 0, 0, n_samples - len(s.samples))) for s in stand_ins])
+    n_classes, n_starts, products = len(stand_ins), _STARTS, _compressed(samples, bases, _STARTS)
+    state = _state(atoms, products, n_samples=n_samples)
+    for iteration in range(_START_ITERATIONS):
+        if iteration == _TRIAL_ITERATIONS:
+            n_starts = _STARTS // 2
+            better = state.objective.view(n_classes, -1).topk(n_starts, largest=False).indices.sort().values
+            first = torch.arange(n_classes, device=better.device)[:, None] * _STARTS
+            state, products = _kept(state, (first + better).flatten()), _compressed(samples, bases, n_starts)
+        state = _iterate(state, products, sweeps=_START_SWEEPS, tolerance=0.0)
+    # of equal ends, which rounding would order, the first
+    objective, energy = state.objective.view(n_classes, n_starts), samples.square().sum((1, 2))[:, None]
+    good = objective <= objective.min(1, keepdim=True).values * (1 + 1e-4) + 1e-6 * energy
+    chosen = torch.arange(n_classes, device=good.device) * n_starts + good.int().argmax(1)
+    best: torch.Tensor = state.atoms[chosen]
+    return best
+
+
+class _StandIn(NamedTuple):
+    """A class as its starts see it."""
+
+    samples: torch.Tensor  # (sample, direction), A V or a draw of its rows
+    basis: torch.Tensor  # (unit, direction), V
+    atoms: torch.Tensor  # (start, atom, unit), where they begin
+
+
+def _stand_in(acts: torch.Tensor, *, n_atoms: int, seed: int) -> _StandIn:
     generator = torch.Generator().manual_seed(seed)
     n_units = acts.shape[1]
     basis = torch.randn(n_units, n_atoms + 8, generator=generator)[:, :n_units].to(acts)
@@ -146,23 +193,25 @@ def _best_start(acts: torch.Tensor, *, n_atoms: int, seed: int) -> torch.Tensor:
     level = (projected.mean(dim=0) @ basis.T).clamp_min(0)  # the mean activation of each unit
     random = torch.rand(_STARTS - 1, n_atoms, n_units, generator=generator).to(acts) * level
     atoms = torch.cat([_leading_atoms(projected, basis, n_atoms=n_atoms)[None], random])
-    samples = _drawn(projected, _START_SAMPLES * n_atoms, generator=generator)
-    transposed, lifted = samples.T.contiguous(), basis.T.contiguous()
-    products = _Products(
-        samples.square().sum(),
-        lambda atoms: (atoms @ basis) @ transposed,
-        lambda codes: (codes @ codes.mT, (codes @ samples) @ lifted),
+    return _StandIn(_drawn(projected, _START_SAMPLES * n_atoms, generator=generator), basis, atoms)
+
+
+def _compressed(samples: torch.Tensor, bases: torch.Tensor, n_starts: int) -> _Products:
+    """Of all starts of some classes, start after start of a class."""
+    transposed, lifted = samples.mT.contiguous(), bases.mT.contiguous()
+
+    def product(rows: torch.Tensor, of_class: torch.Tensor) -> torch.Tensor:
+        if len(of_class) == 1:  # a batch of one is slower
+            return rows @ of_class[0]
+        joined = rows.reshape(len(of_class), -1, rows.shape[2]) @ of_class
+        return joined.reshape(*rows.shape[:2], -1)
+
+    return _Products(
+        samples.square().sum((1, 2)).repeat_interleave(n_starts),
+        lambda atoms: product(product(atoms, bases), transposed),
+        lambda codes: (codes @ codes.mT, product(product(codes, samples), lifted)),
         None,
     )
-    state = _state(atoms, products, n_samples=len(samples))
-    for iteration in range(_START_ITERATIONS):
-        if iteration == _TRIAL_ITERATIONS:
-            state = _kept(state, state.objective.topk(_STARTS // 2, largest=False).indices.sort().values)
-        state = _iterate(state, products, sweeps=_START_SWEEPS, tolerance=0.0)
-    # of equal ends, which rounding would order, the first
-    good = state.objective <= state.objective.min() * (1 + 1e-4) + 1e-6 * products.energy
-    best: torch.Tensor = state.atoms[int(good.nonzero()[0])]
-    return best
 
 
 def _leading_atoms(projected: torch.Tensor, basis: torch.Tensor, *, n_atoms: int) -> torch.Tensor:
@@ -186,7 +235,7 @@ def _drawn(rows: torch.Tensor, n: int, *, generator: torch.Generator) -> torch.T
     ends = rows.square().sum(dim=1).cpu().double().cumsum(dim=0)
     at = torch.rand(n, generator=generator, dtype=ends.dtype) * ends[-1]
     drawn = torch.searchsorted(ends, at, right=True).clamp_max(len(rows) - 1)
-    directions: torch.Tensor = torch.nn.functional.normalize(rows[drawn.to(rows.device)], dim=1)
+    directions: torch.Tensor = normalize(rows[drawn.to(rows.device)], dim=1)
     return directions * float((ends[-1] / n).sqrt())
 
 
@@ -267,7 +316,7 @@ def _finished(acts: torch.Tensor, codes: torch.Tensor, atoms: torch.Tensor) -> t
     norms = torch.linalg.vector_norm(acts)
     error = _residual(acts, codes, atoms) / torch.where(norms > 0, norms, 1)
     used = (codes > 0).any(dim=1, keepdim=True)
-    return torch.where(used, torch.nn.functional.normalize(atoms, dim=1), 0), error
+    return torch.where(used, normalize(atoms, dim=1), 0), error
 
 
 def _residual(acts: torch.Tensor, codes: torch.Tensor, atoms: torch.Tensor) -> torch.Tensor:

@@ -167,6 +167,17 @@ def normalised(
     return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
+def probe_digest(study: Study) -> str:
+    """Digest of the probe images' pixels; computed once a process, not once an epoch."""
+    return _probe_digest(study.data.source, study.data.split, study.seed)
+
+
+@cache
+def _probe_digest(source: str, sizes: Split, seed: int) -> str:
+    data = _load(source, sizes, seed)
+    return image_digest(data, data.probe)
+
+
 def image_digest(data: Data, indices: Int[np.ndarray, "image"]) -> str:
     """Digest of the images' pixels, in order."""
     digest = hashlib.sha256()

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
+import torch
 import zarr
 from jaxtyping import Float
 
@@ -15,6 +16,7 @@ from featcx_core.features.nnls import Encoder
 from featcx_core.features.quality import code_statistics, dictionary_quality_streamed, hoyer
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.images import load_data, refuse_too_many_atoms
+from featcx_core.sources.models import sums_device
 from featcx_core.store import Store, epoch_key
 from featcx_core.tables import KINDS
 
@@ -55,7 +57,7 @@ def read_dictionary(store: Store, *, epoch: int) -> Dictionary:
     return Dictionary(method=str(group.attrs["method"]), **arrays)
 
 
-def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
+def make_codes(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFrame:
     """Encode the probe images in an epoch's dictionary, commit the codes and write `concepts` and `dictionaries`.
 
     Beside the concepts' codes: those of random non-negative directions (same encoder) and the class logits. Returns
@@ -68,8 +70,10 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
     directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
     fingerprint = fingerprints(store).of("codes", epoch)
     n_fit = int(cast(int, acts.attrs["n_fit"]))
-    penalties, kkt = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0
-    encode, encode_random = Encoder(dictionary.atoms, **penalties), Encoder(directions, **penalties)
+    penalties, kkt, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0, sums_device(device)
+    encode, encode_random = (
+        Encoder(torch.from_numpy(atoms).to(where), **penalties) for atoms in (dictionary.atoms, directions)
+    )
     with store.writing(store.codes(epoch), fingerprint=fingerprint) as draft:
         group = zarr.create_group(store=str(draft), attributes={"n_fit": n_fit})
         widths = {"concept": len(dictionary.atoms), "random_direction": len(directions), "class_logit": len(bias)}
@@ -80,10 +84,11 @@ def make_codes(store: Store, *, epoch: int) -> pd.DataFrame:
         for start in range(0, acts.shape[0], _IMAGES_AT_ONCE):
             chunk = np.asarray(acts[start : start + _IMAGES_AT_ONCE], dtype=np.float32)
             rows = slice(start, start + len(chunk))
-            concepts = encode(chunk)
+            x = torch.from_numpy(chunk).to(where)
+            concepts = encode(x)
             kkt = max(kkt, float(concepts.kkt_residual.max()))
-            stored["concept"][rows] = concepts.codes
-            stored["random_direction"][rows] = encode_random(chunk).codes
+            stored["concept"][rows] = concepts.codes.cpu().numpy()
+            stored["random_direction"][rows] = encode_random(x).codes.cpu().numpy()
             stored["class_logit"][rows] = chunk @ weight + bias
     _write_concepts(store, epoch, dictionary, fingerprint=fingerprint)
     return _write_quality(store, epoch, dictionary, kkt=kkt, fingerprint=fingerprint)

@@ -1,66 +1,113 @@
 """An epoch's V-information, complexity and importance."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from featcx_core.features.activations import open_activations
 from featcx_core.features.moments import Moments
 from featcx_core.measures.complexity import complexity, complexity_standard_error
 from featcx_core.measures.importance import importance
 from featcx_core.measures.v_information import as_printed, v_information_streamed
+from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import fingerprints, read_head
+from featcx_core.sources.models import sums_device
 from featcx_core.steps.features import CodeReader, read_dictionary
 from featcx_core.store import Store, epoch_key
 from featcx_core.tables import KINDS
 
 
-def make_v_information(store: Store, *, epoch: int, layer: str) -> pd.DataFrame:
-    """V-information from a layer to every code of the same epoch, controls included; writes its rows."""
-    fingerprint = fingerprints(store).of("v_information", epoch, layer)
-    frame = _v_information(store, epoch, layer, dictionary_epoch=epoch, kinds=KINDS)
-    store.write_table("v_information", f"{epoch_key(epoch)}-{layer}", frame, fingerprint=fingerprint)
-    return frame
+def make_v_information(
+    store: Store,
+    *,
+    epoch: int,
+    layers: Sequence[str],
+    dictionary_epochs: Sequence[int],
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """V-information from layers of an epoch to the codes of some dictionaries; writes and returns the rows.
+
+    The epoch's own dictionary comes with all controls, that of the reference epoch with shuffled codes. Dictionaries
+    that are asked for together share each layer's sums and factorisation. Raises ValueError where activations or
+    codes are missing.
+    """
+    dictionaries = [_Read.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
+    frames = []
+    for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
+        for read, frame in zip(dictionaries, _v_information(store, epoch, layer, dictionaries, device), strict=True):
+            asset, prefix = ("v_information", "") if read.epoch == epoch else ("reference_v_information", "reference-")
+            fingerprint = fingerprints(store).of(asset, epoch, layer)
+            store.write_table("v_information", f"{prefix}{epoch_key(epoch)}-{layer}", frame, fingerprint=fingerprint)
+            frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
 
 
-def make_reference_v_information(store: Store, *, epoch: int, layer: str) -> pd.DataFrame:
-    """V-information from a layer to the concepts of the reference epoch; writes its rows."""
-    reference = store.study.reference_epoch
-    fingerprint = fingerprints(store).of("reference_v_information", epoch, layer)
-    frame = _v_information(store, epoch, layer, dictionary_epoch=reference, kinds=("concept", "shuffled"))
-    store.write_table("v_information", f"reference-{epoch_key(epoch)}-{layer}", frame, fingerprint=fingerprint)
-    return frame
+class _Read(NamedTuple):
+    """A dictionary's codes."""
+
+    epoch: int
+    codes: CodeReader
+    dead: np.ndarray  # (column,) too rarely active to be measured
+
+    @classmethod
+    def open(cls, store: Store, epoch: int, dictionary_epoch: int) -> "_Read":
+        kinds = KINDS if dictionary_epoch == epoch else ("concept", "shuffled")
+        codes = CodeReader.open(store, epoch=dictionary_epoch, kinds=kinds)
+        return cls(dictionary_epoch, codes, ~codes.alive())
 
 
 def _v_information(
-    store: Store, epoch: int, layer: str, *, dictionary_epoch: int, kinds: tuple[str, ...]
-) -> pd.DataFrame:
-    probe = store.study.probe
+    store: Store, epoch: int, layer: str, dictionaries: list[_Read], device: str
+) -> Iterator[pd.DataFrame]:
+    """A frame for each dictionary; their codes stand side by side."""
+    probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
     acts = open_activations(store, epoch=epoch, layer=layer)
-    codes = CodeReader.open(store, epoch=dictionary_epoch, kinds=kinds)
 
-    def chunks(half: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        return ((np.asarray(acts[a:b], dtype=np.float32), codes.rows(a, b)) for a, b in codes.chunks(half))
+    def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for a, b in first.chunks(half):
+            codes = np.concatenate([read.codes.rows(a, b) for read in dictionaries], axis=1)
+            x = np.asarray(acts[a:b], dtype=np.float32)
+            yield torch.from_numpy(x).to(where), torch.from_numpy(codes).to(where)
+
+    starts = np.cumsum([0, *(len(read.dead) for read in dictionaries)])
+    widths = [read.codes.widths["concept"] for read in dictionaries]
+    concepts = np.concatenate([start + np.arange(width) for start, width in zip(starts, widths, strict=False)])
+    chosen = torch.from_numpy(concepts).to(where)
+    score: Moments | None = None
+
+    def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
+        nonlocal score
+        for x, z in chunks("score"):
+            if score is None:
+                score = Moments.of(x, z[:, chosen])
+            else:
+                score.add(x, z[:, chosen])
+            yield x, z
 
     fit = Moments.over(chunks("fit"))
-    result = v_information_streamed(fit, chunks("score"), penalties=probe.penalties, groups=probe.groups)
-    n_concepts = codes.widths["concept"]
-    everything = fit.only(slice(n_concepts)).merge(Moments.over((x, z[:, :n_concepts]) for x, z in chunks("score")))
-    printed = np.full(len(codes.columns), np.nan)
-    printed[:n_concepts] = as_printed(everything)
-    dead = ~codes.alive()
-    frame = codes.columns.assign(
-        epoch=epoch,
-        layer=layer,
-        dictionary_epoch=dictionary_epoch,
-        v_information=np.where(dead, np.nan, result.v_information),
-        standard_error=np.where(dead, np.nan, result.standard_error),
-        penalty=np.where(dead, np.nan, result.penalty),
-        v_information_as_printed=np.where(dead, np.nan, printed),
-    )
-    frame["jackknife"] = [None if d else row for d, row in zip(dead, result.jackknife.astype(np.float32), strict=True)]
-    return frame
+    result = v_information_streamed(fit, scored(), penalties=probe.penalties, groups=probe.groups)
+    assert score is not None
+    printed = np.full(starts[-1], np.nan)
+    printed[concepts] = as_printed(fit.only(chosen).merge(score)).cpu()
+    value, error, penalty, jackknife = (np.asarray(part.cpu()) for part in result)
+    for read, start, stop in zip(dictionaries, starts[:-1], starts[1:], strict=True):
+        own, dead = slice(start, stop), read.dead
+        frame = read.codes.columns.assign(
+            epoch=epoch,
+            layer=layer,
+            dictionary_epoch=read.epoch,
+            v_information=np.where(dead, np.nan, value[own]),
+            standard_error=np.where(dead, np.nan, error[own]),
+            penalty=np.where(dead, np.nan, penalty[own]),
+            v_information_as_printed=np.where(dead, np.nan, printed[own]),
+        )
+        rows = zip(dead, jackknife[own].astype(np.float32), strict=True)
+        frame["jackknife"] = [None if is_dead else row for is_dead, row in rows]
+        yield frame
 
 
 def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:

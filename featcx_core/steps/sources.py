@@ -26,7 +26,7 @@ def _measured(store: Store, epoch: int, device: str) -> dict[str, float | None]:
     from featcx_core.sources.training import evaluate
 
     data = load_data(store.study)
-    model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape)
+    model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape, is_filled=True)
     load_checkpoint(path := store.checkpoint(epoch), model)
     model.to(torch_device(device))
     found: dict[str, float | None] = {"learning_rate": None}

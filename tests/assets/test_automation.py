@@ -97,10 +97,10 @@ def test_what_fails_is_tried_once_and_holds_nothing_up(small: Store, monkeypatch
         small.table("concepts", f"{epoch:06d}").unlink()
     make_codes = features.make_codes
 
-    def refuse(store: Store, *, epoch: int) -> object:
+    def refuse(store: Store, *, epoch: int, device: str) -> object:
         if epoch == 1:
             raise ValueError("no codes today")
-        return make_codes(store, epoch=epoch)
+        return make_codes(store, epoch=epoch, device=device)
 
     monkeypatch.setattr(features, "make_codes", refuse)
     with instance(small.home) as dagster:

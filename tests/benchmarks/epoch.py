@@ -39,9 +39,11 @@ def measure(device: str) -> list[Row]:
         "activations": timed(lambda: record_activations(store, epoch=0, device=device)),
         "positions": timed(lambda: record_dictionary_activations(store, epoch=0, device=device)),
         "dictionary": timed(lambda: features.make_dictionary(store, epoch=0, device=device)),
-        "codes": timed(lambda: features.make_codes(store, epoch=0)),
+        "codes": timed(lambda: features.make_codes(store, epoch=0, device=device)),
         "V-information": timed(
-            lambda: [measures.make_v_information(store, epoch=0, layer=name) for name in store.anatomy.names]
+            lambda: measures.make_v_information(
+                store, epoch=0, layers=store.anatomy.names, dictionary_epochs=[0], device=device
+            )
         ),
         "complexity": timed(lambda: measures.make_complexity(store, epoch=0)),
         "importance": timed(lambda: measures.make_importance(store, epoch=0)),

@@ -17,7 +17,7 @@ AIM = 0.93
 
 def measure(device: str) -> list[Row]:
     """ResNet-18 at 64 px, and the built-in network at 28 px."""
-    wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=1536)
+    wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=3072)
     small = study_on_noise(source="builtin:small_resnet", side=28, channels=1, classes=10, train=100, probe=4096)
     return [_row(wide, "ResNet-18, 64 px", device), _row(small, "built-in network, 28 px", device)]
 
@@ -36,7 +36,7 @@ def _row(store: Store, what: str, device: str) -> Row:
         shutil.rmtree(store.root / "activations", ignore_errors=True)
         record_activations(store, epoch=0, device=device)  # weights are read, arrays are written and committed
 
-    measured = pairs(extraction, bare, repeats=7)
+    measured = pairs(extraction, bare, repeats=5)
     ours, peer = (len(probe) / seconds for seconds in measured.seconds)
     return Row(
         "a",

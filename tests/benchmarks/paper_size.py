@@ -16,6 +16,8 @@ EPOCHS, LAYERS, CONCEPTS, PROBE, CLASSES, ATOMS = 90, 17, 10_000, 20_000, 1_000,
 UNITS = (64, *[256] * 3, *[512] * 4, *[1024] * 6, *[2048] * 3)
 """Stem and the 16 blocks of ResNet-50; the last, pooled, is what the head reads."""
 PER_CLASS, POSITIONS = 500, 49
+COLUMNS = 4 * CONCEPTS + UNITS[-1] + CLASSES
+"""Codes of the epoch's own and the reference concepts, shuffled too, and the other controls."""
 FORWARD = 2 * 4.09e9
 """Operations of ResNet-50 on an image of 224 px (torchvision's count of 4.09 G multiply-adds)."""
 
@@ -53,7 +55,7 @@ def measure(device: str) -> list[Row]:
     here, there = (sum(getattr(step, place) for step in steps) * EPOCHS / 3600 for place in ("here", "there"))
     slowest, slowest_there = (max(steps, key=lambda s: getattr(s, place)).name for place in ("here", "there"))
     disk = EPOCHS * (PROBE * sum(UNITS) * 4 + PROBE * CONCEPTS * 4 + CONCEPTS * UNITS[-1] * 4)
-    kept = (2 * UNITS[-1] * CONCEPTS + 2 * UNITS[-1] ** 2 + 3 * CONCEPTS**2) * 8
+    kept = max(3 * CONCEPTS**2, 4 * UNITS[-1] * COLUMNS + 2 * UNITS[-1] ** 2) * 8
     streamed = PER_CLASS * POSITIONS * UNITS[-1] * 4
     total = Row(
         "j",
@@ -61,7 +63,7 @@ def measure(device: str) -> list[Row]:
         f"{here:,.0f} h",
         f"{there:,.1f} h (one H100)",
         note=f"binds here: {slowest}; on an H100: {slowest_there}. Disk {disk / 1e9:,.0f} GB before compression; "
-        f"memory {(kept + streamed) / 1e9:.1f} GB (Gram matrices of the codes, sums of a layer, a class's positions)",
+        f"memory {(kept + streamed) / 1e9:.1f} GB (the larger of the codes' Gram matrices and a layer's sums; a class's positions)",
     )
     return [*rows, total]
 
@@ -99,15 +101,16 @@ def _information(device: str) -> list[Step]:
     rate, counted, solved = product_rate(dtype, device), 0.0, 0.0
     times: dict[int, float] = {}
     for u in UNITS:
-        counted += 2 * (PROBE / 2 * u * (u + CONCEPTS) + PROBE / 2 * u * CONCEPTS + 2 * u * u * CONCEPTS)
+        # X'X of both halves; X'Z of the fit half, predictions of the score half; X'Z of the score half; projections
+        counted += 2 * (PROBE * u * u + PROBE * u * COLUMNS + PROBE / 2 * u * 2 * CONCEPTS + 2 * u * u * COLUMNS)
         if u not in times:
             a = torch.rand(u, 2 * u, dtype=dtype, device=device)
             square = a @ a.T
             times[u] = best(lambda square=square: torch.linalg.eigh(square), repeats=2)
         solved += times[u]
     operations = sum(9 * u**3 for u in UNITS)
-    twice = 2  # each epoch's own concepts, and those of the reference epoch
-    products = Step("V-information, products", twice * counted / rate, twice * counted / (H100().fp64 / 2))
+    twice = 2  # of the fit half, and of all images for the values as printed
+    products = Step("V-information, products", counted / rate, counted / (H100().fp64 / 2))
     return [
         products,
         Step("V-information, eigendecompositions", twice * solved, twice * operations / (H100().fp64 / 20)),

@@ -13,7 +13,6 @@ from featcx_core.steps.features import make_codes, make_dictionary
 from featcx_core.steps.measures import (
     make_complexity,
     make_importance,
-    make_reference_v_information,
     make_v_information,
 )
 from featcx_core.steps.report import make_figures, make_report
@@ -34,13 +33,11 @@ def measured_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) 
         record_dictionary_activations(store, epoch=epoch, device="cpu")
         make_dictionary(store, epoch=epoch, device="cpu")
         make_codes(store, epoch=epoch)
-        for layer in store.anatomy.names:
-            make_v_information(store, epoch=epoch, layer=layer)
+        make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=[epoch])
         make_complexity(store, epoch=epoch)
         make_importance(store, epoch=epoch)
     for epoch in EPOCHS[:-1]:
-        for layer in store.anatomy.names:
-            make_reference_v_information(store, epoch=epoch, layer=layer)
+        make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=[EPOCHS[-1]])
     return home
 
 

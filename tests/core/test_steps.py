@@ -16,7 +16,6 @@ from featcx_core.steps.features import CodeReader, make_codes, make_dictionary, 
 from featcx_core.steps.measures import (
     make_complexity,
     make_importance,
-    make_reference_v_information,
     make_v_information,
 )
 from featcx_core.steps.sources import make_checkpoint
@@ -265,10 +264,9 @@ def test_steps_in_the_wrong_order_say_what_is_missing(trained: Store):
         (lambda: make_codes(trained, epoch=1), "epoch 1: no dictionary yet at .*; materialise dictionary first"),
         (lambda: read_dictionary(trained, epoch=1), "epoch 1: no dictionary yet"),
         (
-            lambda: make_v_information(trained, epoch=1, layer="stem"),
-            "epoch 1, layer stem: no activations at .*; record",
+            lambda: make_v_information(trained, epoch=1, layers=["stem"], dictionary_epochs=[1]),
+            "epoch 1: no codes yet at .*; materialise codes first",
         ),
-        (lambda: make_reference_v_information(trained, epoch=1, layer="stem"), "epoch 1, layer stem: no activations"),
         (
             lambda: make_complexity(trained, epoch=1),
             "v_information 000001-stem is not made yet: .*; materialise it first",
