@@ -36,7 +36,8 @@ def _record_positions(task: Task) -> None:
 def _fit(task: Task) -> None:
     from featcx_core.steps.features import make_dictionary
 
-    make_dictionary(task.store, epoch=task.epoch, device=task.workbench.device)
+    workbench = task.workbench
+    make_dictionary(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size)
 
 
 def _encode(task: Task) -> None:

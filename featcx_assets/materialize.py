@@ -124,6 +124,7 @@ def _make_epochs(
             known = set(state.partitions(step.asset))
             stale = [p for p in asked if p in known and not state.is_current(p)]
             try:
+                refuse_lacking(state, stale)
                 if stale:
                     step.make(Task(store, epoch, [p.layer for p in stale], workbench, selected))
                 else:
@@ -138,6 +139,17 @@ def _make_epochs(
             if partition in stale:  # logged as it is committed, so that a crash keeps it
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
             _keep_for_the_end(context, key, metadata)
+
+
+def refuse_lacking(state: State, stale: list[Partition]) -> None:
+    """Raises ValueError where something would be read that is missing or was made from something else by now."""
+    for partition in stale:
+        for need in state.lacking(partition):
+            where = f", layer {need.layer}" if need.layer else ""
+            raise ValueError(
+                f"epoch {partition.epoch}: {need.asset} of epoch {need.epoch}{where} is not there or not current; "
+                f"materialise {need.asset} first"
+            )
 
 
 def _keep_for_the_end(context: dg.AssetExecutionContext, key: str, metadata: Metadata) -> None:

@@ -15,38 +15,31 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
     return [stepwise(study, anatomy, step) for step in _STEPS]
 
 
-def _own(task: Task) -> None:
-    """With the reference concepts where they are asked for as well: both share the layer's sums."""
-    state = State(task.store)
-    if "reference_v_information" not in task.selected:
-        together = set[str]()
-    else:
-        ready = [p for p in state.stale("reference_v_information") if p.epoch == task.epoch and state.is_ready(p)]
-        together = {p.layer for p in ready} & set(task.layers)
-    _inform(task, [layer for layer in task.layers if layer in together], [task.epoch, _reference_epoch(task)])
-    _inform(task, [layer for layer in task.layers if layer not in together], [task.epoch])
+def _inform(task: Task, asset: str) -> None:
+    """An asset's layers, and those of the other one where the run asks for it too: both share a layer's sums.
 
-
-def _reference(task: Task) -> None:
-    _inform(task, task.layers, [_reference_epoch(task)])
-
-
-def _reference_epoch(task: Task) -> int:
-    return task.store.study.reference_epoch
-
-
-def _inform(task: Task, layers: list[str], dictionary_epochs: list[int]) -> None:
+    Dagster decides which of them comes first.
+    """
     from featcx_core.steps.measures import make_v_information
 
-    if layers:
-        make_v_information(
-            task.store,
-            epoch=task.epoch,
-            layers=layers,
-            dictionary_epochs=dictionary_epochs,
-            device=task.workbench.device,
-            progress=bar,
-        )
+    state, store = State(task.store), task.store
+    dictionaries = {"v_information": task.epoch, "reference_v_information": store.study.reference_epoch}
+    other = next(name for name in dictionaries if name != asset)
+    together = {
+        p.layer
+        for p in (Partition(other, task.epoch, layer) for layer in task.layers)
+        if other in task.selected and state.is_wanting(p)
+    }
+    for assets, shares in (((asset, other), True), ((asset,), False)):
+        if layers := [layer for layer in task.layers if (layer in together) is shares]:
+            make_v_information(
+                store,
+                epoch=task.epoch,
+                layers=layers,
+                dictionary_epochs=[dictionaries[name] for name in assets],
+                device=task.workbench.device,
+                progress=bar,
+            )
 
 
 def _complexity(task: Task) -> None:
@@ -80,7 +73,7 @@ _STEPS = (
         description="Linearly decodable share of each code's variance. One row per (epoch, layer, kind, concept) of "
         "the epoch's own dictionary, controls included.",
         tables=("v_information",),
-        make=_own,
+        make=lambda task: _inform(task, "v_information"),
         describe=_show_information,
     ),
     Step(
@@ -90,7 +83,7 @@ _STEPS = (
         description="The same for the concepts of the reference epoch. One row per (epoch, layer, kind, concept); "
         "the reference epoch itself is not repeated.",
         tables=("v_information",),
-        make=_reference,
+        make=lambda task: _inform(task, "reference_v_information"),
         describe=_show_information,
     ),
     Step(

@@ -5,7 +5,7 @@ an array, and imports no torch.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 from featcx_core.fingerprints import Fingerprints, combine
@@ -90,6 +90,7 @@ class State:
         self.anatomy = store.anatomy
         self.survey: Survey = survey(store)
         self.prints = Fingerprints(store.study, self.anatomy, self.survey.digests)
+        self.is_current = cache(self._is_current)
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -115,7 +116,7 @@ class State:
         # At the reference epoch itself the own concepts are the reference concepts.
         return self.study.reference_epoch in self.survey.digests and epoch != self.study.reference_epoch
 
-    def is_current(self, partition: Partition) -> bool:
+    def _is_current(self, partition: Partition) -> bool:
         """Whether the committed artefact was made from what the study expects today."""
         asset, epoch, layer = partition
         if asset == "training":
@@ -183,6 +184,11 @@ class State:
         assets = (asset for asset in ASSETS if asset not in ONCE)
         return frozenset(p for asset in assets for p in self.partitions(asset) if self.is_current(p))
 
+    def is_wanting(self, partition: Partition) -> bool:
+        """Whether a partition is stale and everything that it is made from is there."""
+        exists = partition in self.partitions(partition.asset)
+        return exists and not self.is_current(partition) and self.is_ready(partition)
+
     def stale(self, asset: str) -> list[Partition]:
         """Partitions to be made."""
         if asset in ONCE:
@@ -191,11 +197,18 @@ class State:
 
     def is_ready(self, partition: Partition) -> bool:
         """Whether everything that a partition is made from is there."""
-        asset, epoch, layer = partition
+        asset, epoch, _ = partition
         if asset in ONCE:
             if asset == "decode_time":
                 return Partition("v_information", self.study.reference_epoch, self.anatomy.penultimate) in self.current
             return asset == "training" or any(self._has_any(need) for need in NEEDS[asset])
+        if asset in ("activations", "dictionary_activations"):
+            return self._is_there(Partition("checkpoint", epoch))
+        return not self.lacking(partition)
+
+    def lacking(self, partition: Partition) -> list[Partition]:
+        """The stored arrays and tables that an epoch's partition is read from and that are not current."""
+        asset, epoch, layer = partition
         here: list[Partition] = []
         match asset:
             case "codes":
@@ -208,9 +221,10 @@ class State:
                 here = [Partition("v_information", epoch, name) for name in self.anatomy.in_complexity]
             case "dictionary" | "importance":
                 here = [Partition(need, epoch) for need in NEEDS[asset]]
-            case "activations" | "dictionary_activations":
-                here = [Partition("checkpoint", epoch)]
-        return all(p in self.current for p in here)
+        return [p for p in here if not self._is_there(p)]
+
+    def _is_there(self, partition: Partition) -> bool:
+        return partition.epoch in self.survey.digests and self.is_current(partition)
 
     def _has_any(self, asset: str) -> bool:
         if asset in ONCE:

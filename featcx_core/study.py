@@ -191,6 +191,8 @@ class Study(_Part):
         reference = self.probe.reference_epoch
         if isinstance(reference, int) and reference > self.training.epochs:
             raise ValueError(f"probe.reference_epoch = {reference} is beyond training.epochs = {self.training.epochs}")
+        if self.dictionary.scope == "all" and self.dictionary.atoms_per_class < 2:
+            raise ValueError('dictionary.scope = "all" needs dictionary.atoms_per_class of at least 2, got 1')
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:
             raise ValueError(f"probe.groups = {groups} needs as many score images, got data.split.score = {score}")

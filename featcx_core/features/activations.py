@@ -47,9 +47,10 @@ def record_activations(
     missing = _missing(store, epoch, layers)
     if not missing:
         return []
+    # The targets' fingerprints come first: of a checkpoint that is replaced meanwhile, what is made is stale.
+    targets = list(_targets(store, epoch, missing, load_data(store.study)))
     network = Network.load(store, epoch=epoch, device=device)
     probe, dtype = network.data.probe, store.study.activations.dtype
-    targets = list(_targets(store, epoch, missing, network.data))
     logger.info("forward pass: epoch %d, %d probe images, %d layers", epoch, len(probe), len(missing))
     with ExitStack() as stack:
         drafts = [stack.enter_context(store.writing(t.folder, fingerprint=t.fingerprint)) for t in targets]

@@ -138,8 +138,8 @@ def nmf(
 def _best_starts(acts: list[torch.Tensor], *, n_atoms: int, seed: int) -> torch.Tensor:
     """Per class, atoms of the start with the lowest objective on A ≈ A V V', where products cost few columns.
 
-    Small classes run many at a time, padded to the next power of two, so that what is added up in one product, and
-    with it the rounding, is a class's own affair.
+    Small classes run many at a time, padded to the next power of two, so that the length of what is added up does not
+    depend on the classes beside it.
     """
     limit = _STARTS_TOGETHER if acts[0].device.type == "cpu" else 256 * _STARTS_TOGETHER
     sizes = [1 << (min(len(a), _START_SAMPLES * n_atoms) - 1).bit_length() for a in acts]

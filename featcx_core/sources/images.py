@@ -10,7 +10,7 @@ import hashlib
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int, Int64, UInt8
 
+from featcx_core.fingerprints import content_digest
 from featcx_core.study import Split, Study, StudyError
 
 SOURCES = ("packaged:mnist5k", "npz:PATH")
@@ -61,11 +62,12 @@ def load_data(study: Study) -> Data:
     Raises StudyError for an unknown source, a file that cannot be read, a split larger than the data, fewer than two
     classes, or a class without a training image.
     """
-    return _load(study.data.source, study.data.split, study.seed)
+    return _load(study.data.source, study.data.split, study.seed, content_digest(study.data.source))
 
 
-@cache
-def _load(source: str, sizes: Split, seed: int) -> Data:
+@lru_cache(maxsize=4)
+def _load(source: str, sizes: Split, seed: int, content: str) -> Data:
+    """Loaded once as long as the file holds the same, `content`."""
     kind, _, rest = source.partition(":")
     if source == "packaged:mnist5k":
         images, labels, names = _mnist5k()
@@ -164,17 +166,17 @@ def normalised(
 ) -> Float[torch.Tensor, "batch channel height width"]:
     """(pixels / 255 - mean) / std, channels last."""
     mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
-    return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+    return pixels.to(torch.float32, memory_format=torch.channels_last).sub_(mean).div_(std)
 
 
 def probe_digest(study: Study) -> str:
     """Digest of the probe images' pixels; computed once a process, not once an epoch."""
-    return _probe_digest(study.data.source, study.data.split, study.seed)
+    return _probe_digest(study.data.source, study.data.split, study.seed, content_digest(study.data.source))
 
 
-@cache
-def _probe_digest(source: str, sizes: Split, seed: int) -> str:
-    data = _load(source, sizes, seed)
+@lru_cache(maxsize=4)
+def _probe_digest(source: str, sizes: Split, seed: int, content: str) -> str:
+    data = _load(source, sizes, seed, content)
     return image_digest(data, data.probe)
 
 

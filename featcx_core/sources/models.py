@@ -71,15 +71,30 @@ def build_model(
     return model
 
 
+_DRAWS = {
+    torch.Tensor.normal_,
+    torch.Tensor.uniform_,
+    nn.init.normal_,
+    nn.init.uniform_,
+    nn.init.trunc_normal_,
+    nn.init.kaiming_normal_,
+    nn.init.kaiming_uniform_,
+    nn.init.xavier_normal_,
+    nn.init.xavier_uniform_,
+}
+
+
 class _Undrawn(TorchFunctionMode):
-    """Leaves tensors as they were allocated where a module would fill them with random numbers."""
+    """Zeros where a module would fill a tensor with random numbers."""
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if function in (torch.Tensor.normal_, torch.Tensor.uniform_):
-            return args[0]
-        return function(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if function in _DRAWS:
+            with torch.no_grad():
+                return (args[0] if args else kwargs["tensor"]).zero_()
+        return function(*args, **kwargs)
 
 
 def _factory(source: str, *, n_classes: int, channels: int) -> tuple[Callable[..., Any], dict[str, Any]]:

@@ -24,36 +24,39 @@ Stored: TypeAlias = "zarr.Array[Any]"
 
 N_RANDOM_DIRECTIONS = 100
 _IMAGES_AT_ONCE = 512
+_ARRAYS = ("atoms", "class_of", "relative_error", "n_iterations", "dead")  # of a dictionary
 _STORED_AS = {"shuffled": "concept"}
 
 
-def make_dictionary(store: Store, *, epoch: int, device: str = "auto") -> Dictionary:
+def make_dictionary(store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256) -> Dictionary:
     """Fit an epoch's dictionary on the positions of its dictionary images and commit it.
 
     Raises StudyError where a class has fewer images than atoms, or the layer fewer units.
     """
-    study, data = store.study, load_data(store.study)
+    study, data, fingerprint = store.study, load_data(store.study), fingerprints(store).of("dictionary", epoch)
     refuse_too_many_atoms(study, data, units=store.anatomy.n_units)
     n_classes = len(data.class_names)
     classes = range(n_classes) if study.dictionary.scope == "class" else [-1]
+    where, samples = sums_device(device), class_positions(store, epoch=epoch, device=device, batch_size=batch_size)
     dictionary = fit_class_dictionaries(
-        class_positions(store, epoch=epoch, device=device),
+        (torch.from_numpy(rows).to(where) for rows in samples),
         n_atoms=study.dictionary.atoms_per_class,
         classes=list(classes),
         seed=study.seed,
     )
-    fingerprint = fingerprints(store).of("dictionary", epoch)
+    arrays = {name: torch.as_tensor(getattr(dictionary, name)).cpu().numpy() for name in _ARRAYS}
+    dictionary = Dictionary(method=dictionary.method, **arrays)
     with store.writing(store.dictionary(epoch), fingerprint=fingerprint) as draft:
         group = zarr.create_group(store=str(draft), attributes={"method": dictionary.method})
-        for name in ("atoms", "class_of", "relative_error", "n_iterations", "dead"):
-            group.create_array(name, data=np.asarray(getattr(dictionary, name)))
+        for name, array in arrays.items():
+            group.create_array(name, data=array)
     return dictionary
 
 
 def read_dictionary(store: Store, *, epoch: int) -> Dictionary:
     """An epoch's committed dictionary. Raises ValueError when there is none."""
     group = _committed(store, "dictionary", epoch)
-    arrays = {name: np.asarray(group[name]) for name in Dictionary._fields if name != "method"}
+    arrays = {name: np.asarray(group[name]) for name in _ARRAYS}
     return Dictionary(method=str(group.attrs["method"]), **arrays)
 
 
@@ -63,12 +66,11 @@ def make_codes(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFram
     Beside the concepts' codes: those of random non-negative directions (same encoder) and the class logits. Returns
     the row of `dictionaries`.
     """
-    study, anatomy = store.study, store.anatomy
+    study, anatomy, fingerprint = store.study, store.anatomy, fingerprints(store).of("codes", epoch)
     dictionary = read_dictionary(store, epoch=epoch)
     acts = open_activations(store, epoch=epoch, layer=anatomy.penultimate)
     weight, bias = read_head(store.checkpoint(epoch), anatomy)
     directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
-    fingerprint = fingerprints(store).of("codes", epoch)
     n_fit = int(cast(int, acts.attrs["n_fit"]))
     penalties, kkt, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0, sums_device(device)
     encode, encode_random = (

@@ -28,22 +28,23 @@ def make_v_information(
     dictionary_epochs: Sequence[int],
     device: str = "auto",
     progress: Progress | None = None,
-) -> pd.DataFrame:
-    """V-information from layers of an epoch to the codes of some dictionaries; writes and returns the rows.
+) -> None:
+    """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
-    The epoch's own dictionary comes with all controls, that of the reference epoch with shuffled codes. Dictionaries
-    that are asked for together share each layer's sums and factorisation. Raises ValueError where activations or
-    codes are missing.
+    Writes the rows. The own dictionary comes with all controls, the other with shuffled codes; asked for together,
+    they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing, and for
+    the dictionary of another epoch.
     """
+    known = {epoch, store.study.reference_epoch}
+    if not dictionary_epochs or len(set(dictionary_epochs) & known) < len(dictionary_epochs):
+        raise ValueError(f"wanted dictionary_epochs out of {sorted(known)}, each once, got {list(dictionary_epochs)}")
+    prints = fingerprints(store)
     dictionaries = [_Read.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
-    frames = []
     for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
         for read, frame in zip(dictionaries, _v_information(store, epoch, layer, dictionaries, device), strict=True):
             asset, prefix = ("v_information", "") if read.epoch == epoch else ("reference_v_information", "reference-")
-            fingerprint = fingerprints(store).of(asset, epoch, layer)
-            store.write_table("v_information", f"{prefix}{epoch_key(epoch)}-{layer}", frame, fingerprint=fingerprint)
-            frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+            partition, fingerprint = f"{prefix}{epoch_key(epoch)}-{layer}", prints.of(asset, epoch, layer)
+            store.write_table("v_information", partition, frame, fingerprint=fingerprint)
 
 
 class _Read(NamedTuple):
@@ -112,7 +113,7 @@ def _v_information(
 
 def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
     """K of every code of an epoch's own dictionary, with its error; writes its rows."""
-    layers = store.anatomy.in_complexity
+    layers, fingerprint = store.anatomy.in_complexity, fingerprints(store).of("complexity", epoch)
     parts = [store.read_partition("v_information", f"{epoch_key(epoch)}-{layer}") for layer in layers]
     groups = store.study.probe.groups
     frame = parts[0][["epoch", "kind", "concept"]].assign(
@@ -120,14 +121,13 @@ def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
         standard_error=complexity_standard_error(np.stack([_jackknife(part, groups) for part in parts])),
         complexity_as_printed=complexity(np.stack([part["v_information_as_printed"] for part in parts])),
     )
-    fingerprint = fingerprints(store).of("complexity", epoch)
     store.write_table("complexity", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame
 
 
 def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
     """Γ of every concept of an epoch's own dictionary; writes its rows."""
-    dictionary = read_dictionary(store, epoch=epoch)
+    dictionary, fingerprint = read_dictionary(store, epoch=epoch), fingerprints(store).of("importance", epoch)
     head, _ = read_head(store.checkpoint(epoch), store.anatomy)
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit"))
     n_concepts, total = len(dictionary.atoms), reader.n_images
@@ -147,7 +147,6 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
             "prevalence_fraction": prevalence,
         }
     )
-    fingerprint = fingerprints(store).of("importance", epoch)
     store.write_table("importance", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame
 

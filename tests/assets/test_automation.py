@@ -9,8 +9,9 @@ from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
+from featcx_core.sources.register import study_text
 from featcx_core.staleness import ASSETS, ONCE, State
-from featcx_core.steps import features
+from featcx_core.steps import features, measures
 from featcx_core.store import Store, open_store, write_bytes
 
 Tick = dg.SensorResult | dg.SkipReason
@@ -90,6 +91,41 @@ def test_nothing_is_asked_for_on_a_finished_study(home: Path):
     with instance(home) as dagster:
         assert tick(dagster, store).skip_reason.skip_message == "nothing is stale"
         assert scheduled(dagster, store) == "nothing is stale"
+
+
+def test_a_run_of_both_measures_own_and_reference_concepts_together(small: Store, monkeypatch: pytest.MonkeyPatch):
+    for path in (small.root / "tables" / "v_information").glob("*-*.parquet"):
+        path.unlink()
+    make, calls = measures.make_v_information, []
+
+    def count(store: Store, **given: object) -> object:
+        calls.append((given["epoch"], set(given["dictionary_epochs"])))
+        return make(store, **given)
+
+    monkeypatch.setattr(measures, "make_v_information", count)
+    run_study(small, only=(), epochs=(), device="cpu", say=lambda line: None)
+    assert sorted(calls) == [(0, {0, 2}), (1, {1, 2}), (2, {2})]
+    assert not stale(small)
+
+
+def test_what_was_made_from_something_else_is_not_read(small: Store):
+    dictionary = small.study.dictionary.model_copy(update={"l1": 0.002})
+    changed = Store(small.home, small.study.model_copy(update={"dictionary": dictionary}))
+    small.study_path.write_text(study_text(changed.study), encoding="utf-8")
+    job = definitions(small.home).resolve_implicit_global_asset_job_def()
+    with instance(small.home) as dagster:
+        for asset, need in (("v_information", "codes"), ("importance", "codes"), ("complexity", "v_information")):
+            key = "000001|stem" if asset == "v_information" else "000001"
+            run = job.execute_in_process(
+                instance=dagster,
+                asset_selection=[dg.AssetKey(["tiny", asset])],
+                partition_key=key,
+                raise_on_error=False,
+            )
+            (failure,) = run.filter_events(lambda event: event.is_step_failure)
+            wanted = f"epoch 1: {need} of epoch 1"
+            assert failure.step_failure_data.user_failure_data.description.startswith(wanted)
+            assert State(changed).stale(asset)
 
 
 def test_what_fails_is_tried_once_and_holds_nothing_up(small: Store, monkeypatch: pytest.MonkeyPatch):

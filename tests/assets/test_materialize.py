@@ -120,4 +120,7 @@ def test_what_has_nothing_to_be_made_from_says_so(trained_only: Store):
             )
         result = ui.materialise("codes", one="000001")
         (failed,) = result.filter_events(lambda event: event.is_step_failure)
-        assert "epoch 1: no dictionary yet" in failed.step_failure_data.user_failure_data.description
+        assert (
+            "epoch 1: dictionary of epoch 1 is not there or not current; materialise dictionary first"
+            in failed.step_failure_data.user_failure_data.description
+        )

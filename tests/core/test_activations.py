@@ -271,12 +271,13 @@ def test_dictionary_images_are_the_first_of_each_class(tiny: Study):
         assert list(rows) == of_class[:30]
 
 
-def test_dictionary_positions_from_the_store_and_from_a_stream_are_the_same(trained: Store, caplog):
+@pytest.mark.parametrize("batch_size", [7, 30, 256])  # within a class, up to its end, over all
+def test_dictionary_positions_from_the_store_and_from_a_stream_are_the_same(trained: Store, caplog, batch_size: int):
     caplog.set_level(logging.INFO, logger="featcx")
     assert dictionary_activation_bytes(trained) == 90 * 9 * 64 * 4
-    streamed = list(class_positions(trained, epoch=2, device="cpu"))
+    streamed = list(class_positions(trained, epoch=2, device="cpu", batch_size=batch_size))
     assert passes(caplog) == ["forward pass: epoch 2, 90 training images, positions of layer3.2"]
-    assert record_dictionary_activations(trained, epoch=2, device="cpu")
+    assert record_dictionary_activations(trained, epoch=2, device="cpu", batch_size=batch_size)
     assert record_dictionary_activations(trained, epoch=2, device="cpu")
     stored = list(class_positions(trained, epoch=2, device="cpu"))
     assert len(passes(caplog)) == 2

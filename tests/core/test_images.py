@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from featcx_core.sources import images as module
-from featcx_core.sources.images import batches, image_digest, load_data, stratified_split
+from featcx_core.sources.images import batches, image_digest, load_data, probe_digest, stratified_split
 from featcx_core.study import Data, Probe, Split, Study, StudyError, load_study
 
 SIZES = {"train": 8, "fit": 4, "score": 4, "test": 4}
@@ -74,6 +74,16 @@ def test_npz_with_and_without_channels(tmp_path, shape):
     np.testing.assert_allclose(data.std, pixels.std((0, 2, 3)), rtol=1e-5)
 
 
+def test_a_file_that_is_replaced_is_read_again(tmp_path):
+    images = pictures(20)
+    first = load_data(npz(tmp_path, images=images, labels=np.arange(20) % 2))
+    study = npz(tmp_path, images=255 - images, labels=np.arange(20) % 2)
+    second = load_data(study)
+    np.testing.assert_array_equal(second.images, 255 - first.images)
+    assert probe_digest(study) == image_digest(second, second.probe) != image_digest(first, first.probe)
+    assert load_data(study) is second
+
+
 def test_batches_are_normalised_in_order_whatever_their_size(tmp_path):
     data = load_data(npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2))
     rows = data.split["train"]
@@ -133,7 +143,7 @@ def test_a_split_that_does_not_fit(tmp_path):
 
 
 def test_sources_that_are_not_there(tmp_path):
-    with pytest.raises(StudyError, match=r"no file .*nowhere\.npz"):
+    with pytest.raises(StudyError, match=r"cannot read .*nowhere\.npz: No such file"):
         load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/nowhere.npz")))
     with pytest.raises(StudyError, match="did you mean packaged:mnist5k"):
         load_data(Study(name="x", data=Data(source="packaged:mnist")))

@@ -50,6 +50,25 @@ def test_initial_weights_follow_from_the_seed_alone_and_leave_global_chance_alon
     assert not torch.equal(one["fc.weight"], other["fc.weight"])
 
 
+@pytest.mark.parametrize("source", ["builtin:small_resnet", "torchvision:resnet18", "torchvision:maxvit_t"])
+def test_a_network_that_is_filled_next_is_the_same_once_it_is(source: str):
+    of = study(source, **({"input_size": (224, 224)} if "maxvit" in source else {}))
+    shape = GRAY if source.startswith("builtin") else (3, 224, 224)
+    drawn = build_model(of, n_classes=3, image_shape=shape)
+    filled = build_model(of, n_classes=3, image_shape=shape, is_filled=True)
+    weight = next(name for name, value in drawn.named_parameters() if value.ndim == 4)
+    assert drawn.get_parameter(weight).any()
+    assert not filled.get_parameter(weight).any()
+    filled.load_state_dict(drawn.state_dict())
+    for one, two in (
+        (drawn.named_parameters(), filled.named_parameters()),
+        (drawn.named_buffers(), filled.named_buffers()),
+    ):
+        for (name, value), (other, again) in zip(one, two, strict=True):
+            assert name == other
+            assert torch.equal(value, again)
+
+
 def test_a_block_is_shortcut_plus_main_branch():
     block = build_model(study(), n_classes=3, image_shape=GRAY).eval().get_submodule("layer2.0")
     maps = torch.randn(2, 16, 12, 12, generator=torch.Generator().manual_seed(0))

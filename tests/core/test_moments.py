@@ -71,7 +71,7 @@ def test_merging_halves_with_different_offsets_equals_one_pass():
 
 def test_some_concepts_only():
     x, z = data(dtype=torch.float64)
-    for a, b in zip(sums(Moments.of(x, z).only(torch.tensor([1, 2]))), sums(Moments.of(x, z[:, 1:3])), strict=True):
+    for a, b in zip(sums(Moments.of(x, z).only(torch.tensor([3, 0]))), sums(Moments.of(x, z[:, [3, 0]])), strict=True):
         torch.testing.assert_close(a, b)
 
 

@@ -1,5 +1,6 @@
 """The numbers in the tables of a finished study against independent computations on the arrays that are stored."""
 
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -257,6 +258,45 @@ def test_shuffling_permutes_the_images_of_each_half(stored: Arrays):
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
+
+
+BOTH = (1, REFERENCE)
+MEASURED = ["v_information", "standard_error", "penalty", "v_information_as_printed"]
+
+
+def information(stored: Arrays, home: Path, *dictionaries: tuple[int, ...], device: str) -> pd.DataFrame:
+    """V-information of epoch 1 at one layer, computed again in a copy of the home, a call for each tuple of epochs."""
+    store = open_store(shutil.copytree(stored.store.home, home), "tiny")
+    for epoch in BOTH:
+        make_codes(store, epoch=epoch, device=device)
+    for epochs in dictionaries:
+        make_v_information(store, epoch=1, layers=["layer1.0"], dictionary_epochs=epochs, device=device)
+    parts = [store.read_partition("v_information", f"{prefix}000001-layer1.0") for prefix in ("", "reference-")]
+    return pd.concat(parts).sort_values(["dictionary_epoch", "kind", "concept"])[MEASURED]
+
+
+def test_dictionaries_side_by_side_give_the_numbers_of_each_alone(stored: Arrays, tmp_path: Path):
+    together = information(stored, tmp_path / "together", BOTH, device="cpu")
+    alone = information(stored, tmp_path / "alone", (1,), (REFERENCE,), device="cpu")
+    assert together["v_information"].notna().sum() > 30
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def test_only_the_own_and_the_reference_dictionary_can_be_asked_for(stored: Arrays):
+    for epochs in ((), (0,), (1, 1), (1, 2, 0)):
+        with pytest.raises(ValueError, match=r"wanted dictionary_epochs out of \[1, 2\], each once, got \["):
+            make_v_information(stored.store, epoch=1, layers=["stem"], dictionary_epochs=epochs)
+
+
+@pytest.mark.gpu
+def test_codes_and_v_information_on_a_gpu_are_those_of_the_cpu(stored: Arrays, tmp_path: Path):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    on_cpu, on_gpu = (information(stored, tmp_path / device, BOTH, device=device) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(on_gpu["v_information"], on_cpu["v_information"], atol=1e-3, equal_nan=True)
+    np.testing.assert_allclose(
+        on_gpu["v_information_as_printed"], on_cpu["v_information_as_printed"], atol=1e-3, equal_nan=True
+    )
 
 
 def test_steps_in_the_wrong_order_say_what_is_missing(trained: Store):
