@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.benchmarks.table import Row
 
 SIZES = (10_000, 40_000)
-SMALL = {"widths": [8, 16, 32], "blocks": 3}
+SMALL = {"widths": [8, 16, 32], "blocks": 2}
 GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "1000000", "MALLOC_TRIM_THRESHOLD_": "1000000"}
 
 
@@ -41,7 +41,7 @@ def measure(device: str) -> list[Row]:
             "≤ 1.1",
             large / small <= 1.1,
             note=f"MB at both sizes: {steps}; {found[SIZES[0]]['idle']:.0f} MB are the libraries; built-in network at 48 px, "
-            "10 layers, 100 concepts",
+            "7 layers, 100 concepts",
         )
     ]
 
