@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.config import dagster_instance_config
+from dagster._core.instance.ref import InstanceRef
 
+from featcx_assets.event_log import SqliteEventLog
 from featcx_core.store import write_bytes
 
 SETTINGS = """\
@@ -42,8 +45,17 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def instance(home: Path) -> dg.DagsterInstance:
-    """The instance whose runs the web UI shows."""
-    return dg.DagsterInstance.from_config(str(dagster_home(home)))
+    """The instance whose runs the web UI shows; where its events lie in SQLite, as by default, written faster."""
+    folder = dagster_home(home)
+    settings, _ = dagster_instance_config(str(folder))
+    if settings.keys() & {"storage", "event_log_storage", "instance_class"}:
+        return dg.DagsterInstance.from_config(str(folder))
+    events = {
+        "module": SqliteEventLog.__module__,
+        "class": SqliteEventLog.__name__,
+        "config": {"base_dir": str(folder / "history" / "runs")},
+    }
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides={"event_log_storage": events}))
 
 
 def end_interrupted_runs(dagster: dg.DagsterInstance) -> None:

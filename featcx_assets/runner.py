@@ -45,7 +45,7 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
     Raises StudyError when another `featcx run` is at work on the study, an epoch has no checkpoint and training will
     make none, or there are more atoms than a class has images or the layer units.
     """
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # SQLite: fewer and larger writes of events
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # PostgreSQL: events of a range in few statements
     with _alone(store):
         refresh_views(store)
         state = State(store)

@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import dagster as dg
+
+from featcx_assets.dagster_home import instance
+from featcx_assets.event_log import SqliteEventLog
+
+
+def events(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
+    return [entry.message for entry in dagster.all_logs(run_id)]
+
+
+def test_dagster_reads_what_is_written_while_it_is_open_and_afterwards(tmp_path: Path):
+    @dg.asset
+    def thing() -> int:
+        return 1
+
+    with instance(tmp_path) as dagster:
+        assert isinstance(dagster.event_log_storage, SqliteEventLog)
+        runs = [dg.materialize([thing], instance=dagster).run_id for _ in range(10)]  # more than stay open
+        with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as other:
+            assert not isinstance(other.event_log_storage, SqliteEventLog)
+            for run_id in runs:
+                assert events(other, run_id) == events(dagster, run_id) != []
+            assert len(other.fetch_materializations(thing.key, limit=20).records) == 10
+    assert not list(tmp_path.rglob("*.db-wal"))  # closed: all of it is in the databases
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as other:
+        assert len(other.get_runs()) == 10
+
+
+def test_a_home_with_a_storage_of_its_own_keeps_it(tmp_path: Path):
+    (tmp_path / "dagster").mkdir()
+    own = f"storage:\n  sqlite:\n    base_dir: {tmp_path / 'own'}\n"
+    (tmp_path / "dagster" / "dagster.yaml").write_text(own, encoding="utf-8")
+    with instance(tmp_path) as dagster:
+        assert not isinstance(dagster.event_log_storage, SqliteEventLog)
+    assert (tmp_path / "own").is_dir()
