@@ -48,6 +48,32 @@ def interpolated(text: str, variables: Mapping[str, str]) -> str:
     return re.sub(r"\$\$|\$\{(?P<name>\w+):(?P<kind>[-?])(?P<rest>[^}]*)\}", value, text)
 
 
+def make_cluster(folder: Path, *, env: Mapping[str, str]) -> Path:
+    """Do what the image's entry point does: a cluster, a user with a password, a database. Gives the cluster's folder.
+
+    `env` has POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB, and PostgreSQL's programs in its PATH.
+    """
+    data, secret = folder / "postgres", folder / "password"
+    data.mkdir(mode=0o700)
+    secret.write_text(env["POSTGRES_PASSWORD"], encoding="utf-8")
+    if USER is not None:
+        shutil.chown(data, USER)
+    initdb = ["initdb", f"--username={env['POSTGRES_USER']}", f"--pwfile={secret}", "--auth=scram-sha-256", "--no-sync"]
+    single = ["postgres", "--single", "postgres"]
+    for command, said in ((initdb, ""), (single, f"create database {env['POSTGRES_DB']}")):
+        subprocess.run(
+            command,
+            input=said,
+            text=True,
+            env={**env, "PGDATA": str(data)},
+            cwd=folder,
+            user=USER,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+    return data
+
+
 class Stack:
     """The services as processes of this machine, below `folder`."""
 
@@ -132,26 +158,8 @@ class Stack:
         self.wait_until(lambda: self._healthy(name), what=f"{name} is healthy")
 
     def _database(self) -> list[str]:
-        """Do what the image's entry point does: a cluster, a user with a password, a database. Gives the command."""
-        data, secret = self._folder / "postgres", self._folder / "password"
-        env = self._environment("postgres") | {"PGDATA": str(data)}
-        data.mkdir(mode=0o700)
-        secret.write_text(env["POSTGRES_PASSWORD"], encoding="utf-8")
-        if USER is not None:
-            shutil.chown(data, USER)
-        initdb = [
-            "initdb",
-            f"--username={env['POSTGRES_USER']}",
-            f"--pwfile={secret}",
-            "--auth=scram-sha-256",
-            "--no-sync",
-        ]
-        single = ["postgres", "--single", "postgres"]
-        for command, said in ((initdb, ""), (single, f"create database {env['POSTGRES_DB']}")):
-            quiet = subprocess.DEVNULL
-            subprocess.run(
-                command, input=said, text=True, env=env, cwd=self._folder, user=USER, stdout=quiet, check=True
-            )
+        """The cluster, made, and the command that serves it."""
+        data = make_cluster(self._folder, env=self._environment("postgres"))
         loopback = ["listen_addresses=127.0.0.1", f"unix_socket_directories={data}", "fsync=off"]
         return ["postgres", "-D", str(data), *(word for setting in loopback for word in ("-c", setting))]
 

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -12,7 +11,9 @@ from typing import NamedTuple
 import psycopg2
 
 from tests.assets.servers import Servers, free_port
-from tests.assets.stack import ROOT, USER, postgres_programs
+from tests.assets.stack import ROOT, USER, make_cluster, postgres_programs
+
+PASSWORD = "for-a-benchmark"  # of a server that lives as long as it, on loopback
 
 
 class Postgres(NamedTuple):
@@ -30,7 +31,7 @@ class Postgres(NamedTuple):
     def _connection(self) -> "psycopg2.extensions.connection":
         v = self.variables
         host, port = v["FEATCX_POSTGRES_HOST"], v["FEATCX_POSTGRES_PORT"]
-        return psycopg2.connect(host=host, port=port, user="featcx", password="none", dbname="featcx")
+        return psycopg2.connect(host=host, port=port, user="featcx", password=PASSWORD, dbname="featcx")
 
 
 @contextmanager
@@ -43,15 +44,10 @@ def running_postgres() -> Iterator[Postgres | None]:
     with tempfile.TemporaryDirectory(prefix="featcx-postgres-", dir="/tmp") as name:
         folder = Path(name)
         folder.chmod(0o755)
-        data = folder / "data"
-        data.mkdir(mode=0o700)
-        if USER is not None:
-            shutil.chown(data, USER)
-        environment = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PGDATA": str(data)}
-        made = {"env": environment, "cwd": folder, "user": USER, "stdout": subprocess.DEVNULL, "check": True}
-        subprocess.run(["initdb", "--username=featcx", "--auth=trust"], **made)
-        single = ["postgres", "--single", "postgres"]
-        subprocess.run(single, input="create database featcx", text=True, **made)
+        path = f"{programs}:{os.environ['PATH']}"
+        account = {"POSTGRES_USER": "featcx", "POSTGRES_PASSWORD": PASSWORD, "POSTGRES_DB": "featcx"}
+        environment = {**os.environ, "PATH": path, **account}
+        data = make_cluster(folder, env=environment)
         config = shutil.copytree(ROOT / ".docker", folder / "config", ignore=shutil.ignore_patterns("Dockerfile"))
         server = Postgres(
             {
@@ -59,7 +55,7 @@ def running_postgres() -> Iterator[Postgres | None]:
                 "FEATCX_DAGSTER_FILES": str(folder / "files"),
                 "FEATCX_POSTGRES_HOST": "127.0.0.1",
                 "FEATCX_POSTGRES_PORT": str(free_port()),
-                "FEATCX_POSTGRES_PASSWORD": "none",
+                "FEATCX_POSTGRES_PASSWORD": PASSWORD,
             }
         )
         port = server.variables["FEATCX_POSTGRES_PORT"]
