@@ -124,7 +124,7 @@ def _make_epochs(
             known = set(state.partitions(step.asset))
             stale = [p for p in asked if p in known and not state.is_current(p)]
             try:
-                refuse_lacking(state, stale)
+                _refuse_lacking(state, stale)
                 if stale:
                     step.make(Task(store, epoch, [p.layer for p in stale], workbench, selected))
                 else:
@@ -141,7 +141,7 @@ def _make_epochs(
             _keep_for_the_end(context, key, metadata)
 
 
-def refuse_lacking(state: State, stale: list[Partition]) -> None:
+def _refuse_lacking(state: State, stale: list[Partition]) -> None:
     """Raises ValueError where something would be read that is missing or was made from something else by now."""
     for partition in stale:
         for need in state.lacking(partition):

@@ -110,7 +110,11 @@ _ALL = (
         _real("explained_variance", "1 - residual variance / variance of the same; 1 = all.", None, 1.0),
         _share("predictions_kept_fraction", "Share of top-1 predictions kept when Z D replaces the activations."),
         _real("l0", "Mean number of active concepts an image.", 0.0),
-        _share("code_hoyer", "Mean Hoyer sparsity of the codes; 1 = one concept an image.", nullable=True),
+        _share(
+            "code_hoyer",
+            "Mean Hoyer sparsity of the codes; 1 = one concept an image; null without any code.",
+            nullable=True,
+        ),
         _count("dead", "Concepts active on too few images to be measured."),
         _real("kkt_residual", "Largest optimality residual of the codes, relative to the image's norm.", 0.0),
         _real(

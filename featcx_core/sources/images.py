@@ -215,8 +215,6 @@ def _npz(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
             mapped = _mapped(path, "images")
             arrays = {name: archive[name] for name in archive.files if mapped is None or name != "images"}
             arrays |= {} if mapped is None else {"images": mapped}
-    except FileNotFoundError:
-        raise StudyError(f"data.source: no file {path}") from None
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise StudyError(f"data.source: {path} cannot be read as .npz: {error}") from None
     if missing := [name for name in ("images", "labels") if name not in arrays]:

@@ -39,7 +39,7 @@ def make_v_information(
     if not dictionary_epochs or len(set(dictionary_epochs) & known) < len(dictionary_epochs):
         raise ValueError(f"wanted dictionary_epochs out of {sorted(known)}, each once, got {list(dictionary_epochs)}")
     prints = fingerprints(store)
-    dictionaries = [_Read.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
+    dictionaries = [_Codes.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
     for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
         for read, frame in zip(dictionaries, _v_information(store, epoch, layer, dictionaries, device), strict=True):
             asset, prefix = ("v_information", "") if read.epoch == epoch else ("reference_v_information", "reference-")
@@ -47,7 +47,7 @@ def make_v_information(
             store.write_table("v_information", partition, frame, fingerprint=fingerprint)
 
 
-class _Read(NamedTuple):
+class _Codes(NamedTuple):
     """A dictionary's codes."""
 
     epoch: int
@@ -55,14 +55,14 @@ class _Read(NamedTuple):
     dead: np.ndarray  # (column,) too rarely active to be measured
 
     @classmethod
-    def open(cls, store: Store, epoch: int, dictionary_epoch: int) -> "_Read":
+    def open(cls, store: Store, epoch: int, dictionary_epoch: int) -> "_Codes":
         kinds = KINDS if dictionary_epoch == epoch else ("concept", "shuffled")
         codes = CodeReader.open(store, epoch=dictionary_epoch, kinds=kinds)
         return cls(dictionary_epoch, codes, ~codes.alive())
 
 
 def _v_information(
-    store: Store, epoch: int, layer: str, dictionaries: list[_Read], device: str
+    store: Store, epoch: int, layer: str, dictionaries: list[_Codes], device: str
 ) -> Iterator[pd.DataFrame]:
     """A frame for each dictionary; their codes stand side by side."""
     probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
@@ -94,21 +94,25 @@ def _v_information(
     assert score is not None
     printed = np.full(starts[-1], np.nan)
     printed[concepts] = as_printed(fit.only(chosen).merge(score)).cpu()
-    value, error, penalty, jackknife = (np.asarray(part.cpu()) for part in result)
+    columns = [np.asarray(part.cpu()) for part in result]
     for read, start, stop in zip(dictionaries, starts[:-1], starts[1:], strict=True):
-        own, dead = slice(start, stop), read.dead
-        frame = read.codes.columns.assign(
-            epoch=epoch,
-            layer=layer,
-            dictionary_epoch=read.epoch,
-            v_information=np.where(dead, np.nan, value[own]),
-            standard_error=np.where(dead, np.nan, error[own]),
-            penalty=np.where(dead, np.nan, penalty[own]),
-            v_information_as_printed=np.where(dead, np.nan, printed[own]),
-        )
-        rows = zip(dead, jackknife[own].astype(np.float32), strict=True)
-        frame["jackknife"] = [None if is_dead else row for is_dead, row in rows]
-        yield frame
+        own = [column[start:stop] for column in (*columns, printed)]
+        yield _frame(read, *own).assign(epoch=epoch, layer=layer, dictionary_epoch=read.epoch)
+
+
+def _frame(
+    read: _Codes, value: np.ndarray, error: np.ndarray, penalty: np.ndarray, jackknife: np.ndarray, printed: np.ndarray
+) -> pd.DataFrame:
+    """A row for every code; null where it is too rarely active."""
+    frame = read.codes.columns.assign(
+        v_information=np.where(read.dead, np.nan, value),
+        standard_error=np.where(read.dead, np.nan, error),
+        penalty=np.where(read.dead, np.nan, penalty),
+        v_information_as_printed=np.where(read.dead, np.nan, printed),
+    )
+    rows = zip(read.dead, jackknife.astype(np.float32), strict=True)
+    frame["jackknife"] = [None if is_dead else row for is_dead, row in rows]
+    return frame
 
 
 def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
