@@ -67,14 +67,10 @@ def _drops_branches(module: nn.Module) -> bool:
 def _thins(module: nn.Module) -> bool:
     """Whether it is pooling or dropout."""
     name = type(module).__name__
-    return _is_leaf(module) and ("Pool" in name or "Drop" in name)
+    return next(module.children(), None) is None and ("Pool" in name or "Drop" in name)
 
 
 def _completes(call: Call, before: Call) -> bool:
-    """Whether it is a normalisation or an activation: it mixes no channels and keeps the shape."""
+    """Whether it is normalisation, activation or both: it has no kernel that mixes channels, and keeps the shape."""
     has_kernel = any(parameter.ndim > 1 for parameter in call.module.parameters())
-    return _is_leaf(call.module) and not has_kernel and call.output.shape == before.output.shape
-
-
-def _is_leaf(module: nn.Module) -> bool:
-    return next(module.children(), None) is None
+    return not has_kernel and call.output.shape == before.output.shape

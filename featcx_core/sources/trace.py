@@ -1,12 +1,15 @@
 """One forward pass through a network, watched: what every module gives, what it adds up, and the head."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from featcx_core.anatomy import Shortcut
 from featcx_core.study import StudyError
@@ -56,29 +59,42 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Cal
     Raises StudyError when the network refuses the images or the logits are not made by a linear map.
     """
     watch = _Watch()
-    modules = [(name, module) for name, module in model.named_modules() if name]
-    handles = [watch.hook(name, module) for name, module in modules]
-    was_training = model.training
     images = torch.randn(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0))
     try:
-        with torch.inference_mode(), watch:
-            logits = model.eval()(images.to(next(model.parameters()).device))
+        with torch.inference_mode(), _normalising_by_batch(model), watch.hooked(model), watch:
+            logits = model(images.to(next(model.parameters()).device))
     except (RuntimeError, ValueError, TypeError, AssertionError) as error:
         shape = " x ".join(map(str, image_shape))
         raise StudyError(
             f"model: {type(model).__name__} refuses images of {shape} (channel x height x width): {error}"
         ) from error
-    finally:
-        model.train(was_training)
-        for pair in handles:
-            for handle in pair:
-                handle.remove()
     for head, output in reversed(watch.linear):
         if isinstance(logits, torch.Tensor) and torch.equal(output, logits):
             return sorted(watch.calls.values(), key=lambda call: call.end), head
     raise StudyError(
         f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none"
     )
+
+
+@contextmanager
+def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
+    """In evaluation mode, but batch normalisation by the batch's own statistics; left as it was.
+
+    With the initial statistics it is all but the identity: what it is given and what it gives could not be told apart,
+    and in some deep networks all activations vanish.
+    """
+    was_training = model.training
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and not isinstance(m, nn.SyncBatchNorm)]
+    tracked = [norm.track_running_stats for norm in norms]
+    model.eval()
+    for norm in norms:
+        norm.train().track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm, is_tracked in zip(norms, tracked, strict=True):
+            norm.track_running_stats = is_tracked
+        model.train(was_training)
 
 
 class _Open(NamedTuple):
@@ -108,9 +124,17 @@ class _Watch(TorchFunctionMode):
             _note(self._open[-1], args[0], args[1])
         return function(*args, **(kwargs or {}))
 
-    def hook(self, name: str, module: nn.Module) -> tuple[Any, Any]:
-        """Watch a module. Returns the handles by which to end it."""
+    @contextmanager
+    def hooked(self, model: nn.Module) -> Iterator[None]:
+        """Watch all modules but the whole."""
+        handles = [handle for name, module in model.named_modules() if name for handle in self._hook(name, module)]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
+    def _hook(self, name: str, module: nn.Module) -> Iterator[RemovableHandle]:
         def begin(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             given = (*args, *kwargs.values())
             is_vectors = bool(given) and isinstance(given[0], torch.Tensor) and given[0].ndim == 2
@@ -121,10 +145,8 @@ class _Watch(TorchFunctionMode):
         def end(_: nn.Module, __: object, ___: object, output: object) -> None:
             self._end(name, module, self._open.pop(), output)
 
-        return (
-            module.register_forward_pre_hook(begin, with_kwargs=True),
-            module.register_forward_hook(end, with_kwargs=True),
-        )
+        yield module.register_forward_pre_hook(begin, with_kwargs=True)
+        yield module.register_forward_hook(end, with_kwargs=True)
 
     def _end(self, name: str, module: nn.Module, call: _Open, output: object) -> None:
         if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != N_IMAGES:

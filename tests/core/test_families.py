@@ -209,6 +209,12 @@ def test_tokens_and_channels_lie_where_the_rows_say():
     assert dense.outputs["features.norm5"].min() < 0 <= dense.positions["features.norm5"].min()
 
 
+def test_what_the_head_reads_is_no_coincidence_of_initial_weights():
+    """Batch normalisation starts as all but the identity, and here activations shrink to 1e-9: all look alike."""
+    found = anatomy(study("torchvision:mnasnet0_5"), (3, 64, 64)).layers[-1]
+    assert (found.layer, found.rectified) == ("layers.16", False)
+
+
 def test_the_table_of_families():
     lines = as_markdown((Family("ours", "builtin:small_resnet", 8),)).splitlines()
     wanted = "| ours | `builtin:small_resnet` | 10 | stem | 9 BasicBlock | layer3.2 | channels_first, 2 x 2 | 64 | fc |"
