@@ -37,6 +37,9 @@ class _BadInput(click.ClickException):
     exit_code = 2
 
 
+_NOTES = {"class_token": " and class token", "tokens": " tokens"}
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="featcx")
 def main() -> None:
@@ -158,7 +161,10 @@ def status(study: str | None, *, as_json: bool) -> None:
 @click.option("--classes", default=1000, show_default=True, help="Number of classes.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
-    """What is found in MODEL: layers, blocks, shortcuts, head. MODEL is builtin:…, torchvision:… or package.module:…"""
+    """What is found in MODEL: layers, blocks, shortcuts, head.
+
+    MODEL is builtin:…, torchvision:…, timm:… or package.module:…
+    """
     try:
         channels, height, width = (int(part) for part in image.split("x"))
     except ValueError:
@@ -172,10 +178,11 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(anatomy.model_dump_json(indent=1))
         return
-    click.echo(f"{'layer':<28}{'role':<13}{'kind':<22}{'units':>6}  {'positions':<10}{'shortcut'}")
+    click.echo(f"{'layer':<32}{'role':<13}{'kind':<24}{'units':>6}  {'positions':<22}{'shortcut'}")
     for row in anatomy.layers:
-        place = f"{row.height}x{row.width}"
-        click.echo(f"{row.layer:<28}{row.role:<13}{row.kind:<22}{row.units:>6}  {place:<10}{row.shortcut}")
+        place = f"{row.height}x{row.width}{_NOTES.get(row.layout, '')}{' after a ReLU' if row.rectified else ''}"
+        line = f"{row.layer:<32}{row.role:<13}{row.kind:<24}{row.units:>6}  {place:<22}{row.shortcut}"
+        click.echo(line.rstrip())
     click.echo(f"head: {anatomy.head}, {anatomy.n_classes} classes")
 
 

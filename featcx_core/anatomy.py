@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 Role = Literal["stem", "block", "penultimate", "other"]
+Layout = Literal["channels_first", "channels_last", "class_token", "tokens", "vector"]
+Shortcut = Literal["", "identity", "projection"]
 
 MADE_FROM = ("data.source", "model", "activations.layers", "activations.pooling")
 """The study's fields that decide a network's anatomy."""
@@ -34,9 +36,16 @@ class Layer(BaseModel):
     height: int
     """Positions down, before pooling."""
     width: int
-    """Positions across, before pooling."""
-    shortcut: Literal["", "identity", "projection"]
-    """For a residual block, what its shortcut is; empty elsewhere."""
+    """Positions across, before pooling; a class token and its like are none."""
+    layout: Layout
+    """Axes of the output: `channels_first` (image, unit, height, width), `channels_last` (image, height, width, unit),
+    `class_token` or `tokens` (image, token, unit), `vector` (image, unit). For the image stands the mean over
+    positions, the class token where the head reads that, or the vector."""
+    rectified: bool
+    """Whether it is recorded after a ReLU, because the head reads it after one that is no module."""
+    shortcut: Shortcut
+    """What a residual block adds its branch to: what it was given (identity) or a projection of that;
+    empty elsewhere."""
 
 
 class Anatomy(BaseModel):

@@ -56,7 +56,7 @@ class Model(_Part):
     """The network."""
 
     source: str = "builtin:small_resnet"
-    """`builtin:small_resnet`, `torchvision:NAME` or `package.module:factory`."""
+    """`builtin:small_resnet`, `torchvision:NAME`, `timm:NAME` (extra `timm`) or `package.module:factory`."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the factory."""
 
@@ -93,9 +93,10 @@ class Activations(_Part):
     """What is recorded."""
 
     layers: Literal["auto"] | tuple[str, ...] = "auto"
-    """`auto`: stem, every residual block and the penultimate layer; or module names, wildcards allowed."""
+    """`auto`: stem, every block (else the stages) and the penultimate layer; or module names, wildcards allowed."""
     pooling: Annotated[str, Field(pattern=r"^(gap|grid:[1-9])$")] = "gap"
-    """`gap`: mean over positions; `grid:p`: p x p adaptive means. The penultimate layer stays what the head reads."""
+    """`gap`: mean over positions, or the class token where the head reads it; `grid:p`: p x p adaptive means. The
+    penultimate layer stays what the head reads."""
     dtype: Literal["float32", "float16"] = "float32"
     """Storage precision; float16 for stores beyond about 1 GB an epoch."""
 

@@ -96,7 +96,9 @@ _ALL = (
         _count("units", "Recorded numbers an image.", 1.0),
         _count("height", "Positions down before pooling.", 1.0),
         _count("width", "Positions across before pooling.", 1.0),
-        Column("shortcut", "string", "identity or projection for a residual block; empty elsewhere."),
+        Column("layout", "string", "Axes of the output: channels_first, channels_last, class_token, tokens or vector."),
+        Column("rectified", "bool", "Whether it is recorded after a ReLU that is no module."),
+        Column("shortcut", "string", "identity or projection for a block that adds; empty elsewhere."),
     ),
     _table(
         "dictionaries",

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 from torch import nn
-from torch.nn.functional import adaptive_avg_pool2d
 
 from featcx_core.anatomy import Layer
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import load_checkpoint
 from featcx_core.sources.images import Data, batches, load_data
+from featcx_core.sources.layouts import Reading, per_image, per_position
 from featcx_core.sources.models import build_model, on_device, torch_device
 from featcx_core.store import Store
 
@@ -67,25 +67,19 @@ class Network(NamedTuple):
 
 def pooled(row: Layer, pooling: str) -> Reduce:
     """Output -> (image, unit): means over the map or its p x p parts; the penultimate layer as the head reads it."""
+    reading = _reading(row)
     side = int(pooling.partition(":")[2] or 1) if row.role != "penultimate" else 1
-
-    def reduce(output: torch.Tensor) -> torch.Tensor:
-        if output.ndim != 4 or (row.role == "penultimate" and row.units != output.shape[1]):
-            return output.flatten(1).clone()
-        return (output.mean((2, 3)) if side == 1 else adaptive_avg_pool2d(output, side)).flatten(1)
-
-    return reduce
+    return lambda output: per_image(output, reading, side=side)
 
 
 def by_position(row: Layer) -> Reduce:
     """Output -> (image, position, unit), positions row by row; one position where there is no map."""
+    reading = _reading(row)
+    return lambda output: per_position(output, reading)
 
-    def reduce(output: torch.Tensor) -> torch.Tensor:
-        if row.height * row.width == 1:
-            return output.flatten(1)[:, None].clone()
-        return output.permute(0, 2, 3, 1).flatten(1, 2).clone(memory_format=torch.contiguous_format)
 
-    return reduce
+def _reading(row: Layer) -> Reading:
+    return Reading(row.layout, row.height, row.width, row.rectified)
 
 
 def _exact() -> AbstractContextManager[None]:

@@ -1,66 +1,50 @@
-"""What a network is made of, found by one forward pass: stem, residual blocks, what the head reads, the head."""
+"""What is recorded of a network, found by one forward pass: stem, blocks, what the head reads, the head."""
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from itertools import count
-from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
 from featcx_core.anatomy import MADE_FROM, Anatomy, Layer, Role
+from featcx_core.sources.blocks import residual_blocks, stages, stem
+from featcx_core.sources.layouts import Reading, per_image, readings, same
+from featcx_core.sources.trace import Call, Head, trace
 from featcx_core.study import Study, StudyError
-
-
-class _Call(NamedTuple):
-    """A module's first call in the forward pass."""
-
-    name: str
-    module: nn.Module
-    begin: int
-    end: int
-    output: torch.Tensor
-
-    @property
-    def is_map(self) -> bool:
-        """(image, channel, height, width) with more than one position."""
-        return self.output.ndim == 4 and self.output[0, 0].numel() > 1
-
-
-class _Head(NamedTuple):
-    """The last linear map."""
-
-    name: str
-    module: nn.Linear
-    reads: torch.Tensor
-    begin: int
 
 
 def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, int, int]) -> Anatomy:
     """The layers to record, in forward order, and the head.
 
-    `auto`: the stem (last map before the first max-pooling or block), the residual blocks (modules with a `shortcut` or
-    `downsample`), else the stages (children that give maps). Wildcards of study-named layers match within one part of a
-    name: `layer*.*` are all blocks. What the head reads is always recorded: the layer whose output, or its mean over
-    positions, is the head's input. A module that is called several times counts at its first call.
+    `auto`: the stem and the residual blocks, else the stages (their rules: featcx_core.sources.blocks). What the head
+    reads is always recorded: the layer whose output is the head's input, as it is, flattened, as class token or as mean
+    over positions, possibly after a ReLU that is no module. Wildcards of study-named layers match within one part of a
+    name: `layer*.*` are all blocks. A module that is called several times counts at its first call.
+
+    A block's shortcut is `identity` where it adds what it was given (a transformer's: attention and MLP are each added
+    to the stream), `projection` where it adds something made of it, empty where it adds nothing.
 
     Raises StudyError when the network refuses the images, a pattern matches nothing, the logits are not made by a
     linear map, or no module gives what that map reads.
     """
-    calls, head = _trace(model, image_shape)
-    chosen = _automatic(calls) if study.activations.layers == "auto" else _named(calls, study.activations.layers)
-    penultimate = next((c for c in reversed(chosen) if _feeds(c.output, head)), None)
-    if penultimate is None:
-        penultimate = next((call for call in calls if call.end < head.begin and _feeds(call.output, head)), None)
-        if penultimate is None:
-            raise StudyError(
-                f"model: no module gives what the head {head.name!r} reads, as it is or as mean over positions"
-            )
+    calls, head = trace(model, image_shape)
+    read, blocks = readings(calls, image_shape), residual_blocks(calls)
+    first = stem(calls, read, blocks)
+    if study.activations.layers == "auto":
+        chosen = [call for call in calls if call is first or call in blocks] or stages(calls, read)
+    else:
+        chosen = _named(calls, study.activations.layers, read)
+    penultimate, reading = _penultimate(calls, chosen, blocks, read, head)
+    if penultimate not in chosen:
         chosen = sorted([*chosen, penultimate], key=lambda call: call.end)
+    roles: dict[str, Role] = {call.name: "block" for call in blocks}
+    if first is not None:
+        roles[first.name] = "stem"
+    roles[penultimate.name] = "penultimate"
     return Anatomy(
         made_from=study.digest(*MADE_FROM),
-        layers=tuple(_rows(chosen, penultimate, _stem(calls), head, study.activations.pooling)),
+        layers=tuple(_rows(chosen, blocks, roles, read | {penultimate.name: reading}, study.activations.pooling)),
         head=head.name,
         n_classes=head.module.out_features,
         image_shape=image_shape,
@@ -68,97 +52,29 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
     )
 
 
-def _rows(chosen: list[_Call], penultimate: _Call, stem: _Call | None, head: _Head, pooling: str) -> Iterator[Layer]:
-    has_blocks = any(_shortcut(call) for call in chosen)
+def _rows(
+    chosen: Sequence[Call], blocks: Sequence[Call], roles: Mapping[str, Role], read: Mapping[str, Reading], pooling: str
+) -> Iterator[Layer]:
+    has_blocks = any(call in blocks for call in chosen)
+    side = int(pooling.partition(":")[2] or 1)
     for depth, call in enumerate(chosen):
-        role: Role = "block" if _shortcut(call) else "stem" if call is stem else "other"
-        height, width = call.output.shape[2:] if call.output.ndim == 4 else (1, 1)
-        units = _units(call, pooling)
-        if call is penultimate:
-            role, units = "penultimate", head.module.in_features
-            if units != call.output.shape[1]:  # flattened, not averaged: one position
-                height = width = 1
+        role, reading = roles.get(call.name, "other"), read[call.name]
         yield Layer(
             layer=call.name,
             depth=depth,
             role=role,
             in_complexity=role != "other" or not has_blocks,  # without blocks every recorded layer counts
             kind=type(call.module).__name__,
-            units=units,
-            height=height,
-            width=width,
-            shortcut=_shortcut(call),
+            units=per_image(call.output, reading, side=1 if role == "penultimate" else side).shape[1],
+            height=reading.height,
+            width=reading.width,
+            layout=reading.layout,
+            rectified=reading.rectified,
+            shortcut=call.shortcut if call in blocks else "",
         )
 
 
-def _trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[_Call], _Head]:
-    """Every module's first call on two random images, in the order in which they end, and the head."""
-    clock = count()
-    begun: dict[str, int] = {}
-    calls: dict[str, _Call] = {}
-    heads: list[tuple[_Head, torch.Tensor]] = []
-
-    def before(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: tuple[object, ...]) -> None:
-            begun.setdefault(name, next(clock))
-
-        return hook
-
-    def after(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
-            if not isinstance(output, torch.Tensor) or output.ndim < 2:
-                return
-            if name not in calls:
-                # Copied: a ReLU in place overwrites what the module before it gave.
-                calls[name] = _Call(name, module, begun[name], next(clock), output.detach().clone())
-            if isinstance(module, nn.Linear):
-                heads.append((_Head(name, module, inputs[0].detach().clone(), begun[name]), output.detach().clone()))
-
-        return hook
-
-    modules = [(name, module) for name, module in model.named_modules() if name]
-    handles = [module.register_forward_pre_hook(before(name)) for name, module in modules]
-    handles += [module.register_forward_hook(after(name)) for name, module in modules]
-    was_training = model.training
-    images = torch.randn(2, *image_shape, generator=torch.Generator().manual_seed(0))
-    try:
-        with torch.inference_mode():
-            logits = model.eval()(images.to(next(model.parameters()).device))
-    except (RuntimeError, ValueError, TypeError) as error:
-        shape = " x ".join(map(str, image_shape))
-        raise StudyError(
-            f"model: {type(model).__name__} refuses images of {shape} (channel x height x width): {error}"
-        ) from error
-    finally:
-        model.train(was_training)
-        for handle in handles:
-            handle.remove()
-    for head, output in reversed(heads):
-        if isinstance(logits, torch.Tensor) and torch.equal(output, logits) and head.reads.ndim == 2:
-            return sorted(calls.values(), key=lambda call: call.end), head
-    raise StudyError(
-        f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none"
-    )
-
-
-def _automatic(calls: list[_Call]) -> list[_Call]:
-    """Stem and blocks; without blocks the stages: children that give maps, of the first module that has several."""
-    stem = _stem(calls)
-    blocks = [call for call in calls if _shortcut(call)]
-    if blocks:
-        return [call for call in calls if call is stem or call in blocks]
-    maps = {call.name: call for call in calls if call.is_map}
-    prefix = ""
-    while True:
-        stages = [
-            call for name, call in maps.items() if name.startswith(prefix) and "." not in name.removeprefix(prefix)
-        ]
-        if len(stages) != 1:
-            return stages
-        prefix = f"{stages[0].name}."
-
-
-def _named(calls: list[_Call], patterns: tuple[str, ...]) -> list[_Call]:
+def _named(calls: Sequence[Call], patterns: tuple[str, ...], read: Mapping[str, Reading]) -> list[Call]:
     """The calls whose names match a pattern."""
     names = [call.name for call in calls]
     for pattern in patterns:
@@ -167,11 +83,11 @@ def _named(calls: list[_Call], patterns: tuple[str, ...]) -> list[_Call]:
             raise StudyError(f"activations.layers: {pattern!r} matches no layer; nearest: {', '.join(near)}")
     chosen = [call for call in calls if any(_matches(call.name, pattern) for pattern in patterns)]
     for call in chosen:
-        if call.output.ndim not in (2, 4):
+        if call.name not in read:
             shape = tuple(call.output.shape[1:])
             raise StudyError(
                 f"activations.layers: {call.name} gives {shape} an image; "
-                "wanted (channel, height, width) or (unit,); name another layer"
+                "wanted (channel, height, width), (token, unit) or (unit,); name another layer"
             )
     return chosen
 
@@ -181,35 +97,34 @@ def _matches(name: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(map(fnmatchcase, parts, wanted))
 
 
-def _shortcut(call: _Call) -> Literal["", "identity", "projection"]:
-    """What a residual block's shortcut is; empty where the module is none."""
-    for name in ("shortcut", "downsample"):
-        if call.output.ndim == 4 and hasattr(call.module, name):
-            way = getattr(call.module, name)
-            projects = isinstance(way, nn.Module) and not isinstance(way, nn.Identity)
-            return "projection" if projects else "identity"
-    return ""
+def _penultimate(
+    calls: Sequence[Call], chosen: Sequence[Call], blocks: Sequence[Call], read: Mapping[str, Reading], head: Head
+) -> tuple[Call, Reading]:
+    """What the head reads, and how: the last of the chosen layers that gives it, else the first module that does."""
+    earlier = [call for call in calls if call.end < head.begin and call.name in read]
+    for rectified in (False, True):
+        for call in (*reversed([call for call in chosen if call in earlier]), *earlier):
+            for way in _ways(call, read[call.name]):
+                reading = way._replace(rectified=rectified)
+                if same(per_image(call.output, reading), head.reads):
+                    return (call if call in chosen else _whole(call, calls, [*chosen, *blocks])), reading
+    raise StudyError(
+        f"model: no module gives what the head {head.name!r} reads, as it is, as class token or as mean over positions"
+    )
 
 
-def _stem(calls: list[_Call]) -> _Call | None:
-    """The last map before the first max-pooling or block; None where there is no block."""
-    blocks = [call.begin for call in calls if _shortcut(call)]
-    if not blocks:
-        return None
-    pools = [call.begin for call in calls if isinstance(call.module, nn.MaxPool2d)]
-    return next((call for call in reversed(calls) if call.is_map and call.end < min(blocks + pools)), None)
+def _ways(call: Call, reading: Reading) -> Iterator[Reading]:
+    """How the head may read an output: as other layers are read, all tokens alike, or flattened."""
+    yield reading
+    if call.output.ndim == 3:
+        yield Reading("tokens", 1, call.output.shape[1])
+    if call.output.ndim > 2:
+        yield Reading("vector", 1, 1)
 
 
-def _feeds(output: torch.Tensor, head: _Head) -> bool:
-    """Whether the head reads this output, flattened or averaged over positions."""
-    if output.ndim == 4 and output.shape[1] == head.reads.shape[1]:
-        output = output.mean((2, 3))
-    flat = output.flatten(1)
-    # Not exactly: a mean can be summed in another order.
-    return flat.shape == head.reads.shape and torch.allclose(flat, head.reads, rtol=1e-4, atol=1e-6)
-
-
-def _units(call: _Call, pooling: str) -> int:
-    """Recorded numbers an image."""
-    kind, _, side = pooling.partition(":")
-    return call.output.shape[1] * (int(side) ** 2 if kind == "grid" and call.output.ndim == 4 else 1)
+def _whole(call: Call, calls: Sequence[Call], others: Sequence[Call]) -> Call:
+    """The outermost module that gives the same and holds none of the others."""
+    parent = next((other for other in calls if other.name == call.name.rpartition(".")[0]), None)
+    if parent is None or any(other.name.startswith(f"{parent.name}.") for other in others):
+        return call
+    return _whole(parent, calls, others) if torch.equal(parent.output, call.output) else call

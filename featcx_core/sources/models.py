@@ -3,7 +3,9 @@
 import difflib
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 from featcx_core.sources.small_resnet import SmallResNet
 from featcx_core.study import Study, StudyError
 
-SOURCES = ("builtin:small_resnet", "torchvision:NAME", "package.module:factory")
+SOURCES = ("builtin:small_resnet", "torchvision:NAME", "timm:NAME", "package.module:factory")
 """Where networks can come from."""
 
 
@@ -49,25 +51,23 @@ def build_model(
 ) -> nn.Module:
     """The study's network with its initial weights, which follow from the study's seed, on the CPU.
 
-    A `package.module:factory` is called with the study's arguments alone. The global random state is left as it was.
+    A `package.module:factory` is called with the study's arguments alone; a transformer by name is told the images'
+    size, unless the study does. The global random state is left as it was.
     Where a checkpoint fills it next, `is_filled`, the random values of networks that are known to have no others than
     in their checkpoints are not drawn: 0.3 s for a ResNet-18, as much as a hundred images.
     Raises StudyError for an unknown source or arguments that the factory refuses.
     """
-    factory, arguments = _factory(study.model.source, n_classes=n_classes, channels=image_shape[0])
-    undrawn = is_filled and study.model.source.startswith(("builtin:", "torchvision:"))
+    source, chosen = study.model.source, study.model.arguments
+    factory, fixed, defaults = _factory(source, n_classes=n_classes, image_shape=image_shape)
+    undrawn = is_filled and source.startswith(("builtin:", "torchvision:"))
     with torch.random.fork_rng(devices=[]), _Undrawn() if undrawn else nullcontext():
         torch.default_generator.manual_seed(study.seed)  # torch.manual_seed would seed the GPUs as well
         try:
-            model = factory(**arguments, **study.model.arguments)
+            model = factory(**fixed, **{**defaults, **chosen})
         except (TypeError, ValueError) as error:
-            raise StudyError(
-                f"model.arguments: {study.model.source} refuses {study.model.arguments}: {error}"
-            ) from error
+            raise StudyError(f"model.arguments: {source} refuses {chosen}: {error}") from error
     if not isinstance(model, nn.Module):
-        raise StudyError(
-            f"model.source: wanted {study.model.source} to give a torch.nn.Module, got {type(model).__name__}"
-        )
+        raise StudyError(f"model.source: wanted {source} to give a torch.nn.Module, got {type(model).__name__}")
     return model
 
 
@@ -97,19 +97,27 @@ class _Undrawn(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _factory(source: str, *, n_classes: int, channels: int) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """What makes the network, and the arguments that are not the study's to choose."""
+def _factory(
+    source: str, *, n_classes: int, image_shape: tuple[int, int, int]
+) -> tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]:
+    """What makes the network, the arguments that are not the study's to choose, and defaults that it may change."""
     kind, _, name = source.partition(":")
     if source == "builtin:small_resnet":
-        return SmallResNet, {"n_classes": n_classes, "channels": channels}
+        return SmallResNet, {"n_classes": n_classes, "channels": image_shape[0]}, {}
     if kind == "torchvision" and name:
         from torchvision import models
 
         if name not in models.list_models():
-            near = ", ".join(difflib.get_close_matches(name, models.list_models(), n=3, cutoff=0.4)) or "none is near"
-            raise StudyError(f"model.source: torchvision has no model {name!r}; nearest: {near}")
-        return models.get_model_builder(name), {"weights": None, "num_classes": n_classes}
-    if kind in ("builtin", "torchvision") or not name:
+            raise StudyError(f"model.source: torchvision has no model {name!r}; {_nearest(name, models.list_models())}")
+        builder = models.get_model_builder(name)
+        return builder, {"weights": None, "num_classes": n_classes}, _image_size(builder, image_shape)
+    if kind == "timm" and name:
+        timm = _timm()
+        if not timm.is_model(name):
+            raise StudyError(f"model.source: timm has no model {name!r}; {_nearest(name, timm.list_models())}")
+        fixed = {"pretrained": False, "num_classes": n_classes, "in_chans": image_shape[0]}
+        return partial(timm.create_model, name), fixed, _image_size(timm.model_entrypoint(name), image_shape)
+    if kind in ("builtin", "torchvision", "timm") or not name:
         near = ", ".join(difflib.get_close_matches(source, SOURCES, n=1, cutoff=0.4)) or ", ".join(SOURCES)
         raise StudyError(f"model.source: unknown source {source!r}; wanted {near}")
     try:
@@ -118,4 +126,25 @@ def _factory(source: str, *, n_classes: int, channels: int) -> tuple[Callable[..
         raise StudyError(
             f"model.source: {source}: {error}; is the package installed, or its folder on PYTHONPATH?"
         ) from error
-    return factory, {}
+    return factory, {}, {}
+
+
+def _timm() -> Any:
+    try:
+        return import_module("timm")
+    except ModuleNotFoundError as error:
+        if error.name != "timm":
+            raise
+        raise StudyError("model.source: timm is not installed; try pip install 'featcx[timm]'") from None
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    return f"nearest: {', '.join(difflib.get_close_matches(name, known, n=3, cutoff=0.4)) or 'none is near'}"
+
+
+def _image_size(builder: Callable[..., Any], image_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """The images' size for a network that must be told, a transformer; read off the class that the builder declares."""
+    made = builder.__annotations__.get("return")
+    takes = signature(made).parameters if isinstance(made, type) else {}
+    sizes = {"image_size": image_shape[1], "img_size": image_shape[1:]}  # torchvision's, square; timm's
+    return {name: size for name, size in sizes.items() if name in takes}

@@ -31,11 +31,11 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
             anatomy = _found_anatomy(study)
         if not any(_says(path, study) for path in (store.study_path, *packaged_studies().values())):
             _refuse_unusable(study, anatomy)
-        _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
+        is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
         _write(store.study_path, toml)
         store.write_empty_tables()
         made = store.table_fingerprint("layers", "layers")
-        if made is None or made[0] != anatomy.made_from:
+        if is_new or made is None or made[0] != anatomy.made_from:
             rows = pd.DataFrame([row.model_dump() for row in anatomy.layers])
             store.write_table("layers", "layers", rows, fingerprint=anatomy.made_from)
     except OSError as error:
@@ -125,6 +125,8 @@ def _says(path: Path, study: Study) -> bool:
     return path.is_file() and _parsed(path.read_text(encoding="utf-8")) == study
 
 
-def _write(path: Path, text: str) -> None:
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+def _write(path: Path, text: str) -> bool:
+    """Write what is not there yet. Returns whether it was not."""
+    if is_new := not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_bytes(path, text.encode())
+    return is_new

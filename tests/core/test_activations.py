@@ -313,7 +313,8 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
 
 def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path):
     model = tiny.model.model_copy(update={"source": "tests.core.test_models:Flat"})
-    study = tiny.model_copy(update={"model": model, "name": "flat"})
+    named = tiny.activations.model_copy(update={"layers": ("conv", "relu")})
+    study = tiny.model_copy(update={"model": model, "activations": named, "name": "flat"})
     store = register(study, home=tmp_path)
     network = build_model(study, n_classes=3, image_shape=(1, 12, 12))
     write_checkpoint(store.checkpoint(2), network.state_dict(), metrics={}, made_by="")

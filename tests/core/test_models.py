@@ -166,7 +166,7 @@ def not_a_network() -> int:
 
 def test_a_flattened_map_is_one_position():
     found = anatomy(study(f"{__name__}:Flat"))
-    assert table(found) == [("conv", "other", 2), ("relu", "penultimate", 200)]
+    assert table(found) == [("relu", "penultimate", 200)]  # a convolution and its ReLU are one layer
     assert (found.layers[-1].height, found.layers[-1].width) == (1, 1)
 
 
