@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 Role = Literal["stem", "block", "penultimate", "other"]
 
-MADE_FROM = ("data.source", "model", "activations.layers", "activations.pooling")
+MADE_FROM = ("data.source", "data.transform", "model", "activations.layers", "activations.pooling")
 """The study's fields that decide a network's anatomy."""
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from featcx_core.sources import arrays
 from featcx_core.sources import images as module
-from featcx_core.sources.images import batches, image_digest, load_data, stratified_split
+from featcx_core.sources.images import batches, image_digest, load_data
+from featcx_core.sources.splits import stratified_split
 from featcx_core.study import Data, Probe, Split, Study, StudyError, load_study
 
 SIZES = {"train": 8, "fit": 4, "score": 4, "test": 4}
@@ -147,7 +149,7 @@ def test_sources_that_are_not_there(tmp_path):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_large_images_are_mapped_from_their_file(tmp_path, monkeypatch, order):
-    monkeypatch.setattr(module, "_MAPPED_BYTES", 100)
+    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
     images = np.asarray(pictures(20, 3, 5, 6), order=order)
     data = load_data(npz(tmp_path, labels=np.arange(20) % 2, images=images))
     assert isinstance(data.images, np.memmap)
@@ -171,7 +173,7 @@ def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path, monkeypat
 
 
 def test_a_mapped_file_that_was_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_MAPPED_BYTES", 100)
+    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
     study = npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2)
     whole = (tmp_path / "d.npz").read_bytes()
     (tmp_path / "d.npz").write_bytes(whole[:1000])
