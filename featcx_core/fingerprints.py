@@ -79,7 +79,7 @@ class Fingerprints:
                 return fields, (self.of("dictionary_activations", epoch),)
             case "codes":
                 inputs = (self.of("dictionary", epoch), self.of("activations", epoch, penultimate))
-                names = names_digest(self.study.data)  # stand in the table of concepts
+                names = text_digest(self.study.data.classes, field="data.classes")  # stand in the table of concepts
                 return ("seed", "dictionary.l1", "dictionary.l2"), (*inputs, names) if names else inputs
             case "v_information":
                 return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch))
@@ -109,12 +109,15 @@ def content_digest(data: Data) -> str:
         raise StudyError(f"data.source: cannot read {error.filename or data.path}: {error.strerror}") from None
 
 
-def names_digest(data: Data) -> str:
-    """Digest of the file of class names; empty where there is none. Raises StudyError when it cannot be read."""
+def text_digest(path: str, *, field: str) -> str:
+    """Digest of a file that a field of the study names; empty where it names none.
+
+    Raises StudyError when it cannot be read.
+    """
     try:
-        return file_digest(data.classes) if data.classes else ""
+        return file_digest(path) if path else ""
     except OSError as error:
-        raise StudyError(f"data.classes: cannot read {data.classes}: {error.strerror}") from None
+        raise StudyError(f"{field}: cannot read {path}: {error.strerror}") from None
 
 
 def file_digest(path: str) -> str:

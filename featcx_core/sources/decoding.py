@@ -165,7 +165,8 @@ def _refuse_broken(survey: _Survey, names: tuple[str, ...], *, n_used: int, shar
     listed = ", ".join(found) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     counted = f"{len(names)} of {n_used} image files cannot be read"
     if len(names) > share * n_used or not survey.sizes:
-        raise StudyError(f"data: {counted}, more than data.broken_share = {share:g}: {listed}; replace or delete them")
+        limit = f", more than data.broken_share = {share:g}" if survey.sizes else ""
+        raise StudyError(f"data: {counted}{limit}: {listed}; replace or delete them")
     logger.warning("data: %s and are left out: %s", counted, listed)
 
 

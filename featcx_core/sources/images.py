@@ -7,14 +7,14 @@ batches are normalised on the device.
 
 import hashlib
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Float64, Int, Int64, UInt8
 
-from featcx_core.fingerprints import content_digest, file_digest, names_digest
+from featcx_core.fingerprints import content_digest, text_digest
 from featcx_core.sources.classes import class_names, superclasses
 from featcx_core.sources.decoding import Decoded, read_ahead
 from featcx_core.sources.loading import load
@@ -67,7 +67,7 @@ class Data(NamedTuple):
 
 
 class _Wanted(NamedTuple):
-    """All that decides a study's images, hashable."""
+    """All that decides a study's images, hashable; with what lies at their path, so that they are loaded again then."""
 
     settings: str
     steps: Preprocessing
@@ -76,11 +76,10 @@ class _Wanted(NamedTuple):
 
     @classmethod
     def by(cls, study: Study) -> "_Wanted":
-        # An archive is read once a process; a folder, cheap to list, again when its files have changed.
-        folder = content_digest(study.data) if study.data.kind in ("folder", "torchvision") else ""
-        groups = study.data.superclasses
-        contents = (folder, names_digest(study.data), file_digest(groups) if groups and isinstance(groups, str) else "")
-        return cls(study.data.model_dump_json(), preprocessing(study), study.seed, contents)
+        data, groups = study.data, study.data.superclasses
+        files = {"data.classes": data.classes, "data.superclasses": groups if isinstance(groups, str) else ""}
+        contents = (content_digest(data), *(text_digest(path, field=field) for field, path in files.items()))
+        return cls(data.model_dump_json(), preprocessing(study), study.seed, contents)
 
 
 def load_data(study: Study) -> Data:
@@ -92,7 +91,7 @@ def load_data(study: Study) -> Data:
     return _load(_Wanted.by(study))
 
 
-@cache
+@lru_cache(maxsize=4)
 def _load(wanted: _Wanted) -> Data:
     settings = Settings.model_validate_json(wanted.settings)
     images, labels, own_names, split, broken = load(settings, wanted.steps, seed=wanted.seed)
@@ -144,7 +143,7 @@ def normalised(
 ) -> Float[torch.Tensor, "batch channel height width"]:
     """(pixels / 255 - mean) / std, channels last."""
     mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
-    return pixels.float().sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+    return pixels.to(torch.float32, memory_format=torch.channels_last).sub_(mean).div_(std)
 
 
 def probe_digest(study: Study) -> str:
@@ -152,7 +151,7 @@ def probe_digest(study: Study) -> str:
     return _probe_digest(_Wanted.by(study))
 
 
-@cache
+@lru_cache(maxsize=4)
 def _probe_digest(wanted: _Wanted) -> str:
     data = _load(wanted)
     return image_digest(data, data.probe)

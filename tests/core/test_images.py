@@ -135,7 +135,7 @@ def test_a_split_that_does_not_fit(tmp_path):
 
 
 def test_sources_that_are_not_there(tmp_path):
-    with pytest.raises(StudyError, match=r"no file .*nowhere\.npz"):
+    with pytest.raises(StudyError, match=r"cannot read .*nowhere\.npz"):
         load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/nowhere.npz")))
     with pytest.raises(StudyError, match="did you mean packaged:mnist5k"):
         load_data(Study(name="x", data=Data(source="packaged:mnist")))
