@@ -6,27 +6,24 @@ batches are normalised on the device.
 """
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int64, UInt8
+from jaxtyping import Float, Float32, Int, Int64, UInt8
 
 from featcx_core.fingerprints import content_digest, text_digest
 from featcx_core.sources.classes import class_names, superclasses
-from featcx_core.sources.decoding import Decoded, read_ahead
+from featcx_core.sources.decoding import read_ahead
 from featcx_core.sources.loading import load
+from featcx_core.sources.pixels import mean_and_deviation, pixel_digest
 from featcx_core.sources.reading import Images
 from featcx_core.sources.transforms import Preprocessing, preprocessing
 from featcx_core.study import Data as Settings
 from featcx_core.study import Study, StudyError
-
-STATISTICS_IMAGES = 4096
-"""Decoded training images behind mean and deviation, where the study states none: they are known to 0.5 %."""
-_ROWS = 4096  # images read at once where all are passed over
-_BYTES = 16 << 20  # and fewer where they are large
 
 
 class Data(NamedTuple):
@@ -96,7 +93,7 @@ def _load(wanted: _Wanted) -> Data:
     settings = Settings.model_validate_json(wanted.settings)
     images, labels, own_names, split, broken = load(settings, wanted.steps, seed=wanted.seed)
     names = class_names(settings, own_names)
-    mean, std = _mean_and_deviation(images, split["train"], wanted.steps)
+    mean, std = mean_and_deviation(images, split["train"], wanted.steps)
     data = Data(images, labels, names, split, mean, std, superclasses(settings, names), broken)
     for array in (data.images, data.labels, data.mean, data.std, *split.values()):
         if isinstance(array, np.ndarray):
@@ -109,6 +106,12 @@ def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "_"]]:
     rows = data.split["train"]
     cap = study.dictionary.images_per_class
     return [rows[data.labels[rows] == class_id][:cap] for class_id in range(len(data.class_names))]
+
+
+def selection_digest(parts: Sequence[Int64[np.ndarray, "_"]]) -> str:
+    """Digest of which images were chosen for what, in order; their files are in the fingerprint."""
+    rows = [row for indices in parts for row in (len(indices), *indices.tolist())]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def refuse_too_many_atoms(study: Study, data: Data, *, units: int) -> None:
@@ -159,42 +162,4 @@ def _probe_digest(wanted: _Wanted) -> str:
 
 def image_digest(data: Data, indices: Int[np.ndarray, "image"]) -> str:
     """Digest of the images' pixels, in order."""
-    digest = hashlib.sha256()
-    for pixels in _passed_over(data.images, indices):
-        digest.update(pixels.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _passed_over(
-    images: Images, rows: Int[np.ndarray, "image"]
-) -> Iterator[UInt8[np.ndarray, "_ channel height width"]]:
-    """All these images, some at a time."""
-    at_once = max(1, min(_ROWS, _BYTES // int(np.prod(images.shape[1:]))))
-    return read_ahead(images, (rows[start : start + at_once] for start in range(0, len(rows), at_once)))
-
-
-def _mean_and_deviation(
-    images: Images, rows: Int[np.ndarray, "row"], wanted: Preprocessing
-) -> tuple[Float32[np.ndarray, "channel"], Float32[np.ndarray, "channel"]]:
-    """Of each channel's pixels in [0, 1]: what is stated, else what the training images have."""
-    if wanted.mean is not None and wanted.std is not None:
-        return np.array(wanted.mean, dtype=np.float32), np.array(wanted.std, dtype=np.float32)
-    mean, std = _moments(images, rows[:STATISTICS_IMAGES] if isinstance(images, Decoded) else rows)
-    std = np.maximum(std, 1)  # a constant channel stays finite
-    return (
-        (mean / 255).astype(np.float32) if wanted.mean is None else np.array(wanted.mean, dtype=np.float32),
-        (std / 255).astype(np.float32) if wanted.std is None else np.array(wanted.std, dtype=np.float32),
-    )
-
-
-def _moments(
-    images: Images, rows: Int[np.ndarray, "row"]
-) -> tuple[Float64[np.ndarray, "channel"], Float64[np.ndarray, "channel"]]:
-    """Mean and deviation of each channel's pixels, exactly, from their histogram: 256 counts, however many images."""
-    counts = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for batch in _passed_over(images, np.sort(rows)):  # read in the order of the file
-        for channel, pixels in enumerate(batch.swapaxes(0, 1)):
-            counts[channel] += np.bincount(pixels.ravel(), minlength=256)
-    values, total = np.arange(256), counts[0].sum()
-    mean = counts @ values / total
-    return mean, np.sqrt((counts * (values - mean[:, None]) ** 2).sum(axis=1) / total)
+    return pixel_digest(data.images, indices)

@@ -7,20 +7,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import zarr
 from PIL import Image
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms import v2
 
 from featcx_core import fingerprints
-from featcx_core.features.activations import open_activations, record_activations
+from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from featcx_core.sources import decoding
 from featcx_core.sources.decoding import Decoded
-from featcx_core.sources.images import batches, dictionary_images, image_digest, load_data, probe_digest
+from featcx_core.sources.images import (
+    batches,
+    dictionary_images,
+    image_digest,
+    load_data,
+    probe_digest,
+    selection_digest,
+)
 from featcx_core.sources.register import register, study_text
 from featcx_core.sources.training import train
 from featcx_core.sources.transforms import Preprocessing, preprocessing
 from featcx_core.store import open_store
-from featcx_core.study import Data, Dictionary, Model, Probe, Study, StudyError, Training, load_study
+from featcx_core.study import Data, Dictionary, Model, Probe, Study, StudyError, Training, Transform, load_study
 
 SIZES = {"train": 0.4, "fit": 0.2, "score": 0.2, "test": 0.2}
 CPU = torch.device("cpu")
@@ -55,7 +63,7 @@ def of_folder(root: Path, **fields: object) -> Study:
 
 def forget() -> None:
     """As if a minute had passed: what a folder holds is looked at again."""
-    fingerprints._folder_digest.cache_clear()
+    fingerprints._FOLDERS.clear()
 
 
 # -- what is found -----------------------------------------------------------------------------------------------------
@@ -558,7 +566,10 @@ def test_a_study_of_files_trains_and_records_what_its_arrays_would(tmp_path):
         recorded = open_activations(store, epoch=1, layer=store.anatomy.penultimate)
         acts.append(recorded[:])
         assert recorded.attrs["images"] == probe_digest(of_files)
-        assert len(np.concatenate(dictionary_images(load_data(one), one))) == 16
+        record_dictionary_activations(store, epoch=1, device="cpu")
+        chosen = dictionary_images(load_data(one), one)
+        kept = zarr.open_group(str(store.dictionary_activations(1)), mode="r").attrs
+        assert kept["images"] == selection_digest(chosen) != selection_digest([rows[::-1] for rows in chosen])
     np.testing.assert_array_equal(*acts)
 
 
@@ -568,3 +579,7 @@ def test_another_transform_is_another_anatomy(tmp_path):
     assert store.anatomy.image_shape == (3, 10, 12)
     register(of_folder(tmp_path / "d", transform={"crop": 8}), home=tmp_path / "home")
     assert open_store(tmp_path / "home", "x").anatomy.image_shape == (3, 8, 8)
+
+
+def test_every_field_of_the_data_says_what_it_is():
+    assert all(field.description for part in (Data, Transform) for field in part.model_fields.values())
