@@ -55,7 +55,7 @@ def make_report(store: Store) -> str:
     study, anatomy = store.study, store.anatomy
     tables = read_tables(store)
     data = load_data(study)
-    broken = f", {len(data.broken)} broken files left out" if data.broken else ""
+    broken = f"; broken files left out: {len(data.broken)}" if data.broken else ""
     facts = {
         "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
