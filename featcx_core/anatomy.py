@@ -12,7 +12,7 @@ Role = Literal["stem", "block", "penultimate", "other"]
 Layout = Literal["channels_first", "channels_last", "class_token", "tokens", "vector"]
 Shortcut = Literal["", "identity", "projection"]
 
-MADE_FROM = ("data.source", "model", "activations.layers", "activations.pooling")
+MADE_FROM = ("data.source", "data.transform", "model", "activations.layers", "activations.pooling")
 """The study's fields that decide a network's anatomy."""
 
 

@@ -6,12 +6,15 @@ and the checkpoints' digests, so what is stale is known without opening a single
 """
 
 import hashlib
+import os
+import time
 from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
 from featcx_core.anatomy import Anatomy
-from featcx_core.study import Study, StudyError
+from featcx_core.files import IMAGE_SUFFIXES, files_in
+from featcx_core.study import Data, Study, StudyError
 
 CODE_VERSIONS = {
     "training": 1,
@@ -31,6 +34,7 @@ CODE_VERSIONS = {
     "report": 2,
 }
 """Raised by hand when an asset's result changes for the same input."""
+_FOLDERS: dict[tuple[str, tuple[str, ...]], tuple[str, float]] = {}  # digest of a folder, and until when it holds
 
 
 class Fingerprints:
@@ -63,9 +67,9 @@ class Fingerprints:
         fields: tuple[str, ...]
         match asset:
             case "training":
-                return ("seed", "data", "model", "training"), (content_digest(self.study.data.source),)
+                return ("seed", "data", "model", "training"), (content_digest(self.study.data),)
             case "checkpoint":
-                return ("seed", "data", "model"), (self.digests[epoch], content_digest(self.study.data.source))
+                return ("seed", "data", "model"), (self.digests[epoch], content_digest(self.study.data))
             case "activations":
                 return ("activations.pooling", "activations.dtype"), (self.of("checkpoint", epoch),)
             case "dictionary_activations":
@@ -76,7 +80,8 @@ class Fingerprints:
                 return fields, (self.of("dictionary_activations", epoch),)
             case "codes":
                 inputs = (self.of("dictionary", epoch), self.of("activations", epoch, penultimate))
-                return ("seed", "dictionary.l1", "dictionary.l2"), inputs
+                names = text_digest(self.study.data.classes, field="data.classes")  # stand in the table of concepts
+                return ("seed", "dictionary.l1", "dictionary.l2"), (*inputs, names) if names else inputs
             case "v_information":
                 return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch))
             case "reference_v_information":
@@ -88,25 +93,62 @@ class Fingerprints:
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")
 
 
-def content_digest(source: str) -> str:
-    """Digest of a data file's bytes, so that replacing it in place makes stale what was made from it; else empty.
+def content_digest(data: Data) -> str:
+    """Digest of what lies at the data's path, so that replacing it in place makes stale what was made from it.
 
-    Raises StudyError when the file is missing.
+    Of one file: its bytes. Of a folder: the relative paths, sizes and times of change of its files, which opens none.
+    Empty where the data have no path. Raises StudyError when there is nothing there.
     """
-    kind, _, path = source.partition(":")
-    if kind != "npz":
+    if not data.path:
         return ""
     try:
-        status = Path(path).stat()
-        return _file_digest(path, status.st_size, status.st_mtime_ns)
+        if data.kind == "npz":
+            return file_digest(data.path)
+        suffixes = IMAGE_SUFFIXES if data.kind == "folder" else ()
+        return _folder_digest(data.path, suffixes)
     except OSError as error:
-        raise StudyError(f"data.source: cannot read {path}: {error.strerror}") from None
+        raise StudyError(f"data.source: cannot read {error.filename or data.path}: {error.strerror}") from None
+
+
+def text_digest(path: str, *, field: str) -> str:
+    """Digest of a file that a field of the study names; empty where it names none.
+
+    Raises StudyError when it cannot be read.
+    """
+    try:
+        return file_digest(path) if path else ""
+    except OSError as error:
+        raise StudyError(f"{field}: cannot read {path}: {error.strerror}") from None
+
+
+def file_digest(path: str) -> str:
+    """Digest of a file's bytes, read again only when its size or time has changed. Raises OSError."""
+    status = Path(path).stat()
+    return _file_digest(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
 def _file_digest(path: str, _size: int, _mtime_ns: int) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
+    """Looked up again after a minute, or 100 times as long as it took: it is asked for hundreds of times a run."""
+    now = time.monotonic()
+    digest, until = _FOLDERS.get((path, suffixes), ("", now))
+    if now < until:
+        return digest
+    sha = hashlib.sha256()
+    for name in files_in(Path(path), suffixes=suffixes):
+        try:
+            status = os.stat(f"{path}/{name}")  # noqa: PTH116  pathlib takes twice as long
+            sha.update(f"{name}\n{status.st_size}\n{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        except FileNotFoundError:  # a link that leads nowhere is one of the broken files
+            sha.update(f"{name}\n".encode(errors="surrogateescape"))
+    digest, took = sha.hexdigest()[:16], time.monotonic() - now
+    _FOLDERS[path, suffixes] = digest, now + took + max(60, 100 * took)
+    return digest
 
 
 _PROBE = ("probe.penalties", "probe.groups")

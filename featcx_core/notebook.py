@@ -77,7 +77,7 @@ class OpenStudy:
 
     def images(self, part: str = "probe") -> UInt8[np.ndarray, "image channel height width"]:
         """Pixels of a part of the images, in the order of every array: `probe`, `train`, `fit`, `score` or `test`."""
-        return np.take(load_data(self.study).images, self._indices(part), axis=0)
+        return load_data(self.study).images[self._indices(part)]
 
     def labels(self, part: str = "probe") -> Int64[np.ndarray, "image"]:
         """Classes of the same images."""

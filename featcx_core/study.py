@@ -22,12 +22,16 @@ class StudyError(ValueError):
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
+    def digested(self) -> dict[str, Any]:
+        """The values that a fingerprint depends on."""
+        return self.model_dump(mode="json")
+
 
 Share = Annotated[float, Field(gt=0, le=1)]
 """A share of a whole."""
 
-Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, lt=1, strict=True)]
-"""A count (an integer) or a share of the images (below 1)."""
+Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, le=1, strict=True)]
+"""A count (an integer) or a share of the images (1.0: all)."""
 
 
 class Split(_Part):
@@ -43,13 +47,87 @@ class Split(_Part):
     """Only for accuracy and loss."""
 
 
+Pixels = Literal["auto"] | Annotated[int, Field(ge=1, strict=True)]
+"""A number of pixels, or what follows from the network or the images."""
+
+
+class Transform(_Part):
+    """How images become the network's input.
+
+    `auto`, for a field or for all (`transform = "auto"`), is what the network's weights state where the study names
+    some; where they state nothing, what the field says.
+    """
+
+    weights: str = ""
+    """Weights of torchvision, `ResNet50_Weights.IMAGENET1K_V2`, whose transform is taken; they are not loaded. Empty:
+    those in `model.arguments`, or a tag in the name of timm's model."""
+    resize: Pixels = "auto"
+    """The shorter side before the crop; `auto`: the crop's."""
+    crop: Pixels = "auto"
+    """Side of the square that is cut from the centre; `auto`: none, and the images must be of one size."""
+    channels: Literal["auto", 1, 3] = "auto"
+    """1: grey, 3: colour; `auto`: as many as `mean` has values, else colour where any image has."""
+    interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
+    """How resized; `auto`: bilinear. Always over the whole area of a pixel (antialiased)."""
+    mean: Literal["auto"] | tuple[float, ...] = "auto"
+    """Of each channel, of pixels in [0, 1], to be subtracted; `auto`: the training images'."""
+    std: Literal["auto"] | tuple[Annotated[float, Field(gt=0)], ...] = "auto"
+    """Of each channel, to be divided by; `auto`: the training images'."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_auto(cls, value: Any) -> Any:
+        return {} if value == "auto" else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Transform":
+        if self.resize != "auto" and self.crop != "auto" and self.resize < self.crop:
+            raise ValueError(f"data.transform: crop = {self.crop} is larger than resize = {self.resize}")
+        if self.mean != "auto" and self.std != "auto" and len(self.mean) != len(self.std):
+            raise ValueError(f"data.transform: mean has {len(self.mean)} values, std {len(self.std)}; one a channel")
+        return self
+
+    def digested(self) -> dict[str, Any]:
+        """What is stated; nothing where all is `auto`, as in studies older than this part."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
 class Data(_Part):
     """The images."""
 
     source: str = "packaged:mnist5k"
-    """`packaged:mnist5k`, or `npz:PATH` with arrays `images` (image, [channel,] height, width) and `labels`."""
+    """`packaged:mnist5k`; `npz:FILE` with arrays `images` (image, [channel,] height, width) and `labels`; `npy:FOLDER`
+    with the same as `images.npy` and `labels.npy`; `folder:PATH` with files `CLASS/*.jpg`, or `train/CLASS/*.jpg` and
+    `val/CLASS/*.jpg`; `torchvision:NAME:ROOT`, a data set of torchvision that lies at ROOT already."""
     split: Split = Split()
-    """Sizes of the four disjoint parts."""
+    """Sizes of the four disjoint parts. Where the source has training and held-out images, `train` is taken from the
+    first, the others from the second, and a share is one of these."""
+    transform: Transform = Transform()
+    """How images become the network's input: `"auto"` or a table."""
+    classes: str = ""
+    """File of class names: one a line in the order of the classes (sorted folder names), or lines `FOLDER NAME`."""
+    superclasses: str | dict[str, tuple[str, ...]] = {}
+    """Classes that belong together, `{animal = ["cat", "dog"]}`, or a TOML file of such lines."""
+    broken_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Image files that cannot be read are named and left out; more than this share of those that are used end it."""
+
+    @property
+    def kind(self) -> str:
+        """What the source is: the word before the colon."""
+        return self.source.partition(":")[0]
+
+    @property
+    def path(self) -> str:
+        """Where the source lies; empty where it has no path."""
+        rest = self.source.partition(":")[2]
+        if self.kind == "torchvision":
+            return rest.partition(":")[2]
+        return rest if self.kind in ("npz", "npy", "folder") else ""
+
+    def digested(self) -> dict[str, Any]:
+        """What decides pixels, labels and parts."""
+        stated = {"transform": said} if (said := self.transform.digested()) else {}
+        return self.model_dump(mode="json", include={"source", "split"}) | stated
 
 
 class Model(_Part):
@@ -212,7 +290,9 @@ class Study(_Part):
             value: Any = self
             for part in field.split("."):
                 value = getattr(value, part)
-            values[field] = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            said = value.digested() if isinstance(value, _Part) else value
+            if said or not isinstance(value, _Part):  # a part that states nothing counts as not there
+                values[field] = said
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
 
 
@@ -239,16 +319,19 @@ def load_study(name: str | Path) -> Study:
         study = Study.model_validate(values)
     except ValidationError as error:
         raise StudyError(f"{path}: " + "; ".join(_plain(e) for e in error.errors())) from None
-    return _with_absolute_source(study, path.parent)
+    return study.model_copy(update={"data": _with_absolute_paths(study.data, path.parent)})
 
 
-def _with_absolute_source(study: Study, folder: Path) -> Study:
+def _with_absolute_paths(data: Data, folder: Path) -> Data:
     # A path in a study file is relative to that file; the registered copy lies elsewhere.
-    kind, _, rest = study.data.source.partition(":")
-    if kind != "npz" or Path(rest).is_absolute():
-        return study
-    data = study.data.model_copy(update={"source": f"npz:{(folder / rest).resolve()}"})
-    return study.model_copy(update={"data": data})
+    def absolute(path: str) -> str:
+        return path if not path or Path(path).is_absolute() else str((folder / path).resolve())
+
+    stem = data.source.removesuffix(data.path) if data.path else data.source
+    paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
+    if isinstance(data.superclasses, str):
+        paths["superclasses"] = absolute(data.superclasses)
+    return data.model_copy(update=paths)
 
 
 def _plain(error: Any) -> str:

@@ -19,7 +19,7 @@ from featcx_core.anatomy import Layer
 from featcx_core.features.forward import Network, Tap, by_position, pooled
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
-from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest
+from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest, selection_digest
 from featcx_core.store import Store
 
 CHUNK_BYTES = 4 << 20
@@ -99,6 +99,7 @@ def record_dictionary_activations(
     logger.info("forward pass: epoch %d, %d training images, positions of %s", epoch, sum(map(len, images)), row.layer)
     with store.writing(folder, fingerprint=fingerprint) as draft:
         about = {"kept": True, "layer": row.layer, "height": row.height, "width": row.width, "epoch": epoch}
+        about["images"] = selection_digest(images)
         group = zarr.create_group(store=str(draft), attributes=about)
         parts = _by_class(network, images, row, batch_size=batch_size, progress=progress)
         for class_id, indices, pieces in parts:

@@ -1,7 +1,6 @@
 """Register a study: what is to be measured and what its network is made of, written where every later step finds it."""
 
 import json
-import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
     then.
     """
     store, toml = Store(home, study), study_text(study, text=text)
-    content_digest(study.data.source)  # what cannot be read is not registered
+    content_digest(study.data)  # what cannot be read is not registered
     try:
         if (anatomy := _known_anatomy(store)) is None:
             anatomy = _found_anatomy(study)
@@ -46,12 +45,9 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
 
 
 def study_text(study: Study, *, text: str | None = None) -> str:
-    """The study as TOML: its author's text where that says the same, a path to data made absolute."""
+    """The study as TOML: its author's text where that says the same, paths to data made absolute."""
     if text is not None:
-        for quote in ('"', "'"):
-            kind, _, path = study.data.source.partition(":")
-            relative = re.compile(rf"{quote}{kind}:[^{quote}]*{re.escape(Path(path).name)}{quote}")
-            text = relative.sub(lambda _: json.dumps(study.data.source, ensure_ascii=False), text, count=1)
+        text = _with_paths(text, study)
         if _parsed(text) == study:
             return text
     sections = study.model_dump(mode="json")
@@ -60,6 +56,20 @@ def study_text(study: Study, *, text: str | None = None) -> str:
         if isinstance(section, dict):
             lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
     return "\n".join([*lines, ""])
+
+
+def _with_paths(text: str, study: Study) -> str:
+    """The text with the paths of the study in place of those relative to its file."""
+    try:
+        stated = tomllib.loads(text).get("data", {})
+    except tomllib.TOMLDecodeError:
+        return text
+    for field in ("source", "classes", "superclasses"):
+        said, meant = stated.get(field), getattr(study.data, field)
+        if isinstance(said, str) and isinstance(meant, str) and said != meant:
+            for quoted in (f'"{said}"', f"'{said}'"):
+                text = text.replace(quoted, json.dumps(meant, ensure_ascii=False), 1)
+    return text
 
 
 def _parsed(text: str) -> Study | None:

@@ -105,9 +105,8 @@ class _Run:
         model = build_model(study, n_classes=n_classes, image_shape=shape)
         self.model = on_device(model, device)
         rows = self.data.split["train"]
-        # Small data lies on the device; what is mapped from its file is read batch by batch.
-        mapped = isinstance(self.data.images, np.memmap)
-        self.pixels = None if mapped else torch.tensor(self.data.images[rows], device=device)
+        # Small data lies on the device; what is mapped or decoded is read batch by batch.
+        self.pixels = torch.tensor(self.data.images[rows], device=device) if self.data.in_memory else None
         self.labels = torch.tensor(self.data.labels[rows], device=device)
         self.batch_size = min(study.training.batch_size, len(rows))
         self.optimizer = sgd(self.model, study)
@@ -156,23 +155,28 @@ class _Run:
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), exact:
             torch.manual_seed(seed)  # dropout and the like
-            for start in starts:
-                rows = order[start : start + self.batch_size]
-                loss = nn.functional.cross_entropy(self.model(self._images(rows)), self.labels[rows])
+            for rows, images in self._batches(order, starts):
+                loss = nn.functional.cross_entropy(self.model(images), self.labels[rows])
                 self.optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 self.optimizer.step()
                 learning_rate = float(self.optimizer.param_groups[0]["lr"])
                 self.schedule.step()
             first = starts[: math.ceil(NORMALISATION_IMAGES / self.batch_size)]
-            settle_normalisation(self.model, (self._images(order[i : i + self.batch_size]) for i in first))
+            settle_normalisation(self.model, (images for _, images in self._batches(order, first)))
         return learning_rate
 
-    def _images(self, rows: Int[torch.Tensor, "image"]) -> Float[torch.Tensor, "image channel height width"]:
+    def _batches(
+        self, order: Int[torch.Tensor, "image"], starts: range
+    ) -> Iterator[tuple[Int[torch.Tensor, "_"], Float[torch.Tensor, "_ channel height width"]]]:
+        """Rows of the training images in that order, a batch for each start, and their images."""
+        rows = [order[start : start + self.batch_size] for start in starts]
         if self.pixels is not None:
-            return normalised(self.pixels[rows], self.data)
-        pixels = torch.from_numpy(self.data.images[self.data.split["train"][rows.cpu().numpy()]])
-        return normalised(pixels.to(rows.device), self.data)
+            yield from ((part, normalised(self.pixels[part], self.data)) for part in rows)
+            return
+        indices = self.data.split["train"][torch.cat(rows).cpu().numpy()]
+        images = batches(self.data, indices, batch_size=self.batch_size, device=order.device)
+        yield from zip(rows, images, strict=True)
 
     def _commit_state(self, epoch: int, metrics: dict[str, float | None]) -> None:
         state = {

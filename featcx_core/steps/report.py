@@ -55,8 +55,9 @@ def make_report(store: Store) -> str:
     study, anatomy = store.study, store.anatomy
     tables = read_tables(store)
     data = load_data(study)
+    broken = f"; broken files left out: {len(data.broken)}" if data.broken else ""
     facts = {
-        "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes",
+        "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
         "network": f"{study.model.source}, {len(anatomy.layers)} recorded layers, {len(anatomy.in_complexity)} in K",
         "checkpoints": f"{len(tables.epochs)}: epochs {', '.join(map(str, sorted(tables.epochs['epoch'])))}",
@@ -102,8 +103,8 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
 def _pictures(store: Store, top: np.ndarray) -> np.ndarray:
     data = load_data(store.study)
     probe = np.concatenate([data.split["fit"], data.split["score"]])
-    images: np.ndarray = data.images[probe[top]]
-    return images
+    images = data.images[probe[top.ravel()]]
+    return images.reshape(*top.shape, *images.shape[1:])
 
 
 def _heat_maps(store: Store, top: np.ndarray, chosen: list[int]) -> np.ndarray:

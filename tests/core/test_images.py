@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.sources import images as module
-from featcx_core.sources.images import batches, image_digest, load_data, probe_digest, stratified_split
+from featcx_core.sources import arrays, pixels
+from featcx_core.sources.images import batches, image_digest, load_data, probe_digest
+from featcx_core.sources.splits import stratified_split
 from featcx_core.study import Data, Probe, Split, Study, StudyError, load_study
 
 SIZES = {"train": 8, "fit": 4, "score": 4, "test": 4}
@@ -157,7 +158,7 @@ def test_sources_that_are_not_there(tmp_path):
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_large_images_are_mapped_from_their_file(tmp_path, monkeypatch, order):
-    monkeypatch.setattr(module, "_MAPPED_BYTES", 100)
+    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
     images = np.asarray(pictures(20, 3, 5, 6), order=order)
     data = load_data(npz(tmp_path, labels=np.arange(20) % 2, images=images))
     assert isinstance(data.images, np.memmap)
@@ -173,15 +174,15 @@ def test_large_images_are_mapped_from_their_file(tmp_path, monkeypatch, order):
 
 
 def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_ROWS", 3)
+    monkeypatch.setattr(pixels, "_ROWS", 3)
     data = load_data(npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2))
-    pixels = data.images[data.split["train"]].astype(np.float64) / 255
-    np.testing.assert_allclose(data.mean, pixels.mean(axis=(0, 2, 3)), rtol=1e-6)
-    np.testing.assert_allclose(data.std, pixels.std(axis=(0, 2, 3)), rtol=1e-6)
+    values = data.images[data.split["train"]].astype(np.float64) / 255
+    np.testing.assert_allclose(data.mean, values.mean(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(data.std, values.std(axis=(0, 2, 3)), rtol=1e-6)
 
 
 def test_a_mapped_file_that_was_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_MAPPED_BYTES", 100)
+    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
     study = npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2)
     whole = (tmp_path / "d.npz").read_bytes()
     (tmp_path / "d.npz").write_bytes(whole[:1000])

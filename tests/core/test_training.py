@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from featcx_core.sources import images
+from featcx_core.sources import arrays, images
 from featcx_core.sources.checkpoints import checkpoint_digest, inspect_checkpoint, read_metrics, survey
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model
@@ -266,7 +266,7 @@ def test_a_batch_larger_than_the_training_images_is_all_of_them(tiny: Study, tmp
 
 
 def test_images_mapped_from_their_file_give_the_same_weights(trained: Store, tiny: Study, tmp_path, monkeypatch):
-    monkeypatch.setattr(images, "_MAPPED_BYTES", 100)
+    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
     copy = shutil.copy(tiny.data.source.partition(":")[2], tmp_path / "copy.npz")
     study = tiny.model_copy(update={"data": tiny.data.model_copy(update={"source": f"npz:{copy}"})})
     assert isinstance(images.load_data(study).images, np.memmap)

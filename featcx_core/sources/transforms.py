@@ -1,0 +1,147 @@
+"""How images become a network's input: what the study states, else what the network's weights do."""
+
+import math
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from featcx_core.study import Study, StudyError, Transform
+
+_GREY_MODES = ("1", "L", "LA", "I", "F")
+
+
+class Preprocessing(NamedTuple):
+    """A transform without open ends."""
+
+    resize: int | None
+    """Pixels of the shorter side; None: left as it is."""
+    crop: int | None
+    """Pixels of the square from the centre; None: all of it."""
+    interpolation: str
+    """Name of Pillow's filter."""
+    mean: tuple[float, ...] | None
+    """To be subtracted, of pixels in [0, 1]; None: the training images'."""
+    std: tuple[float, ...] | None
+    """To be divided by; None: the training images'."""
+    channels: int | None
+    """1 = grey, 3 = colour; None: as the images are."""
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of what becomes of an image."""
+        return (self.crop, self.crop) if self.crop else self._resized(width, height)
+
+    def shape(self, of: tuple[int, ...]) -> tuple[int, int, int, int]:
+        """(image, channel, height, width) of what becomes of images of that shape."""
+        n_images, channels, height, width = of
+        width, height = self.size(width, height)
+        return n_images, self.channels or channels, height, width
+
+    def refuse_other(self, channels: int) -> None:
+        """Raises StudyError where mean or deviation are those of other images than with so many channels."""
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != channels:
+                raise StudyError(f"data.transform.{name}: wanted {channels} values, one a channel, got {len(values)}")
+
+    def pixels(self, image: Image.Image, *, channels: int) -> UInt8[np.ndarray, "channel height width"]:
+        """The image, resized and cropped to the pixel as torchvision's `Resize` and `CenterCrop` do."""
+        image = _in_channels(image, channels)
+        if (size := self._resized(*image.size)) != image.size:
+            image = image.resize(size, Image.Resampling[self.interpolation.upper()])
+        if self.crop:
+            left, top = (round((side - self.crop) / 2) for side in image.size)
+            image = image.crop((left, top, left + self.crop, top + self.crop))
+        pixels = np.asarray(image)
+        return pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+
+    def _resized(self, width: int, height: int) -> tuple[int, int]:
+        if self.resize is None:
+            return width, height
+        short, long = min(width, height), max(width, height)
+        long = int(self.resize * long / short)
+        return (self.resize, long) if width <= height else (long, self.resize)
+
+
+def is_grey(image: Image.Image) -> bool:
+    """Whether an image has no colours, by its mode."""
+    return image.mode.startswith(_GREY_MODES) and image.mode != "LAB"
+
+
+def preprocessing(study: Study) -> Preprocessing:
+    """The study's transform; what it leaves open follows from the network's weights, where the study names weights.
+
+    Raises StudyError for weights that torchvision does not have.
+    """
+    said, known = study.data.transform, network_transform(study)
+    found: dict[str, Any] = {}
+    for name in Transform.model_fields.keys() - {"weights"}:
+        value = getattr(said, name)
+        value = getattr(known, name) if value == "auto" else value
+        found[name] = None if value == "auto" else value
+    if found["resize"] is None or (said.resize == "auto" and said.crop != "auto"):
+        found["resize"] = found["crop"]  # a crop of one's own is of the whole image, not of what the weights resize to
+    if found["channels"] is None and (per_channel := found["mean"] or found["std"]):
+        found["channels"] = len(per_channel)
+    return Preprocessing(**{**found, "interpolation": found["interpolation"] or "bilinear"})
+
+
+def network_transform(study: Study) -> Transform:
+    """What the weights that a study names were evaluated with; all `auto` where it names none.
+
+    Raises StudyError for weights that torchvision does not have.
+    """
+    kind, _, name = study.model.source.partition(":")
+    arguments = study.model.arguments
+    if weights := study.data.transform.weights or arguments.get("weights"):
+        return _of_torchvision(name if kind == "torchvision" else "", str(weights))
+    if kind == "timm" and ("." in name or arguments.get("pretrained")):  # a tag after the dot names weights
+        return _of_timm(name)
+    return Transform()
+
+
+@cache
+def _of_torchvision(model: str, weights: str) -> Transform:
+    from torchvision.models import get_model_weights, get_weight
+
+    try:
+        own = (get_weight(weights) if "." in weights else get_model_weights(model)[weights]).transforms()
+    except (ValueError, KeyError):
+        raise StudyError(
+            f"data.transform: torchvision has no weights {weights!r}; wanted a name such as "
+            "ResNet50_Weights.IMAGENET1K_V2"
+        ) from None
+    return Transform(
+        resize=own.resize_size[0],
+        crop=own.crop_size[0],
+        interpolation=own.interpolation.value,
+        mean=tuple(own.mean),
+        std=tuple(own.std),
+    )
+
+
+@cache
+def _of_timm(model: str) -> Transform:
+    try:
+        own: Any = import_module("timm.models").get_pretrained_cfg(model, allow_unregistered=False)
+    except (ImportError, RuntimeError):  # the network's own error says more
+        return Transform()
+    side = min(own.input_size[1:])
+    return Transform(
+        resize=math.floor(side / own.crop_pct),
+        crop=side,
+        interpolation=own.interpolation,
+        mean=tuple(own.mean),
+        std=tuple(own.std),
+    )
+
+
+def _in_channels(image: Image.Image, channels: int) -> Image.Image:
+    """In grey or in colour, without transparency; 16 bits become 8."""
+    if image.mode.startswith("I"):  # Pillow would cut off what is above 255
+        image = Image.fromarray((np.asarray(image) // 256).astype(np.uint8))
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert("L" if channels == 1 else "RGB")
