@@ -137,6 +137,17 @@ class Model(_Part):
     """`builtin:small_resnet`, `torchvision:NAME`, `timm:NAME` (extra `timm`) or `package.module:factory`."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the factory."""
+    weights: str = ""
+    """What the network starts from: a file of tensors (.safetensors, .pt, .pth) or weights of torchvision,
+    `ResNet50_Weights.IMAGENET1K_V2`. Empty: random numbers that follow from the seed."""
+    outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
+    """What the network's outputs are: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
+    of each class; `none`, other things than the classes, and accuracy and loss stay empty."""
+
+    def digested(self) -> dict[str, Any]:
+        """Weights and outputs only where stated, as in studies older than these fields."""
+        stated = self.model_dump(mode="json", exclude_defaults=True, include={"weights", "outputs"})
+        return self.model_dump(mode="json", include={"source", "arguments"}) | stated
 
 
 class Optimizer(_Part):
@@ -167,6 +178,29 @@ class Training(_Part):
     """Images a step; part of the result, unlike the batch sizes of the analysis."""
 
 
+class Checkpoints(_Part):
+    """Checkpoints that another program writes; with a folder they stand in the place of `[training]`."""
+
+    folder: str = ""
+    """Where they lie or will lie: a folder, or the URL of one (`s3://…`, `gs://…`; what fsspec reads). Empty: featcx
+    trains the network itself."""
+    pattern: str = ""
+    """Names of the files in it, with `{epoch}` for the number and `*` for what varies: `epoch_{epoch}.pt`,
+    `run*/step-{epoch}/model.safetensors`. Without `{epoch}`: one file, taken for epoch 1."""
+    weights: str = "auto"
+    """Which of a file's dictionaries of tensors, keys with dots between them: `state_dict`, `ema.state_dict`; `auto`:
+    the one that fits the network, an average of weights (EMA) only where nothing else does."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> "Checkpoints":
+        if bool(self.folder) != bool(self.pattern):
+            lacks, has = ("pattern", "folder") if self.folder else ("folder", "pattern")
+            raise ValueError(f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"')
+        if self.pattern.count("{epoch}") > 1:
+            raise ValueError(f"checkpoints.pattern: wanted {{epoch}} once, got {self.pattern!r}")
+        return self
+
+
 class Activations(_Part):
     """What is recorded."""
 
@@ -182,8 +216,10 @@ class Activations(_Part):
 class Dictionary(_Part):
     """How concepts are found."""
 
-    method: Literal["auto", "nmf"] = "auto"
-    """`nmf`: non-negative matrix factorisation, for non-negative activations."""
+    method: Literal["auto", "nmf", "semi_nmf", "kmeans", "pca", "sae"] = "auto"
+    """`nmf`: non-negative matrix factorisation, for non-negative activations; `semi_nmf`: non-negative codes of signed
+    atoms; `auto`: the one or the other, as the activations are. To check a conclusion against: `kmeans` and `pca` of
+    scikit-learn, `sae`: the sparse autoencoder of overcomplete (extra `dictionaries`)."""
     scope: Literal["class", "all"] = "class"
     """`class`: atoms for each class on its own images; `all`: one dictionary over all images."""
     atoms_per_class: Annotated[int, Field(ge=1)] = 10
@@ -254,6 +290,8 @@ class Study(_Part):
     """The network."""
     training: Training = Training()
     """How it is trained."""
+    checkpoints: Checkpoints = Checkpoints()
+    """Where its checkpoints come from, if not from that training."""
     activations: Activations = Activations()
     """What is recorded."""
     dictionary: Dictionary = Dictionary()
