@@ -10,7 +10,8 @@ import dagster as dg
 from featcx_assets.partitions import epoch_partitions, grid_partitions, partition_key, partitions_of
 from featcx_assets.resources import Workbench
 from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import EPOCHLY, GRID, NEEDS, Partition, State
+from featcx_core.sources.landing import whereabouts
+from featcx_core.staleness import EPOCHLY, GRID, NEEDS, Partition, State, assets_of
 from featcx_core.store import Store, epoch_key
 from featcx_core.study import Study
 from featcx_core.tables import TABLES, Dtype
@@ -88,7 +89,7 @@ def declaration(
     """What every asset declares: key, place in the graph, description, column schemas."""
     return {
         "key": dg.AssetKey([study.name, asset]),
-        "deps": [_dep(study, asset, need) for need in NEEDS[asset]],
+        "deps": [_dep(study, asset, need) for need in NEEDS[asset] if need in assets_of(study)],
         "group_name": group,
         "kinds": kinds,
         "description": description,
@@ -119,7 +120,7 @@ def _make_epochs(
         with store.lock(f"epoch-{epoch_key(epoch)}"):
             state = State(store)
             if epoch in state.survey.bad or epoch not in state.survey.digests:
-                yield epoch, state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint {store.checkpoint(epoch)}")
+                yield epoch, state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint in {whereabouts(store)}")
                 continue
             known = set(state.partitions(step.asset))
             stale = [p for p in asked if p in known and not state.is_current(p)]
@@ -134,11 +135,15 @@ def _make_epochs(
                 yield epoch, str(error) if str(error).startswith(named) else f"{named}: {error}"
                 continue
         for partition in asked:
-            metadata = _metadata(state, step, partition) if partition in known else {"note": "as v_information"}
+            metadata = _metadata(state, step, partition) if partition in known else {"note": _why_none(partition)}
             key = partition_key(partition)
             if partition in stale:  # logged as it is committed, so that a crash keeps it
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
             _keep_for_the_end(context, key, metadata)
+
+
+def _why_none(partition: Partition) -> str:
+    return "as v_information" if partition.asset == "reference_v_information" else "the checkpoint is gone"
 
 
 def _refuse_lacking(state: State, stale: list[Partition]) -> None:

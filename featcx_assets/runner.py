@@ -15,6 +15,7 @@ from featcx_assets.definitions import definitions
 from featcx_assets.materialize import FAILURES
 from featcx_assets.partitions import inserted_epochs, register_epochs
 from featcx_assets.stages import STAGES, Work, runs, without, work
+from featcx_core.sources.landing import whereabouts
 from featcx_core.staleness import ONCE, State
 from featcx_core.store import Store
 from featcx_core.study import StudyError
@@ -62,11 +63,12 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
 
 
 def _refuse_unknown(state: State, epochs: Collection[int]) -> None:
-    known = {*range(state.study.training.epochs + 1), *state.survey.digests, *state.survey.bad}
+    to_train = () if state.study.checkpoints.folder else range(state.study.training.epochs + 1)
+    known = {*to_train, *state.survey.digests, *state.survey.bad}
     if unknown := sorted(set(epochs) - known):
         there = ", ".join(map(str, sorted(known)))
-        where = state.store.checkpoints
-        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there}")
+        where = whereabouts(state.store)
+        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there or 'none'}")
 
 
 def refresh_views(store: Store) -> None:

@@ -19,11 +19,12 @@ from torch import nn
 
 from featcx_core.fingerprints import Fingerprints
 from featcx_core.progress import Progress, silent
-from featcx_core.sources.checkpoints import CheckpointError, inspect_checkpoint, survey, untrained, write_checkpoint
+from featcx_core.sources.checkpoints import survey, untrained, write_checkpoint
 from featcx_core.sources.images import Data, batches, load_data, normalised
 from featcx_core.sources.models import build_model, on_device, torch_device
 from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
 from featcx_core.sources.register import register
+from featcx_core.sources.safetensors_files import CheckpointError, inspect_safetensors
 from featcx_core.store import Store, replacing
 from featcx_core.study import Study
 
@@ -195,7 +196,7 @@ class _Run:
         path, state = self.store.checkpoint(epoch), self.model.state_dict()
         if path.exists():
             try:
-                training = inspect_checkpoint(path).metadata.get("training")
+                training = inspect_safetensors(path).metadata.get("training")
             except CheckpointError:
                 logger.warning("epoch %d: the checkpoint is corrupt and kept; delete it to have it made again", epoch)
                 return
