@@ -98,7 +98,7 @@ def network_transform(study: Study) -> Transform:
     if weights := study.data.transform.weights or arguments.get("weights"):
         return _of_torchvision(name if kind == "torchvision" else "", str(weights))
     if kind == "timm" and ("." in name or arguments.get("pretrained")):  # a tag after the dot names weights
-        return _of_timm(name)
+        return timm_transform(name)
     return Transform()
 
 
@@ -123,7 +123,8 @@ def _of_torchvision(model: str, weights: str) -> Transform:
 
 
 @cache
-def _of_timm(model: str) -> Transform:
+def timm_transform(model: str) -> Transform:
+    """What timm says the weights of a model were evaluated with; all `auto` where it knows none."""
     try:
         own: Any = import_module("timm.models").get_pretrained_cfg(model, allow_unregistered=False)
     except (ImportError, RuntimeError):  # the network's own error says more
