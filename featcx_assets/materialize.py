@@ -1,5 +1,6 @@
 """How an asset is made: only what is stale, an epoch at a time, one writer an epoch, each commit told to the UI."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -174,15 +175,16 @@ def _metadata(state: State, step: Step, partition: Partition) -> Metadata:
 
 def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     """Row count, first rows and file of a table's partition."""
-    import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
     path = store.table(table, partition)
-    frame = pd.read_parquet(path).drop(columns=["study", "fingerprint", "jackknife"], errors="ignore")
-    head = frame.head(8).astype(object).where(frame.head(8).notna(), None)
-    records = [dg.TableRecord({str(k): _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
-    shown = dg.TableSchema([column for column in _columns((table,)).columns if column.name in frame])
-    preview = {f"first rows of {table}": dg.MetadataValue.table(records, shown)} if records else {}
-    return {"dagster/partition_row_count": len(frame), "file": dg.MetadataValue.path(path), **preview}
+    columns = [column for column in _columns((table,)).columns if column.name not in _NOT_SHOWN]
+    with ParquetFile(path) as file:
+        n_rows = file.metadata.num_rows
+        rows = next(file.iter_batches(8, columns=[column.name for column in columns])).to_pylist() if n_rows else []
+    records = [dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in rows]
+    preview = {f"first rows of {table}": dg.MetadataValue.table(records, dg.TableSchema(columns))} if records else {}
+    return {"dagster/partition_row_count": n_rows, "file": dg.MetadataValue.path(path), **preview}
 
 
 def picture(png: bytes) -> dg.MetadataValue[Any]:
@@ -198,6 +200,7 @@ def path_metadata(path: Path) -> Metadata:
     return {"file": dg.MetadataValue.path(path), "size_bytes": size}
 
 
+_NOT_SHOWN = ("study", "fingerprint", "jackknife")
 _NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
 
 
@@ -217,5 +220,6 @@ def _columns(tables: tuple[str, ...]) -> dg.TableSchema:
 
 
 def _plain(value: Any) -> str | int | float | bool | None:
-    value = value.item() if hasattr(value, "item") else value
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value
