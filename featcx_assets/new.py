@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from featcx_core.inspection.dry_run import DryRun
     from featcx_core.inspection.proposal import Proposal
 
-_PARTITION_SECONDS, _PARTITION_BYTES = 0.04, 17_000.0
-"""Of the run history, a partition; the run itself is counted with it. Measured: docs/benchmarks.md."""
+_WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "n_bytes": 4e6, "partition_bytes": 50e3}
+"""Of Dagster and its history, on SQLite: docs/benchmarks.md."""
 
 
 @click.command()
@@ -24,7 +24,9 @@ _PARTITION_SECONDS, _PARTITION_BYTES = 0.04, 17_000.0
 @click.option("--model", default=Model().source, show_default=True, help="The network, as in `featcx layers`.")
 @click.option("--argument", "arguments", multiple=True, help="KEY=VALUE for the network's factory; repeatable.")
 @click.option("--data", default=Data().source, show_default=True, help="A folder, an .npz file, or a source by name.")
-@click.option("--checkpoints", default="", help="Folder, file or path with {epoch}; without, featcx trains the network.")
+@click.option(
+    "--checkpoints", default="", help="Folder, file or path with {epoch}; without, featcx trains the network."
+)
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes of that training.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="Where to write.  [default: NAME.toml]")
 @click.option("--device", default="auto", show_default=True, help="Of the dry run: auto, cpu, cuda or mps.")
@@ -52,7 +54,8 @@ def new(
         raise StudyError("--epochs is of a training by featcx; with --checkpoints another program trains")
     file = path or Path(f"{name}.toml")
     _refuse_taken(name, file)
-    from featcx_core.inspection.proposal import Wishes, propose
+    from featcx_core.inspection.draft import Wishes
+    from featcx_core.inspection.proposal import propose
 
     wishes = Wishes(name, model, _parsed(arguments), data, checkpoints, epochs)
     proposal = propose(wishes, file=file)
@@ -95,11 +98,12 @@ def _parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _estimated(proposal: "Proposal", device: str, lacking: list[str]) -> "DryRun | None":
-    from featcx_core.inspection.dry_run import dry_run
+    from featcx_core.inspection.dry_run import Workflow, dry_run
 
     assert proposal.anatomy is not None  # something is lacking otherwise
+    workflow = Workflow(**_WORKFLOW)
     try:
-        return dry_run(proposal.study, proposal.anatomy, epochs=proposal.epochs, device=device)
+        return dry_run(proposal.study, proposal.anatomy, epochs=proposal.epochs, workflow=workflow, device=device)
     except ValueError as error:
         lacking.append(f"dry run: {error}")
         return None
@@ -127,8 +131,7 @@ def _say(file: Path, lacking: list[str], estimate: "DryRun | None") -> None:
     from featcx_core.inspection.dry_run import dry_run_lines
 
     if estimate is not None:
-        seconds, n_bytes = _PARTITION_SECONDS, _PARTITION_BYTES
-        for line in dry_run_lines(estimate, partition_seconds=seconds, partition_bytes=n_bytes):
+        for line in dry_run_lines(estimate):
             click.echo(line)
     for line in lacking:
         click.echo(f"to be mended: {line}", err=True)

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,7 +81,8 @@ def survey_checkpoints(study: Study, anatomy: Anatomy) -> Survey:
 def checkpoint_lines(study: Study, found: Survey) -> Iterator[str]:
     """What was found, for people."""
     settings, epochs = study.checkpoints, sorted(found.digests)
-    yield f"checkpoints: {settings.folder}, {settings.pattern}: {len(epochs)} of {len(epochs) + len(found.bad)} can be used"
+    n_files = len(epochs) + len(found.bad)
+    yield f"checkpoints: {settings.folder}, {settings.pattern}: {len(epochs)} of {n_files} can be used"
     if epochs:
         yield f"  epochs: {_epochs(epochs)}"
     for said in sorted(set(found.found_as.values())):
@@ -94,7 +96,7 @@ def checkpoint_lines(study: Study, found: Survey) -> Iterator[str]:
 def _epochs(epochs: list[int]) -> str:
     if len(epochs) == 1:
         return str(epochs[0])
-    steps = {b - a for a, b in zip(epochs, epochs[1:], strict=False)}
+    steps = {later - epoch for epoch, later in pairwise(epochs)}
     if len(epochs) <= 8:
         return ", ".join(map(str, epochs))
     return f"{epochs[0]} … {epochs[-1]}{'' if steps == {1} else f', {len(epochs)} of them'}"

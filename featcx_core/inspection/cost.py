@@ -1,15 +1,14 @@
-"""Time, disk and memory of a whole study, about, from a sample of it and counted operations."""
+"""Time, disk and memory of a whole study, about, from a sample of it and its counts."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32
 
-from featcx_core.anatomy import Anatomy, Layer
+from featcx_core.anatomy import Anatomy
 from featcx_core.features.forward import Network
 from featcx_core.inspection import sample
-from featcx_core.sources.images import dictionary_images
+from featcx_core.inspection.passes import Passes, forward_passes, training_seconds
+from featcx_core.inspection.size import Size
 from featcx_core.sources.models import sums_device
 from featcx_core.sources.training import NORMALISATION_IMAGES
 from featcx_core.steps.features import N_RANDOM_DIRECTIONS
@@ -18,7 +17,9 @@ from featcx_core.study import Study
 _ROW_SECONDS = 5e-5  # of a table, its jackknife values with it
 _ROW_BYTES = 40  # beside them; they are numbers of four bytes that hardly compress
 _CODE_SECONDS = 1e-7  # to read a code, or to write one, chunk by chunk
+_EPOCH_SECONDS = 0.3  # small tables, quality of the dictionary, complexity and importance
 _FIGURES_SECONDS = 12.0  # all figures, the sheet of concepts and the report
+_REPORT_BYTES = 3e6
 _BATCH = 512  # images, the largest of the forward passes
 _GROUP_BYTES = 2**30  # positions of small classes are factorised together up to it
 
@@ -31,7 +32,7 @@ class Step(NamedTuple):
     epoch_seconds: float
     """Of one epoch; of all together where it is made once."""
     times: int
-    """How many epochs; 1 where it is made once."""
+    """Epochs; 1 where it is made once."""
 
     @property
     def seconds(self) -> float:
@@ -44,156 +45,111 @@ class Cost(NamedTuple):
 
     image_seconds: float
     """A forward pass with everything recorded, an image."""
-    steps: tuple[Step, ...]
-    """Time, step by step."""
+    each: tuple[Step, ...]
+    """Time of the steps that each epoch has."""
+    once: tuple[Step, ...]
+    """Of those made once."""
     disk: dict[str, float]
     """Bytes, by folder of the study."""
     memory: dict[str, float]
-    """Bytes at the peak of each step, without what the libraries and the images take."""
+    """Bytes at the peak of each step, beside what the libraries and the images take."""
 
     @property
     def seconds(self) -> float:
         """In all."""
-        return sum(step.seconds for step in self.steps)
-
-
-class Size(NamedTuple):
-    """Counts that everything is proportional to."""
-
-    n_epochs: int
-    n_trained: int
-    n_probe: int
-    n_half: int
-    n_dictionary: int
-    n_train: int
-    n_test: int
-    n_concepts: int
-    own_columns: int
-    """Codes of all kinds of an epoch's own dictionary."""
-    columns: int
-    """With those of the reference epoch."""
-    penultimate: Layer
-    units: tuple[int, ...]
-    """Of each layer."""
-
-    @property
-    def positions_bytes(self) -> int:
-        """An epoch's dictionary activations, in float32."""
-        row = self.penultimate
-        return self.n_dictionary * row.height * row.width * row.units * 4
-
-
-def size_of(study: Study, anatomy: Anatomy, network: Network, epochs: Sequence[int]) -> Size:
-    """The study's counts."""
-    data, row = network.data, next(row for row in anatomy.layers if row.role == "penultimate")
-    n_dictionary = sum(map(len, dictionary_images(data, study)))
-    of_class = study.dictionary.scope == "class"
-    n_concepts = study.dictionary.atoms_per_class * (len(data.class_names) if of_class else 1)
-    own = 2 * n_concepts + N_RANDOM_DIRECTIONS + anatomy.n_classes + row.units
-    reference = 2 * n_concepts if "decode_time" in study.analyses.run and len(epochs) > 1 else 0
-    return Size(
-        n_epochs=len(epochs),
-        n_trained=0 if study.checkpoints.folder else study.training.epochs,
-        n_probe=len(data.probe),
-        n_half=max(len(data.split["fit"]), len(data.split["score"])),
-        n_dictionary=n_dictionary,
-        n_train=len(data.split["train"]),
-        n_test=len(data.split["test"]),
-        n_concepts=n_concepts,
-        own_columns=own,
-        columns=own + reference,
-        penultimate=row,
-        units=tuple(row.units for row in anatomy.layers),
-    )
+        return sum(step.seconds for step in (*self.each, *self.once))
 
 
 def measure(network: Network, study: Study, anatomy: Anatomy, *, size: Size, load_seconds: float) -> Cost:
     """Run the sample and multiply. Raises ValueError where the activations cannot be analysed."""
-    passed, where = sample.forward(network, study, anatomy), sums_device(network.device.type)
-    image = passed.image_seconds
-    acts = passed.pooled[-1] if anatomy.layers[-1].role == "penultimate" else passed.positions.mean(axis=1)
-    counts = [len(rows) for rows in dictionary_images(network.data, study)]
-    if study.dictionary.scope == "all":
-        counts = [sum(counts)]
-    dictionary, atoms = sample.dictionary_seconds(passed.positions, counts, study, where)
-    coding, codes = sample.codes_seconds(
-        acts, atoms, study, n_concepts=size.n_concepts, n_images=size.n_probe, device=where
-    )
-    layers = {u: sample.information_seconds(study, units=u, columns=size.columns, n_half=size.n_half, device=where)
-              for u in set(size.units)}  # fmt: skip
-    dtype = study.activations.dtype
-    small, large = (sample.stored(values, dtype=dtype) for values in (_wide(passed.pooled), passed.positions))
-    is_kept = _is_kept(study, size)
-    bytes_of = np.dtype(dtype).itemsize
-    written = size.n_probe * sum(size.units) * bytes_of * small.byte_seconds
-    kept = size.positions_bytes / 4 * bytes_of * large.byte_seconds * is_kept
-    tables = len(size.units) * size.columns * (_ROW_SECONDS + size.n_probe * _CODE_SECONDS)
-    n = size.n_epochs
-    steps = [
-        Step("activations", load_seconds + size.n_probe * image + written, n),
-        Step("positions of the dictionary images", load_seconds + size.n_dictionary * image + kept, n),
-        Step("dictionary", dictionary, n),
-        Step("codes", coding + size.n_probe * size.own_columns * _CODE_SECONDS, n),
-        Step("V-information", sum(layers[units] for units in size.units) + tables, n),
-        Step("across epochs, figures and report", _across(study, size), 1),
+    passes = forward_passes(network, study, anatomy)
+    image = passes.image_seconds
+    positions = sample.stored(passes.positions, dtype=study.activations.dtype)
+    if size.positions_bytes > study.dictionary.keep_positions_gb * 1e9:
+        positions = sample.Stored(0.0, 0.0)  # streamed into the fit
+    layers = sample.stored(np.concatenate(list(passes.pooled.values()), axis=1), dtype=study.activations.dtype)
+    concepts, active = _concepts(study, anatomy, size, passes, network)
+    looked_at = load_seconds + (size.n_train + size.n_test) * image
+    each = [
+        Step("activations", load_seconds + size.n_probe * (image + _row_bytes(size) * layers.byte_seconds), 0),
+        Step(
+            "positions of the dictionary images",
+            load_seconds + size.n_dictionary * image + size.positions_bytes * positions.byte_seconds,
+            0,
+        ),
+        Step("dictionary", concepts[0] + size.positions_bytes * positions.byte_seconds / 2, 0),  # reads them again
+        Step("codes", concepts[1] + size.n_probe * size.own_columns * _CODE_SECONDS + _EPOCH_SECONDS, 0),
+        Step("V-information", _information(study, size, network), 0),
     ]
+    if not size.n_trained and study.model.outputs != "none":
+        each.insert(0, Step("accuracy and loss", looked_at, 0))
+    steps = [step._replace(times=size.n_epochs) for step in each]
     if size.n_trained:
-        looked_at = size.n_train + size.n_test + min(size.n_train, NORMALISATION_IMAGES)
-        training = size.n_train * sample.training_seconds(network, study) + looked_at * image
+        settling = min(size.n_train, NORMALISATION_IMAGES) * image
+        training = size.n_train * training_seconds(network, study) + looked_at + settling
         steps.insert(0, Step("training", training, size.n_trained))
-    elif study.model.outputs != "none":
-        steps.insert(0, Step("accuracy and loss", load_seconds + (size.n_train + size.n_test) * image, n))
-    disk = _disk(study, anatomy, size, small.share, large.share * is_kept, np.mean(codes > 0))
-    return Cost(image, tuple(steps), disk, _memory(study, anatomy, size, passed))
+    across = 2.5 * size.n_epochs * sample.correlation_seconds(study, n_concepts=size.n_concepts) + _FIGURES_SECONDS
+    once = (Step("curves over all epochs, figures and report", across, 1),)
+    disk = _disk(study, size, layers=layers.share, positions=positions.share, active=active)
+    return Cost(image, tuple(steps), once, disk, _memory(study, size, passes))
 
 
-def _is_kept(study: Study, size: Size) -> bool:
-    share = np.dtype(study.activations.dtype).itemsize / 4
-    return size.positions_bytes * share <= study.dictionary.keep_positions_gb * 1e9
+def _concepts(
+    study: Study, anatomy: Anatomy, size: Size, passes: Passes, network: Network
+) -> tuple[tuple[float, float], float]:
+    """Seconds of an epoch's dictionary and of its codes; the share of codes that are not zero."""
+    where = sums_device(network.device.type)
+    counts = size.of_dictionary
+    dictionary, atoms = sample.dictionary_seconds(passes.positions, study, counts=counts, device=where)
+    acts = passes.pooled[anatomy.penultimate]
+    n_concepts, n_images = size.n_concepts, size.n_probe
+    codes, active = sample.codes_seconds(acts, atoms, study, n_concepts=n_concepts, n_images=n_images, device=where)
+    return (dictionary, codes), active
 
 
-def _across(study: Study, size: Size) -> float:
-    """Correlations raw and partial, by rank and not, at every epoch; the figures."""
-    return 2.5 * size.n_epochs * sample.correlation_seconds(study, n_concepts=size.n_concepts) + _FIGURES_SECONDS
+def _information(study: Study, size: Size, network: Network) -> float:
+    """Seconds of an epoch's V-information over all layers, reading of codes and writing of rows included."""
+    where, columns, n_half = sums_device(network.device.type), size.columns, size.n_half
+    by_units = {
+        units: sample.information_seconds(study, units=units, columns=columns, n_half=n_half, device=where)
+        for units in set(size.units)
+    }
+    rows = columns * (_ROW_SECONDS + size.n_probe * _CODE_SECONDS)
+    return sum(by_units[units] + rows for units in size.units)
 
 
-def _disk(
-    study: Study, anatomy: Anatomy, size: Size, small: float, large: float, active: float
-) -> dict[str, float]:
-    n, itemsize = size.n_epochs, np.dtype(study.activations.dtype).itemsize
-    weights = 4.0 * sum(int(np.prod(shape)) for shape in anatomy.parameters.values())
-    positions = size.n_probe * size.penultimate.height * size.penultimate.width * size.penultimate.units * itemsize
-    codes = 4.0 * size.n_probe * (size.n_concepts * min(1.0, 1.5 * active) + N_RANDOM_DIRECTIONS + anatomy.n_classes)
-    rows = n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)
+def _row_bytes(size: Size) -> int:
+    """Stored activations of an image."""
+    return sum(size.units) * size.itemsize
+
+
+def _disk(study: Study, size: Size, *, layers: float, positions: float, active: float) -> dict[str, float]:
+    """Bytes by folder; `layers` and `positions` are the shares that compression leaves."""
+    n, probe_positions = size.n_epochs, size.n_probe * size.n_positions * size.n_units * size.itemsize
+    # A zero takes next to nothing; what stands beside zeros does not compress, and says where it stands.
+    codes = size.n_concepts * min(1.0, 1.5 * active) + N_RANDOM_DIRECTIONS + size.n_outputs
     return {
-        "checkpoints": weights * (n + 3) if size.n_trained else 0.0,  # what training resumes from: weights and momentum
-        "activations": n * size.n_probe * sum(size.units) * itemsize * small + positions * small,
-        "dictionary_activations": n * size.positions_bytes / 4 * itemsize * large,
-        "dictionary": 4.0 * n * size.n_concepts * size.penultimate.units,
-        "codes": n * codes,
-        "tables": float(rows),
+        "checkpoints": 4.0 * size.n_weights * (n + 2) if size.n_trained else 0.0,  # weights and momentum to go on from
+        "activations": (n * size.n_probe * _row_bytes(size) + probe_positions) * layers,
+        "dictionary_activations": n * size.positions_bytes * positions,
+        "dictionary": 4.0 * n * size.n_concepts * size.n_units,
+        "codes": 4.0 * n * size.n_probe * codes,
+        "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
+        "report": _REPORT_BYTES,
     }
 
 
-def _memory(study: Study, anatomy: Anatomy, size: Size, passed: sample.Forward) -> dict[str, float]:
-    weights = 4.0 * sum(int(np.prod(shape)) for shape in anatomy.parameters.values())
-    widest, concepts = max(size.units), size.n_concepts
+def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:
+    weights, widest = 4.0 * size.n_weights, max(size.units)
+    batch = min(_BATCH, max(size.n_train, size.n_probe))
+    class_bytes = max(size.of_dictionary) * size.n_positions * size.n_units * 4
+    columns, concepts = size.columns, size.n_concepts
     found = {
-        "forward passes": weights + 3.0 * _BATCH * passed.map_bytes,
-        "dictionary": 3.0 * min(size.positions_bytes, max(_GROUP_BYTES, _largest_class(study, size))),
-        "codes": 8.0 * (3 * concepts**2 + 4 * _BATCH * concepts),
-        "V-information": 8.0 * (4 * widest * size.columns + 2 * widest**2 + 3 * _BATCH * size.columns),
+        "forward passes": weights + 2.0 * batch * passes.largest_bytes,  # what a module reads and what it gives
+        "dictionary": 3.0 * min(size.positions_bytes, max(_GROUP_BYTES, class_bytes)),
+        "codes": 8.0 * (3 * concepts**2 + 4 * min(_BATCH, size.n_probe) * concepts),
+        "V-information": 8.0 * (4 * widest * columns + 2 * widest**2 + 3 * min(_BATCH, size.n_half) * columns),
     }
-    if size.n_trained:
-        found["training"] = 4 * weights + 2.0 * study.training.batch_size * passed.all_bytes
+    if size.n_trained:  # weights, gradients, momentum; what the modules gave
+        found["training"] = 3 * weights + 1.2 * min(study.training.batch_size, size.n_train) * passes.all_bytes
     return found
-
-
-def _largest_class(study: Study, size: Size) -> float:
-    if study.dictionary.scope == "all":
-        return float(size.positions_bytes)
-    return size.positions_bytes * study.dictionary.images_per_class / max(1, size.n_dictionary)
-
-
-def _wide(pooled: list[Float32[np.ndarray, "image unit"]]) -> Float32[np.ndarray, "image unit"]:
-    return np.concatenate(pooled, axis=1)

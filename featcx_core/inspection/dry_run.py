@@ -1,101 +1,100 @@
-"""A dry run: one batch through the network with everything that is recorded of it, and what the study will cost."""
+"""A dry run: one batch through the network with everything that is recorded of it, and what the study will take."""
 
+import resource
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from featcx_core.anatomy import Anatomy
 from featcx_core.features.forward import Network
-from featcx_core.inspection.cost import Cost, Size, measure, size_of
-from featcx_core.inspection.sample import timed
+from featcx_core.inspection.cost import Cost, measure
+from featcx_core.inspection.passes import timed
+from featcx_core.inspection.size import Size, size_of
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model, on_device, torch_device
 from featcx_core.store import Store
 from featcx_core.study import Study
 
 
-class LayerCost(NamedTuple):
-    """What is recorded of a layer."""
+class Workflow(NamedTuple):
+    """What the workflow around the work takes."""
 
-    layer: str
-    """Its name."""
-    shape: tuple[int, int]
-    """(image, unit), of one epoch."""
-    n_bytes: int
-    """Of one epoch, before compression."""
+    seconds: float
+    """To start."""
+    partition_seconds: float
+    """To keep account of an artefact."""
+    n_bytes: float
+    """Of an empty run history."""
+    partition_bytes: float
+    """Of an artefact's part in it."""
 
 
 class DryRun(NamedTuple):
     """What a dry run shows."""
 
-    layers: tuple[LayerCost, ...]
-    """In forward order."""
+    layers: tuple[str, ...]
+    """Names of the recorded layers."""
     size: Size
     """Counts."""
     cost: Cost
-    """Time, disk and memory of all epochs."""
+    """Of the work on all epochs."""
+    seconds: float
+    """Of all, with the workflow."""
+    disk: dict[str, float]
+    """Bytes by folder, with the run history."""
     library_bytes: int
-    """Memory that libraries, network and images take by themselves."""
+    """Memory that libraries, network and images take."""
 
 
-def dry_run(study: Study, anatomy: Anatomy, *, epochs: Sequence[int], device: str = "auto") -> DryRun:
+def dry_run(
+    study: Study, anatomy: Anatomy, *, epochs: Sequence[int], workflow: Workflow, device: str = "auto"
+) -> DryRun:
     """Some seconds of the study's work on its own images, from which the whole is estimated; nothing is kept.
 
-    With the weights of the last checkpoint, else initial ones. Raises ValueError where it cannot be analysed.
+    With the weights of the last checkpoint, else initial ones. Raises ValueError where they cannot be analysed.
     """
-    seconds, network = timed(lambda: _network(study, epochs, device))
-    size = size_of(study, anatomy, network, epochs)
-    library_bytes = _resident_bytes()
-    cost = measure(network, study, anatomy, size=size, load_seconds=seconds)
-    itemsize = np.dtype(study.activations.dtype).itemsize
-    layers = tuple(
-        LayerCost(row.layer, (size.n_probe, row.units), size.n_probe * row.units * itemsize) for row in anatomy.layers
-    )
-    return DryRun(layers, size, cost, library_bytes)
+    load_seconds, network = timed(lambda: _network(study, epochs, device))
+    library_bytes = _peak_bytes()
+    size = size_of(study, anatomy, network.data, epochs=epochs)
+    cost = measure(network, study, anatomy, size=size, load_seconds=load_seconds)
+    seconds = cost.seconds + workflow.seconds + workflow.partition_seconds * size.n_partitions
+    disk = cost.disk | {"run history": workflow.n_bytes + workflow.partition_bytes * size.n_partitions}
+    return DryRun(tuple(anatomy.names), size, cost, seconds, disk, library_bytes)
 
 
-def dry_run_lines(found: DryRun, *, partition_seconds: float, partition_bytes: float) -> Iterator[str]:
-    """The dry run, for people; the workflow's own time and disk are given, a partition."""
+def dry_run_lines(found: DryRun) -> Iterator[str]:
+    """The dry run, for people."""
     cost, size = found.cost, found.size
-    yield f"{'layer':<32}{'recorded an epoch':<24}{'bytes':>10}"
-    for layer, shape, n_bytes in found.layers:
-        yield f"{layer:<32}{' x '.join(map(str, shape)):<24}{_bytes(n_bytes):>10}"
-    yield f"forward pass: {1 / cost.image_seconds:,.0f} images/s; {size.n_probe} probe, {size.n_dictionary} dictionary images"
-    n_partitions = partitions(found)
-    workflow = partition_seconds * n_partitions
-    once = [step for step in cost.steps if step.times == 1]
-    each = [step for step in cost.steps if step.times > 1]
-    yield f"time, about: {_time(cost.seconds + workflow)} for {size.n_epochs} epochs"
-    yield f"  an epoch {_time(sum(s.epoch_seconds for s in each))}: " + ", ".join(
-        f"{step.name} {_time(step.epoch_seconds)}" for step in each
-    )
-    yield "  once " + ", ".join(f"{step.name} {_time(step.seconds)}" for step in once)
-    yield f"  history of {n_partitions} partitions {_time(workflow)}"
-    disk = {**cost.disk, "run history": partition_bytes * n_partitions}
-    yield f"disk, about: {_bytes(sum(disk.values()))}: " + ", ".join(f"{k} {_bytes(v)}" for k, v in disk.items() if v)
+    yield f"{'layer':<32}{'recorded an epoch':<24}{'bytes':>8}"
+    for layer, units in zip(found.layers, size.units, strict=True):
+        shape = f"{size.n_probe} x {units}"
+        yield f"{layer:<32}{shape:<24}{_bytes(size.n_probe * units * size.itemsize):>8}"
+    rate = f"{1 / cost.image_seconds:,.0f} images/s"
+    yield f"forward pass: {rate}; {size.n_probe} probe and {size.n_dictionary} dictionary images an epoch"
+    yield f"time, about {_time(found.seconds)}, {size.n_epochs} checkpoints:"
+    yield from (f"  {step.name:<44}{_time(step.epoch_seconds):>8} x {step.times}" for step in cost.each)
+    yield from (f"  {step.name:<44}{_time(step.seconds):>8}" for step in cost.once)
+    rest = found.seconds - cost.seconds
+    yield f"  {f'the workflow, {size.n_partitions} partitions':<44}{_time(rest):>8}"
+    listed = ", ".join(f"{name} {_bytes(n)}" for name, n in found.disk.items() if n)
+    yield f"disk, about {_bytes(sum(found.disk.values()))}: {listed}"
     peak = max(cost.memory, key=lambda step: cost.memory[step])
-    yield f"memory, about: {_bytes(found.library_bytes + cost.memory[peak])} at the peak ({peak})"
-
-
-def partitions(found: DryRun) -> int:
-    """Artefacts of the workflow, of all epochs and layers."""
-    size, n_layers = found.size, len(found.layers)
-    has_reference = size.columns > size.own_columns
-    return size.n_epochs * (6 + (2 + has_reference) * n_layers) - has_reference * n_layers + 6
+    yield f"memory, about {_bytes(found.library_bytes + cost.memory[peak])} at the peak, in {peak}"
 
 
 def dry_run_values(found: DryRun) -> dict[str, Any]:
     """The same for machines."""
-    cost = found.cost
+    cost, size = found.cost, found.size
+    shapes = {layer: [size.n_probe, units] for layer, units in zip(found.layers, size.units, strict=True)}
     return {
-        "layers": [layer._asdict() for layer in found.layers],
+        "layers": shapes,
         "images_per_second": 1 / cost.image_seconds,
-        "seconds": {step.name: step.seconds for step in cost.steps},
-        "disk_bytes": cost.disk,
+        "seconds": found.seconds,
+        "seconds_by_step": {step.name: step.seconds for step in (*cost.each, *cost.once)},
+        "disk_bytes": found.disk,
         "memory_bytes": {"libraries": found.library_bytes, **cost.memory},
-        "partitions": partitions(found),
+        "partitions": size.n_partitions,
     }
 
 
@@ -108,13 +107,10 @@ def _network(study: Study, epochs: Sequence[int], device: str) -> Network:
     return Network(on_device(model, where).eval(), data, where)
 
 
-def _resident_bytes() -> int:
-    """Memory of this process at its highest so far."""
-    import resource
-    import sys
-
+def _peak_bytes() -> int:
+    """The most memory that this process has held."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return peak if sys.platform == "darwin" else peak * 1024  # Apple counts bytes
 
 
 def _time(seconds: float) -> str:
@@ -126,6 +122,6 @@ def _time(seconds: float) -> str:
 def _bytes(n: float) -> str:
     for unit in ("B", "kB", "MB", "GB"):
         if n < 999.5:
-            return f"{n:.0f} {unit}" if unit == "B" or n >= 10 else f"{n:.1f} {unit}"
+            return f"{n:.0f} {unit}" if unit == "B" or n >= 9.95 else f"{n:.1f} {unit}"
         n /= 1000
     return f"{n:.1f} TB"

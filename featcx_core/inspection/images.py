@@ -144,9 +144,3 @@ def _trained_at(source: str) -> int:
         crop = timm_transform(name).crop
         return _USUAL if crop == "auto" else crop
     return _USUAL
-
-
-def relative(path: str, *, to: Path) -> str:
-    """A path as it is written in a study file in that folder: relative where it lies within."""
-    inside = Path(path).is_absolute() and Path(path).is_relative_to(to)
-    return Path(path).relative_to(to).as_posix() if inside else path

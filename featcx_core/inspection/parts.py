@@ -61,9 +61,7 @@ def propose_parts(
         values["probe"] = {"groups": n_score}
         said.append(f"only {n_score} images to score: probe.groups = {n_score}")
     if min(n_score, len(split["fit"])) < _FEW_PROBE:
-        said.append(
-            "few probe images: intervals will be wide, and concepts on fewer than 10 of a half are not measured"
-        )
+        said.append("few probe images: wide intervals, and concepts on fewer than 10 of a half are not measured")
     return Parts(values, tuple(said))
 
 

@@ -15,14 +15,14 @@ _WIDTH = 118
 _LONGEST = 150  # characters of an explanation that stand whole
 
 
-def commented(study: Study, *, notes: Mapping[str, tuple[str, ...]]) -> str:
+def commented(study: Study, *, file: str, notes: Mapping[str, tuple[str, ...]]) -> str:
     """TOML with one explanation above each setting, from the study's own documentation.
 
     Stated are the fields that were given to the study; the others follow as `#key = default`. `notes` are further
     comments, by field (`data.split`). Of training and another program's checkpoints only one part is written.
     """
     lines = [
-        f"# A study of featcx: `featcx run {study.name}.toml` makes all of it, again after every change only what is stale.",
+        f"# A study of featcx: `featcx run {file}` makes all of it, and after a change only what is stale.",
         "# A line that begins with `#name =` shows a default; take the # away to change it.",
         "",
     ]

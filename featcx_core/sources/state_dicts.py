@@ -87,7 +87,7 @@ def read_state_dict(path: Path, *, wanted: Shapes, key: str = "auto") -> StateDi
 
 
 def tensor_shapes(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
-    """Names and shapes in every dictionary of tensors of a file, by its keys. Raises CheckpointError as `read_state_dict`."""
+    """Names and shapes in every dictionary of tensors of a file, by its keys. Raises as `read_state_dict`."""
     if is_safetensors(path):
         return {"": inspect_safetensors(path).shapes}
     found = _dictionaries(_unpickled(path))
