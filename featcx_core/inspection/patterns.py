@@ -45,9 +45,8 @@ def split_place(text: str) -> tuple[str, str]:
         pattern = text.removeprefix(head).lstrip("/")
         return (folder if is_url(text) else str(_there(Path(folder)))), pattern
     if is_url(text):
-        raise StudyError(
-            f"checkpoints: wanted a URL with {{epoch}} in it, {text.rstrip('/')}/epoch_{{epoch}}.pt, got {text}"
-        )
+        example = f"{text.rstrip('/')}/epoch_{{epoch}}.pt"
+        raise StudyError(f"checkpoints: wanted a URL with {{epoch}} in it, for instance {example}, got {text}")
     path = Path(text).resolve()
     if path.is_file():
         return str(path.parent), path.name
