@@ -54,6 +54,10 @@ def new(
         raise StudyError("--epochs is of a training by featcx; with --checkpoints another program trains")
     file = path or Path(f"{name}.toml")
     _refuse_taken(name, file)
+    if device not in ("auto", "cpu"):
+        from featcx_core.sources.models import torch_device
+
+        torch_device(device)
     from featcx_core.inspection.draft import Wishes
     from featcx_core.inspection.proposal import propose
 

@@ -60,9 +60,9 @@ class Cost(NamedTuple):
         return sum(step.seconds for step in (*self.each, *self.once))
 
 
-def measure(network: Network, study: Study, anatomy: Anatomy, *, size: Size, load_seconds: float) -> Cost:
-    """Run the sample and multiply. Raises ValueError where the activations cannot be analysed."""
-    passes = forward_passes(network, study, anatomy)
+def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, size: Size, load_seconds: float) -> Cost:
+    """Run the sample on an epoch's network and multiply. Raises ValueError where it cannot be analysed."""
+    passes = forward_passes(network, study, anatomy, epoch=epoch)
     image = passes.image_seconds
     positions = sample.stored(passes.positions, dtype=study.activations.dtype)
     if size.positions_bytes > study.dictionary.keep_positions_gb * 1e9:

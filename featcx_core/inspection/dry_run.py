@@ -54,10 +54,11 @@ def dry_run(
 
     With the weights of the last checkpoint, else initial ones. Raises ValueError where they cannot be analysed.
     """
-    load_seconds, network = timed(lambda: _network(study, epochs, device))
+    epoch = max(epochs) if study.checkpoints.folder else 0
+    load_seconds, network = timed(lambda: _network(study, epoch, device))
     library_bytes = _peak_bytes()
     size = size_of(study, anatomy, network.data, epochs=epochs)
-    cost = measure(network, study, anatomy, size=size, load_seconds=load_seconds)
+    cost = measure(network, study, anatomy, epoch=epoch, size=size, load_seconds=load_seconds)
     seconds = cost.seconds + workflow.seconds + workflow.partition_seconds * size.n_partitions
     disk = cost.disk | {"run history": workflow.n_bytes + workflow.partition_bytes * size.n_partitions}
     return DryRun(tuple(anatomy.names), size, cost, seconds, disk, library_bytes)
@@ -72,15 +73,15 @@ def dry_run_lines(found: DryRun) -> Iterator[str]:
         yield f"{layer:<32}{shape:<24}{_bytes(size.n_probe * units * size.itemsize):>8}"
     rate = f"{1 / cost.image_seconds:,.0f} images/s"
     yield f"forward pass: {rate}; {size.n_probe} probe and {size.n_dictionary} dictionary images an epoch"
-    yield f"time, about {_time(found.seconds)}, {size.n_epochs} checkpoints:"
+    yield f"time: about {_time(found.seconds)} for {size.n_epochs} checkpoints"
     yield from (f"  {step.name:<44}{_time(step.epoch_seconds):>8} x {step.times}" for step in cost.each)
     yield from (f"  {step.name:<44}{_time(step.seconds):>8}" for step in cost.once)
     rest = found.seconds - cost.seconds
     yield f"  {f'the workflow, {size.n_partitions} partitions':<44}{_time(rest):>8}"
     listed = ", ".join(f"{name} {_bytes(n)}" for name, n in found.disk.items() if n)
-    yield f"disk, about {_bytes(sum(found.disk.values()))}: {listed}"
+    yield f"disk: about {_bytes(sum(found.disk.values()))}: {listed}"
     peak = max(cost.memory, key=lambda step: cost.memory[step])
-    yield f"memory, about {_bytes(found.library_bytes + cost.memory[peak])} at the peak, in {peak}"
+    yield f"memory: about {_bytes(found.library_bytes + cost.memory[peak])} at the peak, in {peak}"
 
 
 def dry_run_values(found: DryRun) -> dict[str, Any]:
@@ -98,10 +99,10 @@ def dry_run_values(found: DryRun) -> dict[str, Any]:
     }
 
 
-def _network(study: Study, epochs: Sequence[int], device: str) -> Network:
+def _network(study: Study, epoch: int, device: str) -> Network:
     if study.checkpoints.folder:
         with tempfile.TemporaryDirectory() as home:
-            return Network.load(Store(home, study.with_reference(max(epochs))), epoch=max(epochs), device=device)
+            return Network.load(Store(home, study.with_reference(epoch)), epoch=epoch, device=device)
     data, where = load_data(study), torch_device(device)
     model = build_model(study, n_classes=len(data.class_names), image_shape=data.image_shape)
     return Network(on_device(model, where).eval(), data, where)

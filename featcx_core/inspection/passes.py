@@ -35,8 +35,8 @@ class Passes(NamedTuple):
     """The outputs of all modules without parts, an image: what training keeps."""
 
 
-def forward_passes(network: Network, study: Study, anatomy: Anatomy) -> Passes:
-    """Some seconds of forward passes over dictionary images, class after class.
+def forward_passes(network: Network, study: Study, anatomy: Anatomy, *, epoch: int) -> Passes:
+    """Some seconds of forward passes over dictionary images, class after class; `epoch` is that of the weights.
 
     Raises ValueError where activations are not finite, or too large for the type that is stored.
     """
@@ -52,7 +52,7 @@ def forward_passes(network: Network, study: Study, anatomy: Anatomy) -> Passes:
     seconds, taken = timed(lambda: list(network.forward(rows[:n_images], taps)))
     *layers, positions = (np.concatenate(parts) for parts in zip(*taken, strict=True))
     for name, values in zip(anatomy.names, layers, strict=True):
-        checked(values, epoch=0, layer=name, dtype=study.activations.dtype)
+        checked(values, epoch=epoch, layer=name, dtype=study.activations.dtype)
     by_layer = dict(zip(anatomy.names, layers, strict=True))
     return Passes(seconds / len(positions), by_layer, positions, max(sizes), sum(sizes))
 

@@ -128,6 +128,6 @@ def stored(values: np.ndarray, *, dtype: str) -> Stored:
     return Stored(n_bytes / size, seconds / size)
 
 
-def _operations(n: int, units: int, columns: int) -> float:
+def _operations(n: int, units: int, columns: int) -> int:
     """Products of both halves, two eigendecompositions, projections."""
     return 4 * n * units * (units + columns) + 18 * units**3 + 6 * units**2 * columns

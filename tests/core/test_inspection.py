@@ -41,7 +41,9 @@ def asked(desk: Path, *, checkpoints: str = "", model: str = "builtin:small_resn
     return propose(wishes, file=desk / "mine.toml")
 
 
-def pictures(folder: Path, *, sizes: list[tuple[int, int]], classes: int = 2, each: int = 20, mode: str = "RGB") -> Path:
+def pictures(
+    folder: Path, *, sizes: list[tuple[int, int]], classes: int = 2, each: int = 20, mode: str = "RGB"
+) -> Path:
     chance = np.random.default_rng(0)
     for label in range(classes):
         (folder / f"class{label}").mkdir(parents=True)
@@ -66,7 +68,9 @@ def test_a_path_is_understood(tmp_path: Path):
     assert data_source(str(tmp_path / "x.npz")) == f"npz:{tmp_path / 'x.npz'}"
     assert data_source("packaged:mnist5k") == "packaged:mnist5k"
     assert data_source(f"torchvision:MNIST:{tmp_path}") == f"torchvision:MNIST:{tmp_path}"
-    with pytest.raises(StudyError, match=r"data: wanted a folder, an \.npz file or one of .*; got 'nosuch': nothing there"):
+    with pytest.raises(
+        StudyError, match=r"data: wanted a folder, an \.npz file or one of .*; got 'nosuch': nothing there"
+    ):
         data_source("nosuch")
     (tmp_path / "x.csv").touch()
     with pytest.raises(StudyError, match=r"x\.csv': a file that is not \.npz"):
@@ -83,7 +87,7 @@ def test_sizes_colours_and_broken_files_are_found(tmp_path: Path):
     assert (found.n_looked_at, found.n_train, found.class_names) == (41, None, ("class0", "class1"))
     for path in folder.rglob("*.png"):
         path.write_bytes(b"no picture")
-    with pytest.raises(StudyError, match="none of 41 image files can be read, the first is .*class0/0.png"):
+    with pytest.raises(StudyError, match=r"none of 41 image files can be read, the first is .*class0/0\.png"):
         find_images(Data(source=f"folder:{folder}"))
 
 
@@ -129,7 +133,9 @@ def parts(counts: list[int], *, twice: bool = False, is_trained: bool = True) ->
 def test_many_images_are_divided_as_usual():
     found = parts([500] * 10)
     assert found.split == {"train": 0.7, "fit": 0.1, "score": 0.1, "test": 0.1}
-    assert found.said == "split: train 3500, fit 500, score 500, test 500 images; every class has 350 or more for training"
+    assert (
+        found.said == "split: train 3500, fit 500, score 500, test 500 images; every class has 350 or more for training"
+    )
 
 
 def test_of_few_images_more_are_for_the_probes():
@@ -198,7 +204,9 @@ def test_a_folder_a_file_or_a_pattern(tmp_path: Path):
     assert split_place("s3://mine/runs/e{epoch}.pt") == ("s3://mine/runs", "e{epoch}.pt")
     with pytest.raises(StudyError, match=r"no folder or file .*nosuch; wanted one, or FOLDER/epoch_\{epoch\}\.pt"):
         split_place(str(tmp_path / "nosuch"))
-    with pytest.raises(StudyError, match=r"wanted a URL with \{epoch\} in it, for instance s3://mine/epoch_\{epoch\}\.pt"):
+    with pytest.raises(
+        StudyError, match=r"wanted a URL with \{epoch\} in it, for instance s3://mine/epoch_\{epoch\}\.pt"
+    ):
         split_place("s3://mine/")
 
 
@@ -315,8 +323,9 @@ def test_checkpoints_with_other_outputs_say_so(desk: Path):
     (desk / "runs").mkdir()
     torch.save({"model": network(n_classes=5).state_dict()}, desk / "runs" / "e1.pt")
     found = asked(desk, checkpoints="runs")
-    assert '  the checkpoints have 5 outputs, the data 3 classes: model.outputs = "none", so accuracy and loss stay empty' in (
-        found.found
+    assert (
+        '  the checkpoints have 5 outputs, the data 3 classes: model.outputs = "none", so accuracy and loss stay empty'
+        in (found.found)
     )
 
 
@@ -342,7 +351,9 @@ def test_without_a_usable_checkpoint_the_epoch_to_follow_is_asked_for(desk: Path
 
 
 def test_images_or_a_network_that_cannot_be_used_are_lacking(desk: Path, tmp_path: Path):
-    one = propose(Wishes("x", data=str(pictures(tmp_path / "one", sizes=[(8, 8)], classes=1))), file=tmp_path / "x.toml")
+    one = propose(
+        Wishes("x", data=str(pictures(tmp_path / "one", sizes=[(8, 8)], classes=1))), file=tmp_path / "x.toml"
+    )
     assert one.lacking[0].startswith("data.source: wanted at least two classes, got 1")
     assert one.anatomy is None
     (refused,) = asked(desk, model=OWN, channels=3, n_classes=3).lacking
