@@ -19,8 +19,8 @@ from featcx_core.anatomy import Layer
 from featcx_core.features.forward import Network, Tap, by_position, pooled
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
-from featcx_core.sources.landing import whereabouts
 from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest, selection_digest
+from featcx_core.sources.landing import whereabouts
 from featcx_core.store import Store
 
 CHUNK_BYTES = 4 << 20

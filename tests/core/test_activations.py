@@ -19,10 +19,10 @@ from featcx_core.features.activations import (
 )
 from featcx_core.features.forward import Network, Tap
 from featcx_core.sources.checkpoints import fingerprints, read_head, write_checkpoint
-from featcx_core.sources.safetensors_files import CheckpointError
 from featcx_core.sources.images import dictionary_images, image_digest, load_data
 from featcx_core.sources.models import build_model
 from featcx_core.sources.register import register
+from featcx_core.sources.safetensors_files import CheckpointError
 from featcx_core.store import Store
 from featcx_core.study import Activations, Study
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from featcx_core.sources import checkpoints, safetensors_files
+from featcx_core.sources import checkpoints
 from featcx_core.sources.checkpoints import (
     fingerprints,
     load_checkpoint,
