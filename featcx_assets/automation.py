@@ -138,7 +138,7 @@ def _key(state: State, todo: Work) -> str:
 
 def _say_bad(context: dg.SensorEvaluationContext, state: State, asked: dict[str, Any]) -> None:
     """Name each broken checkpoint once, not at every tick, and not while it is being written."""
-    said = asked.get("bad") if isinstance(asked.get("bad"), list) else []
+    said: list[str] = asked.get("bad", [])
     bad = [reason for epoch, reason in state.survey.bad.items() if epoch not in state.survey.young]
     for reason in bad:
         if reason not in said:

@@ -51,6 +51,8 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
         refresh_views(store)
         state = State(store)
         _refuse_unknown(state, epochs)
+        for line in _of_checkpoints(state):
+            say(line)
         if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
             return Outcome(0, tuple(state.survey.bad.values()), broken=False)
         from featcx_core.sources.images import load_data, refuse_too_many_atoms
@@ -69,6 +71,17 @@ def _refuse_unknown(state: State, epochs: Collection[int]) -> None:
         there = ", ".join(map(str, sorted(known)))
         where = whereabouts(state.store)
         raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there or 'none'}")
+
+
+def _of_checkpoints(state: State) -> Iterator[str]:
+    """How another program's files were read, and what is still awaited of it."""
+    found_as = state.survey.found_as
+    for said in dict.fromkeys(found_as.values()):
+        yield f"checkpoints: {said} ({sum(other == said for other in found_as.values())} files)"
+    reference = state.study.reference_epoch
+    if state.study.checkpoints.folder and reference not in state.survey.digests:
+        where = whereabouts(state.store)
+        yield f"no checkpoint of epoch {reference}, the reference, in {where} yet: what follows its concepts waits"
 
 
 def refresh_views(store: Store) -> None:

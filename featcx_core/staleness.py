@@ -108,7 +108,7 @@ class State:
         return tuple(asset for asset in assets_of(self.study) if asset not in optional or asset in run)
 
     def partitions(self, asset: str) -> Iterator[Partition]:
-        """All partitions that an asset has, given the checkpoints that are there; of one that is gone, what was made."""
+        """All partitions that an asset has, given the checkpoints that are there; of one that is gone, those made."""
         if asset in ONCE:
             yield Partition(asset)
             return

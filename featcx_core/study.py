@@ -195,7 +195,9 @@ class Checkpoints(_Part):
     def _has_both(self) -> "Checkpoints":
         if bool(self.folder) != bool(self.pattern):
             lacks, has = ("pattern", "folder") if self.folder else ("folder", "pattern")
-            raise ValueError(f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"')
+            raise ValueError(
+                f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
+            )
         if self.pattern.startswith("/") or ".." in self.pattern.split("/"):
             raise ValueError(f"checkpoints.pattern: wanted names within the folder, got {self.pattern!r}")
         if self.pattern.count("{epoch}") > 1:
@@ -324,7 +326,9 @@ class Study(_Part):
         Raises StudyError where it is chosen from another program's checkpoints, and has not been yet.
         """
         if self.waits_for_reference:
-            raise StudyError(f"study {self.name}: the reference epoch is chosen when the study is registered, by `featcx run`")
+            raise StudyError(
+                f"study {self.name}: the reference epoch is chosen when the study is registered, by `featcx run`"
+            )
         wanted = self.probe.reference_epoch
         return self.training.epochs if wanted == "last_trained" else wanted
 

@@ -135,9 +135,7 @@ def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
     return metrics
 
 
-def read_head(
-    store: Store, *, epoch: int
-) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
+def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
     """Weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `load_checkpoint`."""
     file, names = checkpoint_file(store, epoch=epoch), [f"{store.anatomy.head}.{part}" for part in ("weight", "bias")]
     wanted, path = store.anatomy.parameters, local_path(store, file)

@@ -1,7 +1,7 @@
 """A network's tensors out of the files that training programs write.
 
-Files of PyTorch are read with `weights_only=True`: what is more than tensors, numbers and text is never unpickled, since
-that runs code. The tensors may lie deep in dictionaries (`state_dict`, `model`, `ema.module`), beside those of an
+Files of PyTorch are read with `weights_only=True`: what is more than tensors, numbers and text is never unpickled,
+since that runs code. The tensors may lie deep in dictionaries (`state_dict`, `model`, `ema.module`), beside those of an
 optimizer, and their names may begin with what wrappers add (`module.`, `_orig_mod.`, `model.`).
 """
 
@@ -45,7 +45,10 @@ class Match(NamedTuple):
     """Further dictionaries that fit."""
 
     def __str__(self) -> str:
-        said = [f"weights of {self.key}" if self.key else "", f"without the prefix {self.prefix}" if self.prefix else ""]
+        said = [
+            f"weights of {self.key}" if self.key else "",
+            f"without the prefix {self.prefix}" if self.prefix else "",
+        ]
         said += [f"not those of {', '.join(self.others)}" if self.others else ""]
         return ", ".join(part for part in said if part)
 
@@ -65,7 +68,7 @@ def is_safetensors(path: Path) -> bool:
 
 
 def match_safetensors(path: Path, *, wanted: Shapes, key: str = "auto") -> Match:
-    """Which tensors of a safetensors file are the network's, from its header. Raises CheckpointError where it has none."""
+    """Which tensors of a safetensors file are the network's, from its header. Raises CheckpointError for another's."""
     return _match(path, {"": inspect_safetensors(path).shapes}, wanted, key)
 
 
@@ -115,7 +118,7 @@ def contents(path: Path, *, wanted: Shapes, key: str = "auto") -> tuple[str, Mat
 def _bytes(tensor: "Tensor") -> Any:
     import torch
 
-    return memoryview(tensor.reshape(-1).view(torch.uint8).numpy())
+    return tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
 def _match(path: Path, dictionaries: Mapping[str, Shapes], wanted: Shapes, key: str) -> Match:
@@ -124,7 +127,9 @@ def _match(path: Path, dictionaries: Mapping[str, Shapes], wanted: Shapes, key: 
     if key != "auto":
         if key not in dictionaries:
             there = ", ".join(name for name in dictionaries if name) or "the file itself"
-            raise CheckpointError(f"{path}: checkpoints.weights = {key!r} is not in it; dictionaries of tensors: {there}")
+            raise CheckpointError(
+                f"{path}: checkpoints.weights = {key!r} is not in it; dictionaries of tensors: {there}"
+            )
         return _fitted(path, key, dictionaries[key], wanted)
     fitting: list[Match] = []
     errors: list[tuple[int, CheckpointError]] = []
@@ -149,10 +154,14 @@ def _fitted(path: Path, key: str, shapes: Shapes, wanted: Shapes) -> Match:
     where, advice = f"{path}{f' ({key})' if key else ''}", "it belongs to another network"
     if missing := [name for name in wanted if name not in here and not name.endswith(_COUNTER)]:
         listed = _first(missing)
-        raise CheckpointError(f"{where}: wanted {len(wanted)} tensors, {len(missing)} missing, first {listed}; {advice}")
+        raise CheckpointError(
+            f"{where}: wanted {len(wanted)} tensors, {len(missing)} missing, first {listed}; {advice}"
+        )
     if unknown := [name for name in here if name not in wanted]:
         listed = _first(unknown)
-        raise CheckpointError(f"{where}: wanted {len(wanted)} tensors, {len(unknown)} unknown, first {listed}; {advice}")
+        raise CheckpointError(
+            f"{where}: wanted {len(wanted)} tensors, {len(unknown)} unknown, first {listed}; {advice}"
+        )
     names = {name: here[name] for name in wanted if name in here}
     if unequal := [name for name, there in names.items() if shapes[there] != wanted[name]]:
         said = f"wanted {unequal[0]} {list(wanted[unequal[0]])}, got {list(shapes[names[unequal[0]]])}"
@@ -205,19 +214,24 @@ def _unpickled(path: Path) -> Any:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from None
     except pickle.UnpicklingError as error:
-        held = re.search(r"GLOBAL (\S+)|[Uu]nsupported (?:class|global|operand)[: ]+(\S+)", str(error))
-        what = next((part for part in held.groups() if part), "") if held else ""
-        raise CheckpointError(
-            f"{path} holds more than tensors{f' ({what})' if what else ''} and is not unpickled, which would run code; "
-            "save model.state_dict() instead"
-        ) from None
+        if held := re.search(r"(?:GLOBAL|global|class):? ([\w.]*\w\.\w+)", str(error)):
+            raise CheckpointError(
+                f"{path} holds more than tensors ({held[1]}) and is not unpickled, which would run code; "
+                "save model.state_dict() instead"
+            ) from None
+        raise _damaged(path, error) from None
     except Exception as error:  # a damaged file fails in many ways
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:120]
-        raise CheckpointError(f"{path} is truncated, corrupt or no file of PyTorch ({reason}); copy it again") from None
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    said = re.search(r"WeightsUnpickler error: (.*)", str(error))
+    reason = said[1] if said else (str(error).splitlines() or [type(error).__name__])[0]
+    return CheckpointError(f"{path} is truncated, corrupt or no file of PyTorch ({reason[:120]}); copy it again")
 
 
 def _harmless() -> list[Any]:
-    """Beyond what PyTorch allows: settings and single numbers, which programs keep beside the weights. They run nothing."""
+    """Beyond what PyTorch allows: settings and single numbers beside the weights. They run nothing."""
     import numpy as np
 
     scalar = np.float64(0).__reduce__()[0]

@@ -26,7 +26,7 @@ from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
 from featcx_core.sources.register import register
 from featcx_core.sources.safetensors_files import CheckpointError, inspect_safetensors
 from featcx_core.store import Store, replacing
-from featcx_core.study import Study
+from featcx_core.study import Study, StudyError
 
 NORMALISATION_IMAGES = 1024
 """Images behind the statistics of batch normalisation; more change nothing that counts."""
@@ -45,8 +45,10 @@ class Evaluation(NamedTuple):
 def train(study: Study, *, home: str | Path, device: str = "auto", progress: Progress | None = None) -> Store:
     """Register the study and train its network, or finish what a killed training began; gives the study's store.
 
-    Raises as `register` and `train_epochs`.
+    Raises StudyError where another program writes the checkpoints; else as `register` and `train_epochs`.
     """
+    if study.checkpoints.folder:
+        raise StudyError(f"study {study.name}: its checkpoints come from {study.checkpoints.folder}; nothing to train")
     store = register(study, home=home)
     with store.lock("training"):
         for _ in train_epochs(store, device=device, progress=progress):

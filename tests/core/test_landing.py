@@ -83,7 +83,9 @@ def test_only_with_a_stated_reference_may_checkpoints_be_still_to_come(tiny: Stu
     with pytest.raises(StudyError, match=r"checkpoints\.folder: no folder .*empty"):
         register(study, home=tmp_path / "home")
     empty.mkdir()
-    with pytest.raises(StudyError, match=r"checkpoints\.pattern: nothing in .*empty matches 'ckpt-\{epoch\}\.pt'; it is empty"):
+    with pytest.raises(
+        StudyError, match=r"checkpoints\.pattern: nothing in .*empty matches 'ckpt-\{epoch\}\.pt'; it is empty"
+    ):
         register(study, home=tmp_path / "home")
     (empty / "epoch1.pth").touch()
     with pytest.raises(StudyError, match=r"matches 'ckpt-\{epoch\}\.pt'; it holds epoch1\.pth"):
@@ -122,7 +124,10 @@ def test_patterns(tiny: Study, tmp_path, pattern, name, epoch):
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"folder": "x"}, r'checkpoints\.folder needs checkpoints\.pattern, for instance pattern = "epoch_\{epoch\}\.pt"'),
+        (
+            {"folder": "x"},
+            r'checkpoints\.folder needs checkpoints\.pattern, for instance pattern = "epoch_\{epoch\}\.pt"',
+        ),
         ({"pattern": "x"}, r"checkpoints\.pattern needs checkpoints\.folder"),
         ({"folder": "x", "pattern": "{epoch}-{epoch}.pt"}, r"wanted \{epoch\} once, got"),
         ({"folder": "x", "pattern": "../{epoch}.pt"}, r"wanted names within the folder, got"),
@@ -174,7 +179,9 @@ def test_what_was_made_of_one_that_is_gone_stays(store: Store, runs: Path):
     assert [p.epoch for p in state.stale("activations") if p.layer == store.anatomy.names[0]] == [1, 30]
     store.write_current(state.visible())
     assert store.read_table("epochs")["epoch"].tolist() == [10]
-    with pytest.raises(CheckpointError, match=r"epoch 10: wanted one checkpoint in .*runs \(ckpt-\{epoch\}\.pt\), got 0"):
+    with pytest.raises(
+        CheckpointError, match=r"epoch 10: wanted one checkpoint in .*runs \(ckpt-\{epoch\}\.pt\), got 0"
+    ):
         load_checkpoint(store, torch.nn.Linear(1, 1), epoch=10)
 
 
@@ -219,7 +226,9 @@ def test_an_object_store(bucket: str, tiny: Study, trained: Store, tmp_path):
 def test_an_object_store_that_is_not_there(tiny: Study, tmp_path):
     with pytest.raises(StudyError, match=r"checkpoints\.folder: nope://bucket: .*nope"):
         register(study_of(tiny, "nope://bucket"), home=tmp_path)
-    with pytest.raises(StudyError, match=r"checkpoints\.pattern: nothing in memory://none matches 'ckpt-\{epoch\}\.pt'"):
+    with pytest.raises(
+        StudyError, match=r"checkpoints\.pattern: nothing in memory://none matches 'ckpt-\{epoch\}\.pt'"
+    ):
         register(study_of(tiny, "memory://none"), home=tmp_path)
 
 

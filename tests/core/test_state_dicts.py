@@ -34,7 +34,10 @@ def saved(tmp_path: Path, content: object, name: str = "x.pt") -> Path:
 
 
 SHIFTED = {name: tensor + 1 for name, tensor in STATE.items()}
-OPTIMIZER = {"state": {0: {"exp_avg": torch.zeros(4, 1, 3, 3), "step": torch.tensor(3.0)}}, "param_groups": [{"lr": 0.1}]}
+OPTIMIZER = {
+    "state": {0: {"exp_avg": torch.zeros(4, 1, 3, 3), "step": torch.tensor(3.0)}},
+    "param_groups": [{"lr": 0.1}],
+}
 LAYOUTS = {
     "plain": (STATE, "", ""),
     "nested": ({"epoch": 3, "state_dict": STATE, "optimizer": OPTIMIZER}, "state_dict", ""),
@@ -46,7 +49,11 @@ LAYOUTS = {
     "averaged": ({"n_averaged": torch.tensor(3), **prefixed("module.")}, "", "module."),
     "deep": ({"ema": {"module": STATE}, "step": 7}, "ema.module", ""),
     "with settings": ({"args": argparse.Namespace(lr=0.1), "best": np.float64(0.7), "model": STATE}, "model", ""),
-    "parameters": ({name: nn.Parameter(held) if held.is_floating_point() else held for name, held in STATE.items()}, "", ""),
+    "parameters": (
+        {name: nn.Parameter(held) if held.is_floating_point() else held for name, held in STATE.items()},
+        "",
+        "",
+    ),
 }
 
 
@@ -99,8 +106,14 @@ def test_counters_of_old_files_are_zero(tmp_path):
     [
         ({}, "holds no tensors; wanted 9"),
         ({"epoch": 3}, "holds no tensors; wanted 9"),
-        ({"model": {**STATE, "4.weight": torch.ones(1)}}, r"\(model\): wanted 9 tensors, 1 unknown, first 4.weight; it"),
-        ({"0.weight": STATE["0.weight"]}, r"wanted 9 tensors, 7 missing, first 0.bias, 1.bias, 1.running_mean; it belongs"),
+        (
+            {"model": {**STATE, "4.weight": torch.ones(1)}},
+            r"\(model\): wanted 9 tensors, 1 unknown, first 4.weight; it",
+        ),
+        (
+            {"0.weight": STATE["0.weight"]},
+            r"wanted 9 tensors, 7 missing, first 0.bias, 1.bias, 1.running_mean; it belongs",
+        ),
         ({**STATE, "3.bias": torch.ones(5)}, r"wanted 3.bias \[3\], got \[5\]; it belongs to another network"),
         (
             {"optimizer": OPTIMIZER, "model": {**STATE, "3.bias": torch.ones(5), "3.weight": torch.ones(5, 4)}},
@@ -116,7 +129,9 @@ def test_another_network(tmp_path, content, reason):
 
 def test_a_key_that_is_not_there_names_those_that_are(tmp_path):
     path = saved(tmp_path, {"model": STATE, "ema": {"model": STATE}})
-    with pytest.raises(CheckpointError, match=r"weights = 'best' is not in it; dictionaries of tensors: model, ema\.model"):
+    with pytest.raises(
+        CheckpointError, match=r"weights = 'best' is not in it; dictionaries of tensors: model, ema\.model"
+    ):
         read_state_dict(path, wanted=WANTED, key="best")
     with pytest.raises(CheckpointError, match="is not in it; dictionaries of tensors: the file itself"):
         read_state_dict(saved(tmp_path, STATE), wanted=WANTED, key="best")
@@ -135,7 +150,7 @@ class Trap:
 def test_what_is_more_than_tensors_is_never_unpickled(tmp_path):
     target = tmp_path / "executed"
     path = saved(tmp_path, {"model": STATE, "extra": Trap(target)})
-    (tmp_path / "bare.pt").write_bytes(pickle.dumps(Trap(target)))
+    (tmp_path / "bare.pt").write_bytes(pickle.dumps(Trap(target), protocol=2))
     for file in (path, tmp_path / "bare.pt"):
         with pytest.raises(CheckpointError, match=r"holds more than tensors \(\w+\.mkdir\) and is not unpickled"):
             read_state_dict(file, wanted=WANTED)
