@@ -20,6 +20,7 @@ _CODE_SECONDS = 1e-7  # to read a code, or to write one, chunk by chunk
 _EPOCH_SECONDS = 0.3  # small tables, quality of the dictionary, complexity and importance
 _FIGURES_SECONDS = 12.0  # all figures, the sheet of concepts and the report
 _REPORT_BYTES = 3e6
+_ACTIVE_DIRECTIONS = 0.3  # share of the codes of random directions that are not zero
 _BATCH = 512  # images, the largest of the forward passes
 _GROUP_BYTES = 2**30  # positions of small classes are factorised together up to it
 
@@ -127,7 +128,7 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
     """Bytes by folder; `layers` and `positions` are the shares that compression leaves."""
     n, probe_positions = size.n_epochs, size.n_probe * size.n_positions * size.n_units * size.itemsize
     # A zero takes next to nothing; what stands beside zeros does not compress, and says where it stands.
-    codes = size.n_concepts * min(1.0, 1.5 * active) + N_RANDOM_DIRECTIONS + size.n_outputs
+    codes = size.n_concepts * min(1.0, 1.5 * active) + _ACTIVE_DIRECTIONS * N_RANDOM_DIRECTIONS + size.n_outputs
     return {
         "checkpoints": 4.0 * size.n_weights * (n + 2) if size.n_trained else 0.0,  # weights and momentum to go on from
         "activations": (n * size.n_probe * _row_bytes(size) + probe_positions) * layers,

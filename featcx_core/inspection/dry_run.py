@@ -70,7 +70,7 @@ def dry_run_lines(found: DryRun) -> Iterator[str]:
     yield f"{'layer':<32}{'recorded an epoch':<24}{'bytes':>8}"
     for layer, units in zip(found.layers, size.units, strict=True):
         shape = f"{size.n_probe} x {units}"
-        yield f"{layer:<32}{shape:<24}{_bytes(size.n_probe * units * size.itemsize):>8}"
+        yield f"{layer:<32}{shape:<24}{_bytes(float(size.n_probe * units * size.itemsize)):>8}"
     rate = f"{1 / cost.image_seconds:,.0f} images/s"
     yield f"forward pass: {rate}; {size.n_probe} probe and {size.n_dictionary} dictionary images an epoch"
     yield f"time: about {_time(found.seconds)} for {size.n_epochs} checkpoints"
