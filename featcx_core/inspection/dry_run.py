@@ -28,6 +28,8 @@ class Workflow(NamedTuple):
     """Of an empty run history."""
     partition_bytes: float
     """Of an artefact's part in it."""
+    memory_bytes: float
+    """Of its libraries."""
 
 
 class DryRun(NamedTuple):
@@ -43,8 +45,8 @@ class DryRun(NamedTuple):
     """Of all, with the workflow."""
     disk: dict[str, float]
     """Bytes by folder, with the run history."""
-    library_bytes: int
-    """Memory that libraries, network and images take."""
+    library_bytes: float
+    """Memory that libraries, those of the workflow too, network and images take."""
 
 
 def dry_run(
@@ -56,7 +58,7 @@ def dry_run(
     """
     epoch = max(epochs) if study.checkpoints.folder else 0
     load_seconds, network = timed(lambda: _network(study, epoch, device))
-    library_bytes = _peak_bytes()
+    library_bytes = workflow.memory_bytes + _peak_bytes()
     size = size_of(study, anatomy, network.data, epochs=epochs)
     cost = measure(network, study, anatomy, epoch=epoch, size=size, load_seconds=load_seconds)
     seconds = cost.seconds + workflow.seconds + workflow.partition_seconds * size.n_partitions

@@ -18,7 +18,7 @@ from featcx_core.staleness import State
 from featcx_core.store import Store, open_store
 from featcx_core.study import Study, load_study
 
-WORKFLOW = Workflow(seconds=5.0, partition_seconds=0.1, n_bytes=1e6, partition_bytes=1e3)
+WORKFLOW = Workflow(seconds=5.0, partition_seconds=0.1, n_bytes=1e6, partition_bytes=1e3, memory_bytes=1e8)
 
 
 @pytest.fixture(scope="module")
