@@ -60,7 +60,7 @@ class Transform(_Part):
 
     weights: str = ""
     """Weights of torchvision, `ResNet50_Weights.IMAGENET1K_V2`, whose transform is taken; they are not loaded. Empty:
-    those in `model.arguments`, or a tag in the name of timm's model."""
+    torchvision's in `model.weights`, or a tag in the name of timm's model."""
     resize: Pixels = "auto"
     """The shorter side before the crop; `auto`: the crop's."""
     crop: Pixels = "auto"
@@ -144,6 +144,11 @@ class Model(_Part):
     """What the network's outputs are: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
     of each class; `none`, other things than the classes, and accuracy and loss stay empty."""
 
+    @property
+    def weights_path(self) -> str:
+        """The file of weights; empty where they are torchvision's, or none are stated."""
+        return self.weights if Path(self.weights).suffix in (".safetensors", ".pt", ".pth") else ""
+
     def digested(self) -> dict[str, Any]:
         """Weights and outputs only where stated, as in studies older than these fields."""
         stated = self.model_dump(mode="json", exclude_defaults=True, include={"weights", "outputs"})
@@ -195,7 +200,9 @@ class Checkpoints(_Part):
     def _has_both(self) -> "Checkpoints":
         if bool(self.folder) != bool(self.pattern):
             lacks, has = ("pattern", "folder") if self.folder else ("folder", "pattern")
-            raise ValueError(f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"')
+            raise ValueError(
+                f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
+            )
         if self.pattern.count("{epoch}") > 1:
             raise ValueError(f"checkpoints.pattern: wanted {{epoch}} once, got {self.pattern!r}")
         return self
@@ -313,6 +320,11 @@ class Study(_Part):
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:
             raise ValueError(f"probe.groups = {groups} needs as many score images, got data.split.score = {score}")
+        if self.model.outputs == "none" and not self.checkpoints.folder:
+            raise ValueError(
+                'model.outputs = "none" cannot be trained; state the output of each class, or in [checkpoints] where '
+                "another program's lie"
+            )
         return self
 
     @property
@@ -357,19 +369,22 @@ def load_study(name: str | Path) -> Study:
         study = Study.model_validate(values)
     except ValidationError as error:
         raise StudyError(f"{path}: " + "; ".join(_plain(e) for e in error.errors())) from None
-    return study.model_copy(update={"data": _with_absolute_paths(study.data, path.parent)})
+    return _with_absolute_paths(study, path.parent)
 
 
-def _with_absolute_paths(data: Data, folder: Path) -> Data:
+def _with_absolute_paths(study: Study, folder: Path) -> Study:
     # A path in a study file is relative to that file; the registered copy lies elsewhere.
     def absolute(path: str) -> str:
         return path if not path or Path(path).is_absolute() else str((folder / path).resolve())
 
+    data, model = study.data, study.model
     stem = data.source.removesuffix(data.path) if data.path else data.source
     paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
     if isinstance(data.superclasses, str):
         paths["superclasses"] = absolute(data.superclasses)
-    return data.model_copy(update=paths)
+    if model.weights_path:
+        model = model.model_copy(update={"weights": absolute(model.weights)})
+    return study.model_copy(update={"data": data.model_copy(update=paths), "model": model})
 
 
 def _plain(error: Any) -> str:
