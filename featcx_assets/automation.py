@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import dagster as dg
 from filelock import FileLock, Timeout
@@ -36,13 +37,16 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
             state = State(store)
         except (StudyError, OSError) as error:
             return dg.SkipReason(str(error))
-        asked: dict[str, str] = json.loads(context.cursor or "{}")
+        asked: dict[str, Any] = json.loads(context.cursor or "{}")
         _say_bad(context, state, asked)
+        settled = state.survey.digests.keys() - state.survey.young
+        if not settled:
+            return dg.SensorResult(skip_reason="no checkpoint yet", cursor=json.dumps(asked))
         if reason := _under_way(context.instance, store):
             return dg.SensorResult(skip_reason=reason, cursor=json.dumps(asked))
-        register_epochs(context.instance, study.name, state.survey.digests)
+        register_epochs(context.instance, study.name, settled)
         for stage in EPOCH_STAGES:
-            todo = work(state, stage)
+            todo = work(state, stage, epochs=settled)
             if todo and not _was_tried(context.instance, store, stage, key=_key(state, todo), asked=asked):
                 asked[stage.name] = _key(state, todo)
                 parts = runs(state, todo, inserted=inserted_epochs(context.instance, study.name))
@@ -116,7 +120,7 @@ def _under_way(instance: dg.DagsterInstance, store: Store) -> str:
     return "a run of this study is under way" if mine else ""
 
 
-def _was_tried(instance: dg.DagsterInstance, store: Store, stage: Stage, *, key: str, asked: dict[str, str]) -> bool:
+def _was_tried(instance: dg.DagsterInstance, store: Store, stage: Stage, *, key: str, asked: dict[str, Any]) -> bool:
     """Whether this very work was asked for and ended by itself; what was cut off in between is asked for again."""
     if asked.get(stage.name) != key:
         return False
@@ -132,9 +136,11 @@ def _key(state: State, todo: Work) -> str:
     return hashlib.sha256("\n".join(prints).encode()).hexdigest()[:16]
 
 
-def _say_bad(context: dg.SensorEvaluationContext, state: State, asked: dict[str, str]) -> None:
-    """Name broken checkpoints once, not at every tick."""
-    bad = "; ".join(state.survey.bad.values())
-    if bad and asked.get("bad") != bad:
-        context.log.error("left out: %s", bad)
+def _say_bad(context: dg.SensorEvaluationContext, state: State, asked: dict[str, Any]) -> None:
+    """Name each broken checkpoint once, not at every tick, and not while it is being written."""
+    said: list[str] = asked.get("bad", [])
+    bad = [reason for epoch, reason in state.survey.bad.items() if epoch not in state.survey.young]
+    for reason in bad:
+        if reason not in said:
+            context.log.error("left out: %s", reason)
     asked["bad"] = bad

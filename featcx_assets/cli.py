@@ -75,7 +75,7 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
         values = {"made": outcome.made, "failures": outcome.failures, **summary_values(store)}
         click.echo(json.dumps(values, indent=1))
     else:
-        click.echo(f"{store.study.name}: {_made(outcome)}")
+        click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(State(store).survey.digests))}")
         for line in summary_lines(store):
             click.echo(line)
     for line in outcome.failures:
@@ -248,10 +248,12 @@ def _progress(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _made(outcome: "Outcome") -> str:
+def _made(outcome: "Outcome", *, has_any: bool) -> str:
     if outcome.made:
         return f"{outcome.made} partitions made" + (", some failed" if outcome.failures else "")
-    return "nothing made, see what failed" if outcome.failures else "nothing to do, everything is current"
+    if outcome.failures:
+        return "nothing made, see what failed"
+    return "nothing to do, everything is current" if has_any else "nothing to do yet; `featcx ui` follows what lands"
 
 
 def _state_of(name: str) -> dict[str, Any]:

@@ -41,7 +41,12 @@ def dagster_home(home: Path) -> Path:
 
 def environment(home: Path) -> dict[str, str]:
     """Environment of Dagster's processes."""
-    return {**os.environ, "FEATCX_HOME": str(home), "DAGSTER_HOME": str(dagster_home(home))}
+    return {
+        "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "600",  # many large checkpoints may land at once; each is read
+        **os.environ,
+        "FEATCX_HOME": str(home),
+        "DAGSTER_HOME": str(dagster_home(home)),
+    }
 
 
 def instance(home: Path) -> dg.DagsterInstance:

@@ -1,5 +1,6 @@
 """How an asset is made: only what is stale, an epoch at a time, one writer an epoch, each commit told to the UI."""
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -10,7 +11,8 @@ import dagster as dg
 from featcx_assets.partitions import epoch_partitions, grid_partitions, partition_key, partitions_of
 from featcx_assets.resources import Workbench
 from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import EPOCHLY, GRID, NEEDS, Partition, State
+from featcx_core.sources.landing import whereabouts
+from featcx_core.staleness import EPOCHLY, GRID, NEEDS, Partition, State, assets_of
 from featcx_core.store import Store, epoch_key
 from featcx_core.study import Study
 from featcx_core.tables import TABLES, Dtype
@@ -88,7 +90,7 @@ def declaration(
     """What every asset declares: key, place in the graph, description, column schemas."""
     return {
         "key": dg.AssetKey([study.name, asset]),
-        "deps": [_dep(study, asset, need) for need in NEEDS[asset]],
+        "deps": [_dep(study, asset, need) for need in NEEDS[asset] if need in assets_of(study)],
         "group_name": group,
         "kinds": kinds,
         "description": description,
@@ -119,7 +121,7 @@ def _make_epochs(
         with store.lock(f"epoch-{epoch_key(epoch)}"):
             state = State(store)
             if epoch in state.survey.bad or epoch not in state.survey.digests:
-                yield epoch, state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint {store.checkpoint(epoch)}")
+                yield epoch, state.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint in {whereabouts(store)}")
                 continue
             known = set(state.partitions(step.asset))
             stale = [p for p in asked if p in known and not state.is_current(p)]
@@ -134,11 +136,15 @@ def _make_epochs(
                 yield epoch, str(error) if str(error).startswith(named) else f"{named}: {error}"
                 continue
         for partition in asked:
-            metadata = _metadata(state, step, partition) if partition in known else {"note": "as v_information"}
+            metadata = _metadata(state, step, partition) if partition in known else {"note": _why_none(partition)}
             key = partition_key(partition)
             if partition in stale:  # logged as it is committed, so that a crash keeps it
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
             _keep_for_the_end(context, key, metadata)
+
+
+def _why_none(partition: Partition) -> str:
+    return "as v_information" if partition.asset == "reference_v_information" else "the checkpoint is gone"
 
 
 def _refuse_lacking(state: State, stale: list[Partition]) -> None:
@@ -169,15 +175,16 @@ def _metadata(state: State, step: Step, partition: Partition) -> Metadata:
 
 def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     """Row count, first rows and file of a table's partition."""
-    import pandas as pd
+    from pyarrow.parquet import ParquetFile
 
     path = store.table(table, partition)
-    frame = pd.read_parquet(path).drop(columns=["study", "fingerprint", "jackknife"], errors="ignore")
-    head = frame.head(8).astype(object).where(frame.head(8).notna(), None)
-    records = [dg.TableRecord({str(k): _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
-    shown = dg.TableSchema([column for column in _columns((table,)).columns if column.name in frame])
-    preview = {f"first rows of {table}": dg.MetadataValue.table(records, shown)} if records else {}
-    return {"dagster/partition_row_count": len(frame), "file": dg.MetadataValue.path(path), **preview}
+    columns = [column for column in _columns((table,)).columns if column.name not in _NOT_SHOWN]
+    with ParquetFile(path) as file:
+        n_rows = file.metadata.num_rows
+        rows = next(file.iter_batches(8, columns=[column.name for column in columns])).to_pylist() if n_rows else []
+    records = [dg.TableRecord({name: _plain(value) for name, value in row.items()}) for row in rows]
+    preview = {f"first rows of {table}": dg.MetadataValue.table(records, dg.TableSchema(columns))} if records else {}
+    return {"dagster/partition_row_count": n_rows, "file": dg.MetadataValue.path(path), **preview}
 
 
 def picture(png: bytes) -> dg.MetadataValue[Any]:
@@ -193,6 +200,7 @@ def path_metadata(path: Path) -> Metadata:
     return {"file": dg.MetadataValue.path(path), "size_bytes": size}
 
 
+_NOT_SHOWN = ("study", "fingerprint", "jackknife")
 _NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
 
 
@@ -212,5 +220,6 @@ def _columns(tables: tuple[str, ...]) -> dg.TableSchema:
 
 
 def _plain(value: Any) -> str | int | float | bool | None:
-    value = value.item() if hasattr(value, "item") else value
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, 4) if math.isfinite(value) else None
+    return value

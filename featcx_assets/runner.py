@@ -15,6 +15,7 @@ from featcx_assets.definitions import definitions
 from featcx_assets.materialize import FAILURES
 from featcx_assets.partitions import inserted_epochs, register_epochs
 from featcx_assets.stages import STAGES, Work, runs, without, work
+from featcx_core.sources.landing import whereabouts
 from featcx_core.staleness import ONCE, State
 from featcx_core.store import Store
 from featcx_core.study import StudyError
@@ -50,6 +51,8 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
         refresh_views(store)
         state = State(store)
         _refuse_unknown(state, epochs)
+        for line in _of_checkpoints(state):
+            say(line)
         if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
             return Outcome(0, tuple(state.survey.bad.values()), broken=False)
         from featcx_core.sources.images import load_data, refuse_too_many_atoms
@@ -62,11 +65,23 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
 
 
 def _refuse_unknown(state: State, epochs: Collection[int]) -> None:
-    known = {*range(state.study.training.epochs + 1), *state.survey.digests, *state.survey.bad}
+    to_train = () if state.study.checkpoints.folder else range(state.study.training.epochs + 1)
+    known = {*to_train, *state.survey.digests, *state.survey.bad}
     if unknown := sorted(set(epochs) - known):
         there = ", ".join(map(str, sorted(known)))
-        where = state.store.checkpoints
-        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there}")
+        where = whereabouts(state.store)
+        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there or 'none'}")
+
+
+def _of_checkpoints(state: State) -> Iterator[str]:
+    """How another program's files were read, and what is still awaited of it."""
+    found_as = state.survey.found_as
+    for said in dict.fromkeys(found_as.values()):
+        yield f"checkpoints: {said} ({sum(other == said for other in found_as.values())} files)"
+    reference = state.study.reference_epoch
+    if state.study.checkpoints.folder and reference not in state.survey.digests:
+        where = whereabouts(state.store)
+        yield f"no checkpoint of epoch {reference}, the reference, in {where} yet: what follows its concepts waits"
 
 
 def refresh_views(store: Store) -> None:

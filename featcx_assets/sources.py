@@ -7,13 +7,15 @@ from featcx_assets.partitions import register_epochs
 from featcx_assets.progress import bar
 from featcx_assets.resources import Workbench
 from featcx_core.anatomy import Anatomy
+from featcx_core.sources.checkpoints import survey
+from featcx_core.sources.landing import landed
 from featcx_core.staleness import Partition, State
 from featcx_core.store import Store
 from featcx_core.study import Study
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
-    """Training and checkpoints of a study."""
+    """Training and checkpoints of a study; another program's checkpoints need no training."""
 
     @dg.asset(
         **declaration(study, "training", "sources", {"torch"}, "The network's training run, epoch by epoch.", ()),
@@ -34,7 +36,8 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
             metadata={"epochs": study.training.epochs, "folder": dg.MetadataValue.path(store.checkpoints)}
         )
 
-    return [training, stepwise(study, anatomy, _CHECKPOINT)]
+    checkpoint = stepwise(study, anatomy, _CHECKPOINT)
+    return [checkpoint] if study.checkpoints.folder else [training, checkpoint]
 
 
 def _measure(task: Task) -> None:
@@ -44,9 +47,13 @@ def _measure(task: Task) -> None:
 
 
 def _show(store: Store, partition: Partition) -> Metadata:
-    path = store.checkpoint(partition.epoch)
-    weights = {"checkpoint": dg.MetadataValue.path(path), "size_bytes": path.stat().st_size}
-    return {**weights, **table_metadata(store, "epochs", partition.name)}
+    rows = table_metadata(store, "epochs", partition.name)
+    files = landed(store).get(partition.epoch)
+    if not files:
+        return rows
+    file, found_as = files[0], survey(store).found_as.get(partition.epoch)
+    weights = {"checkpoint": dg.MetadataValue.path(file.place), "size_bytes": file.size_bytes}
+    return {**weights, **({"read as": found_as} if found_as else {}), **rows}
 
 
 _CHECKPOINT = Step(

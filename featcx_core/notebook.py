@@ -12,7 +12,7 @@ from jaxtyping import Int64, UInt8
 
 from featcx_core.features.activations import open_activations
 from featcx_core.features.dictionary import Dictionary
-from featcx_core.sources.checkpoints import landed
+from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.images import load_data
 from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.store import open_store
@@ -50,7 +50,7 @@ class OpenStudy:
     @property
     def epochs(self) -> list[int]:
         """Epochs that have a checkpoint."""
-        return sorted(landed(self._store))
+        return sorted(survey(self._store).digests)
 
     def acts(self, *, epoch: int, layer: str) -> "zarr.Array[Any]":
         """Activations of the probe images, (image, unit); attributes: layer, pooling, epoch, n_fit, images (digest)."""

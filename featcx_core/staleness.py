@@ -11,6 +11,7 @@ from typing import NamedTuple
 from featcx_core.fingerprints import Fingerprints, combine
 from featcx_core.sources.checkpoints import Survey, survey, training_is_whole
 from featcx_core.store import Store, epoch_key, footer
+from featcx_core.study import Study
 from featcx_core.tables import TABLES
 
 GRID = ("activations", "v_information", "reference_v_information")
@@ -77,6 +78,11 @@ class Partition(NamedTuple):
                 return f"{epoch_key(epoch)}-{layer}"
 
 
+def assets_of(study: Study) -> tuple[str, ...]:
+    """The assets that a study can have: without training where another program writes the checkpoints."""
+    return tuple(asset for asset in ASSETS if asset != "training" or not study.checkpoints.folder)
+
+
 class State:
     """What a study's store holds and lacks, at the moment of asking.
 
@@ -99,18 +105,23 @@ class State:
         if run >= {"complexity", "importance"}:
             run.add("correlations")
         optional = {"complexity", "importance", "decode_time", "sedimentation", "correlations"}
-        return tuple(asset for asset in ASSETS if asset not in optional or asset in run)
+        return tuple(asset for asset in assets_of(self.study) if asset not in optional or asset in run)
 
     def partitions(self, asset: str) -> Iterator[Partition]:
-        """All partitions that an asset has, given the checkpoints that are there."""
+        """All partitions that an asset has, given the checkpoints that are there; of one that is gone, those made."""
         if asset in ONCE:
             yield Partition(asset)
             return
         for epoch in sorted(self.survey.digests):
-            if asset in EPOCHLY:
-                yield Partition(asset, epoch)
-            elif asset != "reference_v_information" or self._has_reference(epoch):
-                yield from (Partition(asset, epoch, layer) for layer in self.anatomy.names)
+            for partition in self._of_epoch(asset, epoch):
+                if epoch not in self.survey.gone or self.is_current(partition):
+                    yield partition
+
+    def _of_epoch(self, asset: str, epoch: int) -> Iterator[Partition]:
+        if asset in EPOCHLY:
+            yield Partition(asset, epoch)
+        elif asset != "reference_v_information" or self._has_reference(epoch):
+            yield from (Partition(asset, epoch, layer) for layer in self.anatomy.names)
 
     def _has_reference(self, epoch: int) -> bool:
         # At the reference epoch itself the own concepts are the reference concepts.

@@ -51,8 +51,8 @@ class Store:
 
     def __init__(self, home: str | Path, study: Study) -> None:
         self.home = Path(home).resolve()
-        self.study = study
         self.root = self.home / study.name
+        self.study = study.with_reference(self._pinned()) if study.waits_for_reference else study
 
     # -- places ----------------------------------------------------------------------------------------------------
 
@@ -85,6 +85,20 @@ class Store:
     def figures(self) -> Path:
         """Folder of the report's pictures."""
         return self.report / "figures"
+
+    @property
+    def digests_path(self) -> Path:
+        """What is remembered of checkpoint files."""
+        return self.checkpoints / ".digests.json"
+
+    def download(self, name: str) -> Path:
+        """Copy of a checkpoint that lies in an object store."""
+        return self.root / "downloads" / name
+
+    @property
+    def reference_path(self) -> Path:
+        """The reference epoch, where it was chosen from the checkpoints of another program."""
+        return self.root / "reference.json"
 
     @property
     def current_path(self) -> Path:
@@ -123,6 +137,19 @@ class Store:
     def anatomy(self) -> Anatomy:
         """The registered network's layers."""
         return read_anatomy(self.layers_path)
+
+    # -- the reference epoch -----------------------------------------------------------------------------------------
+
+    def pin(self, epoch: int) -> None:
+        """Make an epoch the reference, for good: later checkpoints do not move it."""
+        write_bytes(self.reference_path, json.dumps({"reference_epoch": epoch}).encode())
+        self.study = self.study.with_reference(epoch)
+
+    def _pinned(self) -> int | None:
+        try:
+            return int(json.loads(self.reference_path.read_text(encoding="utf-8"))["reference_epoch"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     # -- commits ---------------------------------------------------------------------------------------------------
 

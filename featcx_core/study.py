@@ -203,6 +203,8 @@ class Checkpoints(_Part):
             raise ValueError(
                 f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
             )
+        if self.pattern.startswith("/") or ".." in self.pattern.split("/"):
+            raise ValueError(f"checkpoints.pattern: wanted names within the folder, got {self.pattern!r}")
         if self.pattern.count("{epoch}") > 1:
             raise ValueError(f"checkpoints.pattern: wanted {{epoch}} once, got {self.pattern!r}")
         return self
@@ -313,7 +315,7 @@ class Study(_Part):
         if self.name == "dagster":
             raise ValueError("the name dagster is taken by the folder of run history; choose another")
         reference = self.probe.reference_epoch
-        if isinstance(reference, int) and reference > self.training.epochs:
+        if isinstance(reference, int) and reference > self.training.epochs and not self.checkpoints.folder:
             raise ValueError(f"probe.reference_epoch = {reference} is beyond training.epochs = {self.training.epochs}")
         if self.dictionary.scope == "all" and self.dictionary.atoms_per_class < 2:
             raise ValueError('dictionary.scope = "all" needs dictionary.atoms_per_class of at least 2, got 1')
@@ -329,9 +331,27 @@ class Study(_Part):
 
     @property
     def reference_epoch(self) -> int:
-        """The epoch whose concepts are followed; a checkpoint that lands later never moves it."""
+        """The epoch whose concepts are followed; a checkpoint that lands later never moves it.
+
+        Raises StudyError where it is chosen from another program's checkpoints, and has not been yet.
+        """
+        if self.waits_for_reference:
+            raise StudyError(
+                f"study {self.name}: the reference epoch is chosen when the study is registered, by `featcx run`"
+            )
         wanted = self.probe.reference_epoch
         return self.training.epochs if wanted == "last_trained" else wanted
+
+    @property
+    def waits_for_reference(self) -> bool:
+        """Whether the reference epoch is the last of another program's checkpoints, when the study is registered."""
+        return bool(self.checkpoints.folder) and self.probe.reference_epoch == "last_trained"
+
+    def with_reference(self, epoch: int | None) -> "Study":
+        """The same study with that reference epoch, where there is one."""
+        if epoch is None:
+            return self
+        return self.model_copy(update={"probe": self.probe.model_copy(update={"reference_epoch": epoch})})
 
     def digest(self, *fields: str) -> str:
         """Digest of the named fields (dotted, `dictionary.l1`), the basis of what is stale."""
@@ -375,16 +395,21 @@ def load_study(name: str | Path) -> Study:
 def _with_absolute_paths(study: Study, folder: Path) -> Study:
     # A path in a study file is relative to that file; the registered copy lies elsewhere.
     def absolute(path: str) -> str:
-        return path if not path or Path(path).is_absolute() else str((folder / path).resolve())
+        return path if not path or "://" in path or Path(path).is_absolute() else str((folder / path).resolve())
 
-    data, model = study.data, study.model
+    data, model, checkpoints = study.data, study.model, study.checkpoints
     stem = data.source.removesuffix(data.path) if data.path else data.source
     paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
     if isinstance(data.superclasses, str):
         paths["superclasses"] = absolute(data.superclasses)
-    if model.weights_path:
-        model = model.model_copy(update={"weights": absolute(model.weights)})
-    return study.model_copy(update={"data": data.model_copy(update=paths), "model": model})
+    weights = absolute(model.weights) if model.weights_path else model.weights
+    return study.model_copy(
+        update={
+            "data": data.model_copy(update=paths),
+            "model": model.model_copy(update={"weights": weights}),
+            "checkpoints": checkpoints.model_copy(update={"folder": absolute(checkpoints.folder).rstrip("/")}),
+        }
+    )
 
 
 def _plain(error: Any) -> str:

@@ -20,6 +20,7 @@ from featcx_core.features.forward import Network, Tap, by_position, pooled
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
 from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest, selection_digest
+from featcx_core.sources.landing import whereabouts
 from featcx_core.store import Store
 
 CHUNK_BYTES = 4 << 20
@@ -209,7 +210,7 @@ def _missing(store: Store, epoch: int, layers: Sequence[str] | None) -> list[str
         raise ValueError(f"unknown layer {sorted(unknown)[0]!r}; layers: {', '.join(names)}")
     if epoch not in prints.digests:
         there = ", ".join(map(str, sorted(prints.digests))) or "none"
-        raise ValueError(f"epoch {epoch}: no usable checkpoint {store.checkpoint(epoch)}; epochs there: {there}")
+        raise ValueError(f"epoch {epoch}: no usable checkpoint in {whereabouts(store)}; epochs there: {there}")
     missing = []
     for name in names if layers is None else [name for name in names if name in set(layers)]:
         folders = [store.activations(epoch, name)]

@@ -45,7 +45,7 @@ class Network(NamedTuple):
         """Build the network and load the epoch's checkpoint. Raises CheckpointError when that cannot be used."""
         data, where = load_data(store.study), torch_device(device)
         model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape, is_filled=True)
-        load_checkpoint(store.checkpoint(epoch), model)
+        load_checkpoint(store, model, epoch=epoch)
         return cls(on_device(model, where).eval(), data, where)
 
     def forward(

@@ -1,65 +1,30 @@
-"""Checkpoints: safetensors files with the epoch's metrics in their metadata.
+"""Checkpoints: which can be used, what identifies them, and the network's tensors in them.
 
-Reading headers, digests and the head needs no torch, so what is stale is known in milliseconds. The format
-(https://github.com/huggingface/safetensors#format): 8 bytes little-endian length, a JSON header, the tensors' bytes.
+What is stale follows from the files' digests, which are remembered, so that it is known in milliseconds.
 """
 
 import hashlib
 import json
-import math
-import re
-import struct
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32
 
-from featcx_core.anatomy import Anatomy
 from featcx_core.fingerprints import Fingerprints
+from featcx_core.sources.landing import Landed, epoch_in, landed, local_path, whereabouts
+from featcx_core.sources.safetensors_files import CheckpointError, inspect_safetensors, read_float
+from featcx_core.sources.state_dicts import contents, is_safetensors, match_safetensors, read_state_dict
 from featcx_core.store import Store, write_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
-_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
-_LONGEST_HEADER = 100_000_000  # the format's own limit
-_CHUNK = 1 << 20
-
-
-class CheckpointError(ValueError):
-    """A checkpoint file that cannot be used; the message is one line that names file and reason."""
-
-
-class Entry(NamedTuple):
-    """Where a tensor lies in a file."""
-
-    dtype: str
-    """As safetensors spells it: F32, I64, …"""
-    shape: tuple[int, ...]
-    """Its shape."""
-    begin: int
-    """First byte in the file."""
-    end: int
-    """One past the last."""
-
-
-class Header(NamedTuple):
-    """What a checkpoint file says about itself."""
-
-    tensors: dict[str, Entry]
-    """By name."""
-    metadata: dict[str, str]
-    """`metrics` (JSON), and `training`: the fingerprint of the training that wrote it."""
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor, by name."""
-        return {name: entry.shape for name, entry in self.tensors.items()}
+_SETTLED_SECONDS = 5.0
+_LAST_EPOCH = 999_999  # six digits, so that names sort as numbers
 
 
 class Survey(NamedTuple):
@@ -69,6 +34,23 @@ class Survey(NamedTuple):
     """Digest of the tensors of every usable checkpoint, by epoch."""
     bad: dict[int, str]
     """Why a file cannot be used, by epoch."""
+    young: frozenset[int]
+    """Epochs whose file was written in the last seconds, and perhaps still is."""
+    gone: frozenset[int]
+    """Epochs whose file another program deleted after it was read: what was made from it stays."""
+    found_as: dict[int, str]
+    """Which of a file's tensors are the network's, in words, where that is not all."""
+
+
+class _Known(NamedTuple):
+    """What is remembered of a file."""
+
+    size_bytes: int
+    changed: str
+    fits: str
+    """Digest of what it was held against: the network's names and shapes."""
+    digest: str
+    found_as: str
 
 
 def write_checkpoint(
@@ -81,86 +63,35 @@ def write_checkpoint(
     write_bytes(path, save(tensors, metadata={"metrics": json.dumps(metrics), "training": made_by}))
 
 
-def inspect_checkpoint(path: Path) -> Header:
-    """Names, shapes and metadata of a checkpoint file, after checking that all its bytes are there.
+def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = None) -> Survey:
+    """Which checkpoints can be used, and why the others cannot: truncated, corrupt or of another network.
 
-    Raises CheckpointError when the file is missing, truncated, corrupt or of another format.
+    `parameters` are the network's names and shapes; those of the registered anatomy where not given. Digests are
+    remembered in `checkpoints/.digests.json`, where that can be written, as long as a file is the same.
+    Raises StudyError when an object store cannot be read.
     """
-    try:
-        status = path.stat()
-        return _inspected(path, status.st_ino, status.st_size, status.st_mtime_ns)
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
-
-
-@lru_cache(maxsize=4096)
-def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
-    """What `inspect_checkpoint` gives, read once as long as the file is the same: all who ask what is stale ask it."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
-        text = file.read(length) if length <= _LONGEST_HEADER else b""
-    if size < 8 or (length <= _LONGEST_HEADER and len(text) < length):
-        raise CheckpointError(f"{path} is truncated: wanted at least {8 + length} bytes, got {size}; copy it again")
-    try:
-        header = json.loads(text)
-        metadata = header.pop("__metadata__", {})
-        tensors = {name: _entry(value, 8 + length) for name, value in header.items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise CheckpointError(f"{path} is not a safetensors file (or its header is corrupt); copy it again") from None
-    end = max((entry.end for entry in tensors.values()), default=8 + length)
-    if size != end:
-        state = "is truncated" if size < end else "is corrupt"
-        raise CheckpointError(f"{path} {state}: wanted {end} bytes, got {size}; copy it again")
-    for name, (dtype, shape, begin, stop) in tensors.items():
-        if stop - begin != math.prod(shape) * _BYTES.get(dtype, 1):
-            raise CheckpointError(f"{path} is corrupt: {name} {dtype} {list(shape)} has {stop - begin} bytes")
-    return Header(tensors, metadata)
-
-
-def checkpoint_digest(path: Path) -> str:
-    """Digest of the tensors: sorted names, types, shapes and bytes; metadata does not count.
-
-    Remembered in `.digests.json` beside the file by inode, size and time of change, where that can be written.
-    Raises CheckpointError as `inspect_checkpoint`.
-    """
-    header = inspect_checkpoint(path)
-    status, memory = path.stat(), path.parent / ".digests.json"
-    key = [status.st_ino, status.st_size, status.st_mtime_ns]
-    known = _remembered(memory)
-    if known.get(path.name, [])[:-1] == key:
-        return str(known[path.name][-1])
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for name, entry in sorted(header.tensors.items()):
-            digest.update(json.dumps([name, entry.dtype, list(entry.shape)]).encode())
-            file.seek(entry.begin)
-            for offset in range(entry.begin, entry.end, _CHUNK):
-                digest.update(file.read(min(_CHUNK, entry.end - offset)))
-    made = digest.hexdigest()[:16]
-    with suppress(OSError):
-        write_bytes(memory, json.dumps({**known, path.name: [*key, made]}).encode())
-    return made
-
-
-def landed(store: Store) -> dict[int, Path]:
-    """Every checkpoint file that is there, by epoch."""
-    files = sorted(store.checkpoints.glob("*.safetensors"))
-    return {int(path.stem): path for path in files if re.fullmatch(r"[0-9]{6}", path.stem)}
-
-
-def survey(store: Store) -> Survey:
-    """Which checkpoints can be used, and why the others cannot: truncated, corrupt or of another architecture."""
-    digests: dict[int, str] = {}
-    bad: dict[int, str] = {}
-    wanted = store.anatomy.parameters
-    for epoch, path in landed(store).items():
+    wanted = store.anatomy.parameters if parameters is None else parameters
+    fits = _digest_of(wanted, store.study.checkpoints.weights)
+    memory = _remembered(store)
+    found = Survey({}, {}, frozenset(), frozenset(), {})
+    young = set()
+    for epoch, files in landed(store).items():
+        if min(file.age_seconds for file in files) < _SETTLED_SECONDS:
+            young.add(epoch)
         try:
-            _same_architecture(path, inspect_checkpoint(path).shapes, wanted)
-            digests[epoch] = checkpoint_digest(path)
+            _refuse_unclear(epoch, files)
+            known = memory.get(files[0].place)
+            if known is None or known[:3] != (files[0].size_bytes, files[0].changed, fits):
+                known = _read(store, files[0], wanted, fits)
+                memory[files[0].place] = known
+                _remember(store, memory)
+            found.digests[epoch] = known.digest
+            if known.found_as:
+                found.found_as[epoch] = known.found_as
         except CheckpointError as error:
-            bad[epoch] = str(error)
-    return Survey(digests, bad)
+            found.bad[epoch] = str(error)
+    gone = _gone(store, memory, fits, found)
+    return found._replace(digests={**found.digests, **gone}, young=frozenset(young), gone=frozenset(gone))
 
 
 def fingerprints(store: Store) -> Fingerprints:
@@ -183,79 +114,112 @@ def training_is_whole(store: Store, fingerprint: str) -> bool:
     return not untrained(store, fingerprint)
 
 
-def load_checkpoint(path: Path, model: "nn.Module") -> None:
-    """Load a checkpoint into a model, every tensor.
+def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:
+    """Load an epoch's checkpoint into a model, every tensor.
 
-    Raises CheckpointError when the file is unusable or of another architecture.
+    Raises CheckpointError when there is none, or it is unusable or of another network.
     """
-    from safetensors.torch import load_file
-
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    _same_architecture(path, inspect_checkpoint(path).shapes, wanted)
-    model.load_state_dict(load_file(path))
+    path = local_path(store, checkpoint_file(store, epoch=epoch))
+    model.load_state_dict(read_state_dict(path, wanted=wanted, key=store.study.checkpoints.weights).tensors)
 
 
-def read_metrics(path: Path) -> dict[str, float | None] | None:
-    """The metrics in a checkpoint's metadata; None where it carries none. Raises as `inspect_checkpoint`."""
-    text = inspect_checkpoint(path).metadata.get("metrics")
+def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
+    """The metrics that featcx's training wrote beside the tensors; None where there are none.
+
+    Raises CheckpointError as `load_checkpoint`.
+    """
+    path = local_path(store, checkpoint_file(store, epoch=epoch))
+    text = inspect_safetensors(path).metadata.get("metrics") if is_safetensors(path) else None
     metrics: dict[str, float | None] | None = None if text is None else json.loads(text)
     return metrics
 
 
-def read_head(path: Path, anatomy: Anatomy) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
-    """Weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `inspect_checkpoint`."""
-    tensors = inspect_checkpoint(path).tensors
-    weight = _read(path, tensors, f"{anatomy.head}.weight").T
-    bias = f"{anatomy.head}.bias"
-    return weight, _read(path, tensors, bias) if bias in tensors else np.zeros(weight.shape[1], dtype=np.float32)
+def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
+    """Weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `load_checkpoint`."""
+    file, names = checkpoint_file(store, epoch=epoch), [f"{store.anatomy.head}.{part}" for part in ("weight", "bias")]
+    wanted, path = store.anatomy.parameters, local_path(store, file)
+    if names[0] not in wanted:
+        raise CheckpointError(f"{path}: wanted the head's {names[0]}, which the network does not have")
+    names = [name for name in names if name in wanted]
+    key = store.study.checkpoints.weights
+    if is_safetensors(path):
+        there = match_safetensors(path, wanted=wanted, key=key).names
+        weight, *bias = (read_float(path, there[name]) for name in names)
+    else:
+        tensors = read_state_dict(path, wanted=wanted, key=key).tensors
+        weight, *bias = (tensors[name].float().numpy() for name in names)
+    return weight.T, bias[0] if bias else np.zeros(len(weight), dtype=np.float32)
 
 
-def _entry(value: dict[str, Any], data: int) -> Entry:
-    begin, end = value["data_offsets"]
-    return Entry(str(value["dtype"]), tuple(int(n) for n in value["shape"]), data + int(begin), data + int(end))
+def checkpoint_file(store: Store, *, epoch: int) -> Landed:
+    """An epoch's file. Raises CheckpointError where there is none, or more than one."""
+    files = landed(store).get(epoch, ())
+    if len(files) != 1:
+        raise CheckpointError(f"epoch {epoch}: wanted one checkpoint in {whereabouts(store)}, got {len(files)}")
+    return files[0]
 
 
-def _remembered(memory: Path) -> dict[str, list[Any]]:
-    with suppress(OSError, ValueError):
-        known = json.loads(memory.read_text(encoding="utf-8"))
-        if isinstance(known, dict):
-            return known
+def _refuse_unclear(epoch: int, files: tuple[Landed, ...]) -> None:
+    if len(files) > 1:
+        places = f"{files[0].place} and {files[1].place}"
+        raise CheckpointError(f"epoch {epoch}: wanted one file, {places} match; narrow checkpoints.pattern")
+    if epoch > _LAST_EPOCH:
+        raise CheckpointError(f"{files[0].place}: wanted an epoch up to {_LAST_EPOCH}, got {epoch}")
+
+
+def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> _Known:
+    """What a file holds. Raises CheckpointError; a bad one is read once a process."""
+    key = store.study.checkpoints.weights
+    found = _held(local_path(store, file), file.size_bytes, file.changed, tuple(wanted.items()), key)
+    if isinstance(found, CheckpointError):
+        raise found
+    return _Known(file.size_bytes, file.changed, fits, *found)
+
+
+@lru_cache(maxsize=256)
+def _held(
+    path: Path, _size: int, _changed: str, wanted: tuple[tuple[str, tuple[int, ...]], ...], key: str
+) -> tuple[str, str] | CheckpointError:
+    try:
+        digest, match = contents(path, wanted=dict(wanted), key=key)
+    except CheckpointError as error:
+        return error
+    return digest, str(match)
+
+
+def _gone(store: Store, memory: Mapping[str, _Known], fits: str, found: Survey) -> dict[int, str]:
+    """Digests of files that were read and are not there any more, as where a program keeps its last few.
+
+    Not of featcx's own training, which makes them again.
+    """
+    if not store.study.checkpoints.folder:
+        return {}
+    there = found.digests.keys() | found.bad.keys()
+    known = {epoch_in(store, place): held.digest for place, held in memory.items() if held.fits == fits}
+    return {epoch: digest for epoch, digest in known.items() if epoch is not None and epoch not in there}
+
+
+def _remembered(store: Store) -> dict[str, _Known]:
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        known = json.loads(store.digests_path.read_text(encoding="utf-8"))
+        return {place: _Known(*values) for place, values in known.items()}
     return {}
 
 
-def _same_architecture(
-    path: Path, shapes: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
-) -> None:
-    advice = "it belongs to another network"
-    if missing := sorted(wanted.keys() - shapes.keys()):
-        raise CheckpointError(
-            f"{path}: wanted {len(wanted)} tensors, {len(missing)} missing, first {missing[0]}; {advice}"
-        )
-    if extra := sorted(shapes.keys() - wanted.keys()):
-        raise CheckpointError(f"{path}: wanted {len(wanted)} tensors, {len(extra)} unknown, first {extra[0]}; {advice}")
-    for name, shape in wanted.items():
-        if shapes[name] != shape:
-            raise CheckpointError(f"{path}: wanted {name} {list(shape)}, got {list(shapes[name])}; {advice}")
+def _remember(store: Store, memory: Mapping[str, _Known]) -> None:
+    with suppress(OSError):
+        write_bytes(store.digests_path, json.dumps(memory).encode())
+
+
+def _digest_of(wanted: Mapping[str, tuple[int, ...]], key: str) -> str:
+    return hashlib.sha256(json.dumps([sorted(wanted.items()), key]).encode()).hexdigest()[:16]
 
 
 def _is_wanting(path: Path, fingerprint: str) -> bool:
     if not path.exists():
         return True
     try:
-        return inspect_checkpoint(path).metadata.get("training", fingerprint) != fingerprint
+        return inspect_safetensors(path).metadata.get("training", fingerprint) != fingerprint
     except CheckpointError:
         return False
-
-
-def _read(path: Path, tensors: Mapping[str, Entry], name: str) -> Float32[np.ndarray, "..."]:
-    if name not in tensors:
-        raise CheckpointError(f"{path}: wanted the head's {name}, which is missing; it belongs to another network")
-    dtype, shape, begin, end = tensors[name]
-    with path.open("rb") as file:
-        file.seek(begin)
-        content = file.read(end - begin)
-    if dtype == "BF16":  # the upper half of a float32
-        return (np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4").reshape(shape).astype(np.float32)
-    if dtype not in _FLOATS:
-        raise CheckpointError(f"{path}: wanted {name} in floating point, got {dtype}")
-    return np.frombuffer(content, _FLOATS[dtype]).reshape(shape).astype(np.float32)

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 
 from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
 from featcx_core.fingerprints import content_digest, text_digest
+from featcx_core.sources.checkpoints import survey
+from featcx_core.sources.landing import refuse_nothing, whereabouts
 from featcx_core.store import Store, write_bytes
 from featcx_core.study import Study, StudyError, packaged_studies
 
@@ -31,8 +33,11 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
         anatomy = known or _found_anatomy(study)
         if not (known and any(_says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
+        reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
         _write(store.study_path, toml)
+        if reference is not None:
+            store.pin(reference)
         store.write_empty_tables()
         made = store.table_fingerprint("layers", "layers")
         if is_new or made is None or made[0] != anatomy.made_from:
@@ -59,7 +64,13 @@ def study_text(study: Study, *, text: str | None = None) -> str:
     return "\n".join([*lines, ""])
 
 
-_PATHS = (("data", "source"), ("data", "classes"), ("data", "superclasses"), ("model", "weights"))
+_PATHS = (
+    ("data", "source"),
+    ("data", "classes"),
+    ("data", "superclasses"),
+    ("model", "weights"),
+    ("checkpoints", "folder"),
+)
 
 
 def _with_paths(text: str, study: Study) -> str:
@@ -69,7 +80,8 @@ def _with_paths(text: str, study: Study) -> str:
     except tomllib.TOMLDecodeError:
         return text
     for part, field in _PATHS:
-        said, meant = stated.get(part, {}).get(field), getattr(getattr(study, part), field)
+        section, meant = stated.get(part), getattr(getattr(study, part), field)
+        said = section.get(field) if isinstance(section, dict) else None
         if isinstance(said, str) and isinstance(meant, str) and said != meant:
             for quoted in (f'"{said}"', f"'{said}'"):
                 text = text.replace(quoted, json.dumps(meant, ensure_ascii=False), 1)
@@ -97,6 +109,17 @@ def _toml(value: Any) -> str:
     raise StudyError(
         f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them"
     )
+
+
+def _reference(store: Store, anatomy: Anatomy) -> int:
+    """The last of another program's checkpoints that can be used. Raises StudyError where there is none."""
+    refuse_nothing(store)
+    found = survey(store, parameters=anatomy.parameters)
+    usable = [epoch for epoch in found.digests if epoch > 0]
+    if not usable:
+        reason = next(iter(found.bad.values()), f"only epoch 0 is in {whereabouts(store)}")
+        raise StudyError(f"{reason}; state the epoch to follow as probe.reference_epoch if it is still to come")
+    return max(usable)
 
 
 def _known_anatomy(store: Store) -> Anatomy | None:

@@ -19,14 +19,15 @@ from torch import nn
 
 from featcx_core.fingerprints import Fingerprints
 from featcx_core.progress import Progress, silent
-from featcx_core.sources.checkpoints import CheckpointError, inspect_checkpoint, survey, untrained, write_checkpoint
+from featcx_core.sources.checkpoints import survey, untrained, write_checkpoint
 from featcx_core.sources.classes import class_outputs
 from featcx_core.sources.images import Data, batches, load_data, normalised
 from featcx_core.sources.models import build_model, on_device, torch_device
 from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
 from featcx_core.sources.register import register
+from featcx_core.sources.safetensors_files import CheckpointError, inspect_safetensors
 from featcx_core.store import Store, replacing
-from featcx_core.study import Study
+from featcx_core.study import Study, StudyError
 
 NORMALISATION_IMAGES = 1024
 """Images behind the statistics of batch normalisation; more change nothing that counts."""
@@ -45,8 +46,10 @@ class Evaluation(NamedTuple):
 def train(study: Study, *, home: str | Path, device: str = "auto", progress: Progress | None = None) -> Store:
     """Register the study and train its network, or finish what a killed training began; gives the study's store.
 
-    Raises as `register` and `train_epochs`.
+    Raises StudyError where another program writes the checkpoints; else as `register` and `train_epochs`.
     """
+    if study.checkpoints.folder:
+        raise StudyError(f"study {study.name}: its checkpoints come from {study.checkpoints.folder}; nothing to train")
     store = register(study, home=home)
     with store.lock("training"):
         for _ in train_epochs(store, device=device, progress=progress):
@@ -209,7 +212,7 @@ class _Run:
         path, state = self.store.checkpoint(epoch), self.model.state_dict()
         if path.exists():
             try:
-                training = inspect_checkpoint(path).metadata.get("training")
+                training = inspect_safetensors(path).metadata.get("training")
             except CheckpointError:
                 logger.warning("epoch %d: the checkpoint is corrupt and kept; delete it to have it made again", epoch)
                 return

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from featcx_core.sources.checkpoints import CheckpointError
+from featcx_core.sources.safetensors_files import CheckpointError
+from featcx_core.sources.state_dicts import read_state_dict
 from featcx_core.study import Model, StudyError
 
 BUILT_WITH_WEIGHTS: Mapping[str, dict[str, Any]] = {
@@ -28,8 +29,6 @@ def load_weights(model: nn.Module, study_model: Model) -> None:
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if path := study_model.weights_path:
-        from featcx_core.sources.state_dicts import read_state_dict
-
         try:
             model.load_state_dict(read_state_dict(Path(path), wanted=wanted).tensors)
         except CheckpointError as error:

@@ -69,7 +69,7 @@ def make_codes(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFram
     study, anatomy, fingerprint = store.study, store.anatomy, fingerprints(store).of("codes", epoch)
     dictionary = read_dictionary(store, epoch=epoch)
     acts = open_activations(store, epoch=epoch, layer=anatomy.penultimate)
-    weight, bias = read_head(store.checkpoint(epoch), anatomy)
+    weight, bias = read_head(store, epoch=epoch)
     directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
     n_fit = int(cast(int, acts.attrs["n_fit"]))
     penalties, kkt, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0, sums_device(device)
@@ -192,7 +192,7 @@ def _write_concepts(store: Store, epoch: int, dictionary: Dictionary, *, fingerp
 
 
 def _write_quality(store: Store, epoch: int, dictionary: Dictionary, *, kkt: float, fingerprint: str) -> pd.DataFrame:
-    weight, bias = read_head(store.checkpoint(epoch), store.anatomy)
+    weight, bias = read_head(store, epoch=epoch)
     acts = open_activations(store, epoch=epoch, layer=store.anatomy.penultimate)
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept",))
     chunks = (

@@ -132,7 +132,7 @@ def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
 def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
     """Γ of every concept of an epoch's own dictionary; writes its rows."""
     dictionary, fingerprint = read_dictionary(store, epoch=epoch), fingerprints(store).of("importance", epoch)
-    head, _ = read_head(store.checkpoint(epoch), store.anatomy)
+    head, _ = read_head(store, epoch=epoch)
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit"))
     n_concepts, total = len(dictionary.atoms), reader.n_images
     sums = np.zeros((3, n_concepts))

@@ -44,8 +44,9 @@ def make_figures(store: Store) -> dict[str, bytes]:
 
 
 def epoch_spectrum(store: Store, *, epoch: int) -> bytes:
-    """The complexity spectrum of one epoch's concepts, with its controls."""
-    return png(complexity_spectrum(store.read_partition("complexity", epoch_key(epoch)), reference_epoch=epoch))
+    """The complexity spectrum of one epoch's concepts, with its controls; small, since the run history keeps it."""
+    figure = complexity_spectrum(store.read_partition("complexity", epoch_key(epoch)), reference_epoch=epoch)
+    return png(figure, dots_per_inch=72)
 
 
 def make_report(store: Store) -> str:

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from featcx_core.sources.checkpoints import fingerprints, load_checkpoint, read_metrics
+from featcx_core.sources.checkpoints import checkpoint_file, fingerprints, load_checkpoint, read_metrics
 from featcx_core.store import Store, epoch_key
 
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
@@ -12,8 +12,8 @@ METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learni
 
 def make_checkpoint(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFrame:
     """Write an epoch's row of `epochs`. Raises CheckpointError when the file cannot be used."""
-    prints, path = fingerprints(store), store.checkpoint(epoch)
-    metrics = read_metrics(path) or _measured(store, epoch, device)
+    prints = fingerprints(store)
+    metrics = read_metrics(store, epoch=epoch) or _measured(store, epoch, device)
     values = {name: [metrics.get(name)] for name in METRICS}
     frame = pd.DataFrame({"epoch": [epoch], **values, "digest": [prints.digests[epoch]]})
     store.write_table("epochs", epoch_key(epoch), frame, fingerprint=prints.of("checkpoint", epoch))
@@ -31,11 +31,12 @@ def _measured(store: Store, epoch: int, device: str) -> dict[str, float | None]:
     if not (outputs := class_outputs(store.study.model, data.class_names)):
         return found
     model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape, is_filled=True)
-    load_checkpoint(path := store.checkpoint(epoch), model)
+    load_checkpoint(store, model, epoch=epoch)
     model.to(torch_device(device))
     for part in ("train", "test"):
         loss, accuracy = evaluate(model, data, data.split[part], outputs=outputs)
         if not math.isfinite(loss):
-            raise ValueError(f"{path}: the loss is {loss}; the checkpoint's weights are broken: replace or delete it")
+            place = checkpoint_file(store, epoch=epoch).place
+            raise ValueError(f"{place}: the loss is {loss}; the checkpoint's weights are broken: replace or delete it")
         found |= {f"{part}_loss": loss, f"{part}_accuracy": accuracy}
     return found

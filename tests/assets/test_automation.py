@@ -1,18 +1,22 @@
+import os
 import shutil
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import torch
 from filelock import FileLock
+from safetensors.torch import load_file
 
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
-from featcx_core.sources.register import study_text
+from featcx_core.sources.register import register, study_text
 from featcx_core.staleness import ASSETS, ONCE, State
 from featcx_core.steps import features, measures
 from featcx_core.store import Store, open_store, write_bytes
+from featcx_core.study import Checkpoints
 
 Tick = dg.SensorResult | dg.SkipReason
 
@@ -40,6 +44,12 @@ def follow(dagster: dg.DagsterInstance, store: Store, *, cursor: str | None = No
     return asked
 
 
+def settle(*files: Path) -> None:
+    """As if they had been written long ago."""
+    for file in files:
+        os.utime(file, (0, 0))
+
+
 def scheduled(dagster: dg.DagsterInstance, store: Store) -> list[str] | str:
     """The assets that the schedule asks for, or why it asks for none."""
     with dg.build_schedule_context(instance=dagster) as context:
@@ -63,6 +73,10 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
 
         shutil.copy(small.checkpoint(2), small.checkpoint(3))
         write_bytes(small.checkpoint(4), small.checkpoint(2).read_bytes()[:5000])
+        first = tick(dagster, small, cursor=first.cursor)
+        assert first.skip_reason.skip_message == "nothing is stale"  # they may still be being written
+        assert not [line for line in capsys.readouterr().err.splitlines() if "left out" in line]
+        settle(small.checkpoint(3), small.checkpoint(4))
         asked = follow(dagster, small, cursor=first.cursor)
         assert asked == [
             ["checkpoint"],
@@ -84,6 +98,48 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
     run_study(small, only=["sedimentation", "correlations"], epochs=(), device="cpu", say=lambda line: None)
     with instance(small.home) as dagster:
         assert scheduled(dagster, small) == ["figures", "report"]
+
+
+EPOCHLY = [
+    ["checkpoint"],
+    ["activations"],
+    ["dictionary_activations", "dictionary", "codes"],
+    ["v_information"],
+    ["complexity", "importance"],
+]
+
+
+def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, tmp_path: Path):
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    weights = {epoch: load_file(small.checkpoint(epoch)) for epoch in (0, 1, 2)}
+
+    def write(epoch: int, state: dict[str, torch.Tensor], name: str = "{}.pth") -> None:
+        nested = {"model": {f"module.{key}": held for key, held in state.items()}}
+        torch.save(nested, path := runs / name.format(epoch))
+        settle(path)
+
+    settings = {"name": "other", "checkpoints": Checkpoints(folder=str(runs), pattern="{epoch}.pth")}
+    store = register(small.study.model_copy(update=settings).with_reference(30), home=small.home)
+    with instance(small.home) as dagster:
+        assert tick(dagster, store).skip_reason.skip_message == "no checkpoint yet"
+        write(10, weights[1])
+        assert follow(dagster, store) == EPOCHLY
+        write(30, weights[2])
+        write(5, weights[0])  # late, of an earlier epoch
+        (runs / "20.pth").write_bytes(b"broken")
+        settle(runs / "20.pth")
+        follow(dagster, store)
+        assert stale(store).keys() <= {*ONCE}
+        write(10, weights[0])  # another network at the same epoch
+        assert {epoch for epochs in stale(store).values() for epoch in epochs} - {-1} == {10}
+        follow(dagster, store)
+        assert stale(store).keys() <= {*ONCE}
+        assert dagster.get_dynamic_partitions("other_epochs") == ["000010", "000005", "000030"]
+    known = store.read_table("complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
+    own = small.read_table("complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
+    for epoch, source in {5: 0, 10: 0, 30: 2}.items():
+        assert known[epoch].to_numpy() == pytest.approx(own[source].to_numpy(), abs=1e-6, nan_ok=True)
 
 
 def test_nothing_is_asked_for_on_a_finished_study(home: Path):

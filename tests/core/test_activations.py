@@ -18,10 +18,11 @@ from featcx_core.features.activations import (
     record_dictionary_activations,
 )
 from featcx_core.features.forward import Network, Tap
-from featcx_core.sources.checkpoints import CheckpointError, fingerprints, read_head, write_checkpoint
+from featcx_core.sources.checkpoints import fingerprints, read_head, write_checkpoint
 from featcx_core.sources.images import dictionary_images, image_digest, load_data
 from featcx_core.sources.models import build_model
 from featcx_core.sources.register import register
+from featcx_core.sources.safetensors_files import CheckpointError
 from featcx_core.store import Store
 from featcx_core.study import Activations, Study
 
@@ -69,7 +70,7 @@ def test_every_layer_is_the_mean_over_positions_in_the_order_fit_score(trained: 
 
 def test_penultimate_activations_times_head_are_the_logits(trained: Store):
     record_activations(trained, epoch=2, layers=[LAST], device="cpu")
-    weight, bias = read_head(trained.checkpoint(2), trained.anatomy)
+    weight, bias = read_head(trained, epoch=2)
     logits = np.asarray(open_activations(trained, epoch=2, layer=LAST)) @ weight + bias
     np.testing.assert_allclose(logits, maps(trained, load_data(trained.study).probe, "fc"), rtol=1e-3, atol=1e-3)
 

@@ -201,5 +201,7 @@ def test_networks_that_cannot_be_used(message):
 
 def test_a_network_with_other_outputs_than_classes(tiny, tmp_path):
     wrong = tiny.model_copy(update={"model": Model(source=f"{__name__}:Flat", arguments={"n_classes": 4})})
-    with pytest.raises(StudyError, match=r"wanted 3 outputs, one a class of the data, got 4; where .* in model\.outputs"):
+    with pytest.raises(
+        StudyError, match=r"wanted 3 outputs, one a class of the data, got 4; where .* in model\.outputs"
+    ):
         register(wrong, home=tmp_path)

@@ -83,7 +83,7 @@ def test_v_information_is_that_of_scikit_learn(stored: Arrays):
 
 def test_controls_are_measured_in_the_same_way(stored: Arrays):
     acts = stored.acts(REFERENCE, "layer3.2")
-    weight, bias = read_head(stored.store.checkpoint(REFERENCE), stored.store.anatomy)
+    weight, bias = read_head(stored.store, epoch=REFERENCE)
     for kind, codes in {"class_logit": acts @ weight + bias, "unit": acts}.items():
         rows = stored.rows(REFERENCE, "stem", REFERENCE, kind)
         alive = rows["v_information"].notna().to_numpy()
@@ -152,7 +152,7 @@ def complexity_rows(stored: Arrays) -> pd.DataFrame:
 
 def test_importance_is_gradient_times_input(stored: Arrays):
     for epoch in EPOCHS:
-        weight, bias = (torch.tensor(a) for a in read_head(stored.store.checkpoint(epoch), stored.store.anatomy))
+        weight, bias = (torch.tensor(a) for a in read_head(stored.store, epoch=epoch))
         atoms = torch.tensor(stored.study.dictionary(epoch=epoch).atoms)
         acts = torch.tensor(stored.acts(epoch, "layer3.2"), dtype=torch.float32)
         predicted = (acts @ weight + bias).argmax(dim=1)
@@ -224,7 +224,7 @@ def test_dictionaries_rebuild_activations_and_predictions(stored: Arrays):
         row = stored.study.table("dictionaries").query("epoch == @epoch").iloc[0]
         acts, codes = stored.acts(epoch, "layer3.2"), stored.codes(epoch)
         rebuilt = codes @ stored.study.dictionary(epoch=epoch).atoms
-        weight, bias = read_head(stored.store.checkpoint(epoch), stored.store.anatomy)
+        weight, bias = read_head(stored.store, epoch=epoch)
         kept = (acts @ weight + bias).argmax(axis=1) == (rebuilt @ weight + bias).argmax(axis=1)
         assert row["relative_error"] == pytest.approx(np.linalg.norm(acts - rebuilt) / np.linalg.norm(acts), rel=1e-4)
         assert row["predictions_kept_fraction"] == pytest.approx(kept.mean())

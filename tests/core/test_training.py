@@ -12,11 +12,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from featcx_core.sources import arrays, images
-from featcx_core.sources.checkpoints import checkpoint_digest, inspect_checkpoint, read_metrics, survey
+from featcx_core.sources.checkpoints import read_metrics, survey
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model
 from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
 from featcx_core.sources.register import register
+from featcx_core.sources.safetensors_files import inspect_safetensors
 from featcx_core.sources.training import evaluate, train, train_epochs
 from featcx_core.store import Store, open_store
 from featcx_core.study import Optimizer, Study, Training
@@ -41,7 +42,7 @@ def again(store: Store) -> list[int]:
 def test_every_epoch_has_a_checkpoint_with_its_metrics(trained: Store, tiny: Study):
     data = load_data(tiny)
     for epoch in range(3):
-        metrics = read_metrics(trained.checkpoint(epoch))
+        metrics = read_metrics(trained, epoch=epoch)
         model = build_model(tiny, n_classes=3, image_shape=data.image_shape)
         if epoch:
             assert metrics["learning_rate"] > 0
@@ -58,7 +59,7 @@ def test_every_epoch_has_a_checkpoint_with_its_metrics(trained: Store, tiny: Stu
 
 def test_it_learns(tiny: Study, tmp_path):
     store = train(with_training(tiny, epochs=4, optimizer=Optimizer(lr=0.05)), home=tmp_path, device="cpu")
-    assert read_metrics(store.checkpoint(4))["test_accuracy"] > 0.9
+    assert read_metrics(store, epoch=4)["test_accuracy"] > 0.9
 
 
 def test_evaluation_by_hand(tiny: Study):
@@ -115,12 +116,12 @@ def test_training_goes_on_where_it_was_stopped(tiny: Study, trained: Store, tmp_
 
 def test_the_last_checkpoint_is_written_again_from_the_state(trained: Store):
     before = digests(trained)
-    metrics = read_metrics(trained.checkpoint(2))
+    metrics = read_metrics(trained, epoch=2)
     trained.checkpoint(2).unlink()
     untouched = touched(trained)
     assert again(trained) == [0, 1, 2]
     assert digests(trained) == before
-    assert read_metrics(trained.checkpoint(2)) == metrics
+    assert read_metrics(trained, epoch=2) == metrics
     assert untouched.items() <= touched(trained).items()
 
 
@@ -148,7 +149,7 @@ def test_another_training_replaces_its_checkpoints(trained: Store, tiny: Study):
     after = digests(store)
     assert after[0] == before[0]
     assert after[2] != before[2]
-    assert len({inspect_checkpoint(store.checkpoint(epoch)).metadata["training"] for epoch in range(3)}) == 1
+    assert len({inspect_safetensors(store.checkpoint(epoch)).metadata["training"] for epoch in range(3)}) == 1
 
 
 def test_corrupt_and_foreign_checkpoints_are_left_alone(trained: Store):
@@ -157,7 +158,7 @@ def test_corrupt_and_foreign_checkpoints_are_left_alone(trained: Store):
     save_file(foreign, trained.checkpoint(2))
     save_file(foreign, trained.checkpoint(7))
     trained.checkpoint(0).unlink()
-    digest = checkpoint_digest(trained.checkpoint(7))
+    digest = digests(trained)[7]
     assert again(trained) == [0, 2]
     assert trained.checkpoint(1).read_bytes() == b"corrupt"
     assert digests(trained)[2] == digests(trained)[7] == digest

@@ -266,12 +266,12 @@ def test_training_teaches_the_stated_outputs(tiny: Study, tmp_path: Path):
     training = Training.model_validate({"epochs": 3, "batch_size": 32, "optimizer": {"lr": 0.05}})
     study = changed(study, model=Model(arguments={"n_classes": 5}, outputs=FIVE), training=training)
     store = train(study, home=tmp_path, device="cpu")
-    assert read_metrics(store.checkpoint(3))["test_accuracy"] > 0.8
+    assert read_metrics(store, epoch=3)["test_accuracy"] > 0.8
     model, data = build_model(study, n_classes=3, image_shape=GREY), load_data(study)
     model.load_state_dict(load_file(store.checkpoint(3)))
     rows = data.split["test"]
     found = evaluate(model, data, rows, outputs=(3, 0, 4))
-    assert found.accuracy == pytest.approx(read_metrics(store.checkpoint(3))["test_accuracy"])
+    assert found.accuracy == pytest.approx(read_metrics(store, epoch=3)["test_accuracy"])
     assert evaluate(model, data, rows).accuracy < 0.2
 
 
@@ -286,12 +286,10 @@ def test_other_outputs_than_classes_have_a_dictionary_for_each_class(tiny: Study
 
 
 def test_without_an_output_of_a_class_nothing_is_measured(tiny: Study, tmp_path: Path):
-    elsewhere = Checkpoints(folder="elsewhere", pattern="*.pt")
-    study = changed(with_five_outputs(tiny), checkpoints=elsewhere)
+    study = with_five_outputs(tiny, checkpoints=Checkpoints(folder=str(tmp_path), pattern="{epoch}.safetensors"))
     study = changed(study, model=study.model.model_copy(update={"outputs": "none"}))
-    store = register(study, home=tmp_path)
-    store.checkpoints.mkdir()
-    save_file(build_model(study, n_classes=3, image_shape=GREY).state_dict(), store.checkpoints / "000001.safetensors")
+    save_file(build_model(study, n_classes=3, image_shape=GREY).state_dict(), tmp_path / "1.safetensors")
+    store = register(study, home=tmp_path / "home")
     row = make_checkpoint(store, epoch=1, device="cpu").iloc[0]
     assert row[["train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate"]].isna().all()
     assert row["digest"]

@@ -1,0 +1,130 @@
+"""Safetensors files, read without torch: names, shapes, metadata, digests and single tensors.
+
+The format (https://github.com/huggingface/safetensors#format): 8 bytes little-endian length, a JSON header, the
+tensors' bytes.
+"""
+
+import hashlib
+import json
+import math
+import struct
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}
+_FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+_LONGEST_HEADER = 100_000_000  # the format's own limit
+_CHUNK = 1 << 20
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file that cannot be used; the message is one line that names file and reason."""
+
+
+class Entry(NamedTuple):
+    """Where a tensor lies in a file."""
+
+    dtype: str
+    """As safetensors spells it: F32, I64, …"""
+    shape: tuple[int, ...]
+    """Its shape."""
+    begin: int
+    """First byte in the file."""
+    end: int
+    """One past the last."""
+
+
+class Header(NamedTuple):
+    """What a file says about itself."""
+
+    tensors: dict[str, Entry]
+    """By name."""
+    metadata: dict[str, str]
+    """featcx writes `metrics` (JSON), and `training`: the fingerprint of the training that wrote it."""
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor, by name."""
+        return {name: entry.shape for name, entry in self.tensors.items()}
+
+
+def inspect_safetensors(path: Path) -> Header:
+    """Names, shapes and metadata of a file, after checking that all its bytes are there.
+
+    Raises CheckpointError when the file is missing, truncated, corrupt or of another format.
+    """
+    try:
+        status = path.stat()
+        return _inspected(path, status.st_ino, status.st_size, status.st_mtime_ns)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=4096)
+def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
+    """What `inspect_safetensors` gives, read once as long as the file is the same: all who ask what is stale ask it."""
+    with path.open("rb") as file:
+        start = file.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        text = file.read(length) if length <= _LONGEST_HEADER else b""
+    if size < 8 or (length <= _LONGEST_HEADER and len(text) < length):
+        raise CheckpointError(f"{path} is truncated: wanted at least {8 + length} bytes, got {size}; copy it again")
+    try:
+        header = json.loads(text)
+        metadata = header.pop("__metadata__", {})
+        tensors = {name: _entry(value, 8 + length) for name, value in header.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise CheckpointError(f"{path} is not a safetensors file (or its header is corrupt); copy it again") from None
+    end = max((entry.end for entry in tensors.values()), default=8 + length)
+    if size != end:
+        state = "is truncated" if size < end else "is corrupt"
+        raise CheckpointError(f"{path} {state}: wanted {end} bytes, got {size}; copy it again")
+    for name, (dtype, shape, begin, stop) in tensors.items():
+        if stop - begin != math.prod(shape) * _BYTES.get(dtype, 1):
+            raise CheckpointError(f"{path} is corrupt: {name} {dtype} {list(shape)} has {stop - begin} bytes")
+    return Header(tensors, metadata)
+
+
+def digest_safetensors(path: Path, names: Mapping[str, str]) -> str:
+    """Digest of tensors under other names, new name -> the file's: sorted new names, types, shapes and bytes.
+
+    Raises as `inspect_safetensors`.
+    """
+    tensors = inspect_safetensors(path).tensors
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for name, there in sorted(names.items()):
+            entry = tensors[there]
+            digest.update(tensor_heading(name, entry.dtype, entry.shape))
+            file.seek(entry.begin)
+            for offset in range(entry.begin, entry.end, _CHUNK):
+                digest.update(file.read(min(_CHUNK, entry.end - offset)))
+    return digest.hexdigest()[:16]
+
+
+def tensor_heading(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
+    """What a digest takes of a tensor before its bytes."""
+    return json.dumps([name, dtype, list(shape)]).encode()
+
+
+def read_float(path: Path, name: str) -> Float32[np.ndarray, "..."]:
+    """One tensor in single precision. Raises CheckpointError where it is not in floating point."""
+    dtype, shape, begin, end = inspect_safetensors(path).tensors[name]
+    with path.open("rb") as file:
+        file.seek(begin)
+        content = file.read(end - begin)
+    if dtype == "BF16":  # the upper half of a float32
+        return (np.frombuffer(content, "<u2").astype("<u4") << 16).view("<f4").reshape(shape).astype(np.float32)
+    if dtype not in _FLOATS:
+        raise CheckpointError(f"{path}: wanted {name} in floating point, got {dtype}")
+    return np.frombuffer(content, _FLOATS[dtype]).reshape(shape).astype(np.float32)
+
+
+def _entry(value: dict[str, Any], data: int) -> Entry:
+    begin, end = value["data_offsets"]
+    return Entry(str(value["dtype"]), tuple(int(n) for n in value["shape"]), data + int(begin), data + int(end))
