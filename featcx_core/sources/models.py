@@ -158,6 +158,8 @@ def _imported(module: str, name: str) -> Any:
             known = [known for known in dir(found) if callable(getattr(found, known, None))]
             raise StudyError(f"model.source: {module}:{name}: there is no {part!r}; {_nearest(part, known)}")
         found = getattr(found, part)
+    if not callable(found):
+        raise StudyError(f"model.source: wanted {module}:{name} to be a function, got {type(found).__name__}")
     return found
 
 
