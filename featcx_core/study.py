@@ -60,7 +60,7 @@ class Transform(_Part):
 
     weights: str = ""
     """Weights of torchvision, `ResNet50_Weights.IMAGENET1K_V2`, whose transform is taken; they are not loaded. Empty:
-    those in `model.arguments`, or a tag in the name of timm's model."""
+    torchvision's in `model.weights`, or a tag in the name of timm's model."""
     resize: Pixels = "auto"
     """The shorter side before the crop; `auto`: the crop's."""
     crop: Pixels = "auto"
@@ -143,6 +143,11 @@ class Model(_Part):
     outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
     """What the network's outputs are: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
     of each class; `none`, other things than the classes, and accuracy and loss stay empty."""
+
+    @property
+    def weights_path(self) -> str:
+        """The file of weights; empty where they are torchvision's, or none are stated."""
+        return self.weights if Path(self.weights).suffix in (".safetensors", ".pt", ".pth") else ""
 
     def digested(self) -> dict[str, Any]:
         """Weights and outputs only where stated, as in studies older than these fields."""
@@ -317,6 +322,11 @@ class Study(_Part):
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:
             raise ValueError(f"probe.groups = {groups} needs as many score images, got data.split.score = {score}")
+        if self.model.outputs == "none" and not self.checkpoints.folder:
+            raise ValueError(
+                'model.outputs = "none" cannot be trained; state the output of each class, or in [checkpoints] where '
+                "another program's lie"
+            )
         return self
 
     @property
@@ -387,14 +397,16 @@ def _with_absolute_paths(study: Study, folder: Path) -> Study:
     def absolute(path: str) -> str:
         return path if not path or "://" in path or Path(path).is_absolute() else str((folder / path).resolve())
 
-    data, checkpoints = study.data, study.checkpoints
+    data, model, checkpoints = study.data, study.model, study.checkpoints
     stem = data.source.removesuffix(data.path) if data.path else data.source
     paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
     if isinstance(data.superclasses, str):
         paths["superclasses"] = absolute(data.superclasses)
+    weights = absolute(model.weights) if model.weights_path else model.weights
     return study.model_copy(
         update={
             "data": data.model_copy(update=paths),
+            "model": model.model_copy(update={"weights": weights}),
             "checkpoints": checkpoints.model_copy(update={"folder": absolute(checkpoints.folder).rstrip("/")}),
         }
     )

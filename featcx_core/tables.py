@@ -48,6 +48,7 @@ _STUDY = Column("study", "string", "Name of the study.")
 _FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was made from.")
 _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0.0)
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
+_NO_CLASSES = "null where no output is a class"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
 
 
@@ -76,10 +77,10 @@ _ALL = (
         "checkpoint",
         ("epoch",),
         _EPOCH,
-        _real("train_loss", "Mean cross-entropy on the training images, in nats.", 0.0),
-        _share("train_accuracy", "Share of training images classified rightly."),
-        _real("test_loss", "Mean cross-entropy on the held-out test images, in nats.", 0.0),
-        _share("test_accuracy", "Share of held-out test images classified rightly."),
+        _real("train_loss", f"Mean cross-entropy on the training images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
+        _share("train_accuracy", f"Share of training images classified rightly; {_NO_CLASSES}.", nullable=True),
+        _real("test_loss", f"Mean cross-entropy on the test images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
+        _share("test_accuracy", f"Share of test images classified rightly; {_NO_CLASSES}.", nullable=True),
         _real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0.0, nullable=True),
         Column("digest", "string", "Digest of the checkpoint's tensors."),
     ),

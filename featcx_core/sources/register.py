@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
-from featcx_core.fingerprints import content_digest
+from featcx_core.fingerprints import content_digest, text_digest
 from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.landing import refuse_nothing, whereabouts
 from featcx_core.store import Store, write_bytes
@@ -27,10 +27,11 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
     """
     store, toml = Store(home, study), study_text(study, text=text)
     content_digest(study.data)  # what cannot be read is not registered
+    text_digest(study.model.weights_path, field="model.weights")
     try:
-        if (anatomy := _known_anatomy(store)) is None:
-            anatomy = _found_anatomy(study)
-        if not any(_says(path, study) for path in (store.study_path, *packaged_studies().values())):
+        known = _known_anatomy(store)
+        anatomy = known or _found_anatomy(study)
+        if not (known and any(_says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
@@ -63,7 +64,13 @@ def study_text(study: Study, *, text: str | None = None) -> str:
     return "\n".join([*lines, ""])
 
 
-_PATHS = (("data", "source"), ("data", "classes"), ("data", "superclasses"), ("checkpoints", "folder"))
+_PATHS = (
+    ("data", "source"),
+    ("data", "classes"),
+    ("data", "superclasses"),
+    ("model", "weights"),
+    ("checkpoints", "folder"),
+)
 
 
 def _with_paths(text: str, study: Study) -> str:
@@ -135,20 +142,17 @@ def _found_anatomy(study: Study) -> Anatomy:
 
     data = load_data(study)
     model = build_model(study, n_classes=len(data.class_names), image_shape=data.image_shape)
-    anatomy = resolve_anatomy(model, study, image_shape=data.image_shape)
-    if anatomy.n_classes != len(data.class_names):
-        raise StudyError(
-            f"model: wanted {len(data.class_names)} outputs, one a class of {study.data.source}, "
-            f"got {anatomy.n_classes}"
-        )
-    return anatomy
+    return resolve_anatomy(model, study, image_shape=data.image_shape)
 
 
 def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     """What cannot be analysed replaces nothing. Raises StudyError."""
+    from featcx_core.sources.classes import refuse_other_outputs
     from featcx_core.sources.images import load_data, refuse_too_many_atoms
 
-    refuse_too_many_atoms(study, load_data(study), units=anatomy.n_units)
+    data = load_data(study)
+    refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
+    refuse_too_many_atoms(study, data, units=anatomy.n_units)
 
 
 def _says(path: Path, study: Study) -> bool:
