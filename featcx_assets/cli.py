@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from featcx_assets.new import new
 from featcx_assets.resources import home
 from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
@@ -107,6 +108,9 @@ def ui(port: int) -> None:
             sys.exit(services.returncode)
     except Timeout:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
+
+
+main.add_command(new)
 
 
 @main.command()

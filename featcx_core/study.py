@@ -385,11 +385,15 @@ def load_study(name: str | Path) -> Study:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from None
+    return _with_absolute_paths(validated(values, where=f"{path}: "), path.parent)
+
+
+def validated(values: dict[str, Any], *, where: str = "") -> Study:
+    """The study of parsed TOML. Raises StudyError, one line that begins with `where`, when it is not a valid one."""
     try:
-        study = Study.model_validate(values)
+        return Study.model_validate(values)
     except ValidationError as error:
-        raise StudyError(f"{path}: " + "; ".join(_plain(e) for e in error.errors())) from None
-    return _with_absolute_paths(study, path.parent)
+        raise StudyError(where + "; ".join(_plain(e) for e in error.errors())) from None
 
 
 def _with_absolute_paths(study: Study, folder: Path) -> Study:

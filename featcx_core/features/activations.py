@@ -56,7 +56,7 @@ def record_activations(
     with ExitStack() as stack:
         drafts = [stack.enter_context(store.writing(t.folder, fingerprint=t.fingerprint)) for t in targets]
         writers = [
-            _Writer(zarr.create_array(store=str(draft), attributes=t.attributes, **_layout(t.shape, dtype)))
+            _Writer(zarr.create_array(store=str(draft), attributes=t.attributes, **layout(t.shape, dtype)))
             for draft, t in zip(drafts, targets, strict=True)
         ]
         passes = network.forward(probe, [t.tap for t in targets], batch_size=batch_size, progress=progress)
@@ -105,7 +105,7 @@ def record_dictionary_activations(
         parts = _by_class(network, images, row, batch_size=batch_size, progress=progress)
         for class_id, indices, pieces in parts:
             shape = (len(indices), row.height * row.width, row.units)
-            writer = _Writer(group.create_array(str(class_id), **_layout(shape, dtype)))
+            writer = _Writer(group.create_array(str(class_id), **layout(shape, dtype)))
             for values in pieces:
                 writer.append(checked(values, epoch=epoch, layer=row.layer, dtype=dtype))
             writer.close()
@@ -195,7 +195,7 @@ class _Writer:
             self.n_written, self.n_held = self.n_written + self.n_held, 0
 
 
-def _layout(shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
+def layout(shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
     """Chunks of whole rows, compressed fast (twice as small for ReLU activations)."""
     row_bytes = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
     rows = max(1, min(shape[0], CHUNK_BYTES // row_bytes))

@@ -42,7 +42,7 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
     Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
     classes, a class without a training image, too many broken files, or images of several sizes.
     """
-    images, labels, names, n_train = _source(data)
+    images, labels, names, n_train = open_source(data)
     if (n_classes := len(np.unique(labels))) < 2:
         raise StudyError(f"data.source: wanted at least two classes, got {n_classes} in {data.source}")
     split = divided(labels, n_train=n_train, sizes=data.split.model_dump(), seed=seed)
@@ -56,7 +56,8 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
     return Loaded(images, labels, names, split, broken)
 
 
-def _source(data: Data) -> Source:
+def open_source(data: Data) -> Source:
+    """All images of the source that a study names. Raises StudyError where it is unknown or cannot be read."""
     if data.source == "packaged:mnist5k":
         return packaged_digits()
     match data.kind if data.path else "":

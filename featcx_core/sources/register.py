@@ -1,6 +1,7 @@
 """Register a study: what is to be measured and what its network is made of, written where every later step finds it."""
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -57,10 +58,10 @@ def study_text(study: Study, *, text: str | None = None) -> str:
         if _parsed(text) == study:
             return text
     sections = study.model_dump(mode="json")
-    lines = [f"{key} = {_toml(value)}" for key, value in sections.items() if not isinstance(value, dict)]
+    lines = [f"{key} = {toml_value(value)}" for key, value in sections.items() if not isinstance(value, dict)]
     for name, section in sections.items():
         if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
+            lines += ["", f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in section.items())]
     return "\n".join([*lines, ""])
 
 
@@ -95,7 +96,7 @@ def _parsed(text: str) -> Study | None:
         return None
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A value as TOML. Raises StudyError for what TOML cannot say."""
     match value:
         case bool() | str():
@@ -103,12 +104,16 @@ def _toml(value: Any) -> str:
         case int() | float():
             return repr(value)
         case list() | tuple():
-            return f"[{', '.join(map(_toml, value))}]"
+            return f"[{', '.join(map(toml_value, value))}]"
         case dict():
-            return f"{{{', '.join(f'{json.dumps(key)} = {_toml(item)}' for key, item in value.items())}}}"
+            return f"{{{', '.join(f'{_key(key)} = {toml_value(item)}' for key, item in value.items())}}}"
     raise StudyError(
         f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them"
     )
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _reference(store: Store, anatomy: Anatomy) -> int:

@@ -89,6 +89,14 @@ def read_state_dict(path: Path, *, wanted: Shapes, key: str = "auto") -> StateDi
     return StateDict(tensors, found)
 
 
+def tensor_shapes(path: Path) -> dict[str, dict[str, tuple[int, ...]]]:
+    """Names and shapes in every dictionary of tensors of a file, by its keys. Raises as `read_state_dict`."""
+    if is_safetensors(path):
+        return {"": inspect_safetensors(path).shapes}
+    found = _dictionaries(_unpickled(path))
+    return {key: {name: tuple(tensor.shape) for name, tensor in held.items()} for key, held in found}
+
+
 def contents(path: Path, *, wanted: Shapes, key: str = "auto") -> tuple[str, Match]:
     """Digest of the network's tensors in a file, the same in every format, and where they lie in it.
 

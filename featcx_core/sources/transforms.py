@@ -101,7 +101,7 @@ def network_transform(study: Study) -> Transform:
     if starts_from.weights and not starts_from.weights_path:
         return _of_torchvision(starts_from.weights, model=name, field="model.weights")
     if kind == "timm" and "." in name:  # a tag after the dot names weights
-        return _of_timm(name)
+        return timm_transform(name)
     return Transform()
 
 
@@ -118,7 +118,8 @@ def _of_torchvision(weights: str, *, model: str, field: str) -> Transform:
 
 
 @cache
-def _of_timm(model: str) -> Transform:
+def timm_transform(model: str) -> Transform:
+    """What timm says the weights of a model were evaluated with; all `auto` where it knows none."""
     try:
         own: Any = import_module("timm.models").get_pretrained_cfg(model, allow_unregistered=False)
     except (ImportError, RuntimeError):  # the network's own error says more

@@ -228,7 +228,7 @@ def _agrees(name: str, *, shown: str, printed: str) -> bool:
     """Whether a shown output has the columns (`sql`) or the lines of the real one; `…` stands for left out lines."""
     if name == "sql":
         return _columns(shown) == _columns(printed) if shown else bool(_columns(printed))
-    label = (lambda line: re.split(r"\s{2,}|: ", line.strip())[0]) if name == "run" else str
+    label = (lambda line: re.split(r"\s{2,}|: ", line.strip())[0]) if name in ("run", "new") else str
     real = {line for label_of in map(label, printed.splitlines()) for line in shape(label_of)}
     wanted = [line for label_of in map(label, shown.splitlines()) for line in shape(label_of)]
     told = r"…|\.\.\.|\[#/#\].*|tiny"  # `run`: stages go to stderr, the first line says how much there was to do

@@ -1,0 +1,155 @@
+"""`featcx new`: a study file for a network, images and checkpoints that were not seen before."""
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from featcx_assets.resources import home
+from featcx_core.study import Data, Model, StudyError
+
+if TYPE_CHECKING:
+    from featcx_core.inspection.dry_run import DryRun
+    from featcx_core.inspection.proposal import Proposal
+
+_WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "n_bytes": 4e6, "partition_bytes": 50e3}
+"""Of Dagster and its history, on SQLite: docs/benchmarks.md."""
+
+
+@click.command()
+@click.argument("name")
+@click.option("--model", default=Model().source, show_default=True, help="The network, as in `featcx layers`.")
+@click.option("--argument", "arguments", multiple=True, help="KEY=VALUE for the network's factory; repeatable.")
+@click.option("--data", default=Data().source, show_default=True, help="A folder, an .npz file, or a source by name.")
+@click.option(
+    "--checkpoints", default="", help="Folder, file or path with {epoch}; without, featcx trains the network."
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes of that training.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="Where to write.  [default: NAME.toml]")
+@click.option("--device", default="auto", show_default=True, help="Of the dry run: auto, cpu, cuda or mps.")
+@click.option("--no-dry-run", "is_dry", flag_value=False, default=True, help="No estimate of time, disk and memory.")
+@click.option("--json", "as_json", is_flag=True, help="What was found, for machines.")
+def new(
+    name: str,
+    model: str,
+    arguments: tuple[str, ...],
+    data: str,
+    checkpoints: str,
+    epochs: int | None,
+    path: Path | None,
+    device: str,
+    *,
+    is_dry: bool,
+    as_json: bool,
+) -> None:
+    """Write a commented study NAME.toml after looking at a network, its images and its checkpoints.
+
+    Says what was found and what was not, registers the study and estimates what all of it will take. A study that
+    cannot be run as it is is written too, to be mended, but not registered; the exit code is 2 then.
+    """
+    if checkpoints and epochs is not None:
+        raise StudyError("--epochs is of a training by featcx; with --checkpoints another program trains")
+    file = path or Path(f"{name}.toml")
+    _refuse_taken(name, file)
+    if device not in ("auto", "cpu"):
+        from featcx_core.sources.models import torch_device
+
+        torch_device(device)
+    from featcx_core.inspection.draft import Wishes
+    from featcx_core.inspection.proposal import propose
+
+    wishes = Wishes(name, model, _parsed(arguments), data, checkpoints, epochs)
+    proposal = propose(wishes, file=file)
+    for line in () if as_json else proposal.found:
+        click.echo(line)
+    lacking = list(proposal.lacking)
+    estimate = _estimated(proposal, device, lacking) if is_dry and not lacking else None
+    _write(file, proposal.text)
+    if not lacking:
+        _register(file, lacking)
+    if as_json:
+        click.echo(json.dumps(_values(proposal, file, lacking, estimate), indent=1))
+    else:
+        _say(file, lacking, estimate)
+    if lacking:
+        sys.exit(2)
+
+
+def _refuse_taken(name: str, file: Path) -> None:
+    if file.exists():
+        raise StudyError(f"{file} is there already and is not written over; choose another name or --file")
+    if (home() / name / "study.toml").is_file():
+        raise StudyError(f"study {name} is registered in {home()} already; choose another name or delete its folder")
+    if not file.absolute().parent.is_dir():
+        raise StudyError(f"--file: no folder {file.absolute().parent}")
+
+
+def _parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """`widths=[4, 8]`, the value as in TOML, or else as text."""
+    values: dict[str, Any] = {}
+    for said in arguments:
+        key, equals, value = said.partition("=")
+        if not equals or not key.isidentifier():
+            raise StudyError(f"--argument: wanted KEY=VALUE, got {said!r}")
+        try:
+            values[key] = tomllib.loads(f"x = {value}")["x"]
+        except tomllib.TOMLDecodeError:
+            values[key] = value
+    return values
+
+
+def _estimated(proposal: "Proposal", device: str, lacking: list[str]) -> "DryRun | None":
+    from featcx_core.inspection.dry_run import Workflow, dry_run
+
+    assert proposal.anatomy is not None  # something is lacking otherwise
+    workflow = Workflow(**_WORKFLOW)
+    try:
+        return dry_run(proposal.study, proposal.anatomy, epochs=proposal.epochs, workflow=workflow, device=device)
+    except ValueError as error:
+        lacking.append(f"dry run: {error}")
+        return None
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        raise StudyError(f"cannot write {file}: {error.strerror}; choose another --file") from None
+
+
+def _register(file: Path, lacking: list[str]) -> None:
+    from featcx_core.sources.register import register
+    from featcx_core.study import load_study
+
+    try:
+        register(load_study(file), home=home(), text=file.read_text(encoding="utf-8"))
+    except StudyError as error:
+        lacking.append(str(error))
+
+
+def _say(file: Path, lacking: list[str], estimate: "DryRun | None") -> None:
+    from featcx_core.inspection.dry_run import dry_run_lines
+
+    if estimate is not None:
+        for line in dry_run_lines(estimate):
+            click.echo(line)
+    for line in lacking:
+        click.echo(f"to be mended: {line}", err=True)
+    then = f"mend it, then `featcx run {file}`" if lacking else f"registered; `featcx run {file}` makes all of it"
+    click.echo(f"written: {file} ({then})")
+
+
+def _values(proposal: "Proposal", file: Path, lacking: list[str], estimate: "DryRun | None") -> dict[str, Any]:
+    from featcx_core.inspection.dry_run import dry_run_values
+
+    return {
+        "file": str(file.absolute()),
+        "found": [line.strip() for line in proposal.found],
+        "lacking": lacking,
+        "study": proposal.study.model_dump(mode="json", exclude_unset=True),
+        "dry_run": None if estimate is None else dry_run_values(estimate),
+    }

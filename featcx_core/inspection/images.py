@@ -1,0 +1,146 @@
+"""What lies in a source of images: how many, of which classes and sizes, and the transform and parts that follow."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Int64
+
+from featcx_core.sources.decoding import N_THREADS
+from featcx_core.sources.loading import SOURCES, open_source
+from featcx_core.sources.reading import Files, Header
+from featcx_core.sources.transforms import network_transform
+from featcx_core.study import Data, Study, StudyError
+
+_LOOKED_AT = 2000  # files whose headers are read; those that the study uses are all read when it is registered
+_LARGEST = 512  # pixels of the shorter side; larger pictures are cut down even where they are of one size
+_USUAL = 224  # side of the square where neither network nor images say another
+
+
+class ImagesFound(NamedTuple):
+    """The images of a source."""
+
+    labels: Int64[np.ndarray, "image"]
+    """Class of each."""
+    class_names: tuple[str, ...]
+    """Name of each class."""
+    n_train: int | None
+    """How many, the first ones, are for training; None where the source does not say."""
+    sizes: tuple[tuple[int, int], ...]
+    """Width and height, the most frequent first."""
+    channels: int
+    """1: grey, 3: colour."""
+    n_looked_at: int
+    """Images behind sizes and channels."""
+    broken: tuple[str, ...]
+    """Files among them that cannot be read."""
+
+    @property
+    def short_side(self) -> int:
+        """Pixels of the shorter side of the most frequent size."""
+        return min(self.sizes[0])
+
+
+def data_source(text: str) -> str:
+    """A source as a study names it, of such a name or of a path: folders of classes, a folder of .npy files, an .npz.
+
+    Raises StudyError where there is nothing at the path.
+    """
+    kind, colon, rest = text.partition(":")
+    if colon and any(known.startswith(f"{kind}:") for known in SOURCES):
+        if kind == "torchvision":
+            name, _, root = rest.partition(":")
+            return f"torchvision:{name}:{Path(root).resolve()}" if root else text
+        return text if kind == "packaged" else f"{kind}:{Path(rest).resolve()}"
+    path = Path(text).resolve()
+    if path.is_dir():
+        return f"{'npy' if (path / 'images.npy').is_file() else 'folder'}:{path}"
+    if path.is_file() and path.suffix == ".npz":
+        return f"npz:{path}"
+    got = "a file that is not .npz" if path.is_file() else "nothing there"
+    raise StudyError(f"data: wanted a folder, an .npz file or one of {', '.join(SOURCES)}; got {text!r}: {got}")
+
+
+def find_images(data: Data) -> ImagesFound:
+    """What a source holds. Raises StudyError where it cannot be used, or none of its files can be read."""
+    images, labels, names, n_train = open_source(data)
+    if not isinstance(images, Files):
+        n_images, channels, height, width = images.shape
+        return ImagesFound(labels, names, n_train, ((width, height),), channels, n_images, ())
+    rows = np.unique(np.linspace(0, len(labels) - 1, min(len(labels), _LOOKED_AT)).astype(int)).tolist()
+    with ThreadPoolExecutor(N_THREADS) as pool:
+        headers = dict(zip(rows, pool.map(lambda row: _header(images, row), rows), strict=True))
+    sizes = Counter((header.width, header.height) for header in headers.values() if header)
+    broken = tuple(images.name(row) for row, header in headers.items() if not header)
+    if not sizes:
+        raise StudyError(f"data: none of {len(rows)} image files can be read, the first is {broken[0]}")
+    is_grey = all(header.is_grey for header in headers.values() if header)
+    frequent = tuple(size for size, _ in sizes.most_common())
+    return ImagesFound(labels, names, n_train, frequent, 1 if is_grey else 3, len(rows), broken)
+
+
+def propose_transform(found: ImagesFound, study: Study) -> dict[str, Any]:
+    """What `data.transform` must say for these images and this network; empty where it need not say anything.
+
+    A square is cut where the images are of several sizes, or large: that of the network's own weights where it has
+    any and the images are nearly as large, else what fits into the images in steps of 32 pixels.
+    """
+    known = network_transform(study)
+    values: dict[str, Any] = {}
+    if known.crop == "auto" and (len(found.sizes) > 1 or found.short_side > _LARGEST):
+        values["crop"] = _side(found.short_side, _trained_at(study.model.source))
+    if found.channels == 1 and known.mean == "auto" and study.model.source.startswith("torchvision:"):
+        values["channels"] = 3  # its networks take colour only
+    return values
+
+
+def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
+    """What was found, for people."""
+    counts = np.bincount(found.labels, minlength=len(found.class_names))
+    few, many = int(counts.argmin()), int(counts.argmax())
+    parts = "" if found.n_train is None else f", {found.n_train} of them for training"
+    yield f"data: {source}: {len(found.labels)} images{parts}"
+    names = ", ".join(found.class_names[:8]) + (" …" if len(found.class_names) > 8 else "")
+    smallest, largest = (f"{counts[i]} ({found.class_names[i]})" for i in (few, many))
+    spread = f"smallest {smallest}, largest {largest}" if counts[few] < counts[many] else f"{counts[few]} images each"
+    yield f"  classes: {len(found.class_names)}: {names}; {spread}"
+    sizes = ", ".join(f"{width} x {height}" for width, height in found.sizes[:3])
+    more = f" and {len(found.sizes) - 3} more sizes" if len(found.sizes) > 3 else ""
+    colours = {1: "grey", 3: "colour"}.get(found.channels, f"{found.channels} channels")
+    looked = "" if found.n_looked_at == len(found.labels) else f" ({found.n_looked_at} looked at)"
+    yield f"  images: {sizes}{more} pixels, {colours}{looked}"
+    if found.broken:
+        listed = ", ".join(found.broken[:5]) + (" …" if len(found.broken) > 5 else "")
+        yield f"  broken files, left out: {len(found.broken)}: {listed}"
+
+
+def _header(files: Files, row: int) -> Header | None:
+    try:
+        return files.inspect(row)
+    except Exception:  # a damaged file fails in many ways; each means: broken
+        return None
+
+
+def _side(short: int, trained_at: int) -> int:
+    if short >= 0.75 * trained_at:
+        return trained_at
+    return short // 32 * 32 if short >= 32 else short
+
+
+def _trained_at(source: str) -> int:
+    """Side of the images that the network's published weights were trained for; no weights are loaded."""
+    kind, _, name = source.partition(":")
+    if kind == "torchvision":
+        from torchvision.models import get_model_weights, list_models
+
+        if name in list_models():
+            return int(next(iter(get_model_weights(name))).transforms().crop_size[0])
+    if kind == "timm":
+        from featcx_core.sources.transforms import timm_transform
+
+        crop = timm_transform(name).crop
+        return _USUAL if crop == "auto" else crop
+    return _USUAL

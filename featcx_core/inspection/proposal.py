@@ -1,0 +1,38 @@
+"""A study proposed for a network, images and checkpoints: what was found, what could not be, and the file to write."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from featcx_core.anatomy import Anatomy
+from featcx_core.inspection.draft import Draft, Wishes
+from featcx_core.inspection.text import commented
+from featcx_core.study import Study
+
+
+class Proposal(NamedTuple):
+    """A study file and what it rests on."""
+
+    study: Study
+    """What the file says, paths absolute."""
+    text: str
+    """The file."""
+    found: tuple[str, ...]
+    """What was found and chosen, line by line."""
+    lacking: tuple[str, ...]
+    """What could not be found or does not fit: to be mended in the file before it can be run."""
+    anatomy: Anatomy | None
+    """The network's layers; None where the images or the network cannot be used."""
+    epochs: tuple[int, ...]
+    """Those of the checkpoints that are there or will be trained."""
+
+
+def propose(wishes: Wishes, *, file: Path) -> Proposal:
+    """Look at all of it and propose a study, to be written to `file`; nothing is written.
+
+    Raises StudyError for a name that is none, a network that there is not or that refuses its arguments, and where
+    there is nothing at a path.
+    """
+    draft = Draft(wishes)
+    draft.look()
+    text = commented(draft.study(beside=file.resolve().parent), file=file.name, notes=draft.notes)
+    return Proposal(draft.study(), text, tuple(draft.found), tuple(draft.lacking), draft.anatomy, draft.epochs)

@@ -1,0 +1,97 @@
+"""What a study counts: the numbers that its time, disk and memory are proportional to."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from featcx_core.anatomy import Anatomy
+from featcx_core.sources.images import Data, dictionary_images
+from featcx_core.steps.features import N_RANDOM_DIRECTIONS
+from featcx_core.study import Study
+
+
+class Size(NamedTuple):
+    """The study's counts."""
+
+    n_epochs: int
+    """Checkpoints, epoch 0 with them."""
+    n_trained: int
+    """Epochs that featcx trains."""
+    n_probe: int
+    """Images on which activations are recorded."""
+    n_half: int
+    """Those of the larger half."""
+    n_train: int
+    """Training images."""
+    n_test: int
+    """Images for accuracy and loss alone."""
+    of_dictionary: tuple[int, ...]
+    """Images behind each dictionary: of each class, or of all."""
+    n_concepts: int
+    """Of an epoch."""
+    own_columns: int
+    """Codes of all kinds of an epoch's own dictionary."""
+    reference_columns: int
+    """Those of the reference epoch's; 0 where none are followed."""
+    units: tuple[int, ...]
+    """Of each layer."""
+    n_units: int
+    """Of the penultimate layer."""
+    n_positions: int
+    """Of its map."""
+    n_outputs: int
+    """Of the network."""
+    n_weights: int
+    """Numbers in a checkpoint."""
+    itemsize: int
+    """Bytes of a stored activation."""
+
+    @property
+    def n_dictionary(self) -> int:
+        """Images behind all dictionaries."""
+        return sum(self.of_dictionary)
+
+    @property
+    def columns(self) -> int:
+        """Codes that stand beside each other in V-information."""
+        return self.own_columns + self.reference_columns
+
+    @property
+    def positions_bytes(self) -> int:
+        """An epoch's dictionary activations before compression."""
+        return self.n_dictionary * self.n_positions * self.n_units * self.itemsize
+
+    @property
+    def n_partitions(self) -> int:
+        """Artefacts that the workflow keeps account of: an epoch's six, its layers' two or three, six of all epochs."""
+        followed = (self.n_epochs - 1) * len(self.units) if self.reference_columns else 0
+        return self.n_epochs * (6 + 2 * len(self.units)) + followed + 5 + bool(self.n_trained)
+
+
+def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]) -> Size:
+    """The counts of a study on these images and checkpoints."""
+    row = next(row for row in anatomy.layers if row.role == "penultimate")
+    images = [len(rows) for rows in dictionary_images(data, study)]
+    of_dictionary = tuple(images) if study.dictionary.scope == "class" else (sum(images),)
+    n_concepts = study.dictionary.atoms_per_class * len(of_dictionary)
+    is_followed = "decode_time" in study.analyses.run and len(epochs) > 1
+    return Size(
+        n_epochs=len(epochs),
+        n_trained=0 if study.checkpoints.folder else study.training.epochs,
+        n_probe=len(data.probe),
+        n_half=max(len(data.split["fit"]), len(data.split["score"])),
+        n_train=len(data.split["train"]),
+        n_test=len(data.split["test"]),
+        of_dictionary=of_dictionary,
+        n_concepts=n_concepts,
+        own_columns=2 * n_concepts + N_RANDOM_DIRECTIONS + anatomy.n_classes + row.units,
+        reference_columns=2 * n_concepts if is_followed else 0,
+        units=tuple(row.units for row in anatomy.layers),
+        n_units=row.units,
+        n_positions=row.height * row.width,
+        n_outputs=anatomy.n_classes,
+        n_weights=sum(prod(shape) for shape in anatomy.parameters.values()),
+        itemsize=np.dtype(study.activations.dtype).itemsize,
+    )
