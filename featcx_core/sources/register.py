@@ -127,7 +127,9 @@ def _found_anatomy(study: Study) -> Anatomy:
 def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     """What cannot be analysed replaces nothing. Raises StudyError."""
     from featcx_core.sources.images import load_data, refuse_too_many_atoms
+    from featcx_core.sources.method import dictionary_method
 
+    dictionary_method(study, anatomy)
     refuse_too_many_atoms(study, load_data(study), units=anatomy.n_units)
 
 
