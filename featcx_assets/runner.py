@@ -44,7 +44,8 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
     """Make everything that is stale, stage by stage; what fails is named and the rest is finished.
 
     Raises StudyError when another `featcx run` is at work on the study, an epoch has no checkpoint and training will
-    make none, or there are more atoms than a class has images or the layer units.
+    make none, there are more atoms than a class has images or the layer units, or the dictionary's method cannot be
+    used.
     """
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # PostgreSQL: events of a range in few statements
     with _alone(store):
@@ -56,8 +57,10 @@ def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], d
         if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
             return Outcome(0, tuple(state.survey.bad.values()), broken=False)
         from featcx_core.sources.images import load_data, refuse_too_many_atoms
+        from featcx_core.sources.method import dictionary_method
 
-        refuse_too_many_atoms(store.study, load_data(store.study), units=store.anatomy.n_units)  # before it trains
+        dictionary_method(store.study, store.anatomy)  # these two before it trains
+        refuse_too_many_atoms(store.study, load_data(store.study), units=store.anatomy.n_units)
         os.environ.update(environment(store.home))
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)

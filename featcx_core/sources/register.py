@@ -154,7 +154,9 @@ def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     """What cannot be analysed replaces nothing. Raises StudyError."""
     from featcx_core.sources.classes import refuse_other_outputs
     from featcx_core.sources.images import load_data, refuse_too_many_atoms
+    from featcx_core.sources.method import dictionary_method
 
+    dictionary_method(study, anatomy)
     data = load_data(study)
     refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
     refuse_too_many_atoms(study, data, units=anatomy.n_units)
