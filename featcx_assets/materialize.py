@@ -92,7 +92,7 @@ def declaration(
         "group_name": group,
         "kinds": kinds,
         "description": description,
-        "metadata": {"dagster/column_schema": _columns(tables)} if tables else {},
+        "metadata": {"dagster/column_schema": column_schema(tables)} if tables else {},
     }
 
 
@@ -175,7 +175,7 @@ def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     frame = pd.read_parquet(path).drop(columns=["study", "fingerprint", "jackknife"], errors="ignore")
     head = frame.head(8).astype(object).where(frame.head(8).notna(), None)
     records = [dg.TableRecord({str(k): _plain(v) for k, v in row.items()}) for row in head.to_dict("records")]
-    shown = dg.TableSchema([column for column in _columns((table,)).columns if column.name in frame])
+    shown = dg.TableSchema([column for column in column_schema((table,)).columns if column.name in frame])
     preview = {f"first rows of {table}": dg.MetadataValue.table(records, shown)} if records else {}
     return {"dagster/partition_row_count": len(frame), "file": dg.MetadataValue.path(path), **preview}
 
@@ -196,7 +196,8 @@ def path_metadata(path: Path) -> Metadata:
 _NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
 
 
-def _columns(tables: tuple[str, ...]) -> dg.TableSchema:
+def column_schema(tables: tuple[str, ...]) -> dg.TableSchema:
+    """The columns of tables, with their meaning, as the web UI shows them."""
     columns = {c.name: c for table in tables for c in TABLES[table].columns}
     return dg.TableSchema(
         [

@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -195,7 +196,9 @@ class Checkpoints(_Part):
     def _has_both(self) -> "Checkpoints":
         if bool(self.folder) != bool(self.pattern):
             lacks, has = ("pattern", "folder") if self.folder else ("folder", "pattern")
-            raise ValueError(f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"')
+            raise ValueError(
+                f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
+            )
         if self.pattern.count("{epoch}") > 1:
             raise ValueError(f"checkpoints.pattern: wanted {{epoch}} once, got {self.pattern!r}")
         return self
@@ -321,6 +324,11 @@ class Study(_Part):
         wanted = self.probe.reference_epoch
         return self.training.epochs if wanted == "last_trained" else wanted
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every field, dotted, and its value as text; the name is none of them."""
+        return {field: value for field, value in _flat(self) if field != "name"}
+
     def digest(self, *fields: str) -> str:
         """Digest of the named fields (dotted, `dictionary.l1`), the basis of what is stale."""
         values: dict[str, Any] = {}
@@ -332,6 +340,11 @@ class Study(_Part):
             if said or not isinstance(value, _Part):  # a part that states nothing counts as not there
                 values[field] = said
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def study_fields() -> list[str]:
+    """Every field, dotted (`training.optimizer.lr`), and every part (`training.optimizer`)."""
+    return list(_fields_below(Study))
 
 
 def packaged_studies() -> dict[str, Path]:
@@ -349,10 +362,22 @@ def load_study(name: str | Path) -> Study:
     if not path.is_file():
         known = ", ".join(packaged_studies())
         raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
+    values = read_toml(path)
+    if "sweep" in values:
+        raise StudyError(f"{path}: a sweep of several studies, not one; `featcx run {path}` makes them")
+    return study_of(values, path=path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file states. Raises StudyError where it is not valid."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from None
+
+
+def study_of(values: dict[str, Any], *, path: Path) -> Study:
+    """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
     try:
         study = Study.model_validate(values)
     except ValidationError as error:
@@ -382,6 +407,22 @@ def _plain(error: Any) -> str:
         return f"unknown key {where}; {hint}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
+
+
+def _flat(part: _Part, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, _Part):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value if isinstance(value, str) and value else json.dumps(value, default=list)
+
+
+def _fields_below(part: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in part.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields_below(field.annotation, f"{prefix}{name}.")
 
 
 def _fields_at(parents: list[str]) -> list[str]:

@@ -24,6 +24,8 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
     then.
     """
     store, toml = Store(home, study), study_text(study, text=text)
+    if store.group_path.is_file():
+        raise StudyError(f"{study.name} is the name of a comparison in {store.home}; wanted another for the study")
     content_digest(study.data)  # what cannot be read is not registered
     try:
         if (anatomy := _known_anatomy(store)) is None:
