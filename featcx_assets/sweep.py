@@ -25,13 +25,13 @@ def register_sweep(path: Path, *, home: Path) -> tuple[Group, dict[str, str]]:
     sweep = load_sweep(path)
     group = Group(sweep.name, tuple(study.name for study in sweep.studies))
     refuse_unusable(home, group)
-    refused: dict[str, str] = {}
+    refused, siblings = dict[str, str](), list[Store]()
     for study in sweep.studies:
         try:
-            register(study, home=home)
+            siblings.append(register(study, home=home, siblings=siblings))
         except StudyError as error:
             refused[study.name] = str(error)
-    if len(refused) == len(sweep.studies):
+    if not siblings:
         raise StudyError(next(iter(refused.values())))
     write_group(home, group)
     return group, refused

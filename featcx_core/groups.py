@@ -96,15 +96,18 @@ class Comparison:
         self.group = group
         self.store = group_store(home, group.name)
         self.states: list[State] = []
+        self.made_from: dict[str, list[str]] = {}
         self.left_out: dict[str, str] = {}
         for name in group.members:
             try:
                 state = State(open_store(home, name))
+                read = inputs(state)
             except (StudyError, OSError, ValueError) as error:
                 self.left_out[name] = str(error)
                 continue
-            if inputs(state):
+            if read:
                 self.states.append(state)
+                self.made_from[name] = read
             else:
                 self.left_out[name] = "nothing of it is made yet"
 
@@ -117,9 +120,8 @@ class Comparison:
     def fingerprint(self) -> str:
         """Digest of the members, where they differ and every table of theirs that is read."""
         differences = differing([state.study for state in self.states])
-        made_from = {state.study.name: inputs(state) for state in self.states}
         reference = {state.study.name: state.study.reference_epoch for state in self.states}
-        text = json.dumps([CODE_VERSION, self.group, differences, made_from, reference])
+        text = json.dumps([CODE_VERSION, self.group, differences, self.made_from, reference])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

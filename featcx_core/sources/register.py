@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from featcx_core.store import Store, write_bytes
 from featcx_core.study import Study, StudyError, packaged_studies
 
 
-def register(study: Study, *, home: str | Path, text: str | None = None) -> Store:
+def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
     """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
 
     `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
-    anatomy of it is known yet; that of a packaged study comes with featcx and needs no torch.
+    anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs no
+    torch.
 
     Raises StudyError when the home cannot be written, or the data or the network cannot be used; nothing is written
     then.
@@ -28,7 +30,7 @@ def register(study: Study, *, home: str | Path, text: str | None = None) -> Stor
         raise StudyError(f"{study.name} is the name of a comparison in {store.home}; wanted another for the study")
     content_digest(study.data)  # what cannot be read is not registered
     try:
-        if (anatomy := _known_anatomy(store)) is None:
+        if (anatomy := _known_anatomy(store, siblings)) is None:
             anatomy = _found_anatomy(study)
         if not any(_says(path, study) for path in (store.study_path, *packaged_studies().values())):
             _refuse_unusable(study, anatomy)
@@ -97,10 +99,10 @@ def _toml(value: Any) -> str:
     )
 
 
-def _known_anatomy(store: Store) -> Anatomy | None:
+def _known_anatomy(store: Store, siblings: Sequence[Store]) -> Anatomy | None:
     """The anatomy that is registered or comes with featcx, where it is of the same network."""
     packaged = [path.with_suffix(".layers.json") for path in packaged_studies().values()]
-    for path in (store.layers_path, *packaged):
+    for path in (store.layers_path, *packaged, *(sibling.layers_path for sibling in siblings)):
         try:
             anatomy = read_anatomy(path)
         except (FileNotFoundError, ValidationError):  # none yet, or by another version

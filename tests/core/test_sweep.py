@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from featcx_core.study import Study, StudyError, load_study, packaged_studies, study_fields
+from featcx_core.store import Store
+from featcx_core.study import Model, Study, StudyError, load_study, packaged_studies, study_fields
 from featcx_core.sweep import is_sweep, load_sweep, nearest, packaged_sweeps
+from tests.conftest import TINY, write_tiny
 
 GRID = """
 name = "s"
@@ -135,3 +137,20 @@ def test_the_packaged_sweep():
 def test_the_nearest_field():
     assert nearest("lr", study_fields()) == "did you mean training.optimizer.lr?"
     assert nearest("xyz", ["seed", "name"]) == "wanted one of: seed, name"
+
+
+def test_a_network_is_built_once_for_all_studies_that_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from featcx_core.sources import register as registering
+
+    sweep = load_sweep(write_tiny(tmp_path, text=TINY + '[sweep]\nseed = [0, 1]\n"dictionary.l1" = [0.1, 0.2]'))
+    built: list[str] = []
+    find = registering._found_anatomy
+    monkeypatch.setattr(registering, "_found_anatomy", lambda study: built.append(study.name) or find(study))
+    stores: list[Store] = []
+    for study in sweep.studies:
+        stores.append(registering.register(study, home=tmp_path / "home", siblings=stores))
+    assert built == [sweep.studies[0].name]
+    assert len({store.layers_path.read_bytes() for store in stores}) == 1
+    other = sweep.studies[0].model_copy(update={"name": "other", "model": Model(arguments={"widths": [4, 8, 16]})})
+    registering.register(other, home=tmp_path / "home", siblings=stores)
+    assert built[1:] == ["other"]
