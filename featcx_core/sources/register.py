@@ -19,8 +19,8 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
     """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
 
     `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
-    anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs no
-    torch.
+    anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs
+    no torch.
 
     Raises StudyError when the home cannot be written, or the data or the network cannot be used; nothing is written
     then.

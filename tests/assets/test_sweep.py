@@ -147,7 +147,7 @@ def test_a_changed_member_makes_the_comparison_stale(swept: Path):
     assert "  comparison" + " " * 16 + "     1 of 1" in featcx("status", "sweep").stdout
     store = open_store(swept, MEMBERS[0])
     store.study_path.write_text(store.study_path.read_text().replace("bootstrap = 100", "bootstrap = 120"))
-    assert "1 stale" in featcx("status").stdout.split("\nsweep\n")[1]
+    assert "1 stale" in featcx("status", "sweep").stdout
     with instance(swept) as dagster:
         context = dg.build_schedule_context(instance=dagster)
         request = schedule(read_group(group_store(swept, "sweep").group_path))(context)
