@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -353,6 +354,11 @@ class Study(_Part):
             return self
         return self.model_copy(update={"probe": self.probe.model_copy(update={"reference_epoch": epoch})})
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every field, dotted, and its value as text; the name is none of them."""
+        return {field: value for field, value in _flat(self) if field != "name"}
+
     def digest(self, *fields: str) -> str:
         """Digest of the named fields (dotted, `dictionary.l1`), the basis of what is stale."""
         values: dict[str, Any] = {}
@@ -364,6 +370,11 @@ class Study(_Part):
             if said or not isinstance(value, _Part):  # a part that states nothing counts as not there
                 values[field] = said
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def study_fields() -> list[str]:
+    """Every field, dotted (`training.optimizer.lr`), and every part (`training.optimizer`)."""
+    return list(_fields_below(Study))
 
 
 def packaged_studies() -> dict[str, Path]:
@@ -381,10 +392,22 @@ def load_study(name: str | Path) -> Study:
     if not path.is_file():
         known = ", ".join(packaged_studies())
         raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
+    values = read_toml(path)
+    if "sweep" in values:
+        raise StudyError(f"{path}: a sweep of several studies, not one; `featcx run {path}` makes them")
+    return study_of(values, path=path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file states. Raises StudyError where it is not valid."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from None
+
+
+def study_of(values: dict[str, Any], *, path: Path) -> Study:
+    """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
     return _with_absolute_paths(validated(values, where=f"{path}: "), path.parent)
 
 
@@ -426,6 +449,22 @@ def _plain(error: Any) -> str:
         return f"unknown key {where}; {hint}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
+
+
+def _flat(part: _Part, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, _Part):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value if isinstance(value, str) and value else json.dumps(value, default=list)
+
+
+def _fields_below(part: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in part.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields_below(field.annotation, f"{prefix}{name}.")
 
 
 def _fields_at(parents: list[str]) -> list[str]:

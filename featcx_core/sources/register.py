@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +18,23 @@ from featcx_core.store import Store, write_bytes
 from featcx_core.study import Study, StudyError, packaged_studies
 
 
-def register(study: Study, *, home: str | Path, text: str | None = None) -> Store:
+def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
     """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
 
     `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
-    anatomy of it is known yet; that of a packaged study comes with featcx and needs no torch.
+    anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs
+    no torch.
 
     Raises StudyError when the home cannot be written, or the data or the network cannot be used; nothing is written
     then.
     """
     store, toml = Store(home, study), study_text(study, text=text)
+    if store.group_path.is_file():
+        raise StudyError(f"{study.name} is the name of a comparison in {store.home}; wanted another for the study")
     content_digest(study.data)  # what cannot be read is not registered
     text_digest(study.model.weights_path, field="model.weights")
     try:
-        known = _known_anatomy(store)
+        known = _known_anatomy(store, siblings)
         anatomy = known or _found_anatomy(study)
         if not (known and any(_says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
@@ -127,10 +131,10 @@ def _reference(store: Store, anatomy: Anatomy) -> int:
     return max(usable)
 
 
-def _known_anatomy(store: Store) -> Anatomy | None:
+def _known_anatomy(store: Store, siblings: Sequence[Store]) -> Anatomy | None:
     """The anatomy that is registered or comes with featcx, where it is of the same network."""
     packaged = [path.with_suffix(".layers.json") for path in packaged_studies().values()]
-    for path in (store.layers_path, *packaged):
+    for path in (store.layers_path, *packaged, *(sibling.layers_path for sibling in siblings)):
         try:
             anatomy = read_anatomy(path)
         except (FileNotFoundError, ValidationError):  # none yet, or by another version

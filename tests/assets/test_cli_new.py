@@ -41,7 +41,13 @@ def test_a_study_is_written_registered_and_run(desk: Path, empty_home: Path):
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert lines[0] == f"data: npz:{desk / 'tiny.npz'}: 270 images"
-    for start in ("model: builtin:small_resnet: ", "  head: fc, 3 outputs", "time: about ", "disk: about ", "memory: about "):
+    for start in (
+        "model: builtin:small_resnet: ",
+        "  head: fc, 3 outputs",
+        "time: about ",
+        "disk: about ",
+        "memory: about ",
+    ):
         assert any(line.startswith(start) for line in lines), start
     assert lines[-1] == "written: mine.toml (registered; `featcx run mine.toml` makes all of it)"
     store = open_store(empty_home, "mine")
