@@ -2,7 +2,7 @@
 
 The files are crops of scikit-learn's two photographs (320 to 640 pixels wide), resized and cropped to 224 when they are
 read. Memory is counted as in part (e), each size in a process of its own: `python -m tests.benchmarks.folders FILES
-DEVICE`. A second, smaller network shows when decoding is what one waits for.
+NETWORK DEVICE`. A second, smaller network shows when decoding is what one waits for.
 """
 
 import json
