@@ -119,9 +119,9 @@ what it was given, `projection` where it adds something made of that; the others
 ANALYSES = """
 ## The whole analysis
 
-`featcx run` on this study of 200 digits, {where}: training for one epoch, then everything at epochs 0 (random weights)
-and 1. The dictionary's method is what `auto` chose. After one epoch on 100 images the numbers say nothing about a
-family, only that they are there. The seconds are those of the command, start included.
+`featcx run` on this study of 200 digits ({where}): training for one epoch, then everything at
+epochs 0 (random weights) and 1. The dictionary's method is what `auto` chose. After one epoch on 100 images the numbers
+say nothing about a family, only that they are there. The seconds are those of the command, start included.
 
 ```toml
 {study}```
@@ -208,7 +208,7 @@ def main() -> None:
     families = [family for family in (*TORCHVISION, *TIMM) if chosen.only in family.source]
     page = PAGE.format(n_classes=N_CLASSES, found=_printed(layer_rows(families)))
     if chosen.analyse:
-        where = f"{os.cpu_count()} cores, no GPU, torch {torch.__version__}"
+        where = f"{os.cpu_count()} cores, no GPU, torch {torch.__version__.partition('+')[0]}"
         page += ANALYSES.format(where=where, study=STUDY, analysed=_printed(analysis_rows(families)))
     print(page, end="")  # noqa: T201 - its job
 

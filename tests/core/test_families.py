@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -228,6 +229,13 @@ def test_the_table_of_families():
         "| ours | `builtin:small_resnet` | 10 | stem | 9 BasicBlock | 7 identity, 2 projection | layer3.2 | "
         "channels_first, 2 x 2 | 64 | fc |"
     )
+
+
+def test_the_page_of_families_has_them_all():
+    page = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
+    assert [
+        member.source for member in (*TORCHVISION, *TIMM) if f"| {member.family} | `{member.source}` |" not in page
+    ] == []
 
 
 def study(source: str, *, layers="auto", pooling="gap", **arguments) -> Study:
