@@ -6,7 +6,7 @@ import dagster as dg
 
 from featcx_assets.resources import Workbench
 from featcx_core.study import Study
-from featcx_core.tables import TABLES, Table
+from featcx_core.tables import COMPARED, TABLES, Table
 from featcx_core.verification import Finding, penultimate_says_more, predictions_kept, shuffled_say_nothing, table_rows
 
 Check = Callable[..., Finding]
@@ -15,7 +15,7 @@ Check = Callable[..., Finding]
 def checks(study: Study) -> list[dg.AssetChecksDefinition]:
     """The checks of a study's assets."""
     return [
-        *(_table_check(study, table) for table in TABLES.values() if table.name != "layers"),
+        *(_table_check(study, table) for name, table in TABLES.items() if name not in ("layers", *COMPARED)),
         _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
         _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from featcx_assets.comparing import compare, group_to_run, say_comparison, state_of_group
 from featcx_assets.new import new
 from featcx_assets.resources import home
+from featcx_core.groups import Comparison, Group, group_paths, read_group
 from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
 from featcx_core.study import Study, StudyError, load_study, packaged_studies
+from featcx_core.sweep import packaged_sweeps
 from featcx_core.tables import TABLES
 
 if TYPE_CHECKING:
@@ -59,30 +62,25 @@ def main() -> None:
 def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, as_json: bool) -> None:
     """Make everything of STUDY that is missing or stale.
 
-    STUDY is the name of a packaged or registered study, or a path to a study file.
+    STUDY is the name of a packaged or registered study, or a path to a study file; likewise a sweep, whose studies are
+    run one after another and compared.
     """
     chosen = _epochs(epochs)
     if device not in ("auto", "cpu"):
         from featcx_core.sources.models import torch_device
 
         torch_device(device)
-    store = _registered(study)
-    from featcx_assets.runner import run_study
-
-    outcome = run_study(store, only=only, epochs=chosen, device=device, say=_progress)
-    from featcx_assets.summary import summary_lines, summary_values
-
-    if as_json:
-        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(store)}
-        click.echo(json.dumps(values, indent=1))
+    if found := group_to_run(study):
+        outcome = _run_group(*found, only=only, epochs=chosen, device=device, as_json=as_json)
     else:
-        click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(State(store).survey.digests))}")
-        for line in summary_lines(store):
-            click.echo(line)
+        outcome = _run_study(_registered(study), only=only, epochs=chosen, device=device, as_json=as_json)
     for line in outcome.failures:
         click.echo(f"failed: {line}", err=True)
     if outcome.failures:
         sys.exit(1 if outcome.broken else 2)
+
+
+main.add_command(compare)
 
 
 @main.command()
@@ -144,7 +142,8 @@ def sql(query: str, output: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(study: str | None, *, as_json: bool) -> None:
     """What is made, stale or missing, by asset."""
-    names = [study] if study else sorted(path.parent.name for path in home().glob("*/study.toml"))
+    there = (path.parent.name for path in home().glob("*/study.toml"))
+    names = [study] if study else sorted({*there, *group_paths(home())})
     if not names:
         raise _BadInput(f"no study in {home()} yet; `featcx run` makes the first")
     found = {name: _state_of(name) for name in names}
@@ -204,6 +203,33 @@ def tables(*, as_json: bool) -> None:
             click.echo(f"  {column.name:<28}{column.dtype:<13}{column.description}")
 
 
+def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool) -> "Outcome":
+    from featcx_assets.runner import run_study
+    from featcx_assets.summary import summary_lines, summary_values
+
+    outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
+    if as_json:
+        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(store)}
+        click.echo(json.dumps(values, indent=1))
+    else:
+        click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(State(store).survey.digests))}")
+        for line in summary_lines(store):
+            click.echo(line)
+    return outcome
+
+
+def _run_group(
+    group: Group, refused: dict[str, str], *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool
+) -> "Outcome":
+    from featcx_assets.sweep import run_group
+
+    outcome = run_group(group, home=home(), refused=refused, only=only, epochs=epochs, device=device, say=_progress)
+    click.echo(f"{group.name}: {_made(outcome)}", err=as_json)
+    if not only and Comparison(home(), group).is_current:
+        say_comparison(group, by=None, as_json=as_json)
+    return outcome
+
+
 def _refuse_busy(port: int) -> None:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -217,7 +243,8 @@ def _registered(name: str) -> Store:
     kept = home() / name / "study.toml"
     path = kept if kept.is_file() else packaged_studies().get(name, Path(name))
     if not path.is_file():
-        known = sorted({*packaged_studies(), *(found.parent.name for found in home().glob("*/study.toml"))})
+        there = (found.parent.name for found in home().glob("*/study.toml"))
+        known = sorted({*packaged_studies(), *packaged_sweeps(), *there})
         raise _BadInput(f"no study {name!r}: wanted a path to a TOML file or one of: {', '.join(known)}")
     study = load_study(path)
     registered = home() / study.name / "study.toml"
@@ -252,9 +279,10 @@ def _progress(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _made(outcome: "Outcome", *, has_any: bool) -> str:
-    if outcome.made:
-        return f"{outcome.made} partitions made" + (", some failed" if outcome.failures else "")
+def _made(outcome: "Outcome", *, has_any: bool = True) -> str:
+    if outcome.made or outcome.taken:
+        shared = f", {outcome.taken} taken from one another" if outcome.taken else ""
+        return f"{outcome.made} partitions made{shared}" + (", some failed" if outcome.failures else "")
     if outcome.failures:
         return "nothing made, see what failed"
     return "nothing to do, everything is current" if has_any else "nothing to do yet; `featcx ui` follows what lands"
@@ -262,6 +290,8 @@ def _made(outcome: "Outcome", *, has_any: bool) -> str:
 
 def _state_of(name: str) -> dict[str, Any]:
     try:
+        if registered := group_paths(home()).get(name):
+            return state_of_group(read_group(registered))
         state = State(open_store(home(), name))
     except (StudyError, OSError, ValueError) as error:
         if not (home() / name).is_dir():

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from featcx_assets import dynamics, features, measures, sources
+from featcx_assets import comparison, dynamics, features, measures, sources
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.checks import checks
 from featcx_assets.resources import Workbench, home
 from featcx_core.anatomy import Anatomy, read_anatomy
+from featcx_core.groups import Group, group_paths, read_group
 from featcx_core.study import Study, StudyError, load_study, packaged_studies
 
 
@@ -35,26 +36,43 @@ def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:
             logging.getLogger("featcx").warning("study %s is left out: %s", name, error)
 
 
+def groups(folder: Path) -> Iterator[Group]:
+    """Registered groups of studies."""
+    for name, path in group_paths(folder).items():
+        try:
+            yield read_group(path)
+        except (StudyError, OSError) as error:
+            logging.getLogger("featcx").warning("comparison %s is left out: %s", name, error)
+
+
 def definitions(folder: Path) -> dg.Definitions:
     """The assets, checks, sensors and schedules of all studies of a home."""
-    found = list(studies(folder))
+    found, compared = list(studies(folder)), list(groups(folder))
+    names = {study.name for study, _ in found}
     return dg.Definitions(
         assets=[
-            asset
-            for study, anatomy in found
-            for asset in (
-                *sources.assets(study, anatomy),
-                *features.assets(study, anatomy),
-                *measures.assets(study, anatomy),
-                *dynamics.assets(study),
-            )
+            *(comparison.asset(group, [m for m in group.members if m in names]) for group in compared),
+            *(asset for study, anatomy in found for asset in _assets(study, anatomy)),
         ],
-        asset_checks=[check for study, _ in found for check in checks(study)],
+        asset_checks=[
+            *(check for study, _ in found for check in checks(study)),
+            *(check for group in compared for check in comparison.checks(group)),
+        ],
         sensors=[checkpoint_sensor(study) for study, _ in found],
-        schedules=[refresh_schedule(study) for study, _ in found],
+        schedules=[
+            *(refresh_schedule(study) for study, _ in found),
+            *(comparison.schedule(group) for group in compared),
+        ],
         resources={"workbench": Workbench()},
         executor=dg.in_process_executor,
     )
+
+
+def _assets(study: Study, anatomy: Anatomy) -> Iterator[dg.AssetsDefinition]:
+    yield from sources.assets(study, anatomy)
+    yield from features.assets(study, anatomy)
+    yield from measures.assets(study, anatomy)
+    yield from dynamics.assets(study)
 
 
 defs = definitions(home())

@@ -94,7 +94,7 @@ def declaration(
         "group_name": group,
         "kinds": kinds,
         "description": description,
-        "metadata": {"dagster/column_schema": _columns(tables)} if tables else {},
+        "metadata": {"dagster/column_schema": column_schema(tables)} if tables else {},
     }
 
 
@@ -178,7 +178,7 @@ def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     from pyarrow.parquet import ParquetFile
 
     path = store.table(table, partition)
-    columns = [column for column in _columns((table,)).columns if column.name not in _NOT_SHOWN]
+    columns = [column for column in column_schema((table,)).columns if column.name not in _NOT_SHOWN]
     with ParquetFile(path) as file:
         n_rows = file.metadata.num_rows
         rows = next(file.iter_batches(8, columns=[column.name for column in columns])).to_pylist() if n_rows else []
@@ -204,7 +204,8 @@ _NOT_SHOWN = ("study", "fingerprint", "jackknife")
 _NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
 
 
-def _columns(tables: tuple[str, ...]) -> dg.TableSchema:
+def column_schema(tables: tuple[str, ...]) -> dg.TableSchema:
+    """The columns of tables, with their meaning, as the web UI shows them."""
     columns = {c.name: c for table in tables for c in TABLES[table].columns}
     return dg.TableSchema(
         [

@@ -1,7 +1,7 @@
 """`featcx run`: one range run per stage, in this process, through the instance that the web UI shows."""
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, cast
 
@@ -13,8 +13,9 @@ from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
 from featcx_assets.definitions import definitions
 from featcx_assets.materialize import FAILURES
-from featcx_assets.partitions import inserted_epochs, register_epochs
+from featcx_assets.partitions import inserted_epochs, partition_key, register_epochs
 from featcx_assets.stages import STAGES, Work, runs, without, work
+from featcx_core.sharing import Taken, take_over
 from featcx_core.sources.landing import whereabouts
 from featcx_core.staleness import ONCE, State
 from featcx_core.store import Store
@@ -32,36 +33,74 @@ class Outcome(NamedTuple):
     """A line for every checkpoint or stage that could not be made."""
     broken: bool
     """Whether a step failed for another reason than its input: a defect to report."""
+    taken: int = 0
+    """Partitions taken from other studies, which had made them from the very same."""
 
 
-class _Failure(NamedTuple):
+class Failure(NamedTuple):
+    """Why something could not be made."""
+
     epoch: int
+    """Its epoch; -1 where it has none."""
     reason: str
+    """One line."""
     is_input: bool
+    """Whether the input was at fault, not the program."""
 
 
-def run_study(store: Store, *, only: Collection[str], epochs: Collection[int], device: str, say: Say) -> Outcome:
+def run_study(
+    store: Store,
+    *,
+    only: Collection[str],
+    epochs: Collection[int],
+    device: str,
+    say: Say,
+    others: Sequence[Store] = (),
+) -> Outcome:
     """Make everything that is stale, stage by stage; what fails is named and the rest is finished.
 
+    What one of the `others` has made from the very same is taken from it.
+
     Raises StudyError when another `featcx run` is at work on the study, an epoch has no checkpoint and training will
-    make none, or there are more atoms than a class has images or the layer units.
+    make none, there are more atoms than a class has images or the layer units, or the dictionary's method cannot be
+    used.
     """
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # PostgreSQL: events of a range in few statements
     with _alone(store):
+        taken = take_over(store, others) if others else []
         refresh_views(store)
         state = State(store)
         _refuse_unknown(state, epochs)
         for line in _of_checkpoints(state):
             say(line)
         if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
-            return Outcome(0, tuple(state.survey.bad.values()), broken=False)
+            _tell(store, taken, say)
+            return Outcome(0, tuple(state.survey.bad.values()), broken=False, taken=len(taken))
         from featcx_core.sources.images import load_data, refuse_too_many_atoms
+        from featcx_core.sources.method import dictionary_method
 
-        refuse_too_many_atoms(store.study, load_data(store.study), units=store.anatomy.n_units)  # before it trains
+        dictionary_method(store.study, store.anatomy)  # these two before it trains
+        refuse_too_many_atoms(store.study, load_data(store.study), units=store.anatomy.n_units)
         os.environ.update(environment(store.home))
+        _tell(store, taken, say)
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)
-            return _stages(dagster, store, only, epochs, device, say)
+            outcome = _stages(dagster, store, only, epochs, device, say)
+            return outcome._replace(taken=len(taken))
+
+
+def _tell(store: Store, taken: Sequence[Taken], say: Say) -> None:
+    """Tell the web UI, and the user, what was taken from other studies."""
+    if not taken:
+        return
+    say(f"taken from {', '.join(sorted({one.source for one in taken}))}: {len(taken)} partitions")
+    with instance(store.home) as dagster:
+        register_epochs(dagster, store.study.name, State(store).survey.digests)
+        for one in taken:
+            key = partition_key(one.partition) if one.partition.epoch >= 0 else None
+            about = {"fingerprint": one.fingerprint, "taken from": one.source}
+            asset = dg.AssetKey([store.study.name, one.partition.asset])
+            dagster.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key, metadata=about))
 
 
 def _refuse_unknown(state: State, epochs: Collection[int]) -> None:
@@ -99,7 +138,7 @@ def _stages(
     say: Say,
 ) -> Outcome:
     job = definitions(store.home).resolve_implicit_global_asset_job_def()
-    made, failures = 0, dict[str, _Failure]()
+    made, failures = 0, dict[str, Failure]()
     for number, stage in enumerate(STAGES, start=1):
         failed: set[int] = set()
         while True:  # again without the epochs that failed: they may have held up others within the run
@@ -124,12 +163,26 @@ def _stages(
 
 def _execute(
     job: dg.JobDefinition, dagster: dg.DagsterInstance, store: Store, todo: Work, device: str
-) -> list[_Failure]:
+) -> list[Failure]:
     """Run one range of a stage; gives what failed. Raises KeyboardInterrupt where the user ended it."""
+    keys = [dg.AssetKey([store.study.name, asset]) for asset in todo.assets]
+    return execute(job, dagster, keys, tags=run_tags(dagster, store, todo), device=device, what=todo.stage.name)
+
+
+def execute(
+    job: dg.JobDefinition,
+    dagster: dg.DagsterInstance,
+    keys: Sequence[dg.AssetKey],
+    *,
+    tags: Mapping[str, str],
+    device: str,
+    what: str,
+) -> list[Failure]:
+    """Run assets in this process; gives what failed. Raises KeyboardInterrupt where the user ended it."""
     result = job.execute_in_process(
         instance=dagster,
-        asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
-        tags={**run_tags(dagster, store, todo), PROCESS: str(os.getpid())},
+        asset_selection=keys,
+        tags={**tags, PROCESS: str(os.getpid())},
         run_config={
             "resources": {"workbench": {"config": {"device": device}}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
@@ -141,7 +194,7 @@ def _execute(
         raise KeyboardInterrupt  # which Dagster takes for a failure
     found = [failure for event in steps for failure in _failures(event)]
     if not found and not result.success:
-        found = [_Failure(-1, f"{todo.stage.name}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
+        found = [Failure(-1, f"{what}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
     return found
 
 
@@ -153,17 +206,17 @@ def _was_interrupted(event: dg.DagsterEvent) -> bool:
     )
 
 
-def _failures(event: dg.DagsterEvent) -> Iterator[_Failure]:
+def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
     data = event.step_failure_data
     stated = data.user_failure_data
     if stated and FAILURES in stated.metadata:
         for epoch, reason in cast(dict[str, str], stated.metadata[FAILURES].value).items():
-            yield _Failure(int(epoch), reason, is_input=True)
+            yield Failure(int(epoch), reason, is_input=True)
         return
     error = (data.error.cause or data.error) if data.error else None
     is_input = error is not None and error.cls_name in ("ValueError", "StudyError", "CheckpointError", "OSError")
     reason = error.message.strip().partition(": ")[2] if error and is_input else str(error.message if error else event)
-    yield _Failure(-1, stated.description or reason if stated else reason.strip(), is_input=bool(stated) or is_input)
+    yield Failure(-1, stated.description or reason if stated else reason.strip(), is_input=bool(stated) or is_input)
 
 
 def _extent(todo: Work) -> str:

@@ -61,6 +61,8 @@ class Anatomy(BaseModel):
     """Name of the last linear map."""
     n_classes: int
     """Its outputs."""
+    signed: bool
+    """Whether what it reads goes below zero; it does not after a ReLU."""
     image_shape: tuple[int, int, int]
     """(channel, height, width) of an input image."""
     parameters: dict[str, tuple[int, ...]]

@@ -67,9 +67,10 @@ class Fingerprints:
         fields: tuple[str, ...]
         match asset:
             case "training":
-                return ("seed", "data", "model", "training"), (content_digest(self.study.data),)
+                weights = text_digest(self.study.model.weights_path, field="model.weights")
+                return ("seed", "data", "model", "training"), (*self._labelled(), *filter(None, [weights]))
             case "checkpoint":
-                return ("seed", "data", "model"), (self.digests[epoch], content_digest(self.study.data))
+                return ("seed", "data", "model"), (self.digests[epoch], *self._labelled())
             case "activations":
                 return ("activations.pooling", "activations.dtype"), (self.of("checkpoint", epoch),)
             case "dictionary_activations":
@@ -91,6 +92,12 @@ class Fingerprints:
             case "importance":
                 return (), (self.of("codes", epoch),)
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")
+
+    def _labelled(self) -> tuple[str, ...]:
+        """Digests of the files that say which image is which output."""
+        data, by_name = self.study.data, isinstance(self.study.model.outputs, dict)
+        names = text_digest(data.classes, field="data.classes") if by_name else ""
+        return content_digest(data), *filter(None, [names])
 
 
 def content_digest(data: Data) -> str:

@@ -20,6 +20,8 @@ EPOCHLY = ("checkpoint", "dictionary_activations", "dictionary", "codes", "compl
 """Assets made once an epoch."""
 ONCE = ("training", "decode_time", "sedimentation", "correlations", "figures", "report")
 """Assets made once a study."""
+BY_EPOCH = ("sedimentation", "correlations")
+"""Those of them that read complexity and importance of the same epochs."""
 ASSETS = (
     "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
     "reference_v_information", "complexity", "importance", "decode_time", "sedimentation", "correlations", "figures",
@@ -212,6 +214,11 @@ class State:
         if asset in ONCE:
             if asset == "decode_time":
                 return Partition("v_information", self.study.reference_epoch, self.anatomy.penultimate) in self.current
+            if asset in BY_EPOCH:
+                known = {
+                    name: {p.epoch for p in self.current if p.asset == name} for name in ("complexity", "importance")
+                }
+                return not known["complexity"].isdisjoint(known["importance"])
             return asset == "training" or any(self._has_any(need) for need in NEEDS[asset])
         if asset in ("activations", "dictionary_activations"):
             return self._is_there(Partition("checkpoint", epoch))

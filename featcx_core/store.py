@@ -5,6 +5,7 @@
     HOME/<study>/activations/000012/<layer>.zarr      (also dictionary_activations, dictionary, codes)
     HOME/<study>/tables/<table>/<partition>.parquet
     HOME/<study>/report/
+    HOME/<comparison>/comparison.toml, tables/, comparison/      studies that are compared
 
 A folder artefact is written beside its place and renamed as the last step, with a marker file that holds its
 fingerprint. A file artefact is written to a temporary name, flushed to disk and renamed. So a reader never sees
@@ -99,6 +100,16 @@ class Store:
     def reference_path(self) -> Path:
         """The reference epoch, where it was chosen from the checkpoints of another program."""
         return self.root / "reference.json"
+
+    @property
+    def group_path(self) -> Path:
+        """Which studies are compared under this name; a name is that of a study or of a comparison."""
+        return self.root / "comparison.toml"
+
+    @property
+    def comparison(self) -> Path:
+        """Folder of a comparison's page and figures."""
+        return self.root / "comparison"
 
     @property
     def current_path(self) -> Path:

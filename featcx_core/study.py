@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 import tomllib
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -60,7 +61,7 @@ class Transform(_Part):
 
     weights: str = ""
     """Weights of torchvision, `ResNet50_Weights.IMAGENET1K_V2`, whose transform is taken; they are not loaded. Empty:
-    those in `model.arguments`, or a tag in the name of timm's model."""
+    torchvision's in `model.weights`, or a tag in the name of timm's model."""
     resize: Pixels = "auto"
     """The shorter side before the crop; `auto`: the crop's."""
     crop: Pixels = "auto"
@@ -143,6 +144,11 @@ class Model(_Part):
     outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
     """What the network's outputs are: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
     of each class; `none`, other things than the classes, and accuracy and loss stay empty."""
+
+    @property
+    def weights_path(self) -> str:
+        """The file of weights; empty where they are torchvision's, or none are stated."""
+        return self.weights if Path(self.weights).suffix in (".safetensors", ".pt", ".pth") else ""
 
     def digested(self) -> dict[str, Any]:
         """Weights and outputs only where stated, as in studies older than these fields."""
@@ -317,6 +323,11 @@ class Study(_Part):
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:
             raise ValueError(f"probe.groups = {groups} needs as many score images, got data.split.score = {score}")
+        if self.model.outputs == "none" and not self.checkpoints.folder:
+            raise ValueError(
+                'model.outputs = "none" cannot be trained; state the output of each class, or in [checkpoints] where '
+                "another program's lie"
+            )
         return self
 
     @property
@@ -343,6 +354,11 @@ class Study(_Part):
             return self
         return self.model_copy(update={"probe": self.probe.model_copy(update={"reference_epoch": epoch})})
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Every field, dotted, and its value as text; the name is none of them."""
+        return {field: value for field, value in _flat(self) if field != "name"}
+
     def digest(self, *fields: str) -> str:
         """Digest of the named fields (dotted, `dictionary.l1`), the basis of what is stale."""
         values: dict[str, Any] = {}
@@ -354,6 +370,11 @@ class Study(_Part):
             if said or not isinstance(value, _Part):  # a part that states nothing counts as not there
                 values[field] = said
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def study_fields() -> list[str]:
+    """Every field, dotted (`training.optimizer.lr`), and every part (`training.optimizer`)."""
+    return list(_fields_below(Study))
 
 
 def packaged_studies() -> dict[str, Path]:
@@ -371,10 +392,22 @@ def load_study(name: str | Path) -> Study:
     if not path.is_file():
         known = ", ".join(packaged_studies())
         raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
+    values = read_toml(path)
+    if "sweep" in values:
+        raise StudyError(f"{path}: a sweep of several studies, not one; `featcx run {path}` makes them")
+    return study_of(values, path=path)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file states. Raises StudyError where it is not valid."""
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: not valid TOML: {error}") from None
+
+
+def study_of(values: dict[str, Any], *, path: Path) -> Study:
+    """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
     return _with_absolute_paths(validated(values, where=f"{path}: "), path.parent)
 
 
@@ -391,14 +424,16 @@ def _with_absolute_paths(study: Study, folder: Path) -> Study:
     def absolute(path: str) -> str:
         return path if not path or "://" in path or Path(path).is_absolute() else str((folder / path).resolve())
 
-    data, checkpoints = study.data, study.checkpoints
+    data, model, checkpoints = study.data, study.model, study.checkpoints
     stem = data.source.removesuffix(data.path) if data.path else data.source
     paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
     if isinstance(data.superclasses, str):
         paths["superclasses"] = absolute(data.superclasses)
+    weights = absolute(model.weights) if model.weights_path else model.weights
     return study.model_copy(
         update={
             "data": data.model_copy(update=paths),
+            "model": model.model_copy(update={"weights": weights}),
             "checkpoints": checkpoints.model_copy(update={"folder": absolute(checkpoints.folder).rstrip("/")}),
         }
     )
@@ -414,6 +449,22 @@ def _plain(error: Any) -> str:
         return f"unknown key {where}; {hint}"
     message = error["msg"].removeprefix("Value error, ")
     return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
+
+
+def _flat(part: _Part, prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, _Part):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value if isinstance(value, str) and value else json.dumps(value, default=list)
+
+
+def _fields_below(part: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in part.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _fields_below(field.annotation, f"{prefix}{name}.")
 
 
 def _fields_at(parents: list[str]) -> list[str]:

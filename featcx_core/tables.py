@@ -46,13 +46,16 @@ class Table(NamedTuple):
 
 _STUDY = Column("study", "string", "Name of the study.")
 _FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was made from.")
+_COMPARISON = Column("study", "string", "Name of the comparison, or of the sweep.")
 _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0.0)
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
+_NO_CLASSES = "null where no output is a class"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
+_MEASURE = Column("measure", "string", "What was measured, named as in the tables; `_partial`: controls held fixed.")
 
 
-def _table(name: str, row: str, asset: str, keys: tuple[str, ...], *columns: Column) -> Table:
-    return Table(name, row, asset, keys, (_STUDY, *columns, _FINGERPRINT))
+def _table(name: str, row: str, asset: str, keys: tuple[str, ...], *columns: Column, study: Column = _STUDY) -> Table:
+    return Table(name, row, asset, keys, (study, *columns, _FINGERPRINT))
 
 
 def _share(name: str, description: str, *, nullable: bool = False) -> Column:
@@ -76,10 +79,10 @@ _ALL = (
         "checkpoint",
         ("epoch",),
         _EPOCH,
-        _real("train_loss", "Mean cross-entropy on the training images, in nats.", 0.0),
-        _share("train_accuracy", "Share of training images classified rightly."),
-        _real("test_loss", "Mean cross-entropy on the held-out test images, in nats.", 0.0),
-        _share("test_accuracy", "Share of held-out test images classified rightly."),
+        _real("train_loss", f"Mean cross-entropy on the training images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
+        _share("train_accuracy", f"Share of training images classified rightly; {_NO_CLASSES}.", nullable=True),
+        _real("test_loss", f"Mean cross-entropy on the test images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
+        _share("test_accuracy", f"Share of test images classified rightly; {_NO_CLASSES}.", nullable=True),
         _real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0.0, nullable=True),
         Column("digest", "string", "Digest of the checkpoint's tensors."),
     ),
@@ -215,7 +218,42 @@ _ALL = (
         _real("high", "97.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
         _count("n", "Concepts behind it."),
     ),
+    _table(
+        "compared",
+        "One row per (study that is compared, epoch, measure).",
+        "comparison",
+        ("member", "epoch", "measure"),
+        Column("member", "string", "Name of the study that is compared."),
+        Column("settings", "string", "The fields in which the studies differ and its values, as JSON."),
+        _EPOCH,
+        Column("is_reference", "bool", "Whether it is the study's reference epoch."),
+        _MEASURE,
+        _real("value", "What the study measured."),
+        _real("low", "2.5 % point over the study's concepts; null for accuracies.", nullable=True),
+        _real("high", "97.5 % point over the study's concepts; null for accuracies.", nullable=True),
+        Column("n", "int64", "Concepts behind it; null for accuracies.", 0.0, nullable=True),
+        study=_COMPARISON,
+    ),
+    _table(
+        "comparison",
+        "One row per (field, value, against, epoch, measure) of studies that are compared.",
+        "comparison",
+        ("field", "value", "against", "epoch", "measure"),
+        Column("field", "string", "Field of the study, dotted, in which they differ."),
+        Column("together_with", "string", "Fields that part the studies alike, comma-separated; not to be told apart."),
+        Column("value", "string", "Value of the field."),
+        Column("against", "string", "Empty: a mean over studies. Else the value that is subtracted, all else equal."),
+        Column("epoch", "int64", "Checkpoint; null = the end, each study's own reference epoch.", 0.0, nullable=True),
+        _MEASURE,
+        _real("mean", "Mean over the studies of that value, or of the differences over pairs of studies."),
+        _real("low", "Lower end of its 95 % t-interval over studies or pairs; null for one.", nullable=True),
+        _real("high", "Upper end; with few studies it may leave the measure's range.", nullable=True),
+        _count("n", "Studies, or pairs.", 1.0),
+        study=_COMPARISON,
+    ),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 """The catalogue, by name."""
+COMPARED = ("compared", "comparison")
+"""Those over several studies; the others are of one."""

@@ -248,7 +248,7 @@ def _class_positions(
     folder, row = store.dictionary_activations(epoch), _penultimate(store)
     if store.committed(folder) == fingerprints(store).of("dictionary_activations", epoch) and _is_kept(folder):
         group = zarr.open_group(str(folder), mode="r")
-        for class_id in range(store.anatomy.n_classes):
+        for class_id in range(len(load_data(store.study).class_names)):
             yield np.asarray(group[str(class_id)]).reshape(-1, row.units).astype(np.float32)
         return
     network = Network.load(store, epoch=epoch, device=device)

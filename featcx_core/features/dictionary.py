@@ -8,9 +8,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.baselines import kmeans, pca, sae
+from featcx_core.features.factorisation import Factorisation
 from featcx_core.features.nmf import nmf
 from featcx_core.features.nnls import nnls
+from featcx_core.features.semi_nmf import semi_nmf
 
+METHODS = ("nmf", "semi_nmf", "kmeans", "pca", "sae")
+"""Ways to find atoms; `nmf` alone wants activations >= 0."""
 # Classes are factorised together up to this size: small classes share every step, large ones are streamed.
 _GROUP_BYTES = 2**30
 
@@ -23,11 +28,11 @@ class Dictionary(NamedTuple):
     class_of: Int[Array, " concept"]
     """The class whose images the atom was fitted on; -1 where one dictionary serves all images."""
     method: str
-    """`nmf`."""
+    """`nmf`, `semi_nmf`, `kmeans`, `pca` or `sae`."""
     relative_error: Float[Array, " class"]
     """||A - Z D||_F / ||A||_F on each class's samples, in the order of `class_of`."""
     n_iterations: Int[Array, " class"]
-    """Iterations until each class's fit stopped."""
+    """Iterations until each class's fit stopped; 0 for `pca`."""
     dead: Bool[Array, " concept"]
     """Atoms that no sample of their class used."""
 
@@ -37,35 +42,41 @@ def fit_dictionary(
     *,
     n_concepts: int,
     labels: Int[Array, " sample"] | None = None,
+    method: str = "auto",
     seed: int = 0,
     tolerance: float = 1e-4,
     max_iterations: int = 500,
 ) -> Dictionary:
-    """Fit `n_concepts` atoms per class (without labels: in all), min_{Z, D >= 0} ||A - Z D||_F.
+    """Fit `n_concepts` atoms per class (without labels: in all), min ||A - Z D||_F with codes Z >= 0.
 
     Args:
-        acts: Activations >= 0 of the training images; every spatial position is one sample.
+        acts: Activations of the training images; every spatial position is one sample.
         n_concepts: Atoms per class; the classes' atoms are concatenated in the order of the labels.
         labels: Each sample's class.
+        method: `nmf` (atoms >= 0), `semi_nmf` (atoms of either sign), or `auto`: `semi_nmf` where any activation is
+            below zero, else `nmf`. To compare with: `kmeans`, `pca`, `sae`.
         seed: Of the start.
-        tolerance: Relative decrease of a class's objective at which it stops.
-        max_iterations: Upper bound of iterations.
+        tolerance: Relative decrease of a class's objective at which `nmf` and `semi_nmf` stop.
+        max_iterations: Upper bound of their iterations.
 
     Raises:
-        ValueError: If activations are negative or not finite, a class has fewer samples than atoms, there are more
-            atoms than units, or labels and samples differ in number.
+        ValueError: If activations are not finite, or negative for `nmf`, a class has fewer samples than atoms, there
+            are more atoms than units, labels and samples differ in number, or there is no such method.
 
     Source: Fel et al. 2024, §2; CRAFT (Fel et al. 2023), §3.
     """
     (samples, *given), restore = as_tensors(*([acts] if labels is None else [acts, labels]))
     if given and len(given[0]) != len(samples):
         raise ValueError(f"wanted one label per sample ({len(samples)}), got {len(given[0])}")
+    if method == "auto":
+        method = "semi_nmf" if bool((samples < 0).any()) else "nmf"
 
     classes = sorted(set(given[0].tolist())) if given else [-1]
     return fit_class_dictionaries(
         (restore(samples[given[0] == label] if given else samples) for label in classes),
         classes=classes,
         n_atoms=n_concepts,
+        method=method,
         seed=seed,
         tolerance=tolerance,
         max_iterations=max_iterations,
@@ -77,6 +88,7 @@ def fit_class_dictionaries(
     *,
     classes: Sequence[int],
     n_atoms: int,
+    method: str = "nmf",
     seed: int = 0,
     tolerance: float = 1e-4,
     max_iterations: int = 500,
@@ -84,23 +96,25 @@ def fit_class_dictionaries(
     """Fit the dictionary from arrays of samples, one per class, that are read one after the other, once.
 
     At most 1 GB of activations, or one class, is held at a time. Which classes are held together does not change
-    their atoms. `classes` names them (-1: not a class, all images); the rest, errors and source as `fit_dictionary`.
+    their atoms. `classes` names them (-1: not a class, all images); the rest, errors and source as `fit_dictionary`,
+    but for `auto`: the method must be known before the first class.
     """
-    parts = [
-        nmf(acts, n_atoms=n_atoms, seed=seed, tolerance=tolerance, max_iterations=max_iterations)
-        for acts in _groups(_checked(acts_by_class, classes=classes, n_atoms=n_atoms))
-    ]
-    if not parts:
-        raise ValueError("wanted activations of at least one class, got none")
-    (atoms, class_of), restore = as_tensors(_joined([part.atoms for part in parts]), np.repeat(classes, n_atoms))
-    return Dictionary(
-        atoms=restore(atoms.flatten(0, 1)),
-        class_of=restore(class_of),
-        method="nmf",
-        relative_error=_joined([part.relative_error for part in parts]),
-        n_iterations=_joined([part.n_iterations for part in parts]),
-        dead=_joined([part.dead.reshape(-1) for part in parts]),
-    )
+    if method not in METHODS:
+        raise ValueError(f"wanted a method out of {', '.join(METHODS)}, got {method!r}")
+    parts = []
+    for acts in _groups(_checked(acts_by_class, classes=classes, n_atoms=n_atoms, method=method)):
+        match method:
+            case "nmf":
+                part = nmf(acts, n_atoms=n_atoms, seed=seed, tolerance=tolerance, max_iterations=max_iterations)
+            case "semi_nmf":
+                part = semi_nmf(acts, n_atoms=n_atoms, seed=seed, tolerance=tolerance, max_iterations=max_iterations)
+            case _:
+                part = _BASELINES[method](acts, n_atoms=n_atoms, seed=seed)
+        parts.append(part)
+    return _concatenated(parts, classes=classes, n_atoms=n_atoms, method=method)
+
+
+_BASELINES = {"kmeans": kmeans, "pca": pca, "sae": sae}
 
 
 def encode(
@@ -119,25 +133,27 @@ def encode(
     return codes
 
 
-def random_atoms(n_atoms: int, n_units: int, *, seed: int) -> Float[np.ndarray, "concept unit"]:
-    """Draw atoms of unit norm, uniform over the non-negative part of the sphere (the `random_direction` control)."""
-    atoms = np.abs(np.random.default_rng(seed).standard_normal((n_atoms, n_units)))
+def random_atoms(
+    n_atoms: int, n_units: int, *, seed: int, is_signed: bool = False
+) -> Float[np.ndarray, "concept unit"]:
+    """Draw atoms of unit norm, uniform over the sphere or its non-negative part (the `random_direction` control)."""
+    atoms = np.random.default_rng(seed).standard_normal((n_atoms, n_units))
+    atoms = atoms if is_signed else np.abs(atoms)
     unit: np.ndarray = (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).astype(np.float32)
     return unit
 
 
-def _checked(acts_by_class: Iterable[Array], *, classes: Sequence[int], n_atoms: int) -> Iterator[Array]:
+def _checked(acts_by_class: Iterable[Array], *, classes: Sequence[int], n_atoms: int, method: str) -> Iterator[Array]:
     for label, acts in zip(classes, acts_by_class, strict=True):
         (samples,), _ = as_tensors(acts)
         name = "all images" if label == -1 else f"class {label}"
         broken = int((~torch.isfinite(samples)).sum())
         if broken:
             raise ValueError(f"wanted finite activations, got {broken} NaN or infinite values in {name}")
-        negative = int((samples < 0).sum())
+        negative = int((samples < 0).sum()) if method == "nmf" else 0
         if negative:
             raise ValueError(
-                f"wanted activations >= 0 for NMF, got {negative} negative values in {name}; "
-                "try a layer after its ReLU (semi-NMF, for signed activations, is not available yet)"
+                f"wanted activations >= 0 for nmf, got {negative} negative values in {name}; try the method semi_nmf"
             )
         if n_atoms > samples.shape[1]:
             raise ValueError(
@@ -163,6 +179,20 @@ def _groups(acts_by_class: Iterable[Array]) -> Iterator[list[Array]]:
         held += acts.nbytes
     if group:
         yield group
+
+
+def _concatenated(parts: Sequence[Factorisation], *, classes: Sequence[int], n_atoms: int, method: str) -> Dictionary:
+    if not parts:
+        raise ValueError("wanted activations of at least one class, got none")
+    (atoms, class_of), restore = as_tensors(_joined([part.atoms for part in parts]), np.repeat(classes, n_atoms))
+    return Dictionary(
+        atoms=restore(atoms.flatten(0, 1)),
+        class_of=restore(class_of),
+        method=method,
+        relative_error=_joined([part.relative_error for part in parts]),
+        n_iterations=_joined([part.n_iterations for part in parts]),
+        dead=_joined([part.dead.reshape(-1) for part in parts]),
+    )
 
 
 def _joined(arrays: list[Array]) -> Array:

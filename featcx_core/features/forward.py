@@ -56,7 +56,8 @@ class Network(NamedTuple):
         batch_size: int = 256,
         progress: Progress | None = None,
     ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
-        """What the taps take, batch after batch, in the images' order."""
+        """What the taps take, batch after batch, in the images' order; batches of large images are smaller."""
+        batch_size = self.data.at_once(batch_size)
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
         with _tapped(self.model, taps) as taken:
             for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):

@@ -1,10 +1,10 @@
-"""Names of classes and what they belong to."""
+"""Names of classes, what they belong to, and which of the network's outputs they are."""
 
 import difflib
 import tomllib
 from pathlib import Path
 
-from featcx_core.study import Data, StudyError
+from featcx_core.study import Data, Model, StudyError
 
 
 def class_names(data: Data, own: tuple[str, ...]) -> tuple[str, ...]:
@@ -40,6 +40,41 @@ def superclasses(data: Data, names: tuple[str, ...]) -> tuple[str, ...]:
             if found.setdefault(member, group) != group:
                 raise StudyError(f"data.superclasses: class {member!r} is in {found[member]} and in {group}; keep one")
     return tuple(found.get(name, "") for name in names)
+
+
+def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
+    """The network's output of each class; empty where its outputs are other things.
+
+    >>> class_outputs(Model(outputs={"dog": 207, "cat": 281}), ("cat", "dog"))
+    (281, 207)
+
+    Raises StudyError where the study's table leaves a class out, or names one that there is not.
+    """
+    if not isinstance(model.outputs, dict):
+        return () if model.outputs == "none" else tuple(range(len(names)))
+    for name in model.outputs:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
+            raise StudyError(f"model.outputs: the data have no class {name!r}; nearest: {', '.join(near)}")
+    if missing := [name for name in names if name not in model.outputs]:
+        stated = f"{len(model.outputs)} of {len(names)} classes have theirs"
+        raise StudyError(f"model.outputs: wanted the output of every class, got none of {missing[0]!r} ({stated})")
+    return tuple(model.outputs[name] for name in names)
+
+
+def refuse_other_outputs(model: Model, names: tuple[str, ...], *, n_outputs: int) -> None:
+    """Raises StudyError where the network's outputs cannot be what the study says; as `class_outputs`."""
+    outputs = class_outputs(model, names)
+    if model.outputs == "classes" and n_outputs != len(names):
+        raise StudyError(
+            f"model: wanted {len(names)} outputs, one a class of the data, got {n_outputs}; where they are other "
+            "classes, state in model.outputs which output is which class"
+        )
+    for name, output in zip(names, outputs, strict=bool(outputs)):
+        if output >= n_outputs:
+            raise StudyError(
+                f"model.outputs: {name} = {output}, but the network has {n_outputs} outputs, 0 to {n_outputs - 1}"
+            )
 
 
 def _groups(path: str) -> dict[str, tuple[str, ...]]:

@@ -25,6 +25,9 @@ from featcx_core.sources.transforms import Preprocessing, preprocessing
 from featcx_core.study import Data as Settings
 from featcx_core.study import Study, StudyError
 
+PIXELS_AT_ONCE = 1 << 22
+"""Of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each of them."""
+
 
 class Data(NamedTuple):
     """The images of a study; the arrays are read-only, because they are shared."""
@@ -61,6 +64,10 @@ class Data(NamedTuple):
     def in_memory(self) -> bool:
         """Whether the images are an array that memory holds."""
         return isinstance(self.images, np.ndarray) and not isinstance(self.images, np.memmap)
+
+    def at_once(self, most: int) -> int:
+        """Images of a batch: `most`, or fewer where they are large, which changes no result."""
+        return max(1, min(most, PIXELS_AT_ONCE // (self.image_shape[1] * self.image_shape[2])))
 
 
 class _Wanted(NamedTuple):

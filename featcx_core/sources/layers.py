@@ -9,7 +9,7 @@ from torch import nn
 
 from featcx_core.anatomy import MADE_FROM, Anatomy, Layer, Role
 from featcx_core.sources.blocks import residual_blocks, stages, stem
-from featcx_core.sources.layouts import Reading, per_image, readings, same
+from featcx_core.sources.layouts import Reading, per_image, per_position, readings, same
 from featcx_core.sources.trace import Call, Head, trace
 from featcx_core.study import Study, StudyError
 
@@ -47,6 +47,7 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
         layers=tuple(_rows(chosen, blocks, roles, read | {penultimate.name: reading}, study.activations.pooling)),
         head=head.name,
         n_classes=head.module.out_features,
+        signed=bool((per_position(penultimate.output, reading) < 0).any()),
         image_shape=image_shape,
         parameters={name: tuple(tensor.shape) for name, tensor in model.state_dict().items()},
     )

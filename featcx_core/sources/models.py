@@ -12,8 +12,10 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from featcx_core.sources.raised import raised
 from featcx_core.sources.small_resnet import SmallResNet
-from featcx_core.study import Study, StudyError
+from featcx_core.sources.weights import BUILT_WITH_WEIGHTS, load_weights, refuse_weights
+from featcx_core.study import Model, Study, StudyError
 
 SOURCES = ("builtin:small_resnet", "torchvision:NAME", "timm:NAME", "package.module:factory")
 """Where networks can come from."""
@@ -51,24 +53,41 @@ def build_model(
 ) -> nn.Module:
     """The study's network with its initial weights, which follow from the study's seed, on the CPU.
 
-    A `package.module:factory` is called with the study's arguments alone; a transformer by name is told the images'
-    size, unless the study does. The global random state is left as it was.
+    A `package.module:factory` is called with the study's arguments alone. A network by name has an output a class,
+    unless the study says in `model.outputs` that they are others; a transformer is told the images' size, unless the
+    study does. `model.weights` take the place of random numbers. The global random state is left as it was.
     Where a checkpoint fills it next, `is_filled`, the random values of networks that are known to have no others than
     in their checkpoints are not drawn: 0.3 s for a ResNet-18, as much as a hundred images.
-    Raises StudyError for an unknown source or arguments that the factory refuses.
+    Raises StudyError for an unknown source, a factory that raises or gives no module, and weights that cannot be used.
     """
     source, chosen = study.model.source, study.model.arguments
-    factory, fixed, defaults = _factory(source, n_classes=n_classes, image_shape=image_shape)
+    refuse_weights(study.model, n_classes=n_classes)
+    factory, fixed, defaults = _factory(study.model, n_classes=n_classes, image_shape=image_shape)
+    if taken := sorted(fixed.keys() & chosen.keys()):
+        raise StudyError(f"model.arguments: {taken[0]} is not to be chosen here; {_INSTEAD[taken[0]]}")
     undrawn = is_filled and source.startswith(("builtin:", "torchvision:"))
     with torch.random.fork_rng(devices=[]), _Undrawn() if undrawn else nullcontext():
         torch.default_generator.manual_seed(study.seed)  # torch.manual_seed would seed the GPUs as well
         try:
             model = factory(**fixed, **{**defaults, **chosen})
-        except (TypeError, ValueError) as error:
-            raise StudyError(f"model.arguments: {source} refuses {chosen}: {error}") from error
+        except Exception as error:  # a factory may raise whatever it likes
+            raise StudyError(f"model: {source} with arguments {chosen} raised {raised(error)}") from error
     if not isinstance(model, nn.Module):
         raise StudyError(f"model.source: wanted {source} to give a torch.nn.Module, got {type(model).__name__}")
+    if study.model.weights and not is_filled:
+        load_weights(model, study.model)
     return model
+
+
+_OUTPUTS = "it is the number of classes, unless model.outputs says that the outputs are others"
+_INSTEAD = {
+    "n_classes": _OUTPUTS,
+    "num_classes": _OUTPUTS,
+    "channels": "the images have so many",
+    "in_chans": "the images have so many",
+    "weights": "name them in model.weights",
+    "pretrained": "name a file in model.weights",
+}
 
 
 _DRAWS = {
@@ -98,35 +117,50 @@ class _Undrawn(TorchFunctionMode):
 
 
 def _factory(
-    source: str, *, n_classes: int, image_shape: tuple[int, int, int]
+    model: Model, *, n_classes: int, image_shape: tuple[int, int, int]
 ) -> tuple[Callable[..., Any], dict[str, Any], dict[str, Any]]:
     """What makes the network, the arguments that are not the study's to choose, and defaults that it may change."""
-    kind, _, name = source.partition(":")
-    if source == "builtin:small_resnet":
-        return SmallResNet, {"n_classes": n_classes, "channels": image_shape[0]}, {}
+    kind, _, name = model.source.partition(":")
+    outputs = {"num_classes": n_classes} if model.outputs == "classes" else {}
+    if model.source == "builtin:small_resnet":
+        own, channels = {"n_classes": n_classes}, {"channels": image_shape[0]}
+        return SmallResNet, channels | (own if outputs else {}), {} if outputs else own
     if kind == "torchvision" and name:
         from torchvision import models
 
         if name not in models.list_models():
             raise StudyError(f"model.source: torchvision has no model {name!r}; {_nearest(name, models.list_models())}")
         builder = models.get_model_builder(name)
-        return builder, {"weights": None, "num_classes": n_classes}, _image_size(builder, image_shape)
+        as_built = BUILT_WITH_WEIGHTS.get(name, {}) if model.weights and not model.weights_path else {}
+        return builder, {"weights": None, **outputs}, _image_size(builder, image_shape) | as_built
     if kind == "timm" and name:
         timm = _timm()
         if not timm.is_model(name):
             raise StudyError(f"model.source: timm has no model {name!r}; {_nearest(name, timm.list_models())}")
-        fixed = {"pretrained": False, "num_classes": n_classes, "in_chans": image_shape[0]}
+        fixed = {"pretrained": False, "in_chans": image_shape[0], **outputs}
         return partial(timm.create_model, name), fixed, _image_size(timm.model_entrypoint(name), image_shape)
     if kind in ("builtin", "torchvision", "timm") or not name:
-        near = ", ".join(difflib.get_close_matches(source, SOURCES, n=1, cutoff=0.4)) or ", ".join(SOURCES)
-        raise StudyError(f"model.source: unknown source {source!r}; wanted {near}")
+        near = ", ".join(difflib.get_close_matches(model.source, SOURCES, n=1, cutoff=0.4)) or ", ".join(SOURCES)
+        raise StudyError(f"model.source: unknown source {model.source!r}; wanted {near}")
+    return _imported(kind, name), {}, {}
+
+
+def _imported(module: str, name: str) -> Any:
+    """The factory of that name, or dotted names, `Network.from_name`."""
     try:
-        factory = getattr(import_module(kind), name)
-    except (ImportError, AttributeError) as error:
+        found: Any = import_module(module)
+    except Exception as error:  # importing runs the module
         raise StudyError(
-            f"model.source: {source}: {error}; is the package installed, or its folder on PYTHONPATH?"
+            f"model.source: {module}:{name}: {raised(error)}; is the package installed, or its folder on PYTHONPATH?"
         ) from error
-    return factory, {}, {}
+    for part in name.split("."):
+        if not hasattr(found, part):
+            known = [known for known in dir(found) if callable(getattr(found, known, None))]
+            raise StudyError(f"model.source: {module}:{name}: there is no {part!r}; {_nearest(part, known)}")
+        found = getattr(found, part)
+    if not callable(found):
+        raise StudyError(f"model.source: wanted {module}:{name} to be a function, got {type(found).__name__}")
+    return found
 
 
 def _timm() -> Any:

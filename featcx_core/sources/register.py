@@ -3,6 +3,7 @@
 import json
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,28 +11,32 @@ import pandas as pd
 from pydantic import ValidationError
 
 from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
-from featcx_core.fingerprints import content_digest
+from featcx_core.fingerprints import content_digest, text_digest
 from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.landing import refuse_nothing, whereabouts
 from featcx_core.store import Store, write_bytes
 from featcx_core.study import Study, StudyError, packaged_studies
 
 
-def register(study: Study, *, home: str | Path, text: str | None = None) -> Store:
+def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
     """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
 
     `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
-    anatomy of it is known yet; that of a packaged study comes with featcx and needs no torch.
+    anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs
+    no torch.
 
     Raises StudyError when the home cannot be written, or the data or the network cannot be used; nothing is written
     then.
     """
     store, toml = Store(home, study), study_text(study, text=text)
+    if store.group_path.is_file():
+        raise StudyError(f"{study.name} is the name of a comparison in {store.home}; wanted another for the study")
     content_digest(study.data)  # what cannot be read is not registered
+    text_digest(study.model.weights_path, field="model.weights")
     try:
-        if (anatomy := _known_anatomy(store)) is None:
-            anatomy = _found_anatomy(study)
-        if not any(_says(path, study) for path in (store.study_path, *packaged_studies().values())):
+        known = _known_anatomy(store, siblings)
+        anatomy = known or _found_anatomy(study)
+        if not (known and any(_says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
@@ -64,7 +69,13 @@ def study_text(study: Study, *, text: str | None = None) -> str:
     return "\n".join([*lines, ""])
 
 
-_PATHS = (("data", "source"), ("data", "classes"), ("data", "superclasses"), ("checkpoints", "folder"))
+_PATHS = (
+    ("data", "source"),
+    ("data", "classes"),
+    ("data", "superclasses"),
+    ("model", "weights"),
+    ("checkpoints", "folder"),
+)
 
 
 def _with_paths(text: str, study: Study) -> str:
@@ -120,10 +131,10 @@ def _reference(store: Store, anatomy: Anatomy) -> int:
     return max(usable)
 
 
-def _known_anatomy(store: Store) -> Anatomy | None:
+def _known_anatomy(store: Store, siblings: Sequence[Store]) -> Anatomy | None:
     """The anatomy that is registered or comes with featcx, where it is of the same network."""
     packaged = [path.with_suffix(".layers.json") for path in packaged_studies().values()]
-    for path in (store.layers_path, *packaged):
+    for path in (store.layers_path, *packaged, *(sibling.layers_path for sibling in siblings)):
         try:
             anatomy = read_anatomy(path)
         except (FileNotFoundError, ValidationError):  # none yet, or by another version
@@ -140,20 +151,19 @@ def _found_anatomy(study: Study) -> Anatomy:
 
     data = load_data(study)
     model = build_model(study, n_classes=len(data.class_names), image_shape=data.image_shape)
-    anatomy = resolve_anatomy(model, study, image_shape=data.image_shape)
-    if anatomy.n_classes != len(data.class_names):
-        raise StudyError(
-            f"model: wanted {len(data.class_names)} outputs, one a class of {study.data.source}, "
-            f"got {anatomy.n_classes}"
-        )
-    return anatomy
+    return resolve_anatomy(model, study, image_shape=data.image_shape)
 
 
 def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     """What cannot be analysed replaces nothing. Raises StudyError."""
+    from featcx_core.sources.classes import refuse_other_outputs
     from featcx_core.sources.images import load_data, refuse_too_many_atoms
+    from featcx_core.sources.method import dictionary_method
 
-    refuse_too_many_atoms(study, load_data(study), units=anatomy.n_units)
+    dictionary_method(study, anatomy)
+    data = load_data(study)
+    refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
+    refuse_too_many_atoms(study, data, units=anatomy.n_units)
 
 
 def _says(path: Path, study: Study) -> bool:

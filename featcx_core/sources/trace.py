@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from featcx_core.anatomy import Shortcut
+from featcx_core.sources.raised import raised
 from featcx_core.study import StudyError
 
 N_IMAGES = 2
@@ -63,10 +64,10 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Cal
     try:
         with torch.inference_mode(), _normalising_by_batch(model), watch.hooked(model), watch:
             logits = model(images.to(next(model.parameters()).device))
-    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+    except Exception as error:  # its `forward` may raise whatever it likes
         shape = " x ".join(map(str, image_shape))
         raise StudyError(
-            f"model: {type(model).__name__} refuses images of {shape} (channel x height x width): {error}"
+            f"model: {type(model).__name__} refuses images of {shape} (channel x height x width): {raised(error)}"
         ) from error
     for head, output in reversed(watch.linear):
         if isinstance(logits, torch.Tensor) and torch.equal(output, logits):

@@ -7,19 +7,20 @@ the study's seed and the epoch's number alone, so a training that was killed goe
 
 import logging
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Int64
 from safetensors.torch import load_file
 from torch import nn
 
 from featcx_core.fingerprints import Fingerprints
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import survey, untrained, write_checkpoint
+from featcx_core.sources.classes import class_outputs
 from featcx_core.sources.images import Data, batches, load_data, normalised
 from featcx_core.sources.models import build_model, on_device, torch_device
 from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
@@ -82,18 +83,29 @@ def train_epochs(store: Store, *, device: str = "auto", progress: Progress | Non
                 yield epoch
 
 
-def evaluate(model: nn.Module, data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int = 512) -> Evaluation:
-    """Loss and accuracy in evaluation mode, on the model's own device."""
+def evaluate(
+    model: nn.Module,
+    data: Data,
+    indices: Int[np.ndarray, "image"],
+    *,
+    outputs: Sequence[int] | None = None,
+    batch_size: int = 512,
+) -> Evaluation:
+    """Loss and accuracy over all outputs in evaluation mode, on the model's own device.
+
+    `outputs`: the output of each class; None: a class's own number.
+    """
     device = next(model.parameters()).device
     was_training, loss, right = model.training, 0.0, 0
+    targets, batch_size = _targets(data, indices, outputs), data.at_once(batch_size)
     model.eval()
     with torch.inference_mode():
         starts = range(0, len(indices), batch_size)
         for start, images in zip(starts, batches(data, indices, batch_size=batch_size, device=device), strict=True):
-            labels = torch.tensor(data.labels[indices[start : start + batch_size]], device=device)
+            wanted = targets[start : start + batch_size].to(device)
             logits = model(images).float()
-            loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
-            right += int((logits.argmax(1) == labels).sum())
+            loss += nn.functional.cross_entropy(logits, wanted, reduction="sum").item()
+            right += int((logits.argmax(1) == wanted).sum())
     model.train(was_training)
     return Evaluation(loss / len(indices), right / len(indices))
 
@@ -104,13 +116,14 @@ class _Run:
     def __init__(self, store: Store, device: torch.device, fingerprint: str) -> None:
         study, self.store, self.fingerprint = store.study, store, fingerprint
         self.data = load_data(study)
+        self.outputs = class_outputs(study.model, self.data.class_names)
         n_classes, shape = len(self.data.class_names), self.data.image_shape
         model = build_model(study, n_classes=n_classes, image_shape=shape)
         self.model = on_device(model, device)
         rows = self.data.split["train"]
         # Small data lies on the device; what is mapped or decoded is read batch by batch.
         self.pixels = torch.tensor(self.data.images[rows], device=device) if self.data.in_memory else None
-        self.labels = torch.tensor(self.data.labels[rows], device=device)
+        self.labels = _targets(self.data, rows, self.outputs).to(device)
         self.batch_size = min(study.training.batch_size, len(rows))
         self.optimizer = sgd(self.model, study)
         self.schedule = schedule(self.optimizer, study, steps=len(rows) // self.batch_size)
@@ -129,8 +142,9 @@ class _Run:
     def epoch(self, epoch: int) -> None:
         """Train one epoch (0: none) and commit it."""
         learning_rate = self._train(epoch) if epoch else None
-        train = evaluate(self.model, self.data, self.data.split["train"])
-        test = evaluate(self.model, self.data, self.data.split["test"])
+        train, test = (
+            evaluate(self.model, self.data, self.data.split[part], outputs=self.outputs) for part in ("train", "test")
+        )
         if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
             raise ValueError(
                 f"training diverged: the loss after epoch {epoch} is {train.loss}; "
@@ -205,6 +219,14 @@ class _Run:
             if training is None or (training == self.fingerprint and _holds(path, state)):
                 return
         write_checkpoint(path, state, metrics=metrics, made_by=self.fingerprint)
+
+
+def _targets(
+    data: Data, indices: Int[np.ndarray, "image"], outputs: Sequence[int] | None
+) -> Int64[torch.Tensor, "image"]:
+    """The output that is right for each image."""
+    labels = data.labels[indices]
+    return torch.from_numpy(labels if outputs is None else np.array(outputs, dtype=np.int64)[labels])
 
 
 def _read_state(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from featcx_core.sources.weights import torchvision_weights
 from featcx_core.study import Study, StudyError, Transform
 
 _GREY_MODES = ("1", "L", "LA", "I", "F")
@@ -94,25 +95,19 @@ def network_transform(study: Study) -> Transform:
     Raises StudyError for weights that torchvision does not have.
     """
     kind, _, name = study.model.source.partition(":")
-    arguments = study.model.arguments
-    if weights := study.data.transform.weights or arguments.get("weights"):
-        return _of_torchvision(name if kind == "torchvision" else "", str(weights))
-    if kind == "timm" and ("." in name or arguments.get("pretrained")):  # a tag after the dot names weights
+    stated, starts_from = study.data.transform.weights, study.model
+    if stated:
+        return _of_torchvision(stated, model=name, field="data.transform.weights")
+    if starts_from.weights and not starts_from.weights_path:
+        return _of_torchvision(starts_from.weights, model=name, field="model.weights")
+    if kind == "timm" and "." in name:  # a tag after the dot names weights
         return timm_transform(name)
     return Transform()
 
 
 @cache
-def _of_torchvision(model: str, weights: str) -> Transform:
-    from torchvision.models import get_model_weights, get_weight
-
-    try:
-        own = (get_weight(weights) if "." in weights else get_model_weights(model)[weights]).transforms()
-    except (ValueError, KeyError):
-        raise StudyError(
-            f"data.transform: torchvision has no weights {weights!r}; wanted a name such as "
-            "ResNet50_Weights.IMAGENET1K_V2"
-        ) from None
+def _of_torchvision(weights: str, *, model: str, field: str) -> Transform:
+    own = torchvision_weights(weights, model=model, field=field).transforms()
     return Transform(
         resize=own.resize_size[0],
         crop=own.crop_size[0],

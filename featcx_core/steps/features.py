@@ -16,6 +16,7 @@ from featcx_core.features.nnls import Encoder
 from featcx_core.features.quality import code_statistics, dictionary_quality_streamed, hoyer
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.images import load_data, refuse_too_many_atoms
+from featcx_core.sources.method import dictionary_method
 from featcx_core.sources.models import sums_device
 from featcx_core.store import Store, epoch_key
 from featcx_core.tables import KINDS
@@ -31,10 +32,11 @@ _STORED_AS = {"shuffled": "concept"}
 def make_dictionary(store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256) -> Dictionary:
     """Fit an epoch's dictionary on the positions of its dictionary images and commit it.
 
-    Raises StudyError where a class has fewer images than atoms, or the layer fewer units.
+    Raises StudyError where a class has fewer images than atoms, the layer fewer units, or the method cannot be used.
     """
     study, data, fingerprint = store.study, load_data(store.study), fingerprints(store).of("dictionary", epoch)
     refuse_too_many_atoms(study, data, units=store.anatomy.n_units)
+    method = dictionary_method(study, store.anatomy)
     n_classes = len(data.class_names)
     classes = range(n_classes) if study.dictionary.scope == "class" else [-1]
     where, samples = sums_device(device), class_positions(store, epoch=epoch, device=device, batch_size=batch_size)
@@ -42,6 +44,7 @@ def make_dictionary(store: Store, *, epoch: int, device: str = "auto", batch_siz
         (torch.from_numpy(rows).to(where) for rows in samples),
         n_atoms=study.dictionary.atoms_per_class,
         classes=list(classes),
+        method=method,
         seed=study.seed,
     )
     arrays = {name: torch.as_tensor(getattr(dictionary, name)).cpu().numpy() for name in _ARRAYS}
@@ -63,14 +66,15 @@ def read_dictionary(store: Store, *, epoch: int) -> Dictionary:
 def make_codes(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFrame:
     """Encode the probe images in an epoch's dictionary, commit the codes and write `concepts` and `dictionaries`.
 
-    Beside the concepts' codes: those of random non-negative directions (same encoder) and the class logits. Returns
-    the row of `dictionaries`.
+    Beside the concepts' codes: those of random directions (same encoder; of either sign where the atoms are) and the
+    class logits. Returns the row of `dictionaries`.
     """
     study, anatomy, fingerprint = store.study, store.anatomy, fingerprints(store).of("codes", epoch)
     dictionary = read_dictionary(store, epoch=epoch)
     acts = open_activations(store, epoch=epoch, layer=anatomy.penultimate)
     weight, bias = read_head(store, epoch=epoch)
-    directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed)
+    is_signed = bool((dictionary.atoms < 0).any())
+    directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed, is_signed=is_signed)
     n_fit = int(cast(int, acts.attrs["n_fit"]))
     penalties, kkt, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0, sums_device(device)
     encode, encode_random = (

@@ -1,9 +1,12 @@
 """The figures of a study and its report."""
 
+from pathlib import Path
+
 import numpy as np
 import zarr
 from matplotlib.figure import Figure
 
+from featcx_core.anatomy import Anatomy
 from featcx_core.features.nnls import nnls
 from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
@@ -15,6 +18,7 @@ from featcx_core.staleness import State
 from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.store import Store, epoch_key, write_bytes
+from featcx_core.study import Study
 
 N_TOP_IMAGES = 8
 
@@ -60,7 +64,7 @@ def make_report(store: Store) -> str:
     facts = {
         "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
-        "network": f"{study.model.source}, {len(anatomy.layers)} recorded layers, {len(anatomy.in_complexity)} in K",
+        "network": _network(study, anatomy),
         "checkpoints": f"{len(tables.epochs)}: epochs {', '.join(map(str, sorted(tables.epochs['epoch'])))}",
         "dictionary": f"{study.dictionary.atoms_per_class} atoms a class, seed {study.seed}",
     }
@@ -69,6 +73,18 @@ def make_report(store: Store) -> str:
     write_bytes(store.report / "index.html", html.encode())
     store.mark(store.report, fingerprint=fingerprint)
     return html
+
+
+def _network(study: Study, anatomy: Anatomy) -> str:
+    model, n_outputs = study.model, anatomy.n_classes
+    found = [f"{model.source}, {len(anatomy.layers)} recorded layers, {len(anatomy.in_complexity)} in K"]
+    if model.weights:
+        found.append(f"starts from {Path(model.weights).name if model.weights_path else model.weights}")
+    if model.outputs == "none":
+        found.append(f"{n_outputs} outputs, none of them a class of the data: accuracy and loss are not measured")
+    elif isinstance(model.outputs, dict):
+        found.append(f"{n_outputs} outputs, {len(model.outputs)} of them classes of the data; accuracy is over all")
+    return "; ".join(found)
 
 
 def read_tables(store: Store) -> StudyTables:

@@ -21,17 +21,20 @@ def make_checkpoint(store: Store, *, epoch: int, device: str = "auto") -> pd.Dat
 
 
 def _measured(store: Store, epoch: int, device: str) -> dict[str, float | None]:
+    from featcx_core.sources.classes import class_outputs
     from featcx_core.sources.images import load_data
     from featcx_core.sources.models import build_model, torch_device
     from featcx_core.sources.training import evaluate
 
+    found: dict[str, float | None] = dict.fromkeys(METRICS)
     data = load_data(store.study)
+    if not (outputs := class_outputs(store.study.model, data.class_names)):
+        return found
     model = build_model(store.study, n_classes=len(data.class_names), image_shape=data.image_shape, is_filled=True)
     load_checkpoint(store, model, epoch=epoch)
     model.to(torch_device(device))
-    found: dict[str, float | None] = {"learning_rate": None}
     for part in ("train", "test"):
-        loss, accuracy = evaluate(model, data, data.split[part])
+        loss, accuracy = evaluate(model, data, data.split[part], outputs=outputs)
         if not math.isfinite(loss):
             place = checkpoint_file(store, epoch=epoch).place
             raise ValueError(f"{place}: the loss is {loss}; the checkpoint's weights are broken: replace or delete it")

@@ -17,7 +17,7 @@ from featcx_core.staleness import ASSETS, GRID, ONCE, State
 from featcx_core.steps import measures
 from featcx_core.store import Store, open_store
 from featcx_core.study import StudyError, load_study
-from featcx_core.tables import TABLES
+from featcx_core.tables import COMPARED, TABLES
 
 TABLES_ONLY = ("sedimentation", "correlations")
 
@@ -96,7 +96,7 @@ def test_the_web_ui_has_the_runs_partitions_numbers_and_pictures(home: Path):
         ]
         evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in checks]
         assert {evaluation.check_name for evaluation in evaluations} >= {
-            f"{name}_rows_are_valid" for name in TABLES if name != "layers"
+            f"{name}_rows_are_valid" for name in TABLES if name not in ("layers", *COMPARED)
         }
         assert all(evaluation.passed for evaluation in evaluations)
     passes = forward_passes(home, last=7)
@@ -148,7 +148,7 @@ def test_a_changed_dictionary_leaves_activations_alone(small: Store):
     line, at_first = seen[0]
     assert line == "[4/7] dictionary and codes: 6 partitions, epochs 0 … 2"
     gone = {name for name in TABLES if len(rows[name]) and not len(at_first[name])}
-    assert gone == TABLES.keys() - {"epochs", "layers"}  # old rows are out of sight before new ones are made
+    assert gone == TABLES.keys() - {"epochs", "layers", *COMPARED}  # old rows are out of sight before new ones are made
     assert stamps(*kept) == before
     now = visible(small.home)
     assert {name: len(frame) for name, frame in now.items() if name in ("concepts", "importance", "decode_time")} == {

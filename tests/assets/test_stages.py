@@ -62,6 +62,16 @@ def test_what_lacks_its_inputs_waits(small: Store):
     assert not {"V-information", "complexity and importance"} & todo.keys()
 
 
+def test_curves_wait_for_what_they_read_of_an_epoch(small: Store):
+    for asset in ("decode_time", "sedimentation", "correlations"):
+        small.table(asset, "all").unlink()
+    forget(small, "complexity")
+    across = {(asset, -1) for asset in ("decode_time", "figures", "report")}
+    assert planned(small)["across epochs"] == across  # importance alone makes no curve, time to decode needs neither
+    forget(small, "importance", epochs=(0, 1))
+    assert planned(small, only=["correlations"]).keys() == {"complexity and importance", "across epochs"}
+
+
 def test_without_checkpoints_only_training_can_start(small: Store):
     for path in small.root.iterdir():
         if path.is_dir():

@@ -26,6 +26,7 @@ PARTS = {
     "h": "epoch",
     "i": "training",
     "j": "paper_size",
+    "k": "folders",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from featcx_core.features import dictionary as module
-from featcx_core.features.dictionary import encode, fit_class_dictionaries, fit_dictionary, random_atoms
+from featcx_core.features.dictionary import METHODS, encode, fit_class_dictionaries, fit_dictionary, random_atoms
 from featcx_core.features.nmf import nmf
 from featcx_core.features.nnls import nnls
 from featcx_core.features.quality import dictionary_quality
+from featcx_core.features.semi_nmf import semi_nmf
 
 
 def activations(n_samples: int = 240, n_units: int = 24, *, seed: int = 0) -> np.ndarray:
@@ -68,17 +69,48 @@ def test_tensors_in_tensors_out() -> None:
     assert isinstance(encode(acts.numpy(), result.atoms), np.ndarray)
 
 
+def signed(n_samples: int = 120, n_units: int = 12, *, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (rng.gamma(0.5, size=(n_samples, 5)) @ rng.standard_normal((5, n_units))).astype(np.float32)
+
+
+def test_auto_is_one_method_for_all_classes() -> None:
+    acts, labels = np.abs(signed()), np.repeat([0, 1, 2], 40)
+    assert fit_dictionary(acts, n_concepts=3, labels=labels).method == "nmf"
+    acts[-1, 0] = -1e-3  # in the last class alone
+    found = fit_dictionary(acts, n_concepts=3, labels=labels)
+    assert found.method == "semi_nmf"
+    np.testing.assert_array_equal(found.atoms[:3], semi_nmf([acts[:40]], n_atoms=3).atoms[0])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gives_a_dictionary_that_codes_are_found_in(method: str) -> None:
+    acts, labels = np.abs(signed()) if method == "nmf" else signed(), np.arange(120) % 2
+    found = fit_dictionary(acts, n_concepts=4, labels=labels, method=method)
+    assert found.method == method
+    assert found.class_of.tolist() == [0] * 4 + [1] * 4
+    assert found.relative_error.shape == found.n_iterations.shape == (2,)
+    np.testing.assert_allclose(np.linalg.norm(found.atoms, axis=1), ~found.dead, atol=1e-5)
+    assert ((found.atoms < 0).any()) == (method != "nmf")
+    codes = encode(acts, found.atoms)
+    assert (codes >= 0).all()
+    assert np.linalg.norm(acts - codes @ found.atoms) < 0.8 * np.linalg.norm(acts)
+
+
 def test_encode_gives_the_codes_of_nnls() -> None:
     acts, atoms = activations(20), random_atoms(30, 24, seed=0)
     np.testing.assert_array_equal(encode(acts, atoms, l1=0.01, l2=1e-4), nnls(acts, atoms, l1=0.01, l2=1e-4).codes)
 
 
-def test_random_atoms_are_unit_non_negative_and_seeded() -> None:
+def test_random_atoms_are_unit_seeded_and_of_the_sign_that_is_asked_for() -> None:
     atoms = random_atoms(50, 16, seed=3)
     assert (atoms >= 0).all()
     np.testing.assert_allclose(np.linalg.norm(atoms, axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(atoms, random_atoms(50, 16, seed=3))
     assert not np.array_equal(atoms, random_atoms(50, 16, seed=4))
+    either = random_atoms(50, 16, seed=3, is_signed=True)
+    np.testing.assert_array_equal(np.abs(either), atoms)
+    assert 0.4 < (either < 0).mean() < 0.6
 
 
 def test_atoms_of_all_classes_reconstruct_better_than_random_ones() -> None:
@@ -100,10 +132,12 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         fit_dictionary(activations(40), n_concepts=30)
     with pytest.raises(ValueError, match=r"one label per sample \(20\), got 19"):
         fit_dictionary(acts, n_concepts=2, labels=labels[:19])
-    signed = acts.copy()
-    signed[18, :3] = -1
-    with pytest.raises(ValueError, match=r"got 3 negative values in class 1; .*semi-NMF"):
-        fit_dictionary(signed, n_concepts=2, labels=labels)
+    below = acts.copy()
+    below[18, :3] = -1
+    with pytest.raises(ValueError, match=r"got 3 negative values in class 1; try the method semi_nmf"):
+        fit_dictionary(below, n_concepts=2, labels=labels, method="nmf")
+    with pytest.raises(ValueError, match=r"wanted a method out of nmf, semi_nmf, kmeans, pca, sae, got 'ica'"):
+        fit_dictionary(acts, n_concepts=2, method="ica")
     broken = acts.copy()
     broken[0, :2] = np.nan, np.inf
     with pytest.raises(ValueError, match="got 2 NaN or infinite values in all images"):

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from featcx_core.sources.models import build_model
 from featcx_core.sources.training import train
 from featcx_core.study import Activations, Model, Study, StudyError, load_study
 from tests.conftest import TINY, write_tiny
-from tests.families import TIMM, TORCHVISION, Family, as_markdown
+from tests.families import TIMM, TORCHVISION, Family, layer_rows
 
 LIGHT = [member for member in TIMM if member.family not in ("VGG", "DenseNet", "EfficientNet", "ResNet")]
 
@@ -134,6 +135,13 @@ def test_layers_and_head_of_a_family(source):
     assert found.n_classes == 3
 
 
+@pytest.mark.parametrize("source", NAMES)
+def test_what_the_head_reads_goes_below_zero_unless_after_a_relu(source):
+    signed = {f"torchvision:{name}" for name in ("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny")}
+    assert seen(source).anatomy.signed == (source in signed | {"torchvision:vit_b_16", "torchvision:swin_t"})
+    assert (seen(source).positions[seen(source).last.layer] < 0).any() == seen(source).anatomy.signed
+
+
 @pytest.mark.parametrize("source", SHORTCUTS)
 def test_stem_and_blocks_of_a_family(source):
     rows = seen(source).anatomy.layers
@@ -216,9 +224,18 @@ def test_what_the_head_reads_is_no_coincidence_of_initial_weights():
 
 
 def test_the_table_of_families():
-    lines = as_markdown((Family("ours", "builtin:small_resnet", 8),)).splitlines()
-    wanted = "| ours | `builtin:small_resnet` | 10 | stem | 9 BasicBlock | layer3.2 | channels_first, 2 x 2 | 64 | fc |"
-    assert lines[2:] == [wanted]
+    _, _, row = layer_rows([Family("ours", "builtin:small_resnet", 8)])
+    assert row == (
+        "| ours | `builtin:small_resnet` | 10 | stem | 9 BasicBlock | 7 identity, 2 projection | layer3.2 | "
+        "channels_first, 2 x 2 | 64 | fc |"
+    )
+
+
+def test_the_page_of_families_has_them_all():
+    page = (Path(__file__).parents[2] / "docs" / "families.md").read_text(encoding="utf-8")
+    assert [
+        member.source for member in (*TORCHVISION, *TIMM) if f"| {member.family} | `{member.source}` |" not in page
+    ] == []
 
 
 def study(source: str, *, layers="auto", pooling="gap", **arguments) -> Study:

@@ -186,10 +186,10 @@ BAD = {
     r"torchvision has no model 'resnet5'; nearest: resnet50": study("torchvision:resnet5"),
     r"unknown source 'builtin:small_resnett'; wanted builtin:small_resnet": study("builtin:small_resnett"),
     r"unknown source 'resnet'": study("resnet"),
-    r"no_such_package:net: No module named 'no_such_package'": study("no_such_package:net"),
-    r"no attribute 'nothing'": study(f"{__name__}:nothing"),
+    r"no_such_package:net: ModuleNotFoundError: No module named 'no_such_package'": study("no_such_package:net"),
+    r"there is no 'nothing'; nearest: ": study(f"{__name__}:nothing"),
     r"to give a torch\.nn\.Module, got int": study(f"{__name__}:not_a_network"),
-    r"model\.arguments: builtin:small_resnet refuses \{'depth': 3\}": study(depth=3),
+    r"model: builtin:small_resnet with arguments \{'depth': 3\} raised TypeError: .*'depth'": study(depth=3),
 }
 
 
@@ -201,5 +201,7 @@ def test_networks_that_cannot_be_used(message):
 
 def test_a_network_with_other_outputs_than_classes(tiny, tmp_path):
     wrong = tiny.model_copy(update={"model": Model(source=f"{__name__}:Flat", arguments={"n_classes": 4})})
-    with pytest.raises(StudyError, match=r"wanted 3 outputs, one a class of npz:.*, got 4"):
+    with pytest.raises(
+        StudyError, match=r"wanted 3 outputs, one a class of the data, got 4; where .* in model\.outputs"
+    ):
         register(wrong, home=tmp_path)

@@ -44,6 +44,24 @@ def test_objective_and_optimality_match_scipy(n_atoms: int, n_units: int, l1: fl
         assert reference.kkt_residual(x, z, atoms, l1=l1, l2=l2) <= 1e-8
 
 
+@pytest.mark.parametrize(("n_atoms", "n_units"), [(10, 32), (100, 64), (150, 40)])
+@pytest.mark.parametrize(("l1", "l2"), [(1e-3, 1e-6), (0.0, 0.0), (0.05, 1e-2)])
+def test_signed_atoms_and_activations_have_the_same_objective(n_atoms: int, n_units: int, l1: float, l2: float) -> None:
+    rng = np.random.default_rng(32)
+    atoms = rng.standard_normal((n_atoms, n_units))
+    atoms[1] = -atoms[0]  # what a component with both signs gives
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    acts = rng.standard_normal((30, n_units)) + rng.gamma(0.3, size=(30, n_atoms)) @ atoms
+    result = nnls(acts, atoms, l1=l1, l2=l2)
+    for x, z in zip(acts, result.codes, strict=True):
+        theirs = reference.objective(x, reference.codes(x, atoms, l1=l1, l2=l2), atoms, l1=l1, l2=l2)
+        assert reference.objective(x, z, atoms, l1=l1, l2=l2) <= theirs + 1e-9 * 0.5 * float(np.sum(x**2))
+        assert reference.kkt_residual(x, z, atoms, l1=l1, l2=l2) <= 1e-8
+    assert result.kkt_residual.max() <= 1e-8
+    if l2:
+        assert (result.codes[:, 0] * result.codes[:, 1] == 0).all()  # never both of two opposite ones
+
+
 def test_images_inside_the_cone_are_reconstructed_exactly() -> None:
     atoms = unit_atoms(60, 24, seed=3)
     acts = np.random.default_rng(4).random((50, 60)) @ atoms

@@ -1,0 +1,124 @@
+"""`featcx compare`, and what is said of studies side by side."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from featcx_assets.catalog import database
+from featcx_assets.resources import home
+from featcx_core.groups import Comparison, Group, differing, group_paths, read_group, write_group
+from featcx_core.store import open_store
+from featcx_core.study import StudyError
+from featcx_core.sweep import is_sweep, nearest, packaged_sweeps
+
+
+@click.command()
+@click.argument("studies", nargs=-1, required=True, metavar="STUDY...")
+@click.option("--by", help="Only by this field of the study; default: by every field in which they differ.")
+@click.option("--name", default="comparison", show_default=True, help="Under which it is kept and shown in the web UI.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def compare(studies: tuple[str, ...], by: str | None, name: str, *, as_json: bool) -> None:
+    """Set registered studies side by side: what differs between the values of a field.
+
+    STUDY is the name of a registered study, or of a sweep or an earlier comparison for all of its studies.
+    """
+    group = _group(studies, name)
+    fields = differing([open_store(home(), member).study for member in group.members])
+    if not fields:
+        raise StudyError(f"{' and '.join(group.members)} differ in no field; there is nothing to compare")
+    if by is not None and by not in fields:
+        raise StudyError(f"--by: the studies do not differ in {by!r}; {nearest(by, list(fields))}")
+    write_group(home(), group)
+    from featcx_assets.sweep import compare as make
+
+    outcome = make(group, home=home(), say=lambda line: click.echo(line, err=True))
+    if not outcome.failures:
+        say_comparison(group, by=by, as_json=as_json)
+    for line in outcome.failures:
+        click.echo(f"failed: {line}", err=True)
+    if outcome.failures:
+        sys.exit(1 if outcome.broken else 2)
+
+
+def say_comparison(group: Group, *, by: str | None, as_json: bool) -> None:
+    """The comparison on stdout, and what is left out of it on stderr."""
+    found = Comparison(home(), group)
+    for member, reason in found.left_out.items():
+        click.echo(f"left out: {member}: {reason}", err=True)
+    if as_json:
+        click.echo(json.dumps({"name": group.name, **comparison_values(found, by=by)}, indent=1))
+        return
+    for line in comparison_lines(found, by=by):
+        click.echo(line)
+
+
+def comparison_lines(found: Comparison, *, by: str | None = None) -> list[str]:
+    """A table for each field, at each study's reference epoch, then the paths of page and database."""
+    from featcx_core.figures.comparison_page import by_value
+
+    settings = differing([state.study for state in found.states])
+    rows = found.store.read_table("comparison")
+    lines = [f"{found.group.name}: {len(found.states)} studies; at the end of each, mean [95 % over studies]"]
+    for field in [by] if by else settings:
+        table = by_value(rows, settings, field=field)
+        alike = f" (together with {', '.join(table.together_with)})" if table.together_with else ""
+        lines += ["", f"by {field}{alike}"]
+        widths = [max(len(row[i]) for row in (table.header, *table.rows)) for i in range(len(table.header))]
+        for row in (table.header, *table.rows):
+            lines.append("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    return [*lines, "", *(f"{what}: {path}" for what, path in _places(found).items())]
+
+
+def comparison_values(found: Comparison, *, by: str | None = None) -> dict[str, Any]:
+    """The same for machines, with all epochs."""
+    settings = differing([state.study for state in found.states])
+    rows = found.store.read_table("comparison").drop(columns=["study", "fingerprint"])
+    rows = rows.assign(epoch=rows["epoch"].astype("Int64"))
+    if by:
+        rows = rows[rows["field"] == by]
+    names = [state.study.name for state in found.states]
+    return {
+        "studies": {name: {field: said[name] for field, said in settings.items()} for name in names},
+        "left_out": found.left_out,
+        "rows": json.loads(rows.to_json(orient="records")),
+        **{what: str(path) for what, path in _places(found).items()},
+    }
+
+
+def _group(names: tuple[str, ...], name: str) -> Group:
+    known = group_paths(home())
+    if len(names) == 1 and names[0] in known:
+        return read_group(known[names[0]])
+    members = [m for one in names for m in (read_group(known[one]).members if one in known else (one,))]
+    return Group(name, tuple(dict.fromkeys(members)))
+
+
+def _places(found: Comparison) -> dict[str, Path]:
+    places = {"page": found.store.comparison / "index.html", "database": database(found.store.home)}
+    return {what: path for what, path in places.items() if path.exists()}
+
+
+def group_to_run(name: str) -> tuple[Group, dict[str, str]] | None:
+    """The studies of a sweep, or of a registered group, and why some are not registered; None for a single study."""
+    if (home() / name / "study.toml").is_file():
+        return None
+    if registered := group_paths(home()).get(name):
+        return read_group(registered), {}
+    path = packaged_sweeps().get(name, Path(name))
+    if not (path.is_file() and is_sweep(path)):
+        return None
+    from featcx_assets.sweep import register_sweep
+
+    return register_sweep(path, home=home())
+
+
+def state_of_group(group: Group) -> dict[str, Any]:
+    """What `featcx status` says of a comparison."""
+    found = Comparison(home(), group)
+    stale = "missing" if found.store.committed(found.store.comparison) is None else "stale"
+    note = "" if found.is_current else f"1 {stale}" if found.is_ready else "fewer than two studies have results"
+    row = {"asset": "comparison", "partitions": 1, "current": int(found.is_current), "note": note}
+    return {"error": "", "assets": [row], "bad_checkpoints": []}

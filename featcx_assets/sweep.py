@@ -1,0 +1,95 @@
+"""`featcx run` on a sweep or another group: its studies one after another, then what follows from all of them."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+import dagster as dg
+
+from featcx_assets.catalog import write_catalog
+from featcx_assets.dagster_home import environment, instance
+from featcx_assets.definitions import definitions
+from featcx_assets.runner import Outcome, Say, execute, run_study
+from featcx_core.groups import Comparison, Group, group_store, read_group, refuse_unusable, write_group
+from featcx_core.sources.register import register
+from featcx_core.store import Store, open_store
+from featcx_core.study import StudyError
+from featcx_core.sweep import load_sweep
+
+
+def register_sweep(path: Path, *, home: Path) -> tuple[Group, dict[str, str]]:
+    """Register the studies of a sweep file and their group; gives the group, and why some could not be registered.
+
+    Raises StudyError for a file that cannot be used, and where none of its studies can be.
+    """
+    sweep = load_sweep(path)
+    group = Group(sweep.name, tuple(study.name for study in sweep.studies))
+    refuse_unusable(home, group)
+    refused, siblings = dict[str, str](), list[Store]()
+    for study in sweep.studies:
+        try:
+            siblings.append(register(study, home=home, siblings=siblings))
+        except StudyError as error:
+            refused[study.name] = str(error)
+    if not siblings:
+        raise StudyError(next(iter(refused.values())))
+    write_group(home, group)
+    return group, refused
+
+
+def run_group(
+    group: Group,
+    *,
+    home: Path,
+    refused: dict[str, str],
+    only: Collection[str],
+    epochs: Collection[int],
+    device: str,
+    say: Say,
+) -> Outcome:
+    """Run the studies of a group and compare them; one that cannot be run is named, the others finish."""
+    outcomes: dict[str, Outcome] = {}
+    stores: dict[str, Store] = {}
+    for name in group.members:
+        try:
+            stores[name] = open_store(home, name)
+        except StudyError as error:
+            outcomes[name] = Outcome(0, (refused.get(name, str(error)),), broken=False)
+    for number, (name, store) in enumerate(stores.items(), start=1):
+        say(f"study {number} of {len(stores)}: {name}")
+        others = [other for other in stores.values() if other is not store]
+        try:
+            outcomes[name] = run_study(store, only=only, epochs=epochs, device=device, say=say, others=others)
+        except StudyError as error:
+            outcomes[name] = Outcome(0, (str(error),), broken=False)
+    try:
+        if not only:
+            outcomes[group.name] = compare(group, home=home, device=device, say=say)
+    except StudyError as error:
+        outcomes[group.name] = Outcome(0, (str(error),), broken=False)
+    return Outcome(
+        sum(outcome.made for outcome in outcomes.values()),
+        tuple(f"{name}: {reason}" for name, outcome in outcomes.items() for reason in outcome.failures),
+        any(outcome.broken for outcome in outcomes.values()),
+        sum(outcome.taken for outcome in outcomes.values()),
+    )
+
+
+def compare(group: Group, *, home: Path, device: str = "auto", say: Say) -> Outcome:
+    """Make the comparison of a registered group, where it is stale. Raises StudyError where two have no results."""
+    comparison = Comparison(home, read_group(group_store(home, group.name).group_path))
+    if not comparison.is_ready:
+        reasons = "; ".join(f"{member}: {reason}" for member, reason in comparison.left_out.items())
+        raise StudyError(f"fewer than two studies have results to compare ({reasons})")
+    if not comparison.is_wanting:
+        return Outcome(0, (), broken=False)
+    say(f"comparison of {len(comparison.states)} studies")
+    os.environ.update(environment(home))
+    with instance(home) as dagster:
+        job = definitions(home).resolve_implicit_global_asset_job_def()
+        tags = {"featcx/study": group.name, "featcx/stage": "comparison"}
+        key = dg.AssetKey([group.name, "comparison"])
+        failures = execute(job, dagster, [key], tags=tags, device=device, what="comparison")
+    write_catalog(home)
+    broken = any(not failure.is_input for failure in failures)
+    return Outcome(int(not failures), tuple(failure.reason for failure in failures), broken)

@@ -1,0 +1,135 @@
+"""Comparison of studies: what each measured, and how that differs between the values of a field of the study.
+
+Two kinds of interval that answer two questions: over the concepts of one study (would other concepts of this network
+say the same?), from its own tables; and over studies (would another network trained so say the same?), Student's t.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from scipy.stats import t as student
+
+END = -1
+"""In place of an epoch: each study's own reference epoch."""
+CONTROLS = "prevalence_fraction,variance"
+"""What the partial correlations hold fixed."""
+
+Settings = Mapping[str, Mapping[str, str]]
+"""For each field in which studies differ, its value in each study."""
+
+
+class Means(NamedTuple):
+    """Means over studies with their intervals."""
+
+    mean: Float[np.ndarray, "row"]
+    """Over the studies that have a value; NaN where none has."""
+    low: Float[np.ndarray, "row"]
+    """mean − t · s / √n, 95 %; NaN below two studies."""
+    high: Float[np.ndarray, "row"]
+    """mean + t · s / √n."""
+    n: Int[np.ndarray, "row"]
+    """Studies that have a value."""
+
+
+def means(values: Float[np.ndarray, "row study"]) -> Means:
+    """Mean of each row and its 95 % interval, Student's t with n − 1 degrees of freedom; NaN is no value.
+
+    The interval takes the studies for independent draws. With two it is 12.7 standard errors to either side.
+
+    >>> found = means(np.array([[1.0, 3.0, np.nan], [2.0, np.nan, np.nan]]))
+    >>> found.mean.tolist(), found.n.tolist(), found.low.round(2).tolist()
+    ([2.0, 2.0], [2, 1], [-10.71, nan])
+    """
+    there = ~np.isnan(values)
+    n = there.sum(1)
+    mean = np.divide(np.where(there, values, 0).sum(1), n, out=np.full(len(values), np.nan), where=n > 0)
+    squares = np.where(there, values - mean[:, None], 0) ** 2
+    is_known = n > 1
+    freedom = np.where(is_known, n - 1, 1)
+    error = np.sqrt(squares.sum(1) / freedom / np.maximum(n, 1))
+    half = np.where(is_known, student.ppf(0.975, freedom) * error, np.nan)
+    return Means(mean, mean - half, mean + half, n)
+
+
+def study_values(
+    epochs: pd.DataFrame, sedimentation: pd.DataFrame, correlations: pd.DataFrame, v_information: pd.DataFrame
+) -> pd.DataFrame:
+    """What is compared of one study, from its tables: rows (epoch, measure, value, low, high, n).
+
+    `test_accuracy`, `train_accuracy`; `mean_complexity_…` for each group of sedimentation; `complexity_importance`,
+    `complexity_decode_time` and both with `_partial`, Spearman's; `v_information_…`, the mean over living concepts by
+    the column `place` of that frame. Intervals over concepts: those of the tables; of V-information mean ± 1.96 s / √n.
+    """
+    accuracy = epochs.melt("epoch", ["test_accuracy", "train_accuracy"], var_name="measure")
+    curves = sedimentation.rename(columns={"mean_complexity": "value", "n_concepts": "n"})
+    curves = curves.assign(measure="mean_complexity_" + curves["group_name"].astype(str))
+    ranks = correlations[(correlations["method"] == "spearman") & correlations["controls"].isin(["", CONTROLS])]
+    partial = np.where(ranks["controls"] == "", "", "_partial")
+    ranks = ranks.assign(measure=ranks["x"].astype(str) + "_" + ranks["y"].astype(str) + partial)
+    own = v_information[v_information["kind"] == "concept"].dropna(subset=["v_information"])
+    spread = own.groupby(["epoch", "place"])["v_information"].agg(["mean", "std", "count"]).reset_index()
+    half = 1.96 * spread["std"] / np.sqrt(spread["count"])
+    information = spread.rename(columns={"mean": "value", "count": "n"}).assign(
+        measure="v_information_" + spread["place"].astype(str), low=spread["mean"] - half, high=spread["mean"] + half
+    )
+    columns = ["epoch", "measure", "value", "low", "high", "n"]
+    kinds = {"value": "float64", "low": "float64", "high": "float64", "n": "Int64"}
+    parts = [part.reindex(columns=columns).astype(kinds) for part in (accuracy, curves, ranks, information)]
+    found: pd.DataFrame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return found.dropna(subset=["value"]).reset_index(drop=True)
+
+
+def compare(values: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """How what was measured differs between the values of each field.
+
+    values: rows (member, epoch, is_reference, measure, value), the members in the order of the comparison.
+    Gives rows (field, together_with, value, against, epoch, measure, mean, low, high, n), the epoch missing for the
+    end, each study's own reference epoch. With `against` empty: the mean over the studies of that value. Otherwise the
+    mean difference to the first study's value of the field, over pairs of studies that agree in all other fields
+    (fields that part the studies alike, `together_with`, cannot agree).
+    """
+    end = values[values["is_reference"]].assign(epoch=END)
+    both = pd.concat([values, end], ignore_index=True)
+    wide = both.pivot(index=["epoch", "measure"], columns="member", values="value")
+    members = [member for member in dict.fromkeys(values["member"]) if member in wide]
+    parts = [part for field in settings for part in _field(wide, members, settings, field)]
+    columns = ["field", "together_with", "value", "against", "epoch", "measure", "mean", "low", "high", "n"]
+    if not parts:
+        return pd.DataFrame(columns=columns)
+    found: pd.DataFrame = pd.concat(parts, ignore_index=True)[columns]
+    return found.assign(epoch=found["epoch"].astype("Int64").mask(found["epoch"] == END))
+
+
+def together(settings: Settings, field: str) -> list[str]:
+    """The other fields that part the studies just as this one does, so that nobody can tell which of them matters."""
+    return [other for other in settings if other != field and _parts(settings[other]) == _parts(settings[field])]
+
+
+def _parts(by_member: Mapping[str, str]) -> list[int]:
+    """Each study's part, numbered in the order of appearance."""
+    numbers = {value: number for number, value in enumerate(dict.fromkeys(by_member.values()))}
+    return [numbers[value] for value in by_member.values()]
+
+
+def _field(wide: pd.DataFrame, members: Sequence[str], settings: Settings, field: str) -> Iterator[pd.DataFrame]:
+    alike = together(settings, field)
+    others = [other for other in settings if other not in (field, *alike)]
+    cells: dict[str, dict[tuple[str, ...], list[str]]] = {}  # value -> all other settings -> studies
+    for member in members:
+        rest = tuple(settings[other][member] for other in others)
+        cells.setdefault(settings[field][member], {}).setdefault(rest, []).append(member)
+    first = next(iter(cells))
+    for value, by_rest in cells.items():
+        about = {"field": field, "together_with": ",".join(alike), "value": value}
+        yield _rows(wide[[name for names in by_rest.values() for name in names]], {**about, "against": ""})
+        if pairs := [rest for rest in by_rest if value != first and rest in cells[first]]:
+            apart = [wide[by_rest[rest]].mean(axis=1) - wide[cells[first][rest]].mean(axis=1) for rest in pairs]
+            yield _rows(pd.concat(apart, axis=1), {**about, "against": first})
+
+
+def _rows(wide: pd.DataFrame, about: Mapping[str, str]) -> pd.DataFrame:
+    found = pd.DataFrame(means(wide.to_numpy(dtype=float))._asdict(), index=wide.index).reset_index()
+    return found[found["n"] > 0].assign(**about)

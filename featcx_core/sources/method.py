@@ -1,0 +1,29 @@
+"""How a study's dictionary is fitted, decided before anything is recorded."""
+
+from importlib.util import find_spec
+
+from featcx_core.anatomy import Anatomy
+from featcx_core.study import Study, StudyError
+
+
+def dictionary_method(study: Study, anatomy: Anatomy) -> str:
+    """The study's method; `auto`: `nmf` where what the head reads is never below zero, else `semi_nmf`.
+
+    Decided by the network, not by the activations: classes are streamed, and a negative value in the last one would
+    come too late for the first; and an epoch's method would depend on its weights: epochs could not be compared.
+
+    Raises StudyError where `nmf` is asked for and activations go below zero, or a package is missing.
+    """
+    method = study.dictionary.method
+    if method == "auto":
+        return "semi_nmf" if anatomy.signed else "nmf"
+    if method == "nmf" and anatomy.signed:
+        raise StudyError(
+            f'dictionary.method = "nmf": wanted activations >= 0, but {anatomy.penultimate}, which the head reads, '
+            'goes below zero; try "semi_nmf", or "auto", which chooses it'
+        )
+    if method == "sae" and find_spec("overcomplete") is None:
+        raise StudyError(
+            "dictionary.method = \"sae\": overcomplete is not installed; try pip install 'featcx[dictionaries]'"
+        )
+    return method
