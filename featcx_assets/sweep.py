@@ -13,7 +13,7 @@ from featcx_assets.runner import Outcome, Say, execute, run_study
 from featcx_core.groups import Comparison, Group, group_store, read_group, refuse_unusable, write_group
 from featcx_core.sources.register import register
 from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError
+from featcx_core.study import StudyError, load_study
 from featcx_core.sweep import load_sweep
 
 
@@ -52,7 +52,10 @@ def run_group(
     stores: dict[str, Store] = {}
     for name in group.members:
         try:
-            stores[name] = open_store(home, name)
+            path = open_store(home, name).study_path
+            study, text = load_study(path), path.read_text(encoding="utf-8")
+            # its layers may have been found by an older featcx
+            stores[name] = register(study, home=home, text=text, siblings=list(stores.values()))
         except StudyError as error:
             outcomes[name] = Outcome(0, (refused.get(name, str(error)),), broken=False)
     for number, (name, store) in enumerate(stores.items(), start=1):

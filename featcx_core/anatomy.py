@@ -47,6 +47,11 @@ class Layer(BaseModel):
     """What a residual block adds its branch to: what it was given (identity) or a projection of that;
     empty elsewhere."""
 
+    @property
+    def n_samples(self) -> int:
+        """Samples that an image gives a dictionary fitted here: its positions, or its class token alone."""
+        return 1 if self.layout == "class_token" else self.height * self.width
+
 
 class Anatomy(BaseModel):
     """A network's layers and head, and the input it was found with."""

@@ -16,7 +16,7 @@ from jaxtyping import Float, Float32, Int64, Shaped
 from zarr.codecs import ZstdCodec
 
 from featcx_core.anatomy import Layer
-from featcx_core.features.forward import Network, Tap, by_position, pooled
+from featcx_core.features.forward import Network, Tap, by_position, pooled, samples
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
 from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest, selection_digest
@@ -104,7 +104,7 @@ def record_dictionary_activations(
         group = zarr.create_group(store=str(draft), attributes=about)
         parts = _by_class(network, images, row, batch_size=batch_size, progress=progress)
         for class_id, indices, pieces in parts:
-            shape = (len(indices), row.height * row.width, row.units)
+            shape = (len(indices), row.n_samples, row.units)
             writer = _Writer(group.create_array(str(class_id), **layout(shape, dtype)))
             for values in pieces:
                 writer.append(checked(values, epoch=epoch, layer=row.layer, dtype=dtype))
@@ -116,6 +116,8 @@ def class_positions(
     store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256, progress: Progress | None = None
 ) -> Iterator[Float32[np.ndarray, "sample unit"]]:
     """The samples of each dictionary: penultimate activations, every position of every image, class after class.
+
+    Of a class token, where the head reads that.
 
     From the store where they are committed, otherwise by a forward pass, class by class, with the same numbers. With
     scope `all`, one array of all classes. Raises as `record_activations`.
@@ -131,7 +133,7 @@ def dictionary_activation_bytes(store: Store) -> int:
     """Size of an epoch's dictionary activations, before compression."""
     row, study = _penultimate(store), store.study
     images = sum(map(len, dictionary_images(load_data(study), study)))
-    return images * row.height * row.width * row.units * np.dtype(study.activations.dtype).itemsize
+    return images * row.n_samples * row.units * np.dtype(study.activations.dtype).itemsize
 
 
 def checked(
@@ -271,9 +273,9 @@ def _by_class(
     """(class, its images, their values in pieces), from one pass over all: a batch may hold several classes."""
     ends = np.cumsum([len(indices) for indices in images])
     passes = network.forward(
-        np.concatenate(images), [Tap(row.layer, by_position(row))], batch_size=batch_size, progress=progress
+        np.concatenate(images), [Tap(row.layer, samples(row))], batch_size=batch_size, progress=progress
     )
-    done, values = 0, np.empty((0, row.height * row.width, row.units), dtype=np.float32)
+    done, values = 0, np.empty((0, row.n_samples, row.units), dtype=np.float32)
 
     def pieces(end: int) -> Iterator[Float32[np.ndarray, "_ position unit"]]:
         nonlocal done, values

@@ -79,6 +79,18 @@ def by_position(row: Layer) -> Reduce:
     return lambda output: per_position(output, reading)
 
 
+def samples(row: Layer) -> Reduce:
+    """Output -> (image, sample, unit), what a dictionary is fitted on: every position, or the class token alone.
+
+    Codes are of what the head reads. The mean over positions lies among the positions' directions; a class token does
+    not lie among those of the patches.
+    """
+    if row.layout != "class_token":
+        return by_position(row)
+    reading = _reading(row)
+    return lambda output: per_image(output, reading)[:, None]
+
+
 def _reading(row: Layer) -> Reading:
     return Reading(row.layout, row.height, row.width, row.rectified)
 

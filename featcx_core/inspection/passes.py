@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.features.activations import checked
-from featcx_core.features.forward import Network, Tap, by_position, pooled
+from featcx_core.features.forward import Network, Tap, pooled, samples
 from featcx_core.sources.images import batches, dictionary_images
 from featcx_core.sources.recipe import sgd
 from featcx_core.study import Study
@@ -43,7 +43,7 @@ def forward_passes(network: Network, study: Study, anatomy: Anatomy, *, epoch: i
     rows = np.concatenate(dictionary_images(network.data, study))
     penultimate = next(row for row in anatomy.layers if row.role == "penultimate")
     taps = [Tap(row.layer, pooled(row, study.activations.pooling)) for row in anatomy.layers]
-    taps.append(Tap(penultimate.layer, by_position(penultimate)))
+    taps.append(Tap(penultimate.layer, samples(penultimate)))
     sizes = _output_bytes(network)
     few = rows[:_FEWEST]
     list(network.forward(few, taps))  # the first time is slow

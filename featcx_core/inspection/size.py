@@ -90,7 +90,7 @@ def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]
         reference_columns=2 * n_concepts if is_followed else 0,
         units=tuple(row.units for row in anatomy.layers),
         n_units=row.units,
-        n_positions=row.height * row.width,
+        n_positions=row.n_samples,
         n_outputs=anatomy.n_classes,
         n_weights=sum(prod(shape) for shape in anatomy.parameters.values()),
         itemsize=np.dtype(study.activations.dtype).itemsize,
