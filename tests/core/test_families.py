@@ -13,7 +13,7 @@ from torch import nn
 
 from featcx_core.anatomy import Anatomy, Layer
 from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
-from featcx_core.features.forward import by_position, pooled
+from featcx_core.features.forward import by_position, pooled, samples
 from featcx_core.sources.layers import resolve_anatomy
 from featcx_core.sources.models import build_model
 from featcx_core.sources.training import train
@@ -210,6 +210,11 @@ def test_tokens_and_channels_lie_where_the_rows_say():
         pooled(block, "grid:2")(vit.outputs[block.layer])[:, ::4], vit.outputs[block.layer][:, 1]
     )
     swin = seen("torchvision:swin_t")
+    for network in (vit, swin):  # the dictionary's samples are of what the head reads
+        read = network.anatomy.layers[-1]
+        given = samples(read)(network.outputs[read.layer])
+        assert given.shape == (2, read.n_samples, read.units)
+        torch.testing.assert_close(given.mean(1), network.acts[read.layer], rtol=1e-4, atol=1e-5)
     first = swin.anatomy.layers[1]
     assert (first.layout, first.height, first.width, first.units) == ("channels_last", 16, 16, 96)
     torch.testing.assert_close(swin.acts[first.layer], swin.outputs[first.layer].mean((1, 2)))

@@ -272,7 +272,7 @@ def test_auto_is_the_transform_of_the_weights_that_are_named(tmp_path):
     theirs = ResNet18_Weights.IMAGENET1K_V1.transforms()(image)
     (batch,) = batches(data, np.array([row]), batch_size=1, device=CPU)
     np.testing.assert_allclose(batch[0].numpy(), theirs.numpy(), atol=1e-5)
-    network = Model(source="torchvision:resnet18", arguments={"weights": "IMAGENET1K_V1"})
+    network = Model(source="torchvision:resnet18", weights="IMAGENET1K_V1")
     implied = of_folder(tmp_path).model_copy(update={"model": network})
     assert preprocessing(implied) == preprocessing(named)
     own = of_folder(tmp_path, transform={"crop": 8}).model_copy(update={"model": network})
