@@ -9,6 +9,7 @@ from featcx_core.features.forward import Network
 from featcx_core.inspection import sample
 from featcx_core.inspection.passes import Passes, forward_passes, training_seconds
 from featcx_core.inspection.size import Size
+from featcx_core.sources.method import dictionary_method
 from featcx_core.sources.models import sums_device
 from featcx_core.sources.training import NORMALISATION_IMAGES
 from featcx_core.steps.features import N_RANDOM_DIRECTIONS
@@ -100,8 +101,8 @@ def _concepts(
 ) -> tuple[tuple[float, float], float]:
     """Seconds of an epoch's dictionary and of its codes; the share of codes that are not zero."""
     where = sums_device(network.device.type)
-    counts = size.of_dictionary
-    dictionary, atoms = sample.dictionary_seconds(passes.positions, study, counts=counts, device=where)
+    method, counts = dictionary_method(study, anatomy), size.of_dictionary
+    dictionary, atoms = sample.dictionary_seconds(passes.positions, study, counts=counts, method=method, device=where)
     acts = passes.pooled[anatomy.penultimate]
     n_concepts, n_images = size.n_concepts, size.n_probe
     codes, active = sample.codes_seconds(acts, atoms, study, n_concepts=n_concepts, n_images=n_images, device=where)
