@@ -153,5 +153,5 @@ def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:
         "V-information": 8.0 * (4 * widest * columns + 2 * widest**2 + 3 * min(_BATCH, size.n_half) * columns),
     }
     if size.n_trained:  # weights, gradients, momentum; what the modules gave
-        found["training"] = 3 * weights + 1.2 * min(study.training.batch_size, size.n_train) * passes.all_bytes
+        found["training"] = 3 * weights + 1.3 * min(study.training.batch_size, size.n_train) * passes.all_bytes
     return found
