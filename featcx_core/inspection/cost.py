@@ -9,6 +9,7 @@ from featcx_core.features.forward import Network
 from featcx_core.inspection import sample
 from featcx_core.inspection.passes import Passes, forward_passes, training_seconds
 from featcx_core.inspection.size import Size
+from featcx_core.sources.method import dictionary_method
 from featcx_core.sources.models import sums_device
 from featcx_core.sources.training import NORMALISATION_IMAGES
 from featcx_core.steps.features import N_RANDOM_DIRECTIONS
@@ -100,8 +101,8 @@ def _concepts(
 ) -> tuple[tuple[float, float], float]:
     """Seconds of an epoch's dictionary and of its codes; the share of codes that are not zero."""
     where = sums_device(network.device.type)
-    counts = size.of_dictionary
-    dictionary, atoms = sample.dictionary_seconds(passes.positions, study, counts=counts, device=where)
+    method, counts = dictionary_method(study, anatomy), size.of_dictionary
+    dictionary, atoms = sample.dictionary_seconds(passes.positions, study, counts=counts, method=method, device=where)
     acts = passes.pooled[anatomy.penultimate]
     n_concepts, n_images = size.n_concepts, size.n_probe
     codes, active = sample.codes_seconds(acts, atoms, study, n_concepts=n_concepts, n_images=n_images, device=where)
@@ -152,5 +153,5 @@ def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:
         "V-information": 8.0 * (4 * widest * columns + 2 * widest**2 + 3 * min(_BATCH, size.n_half) * columns),
     }
     if size.n_trained:  # weights, gradients, momentum; what the modules gave
-        found["training"] = 3 * weights + 1.2 * min(study.training.batch_size, size.n_train) * passes.all_bytes
+        found["training"] = 3 * weights + 1.3 * min(study.training.batch_size, size.n_train) * passes.all_bytes
     return found

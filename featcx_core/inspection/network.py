@@ -43,5 +43,6 @@ def network_lines(study: Study, anatomy: Anatomy) -> Iterator[str]:
     described = f", {len(blocks)} of them residual blocks{projected}" if blocks else ", no residual blocks"
     yield f"  layers: {len(anatomy.layers)}, {first.layer} … {last.layer}{described}"
     shape = " x ".join(map(str, anatomy.image_shape))
-    yield f"  input: {shape}; before the head: {anatomy.penultimate}, {anatomy.n_units} units"
+    signed = ", also below zero: semi-NMF" if anatomy.signed else ""
+    yield f"  input: {shape}; before the head: {anatomy.penultimate}, {anatomy.n_units} units{signed}"
     yield f"  head: {anatomy.head}, {anatomy.n_classes} outputs"

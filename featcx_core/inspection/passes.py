@@ -86,11 +86,14 @@ def timed(work: Callable[[], T]) -> tuple[float, T]:
 
 
 def _output_bytes(network: Network) -> list[int]:
-    """Bytes that every module without parts gives, an image."""
+    """Bytes that every module without parts gives anew, an image."""
     sizes: list[int] = []
 
-    def note(_: torch.nn.Module, __: object, output: object) -> None:
-        if isinstance(output, torch.Tensor):
+    def note(_: torch.nn.Module, given: tuple[object, ...], output: object) -> None:
+        if not isinstance(output, torch.Tensor):
+            return
+        places = [x.data_ptr() for x in given if isinstance(x, torch.Tensor)]
+        if output.data_ptr() not in places:  # an operation in place, or one that does nothing here, takes no memory
             sizes.append(output.nbytes // len(output))
 
     leaves = [module for module in network.model.modules() if not any(module.children())]

@@ -14,7 +14,7 @@ import zarr
 from jaxtyping import Float32
 
 from featcx_core.features.activations import layout
-from featcx_core.features.dictionary import fit_class_dictionaries
+from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries
 from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
 from featcx_core.inspection.passes import timed
@@ -41,12 +41,13 @@ def dictionary_seconds(
     study: Study,
     *,
     counts: Sequence[int],
+    method: str,
     device: torch.device,
 ) -> tuple[float, Float32[np.ndarray, "concept unit"]]:
     """Time for an epoch's dictionary, from the classes that the sample has whole, and the atoms of these.
 
     `counts` are the images behind each dictionary, in the order of the sample. Raises ValueError for activations that
-    the study's method does not take.
+    the method does not take.
     """
     n_atoms, ends = study.dictionary.atoms_per_class, np.minimum(np.cumsum(counts), len(positions))
     n_whole = max(1, int((np.cumsum(counts) <= len(positions)).sum()))
@@ -56,10 +57,14 @@ def dictionary_seconds(
     ]
     samples = [torch.from_numpy(np.resize(part, (max(len(part), n_atoms), part.shape[1]))).to(device) for part in parts]
     classes = list(range(n_whole)) if study.dictionary.scope == "class" else [-1]
-    seconds, fitted = timed(lambda: fit_class_dictionaries(samples, classes=classes, n_atoms=n_atoms, seed=study.seed))
+
+    def fitted() -> Dictionary:
+        return fit_class_dictionaries(samples, classes=classes, n_atoms=n_atoms, method=method, seed=study.seed)
+
+    seconds, dictionary = timed(fitted)
     share = sum(map(len, samples)) / (sum(counts) * positions.shape[1])
-    alive = ~torch.as_tensor(fitted.dead).cpu().numpy()
-    return seconds / share, torch.as_tensor(fitted.atoms).cpu().numpy()[alive]
+    alive = ~torch.as_tensor(dictionary.dead).cpu().numpy()
+    return seconds / share, torch.as_tensor(dictionary.atoms).cpu().numpy()[alive]
 
 
 def codes_seconds(
@@ -77,7 +82,7 @@ def codes_seconds(
     """
     rng, n_coded = np.random.default_rng(study.seed), min(n_images, _CODED)
     n_lacking = max(0, min(n_concepts, _ATOMS) - len(atoms))
-    more = np.abs(acts[rng.integers(len(acts), size=n_lacking)] * rng.uniform(0.5, 1.5, (n_lacking, acts.shape[1])))
+    more = acts[rng.integers(len(acts), size=n_lacking)] * rng.uniform(0.5, 1.5, (n_lacking, acts.shape[1]))
     every = np.concatenate([atoms, more]).astype(np.float32)[: min(n_concepts, _ATOMS)]
     norms = np.linalg.norm(every, axis=1, keepdims=True)
     unit = torch.from_numpy((every / np.where(norms > 0, norms, 1))[norms[:, 0] > 0]).to(device)

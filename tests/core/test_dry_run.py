@@ -124,10 +124,10 @@ def test_a_dictionary_of_classes_that_the_sample_lacks(tiny: Study):
     chance = np.random.default_rng(0)
     positions = np.abs(chance.standard_normal((10, 3, 6))).astype(np.float32)
     cpu = torch.device("cpu")
-    seconds, atoms = sample.dictionary_seconds(positions, tiny, counts=(4, 4, 4), device=cpu)
+    seconds, atoms = sample.dictionary_seconds(positions, tiny, counts=(4, 4, 4), method="nmf", device=cpu)
     assert atoms.shape == (8, 6)  # of the two classes that it has whole
     assert seconds > 0
-    _, atoms = sample.dictionary_seconds(positions, tiny, counts=(40, 40), device=cpu)
+    _, atoms = sample.dictionary_seconds(positions, tiny, counts=(40, 40), method="nmf", device=cpu)
     assert atoms.shape == (4, 6)  # of a part of the first
 
 

@@ -329,6 +329,21 @@ def test_checkpoints_with_other_outputs_say_so(desk: Path):
     )
 
 
+def test_a_network_by_name_gets_as_many_outputs_as_its_checkpoints_have(tmp_path: Path):
+    from torchvision.models import shufflenet_v2_x0_5
+
+    folder = pictures(tmp_path / "pics", sizes=[(40, 40)])
+    torch.save(shufflenet_v2_x0_5(num_classes=7).state_dict(), tmp_path / "net.pth")
+    wishes = Wishes("mine", "torchvision:shufflenet_v2_x0_5", data=str(folder), checkpoints=str(tmp_path / "net.pth"))
+    found = propose(wishes, file=tmp_path / "mine.toml")
+    assert found.lacking == ()
+    assert found.study.model.outputs == "none"
+    assert found.study.model.arguments == {"num_classes": 7}
+    assert found.anatomy is not None
+    assert found.anatomy.n_classes == 7
+    assert found.epochs == (1,)
+
+
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
