@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.anatomy import MADE_FROM, Anatomy
 from featcx_core.files import IMAGE_SUFFIXES, files_in
 from featcx_core.study import Data, Study, StudyError
 
@@ -98,6 +98,12 @@ class Fingerprints:
         data, by_name = self.study.data, isinstance(self.study.model.outputs, dict)
         names = text_digest(data.classes, field="data.classes") if by_name else ""
         return content_digest(data), *filter(None, [names])
+
+
+def anatomy_digest(study: Study) -> str:
+    """Digest of what decides a network's anatomy: fields of the study, and what lies at its data's path."""
+    fields, content = study.digest(*MADE_FROM), content_digest(study.data)
+    return hashlib.sha256(f"{fields}\n{content}".encode()).hexdigest()[:16] if content else fields
 
 
 def content_digest(data: Data) -> str:

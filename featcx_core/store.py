@@ -53,7 +53,9 @@ class Store:
     def __init__(self, home: str | Path, study: Study) -> None:
         self.home = Path(home).resolve()
         self.root = self.home / study.name
-        self.study = study.with_reference(self._pinned()) if study.waits_for_reference else study
+        self.study = study
+        if study.waits_for_reference:
+            self.study = study.with_reference(self._pinned())
 
     # -- places ----------------------------------------------------------------------------------------------------
 
@@ -152,14 +154,20 @@ class Store:
     # -- the reference epoch -----------------------------------------------------------------------------------------
 
     def pin(self, epoch: int) -> None:
-        """Make an epoch the reference, for good: later checkpoints do not move it."""
-        write_bytes(self.reference_path, json.dumps({"reference_epoch": epoch}).encode())
+        """Make an epoch the reference, for good: later checkpoints do not move it, another folder or pattern does."""
+        pinned = {"reference_epoch": epoch, **self._chosen_from}
+        write_bytes(self.reference_path, json.dumps(pinned).encode())
         self.study = self.study.with_reference(epoch)
+
+    @property
+    def _chosen_from(self) -> dict[str, str]:
+        return {"folder": self.study.checkpoints.folder, "pattern": self.study.checkpoints.pattern}
 
     def _pinned(self) -> int | None:
         try:
-            return int(json.loads(self.reference_path.read_text(encoding="utf-8"))["reference_epoch"])
-        except (OSError, ValueError, KeyError, TypeError):
+            pinned = json.loads(self.reference_path.read_text(encoding="utf-8"))
+            return int(pinned.pop("reference_epoch")) if self._chosen_from.items() <= pinned.items() else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     # -- commits ---------------------------------------------------------------------------------------------------

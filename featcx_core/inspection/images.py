@@ -137,7 +137,8 @@ def _trained_at(source: str) -> int:
         from torchvision.models import get_model_weights, list_models
 
         if name in list_models():
-            return int(next(iter(get_model_weights(name))).transforms().crop_size[0])
+            transform = next(iter(get_model_weights(name))).transforms()
+            return int(transform.crop_size[0]) if hasattr(transform, "crop_size") else _USUAL
     if kind == "timm":
         from featcx_core.sources.transforms import timm_transform
 

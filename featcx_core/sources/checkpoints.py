@@ -16,7 +16,7 @@ from jaxtyping import Float32
 
 from featcx_core.fingerprints import Fingerprints
 from featcx_core.sources.landing import Landed, epoch_in, landed, local_path, whereabouts
-from featcx_core.sources.safetensors_files import CheckpointError, inspect_safetensors, read_float
+from featcx_core.sources.safetensors_files import CheckpointError, Unreadable, inspect_safetensors, read_float
 from featcx_core.sources.state_dicts import contents, is_safetensors, match_safetensors, read_state_dict
 from featcx_core.store import Store, write_bytes
 
@@ -127,12 +127,17 @@ def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:
 def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
     """The metrics that featcx's training wrote beside the tensors; None where there are none.
 
+    Those in files of another program's folder are of other images, or of another split.
     Raises CheckpointError as `load_checkpoint`.
     """
-    path = local_path(store, checkpoint_file(store, epoch=epoch))
-    text = inspect_safetensors(path).metadata.get("metrics") if is_safetensors(path) else None
-    metrics: dict[str, float | None] | None = None if text is None else json.loads(text)
-    return metrics
+    if store.study.checkpoints.folder:
+        return None
+    text = inspect_safetensors(local_path(store, checkpoint_file(store, epoch=epoch))).metadata.get("metrics", "")
+    with suppress(ValueError):
+        metrics = json.loads(text)
+        if isinstance(metrics, dict) and all(isinstance(v, int | float | None) for v in metrics.values()):
+            return metrics if "test_accuracy" in metrics else None
+    return None
 
 
 def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
@@ -183,8 +188,14 @@ def _held(
 ) -> tuple[str, str] | CheckpointError:
     try:
         digest, match = contents(path, wanted=dict(wanted), key=key)
+    except Unreadable:  # may be readable the next time
+        raise
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
     except CheckpointError as error:
         return error
+    except Exception as error:  # a damaged file fails in many ways, and must not hold up the others
+        return CheckpointError(f"{path} cannot be used ({type(error).__name__}: {error}); copy it again")
     return digest, str(match)
 
 

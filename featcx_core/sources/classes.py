@@ -52,6 +52,10 @@ def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
     """
     if not isinstance(model.outputs, dict):
         return () if model.outputs == "none" else tuple(range(len(names)))
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise StudyError(
+            f"model.outputs: two classes are called {twice[0]!r}; give them names of their own in data.classes"
+        )
     for name in model.outputs:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]

@@ -12,6 +12,7 @@ from featcx_core.sources.reading import Files, Header, Source
 from featcx_core.sources.transforms import is_grey
 from featcx_core.study import StudyError
 
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _JPEG_END = b"\xff\xd9"
 
 
@@ -24,6 +25,11 @@ def image_folder(folder: Path) -> Source:
         raise StudyError(f"data.source: no folder {folder}")
     parts = ["train", "val"] if (folder / "train").is_dir() and (folder / "val").is_dir() else [""]
     classes = sorted(place.name for place in (folder / parts[0]).iterdir() if place.is_dir() and place.name[0] != ".")
+    if parts == [""] and classes and _SPLITS.issuperset(classes):
+        raise StudyError(
+            f"data.source: {folder} holds {', '.join(classes)}, which name parts, not classes; wanted train and val "
+            "(rename the held-out one), or a folder a class"
+        )
     names: list[bytes] = []
     labels: list[Int64[np.ndarray, "_"]] = []
     n_train = 0

@@ -109,9 +109,12 @@ def is_url(folder: str) -> bool:
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """The pattern at the end of a path: `*` is anything within a name."""
-    parts = [re.escape(part).replace(r"\*", "[^/]*") for part in pattern.split("{epoch}")]
-    return re.compile("(?:^|.*/)" + "([0-9]+)".join(parts))
+    """The pattern at the end of a path: `*` is anything within a name, but takes no digit from the number beside it."""
+    before, epoch, after = pattern.partition("{epoch}")
+    start = "(?<![0-9])" if before.endswith("*") else ""
+    end = "(?![0-9])" if after.startswith("*") else ""
+    number = f"{start}([0-9]+){end}" if epoch else ""
+    return re.compile("(?:^|.*/)" + number.join(re.escape(part).replace(r"\*", "[^/]*") for part in (before, after)))
 
 
 def _epoch(place: str, pattern: str) -> int | None:
@@ -122,7 +125,7 @@ def _epoch(place: str, pattern: str) -> int | None:
 
 
 def _wildcards(pattern: str) -> str:
-    return re.sub(r"([\[\]?])", r"[\1]", pattern).replace("{epoch}", "*")
+    return re.sub(r"\*+", "*", re.sub(r"([\[\]?])", r"[\1]", pattern).replace("{epoch}", "*"))
 
 
 def _local(folder: Path, pattern: str) -> list[Landed]:

@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
-from featcx_core.anatomy import MADE_FROM, Anatomy, Layer, Role
+from featcx_core.anatomy import Anatomy, Layer, Role
+from featcx_core.fingerprints import anatomy_digest
 from featcx_core.sources.blocks import residual_blocks, stages, stem
 from featcx_core.sources.layouts import Reading, per_image, per_position, readings, same
 from featcx_core.sources.trace import Call, Head, trace
@@ -43,7 +44,7 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
         roles[first.name] = "stem"
     roles[penultimate.name] = "penultimate"
     return Anatomy(
-        made_from=study.digest(*MADE_FROM),
+        made_from=anatomy_digest(study),
         layers=tuple(_rows(chosen, blocks, roles, read | {penultimate.name: reading}, study.activations.pooling)),
         head=head.name,
         n_classes=head.module.out_features,

@@ -49,8 +49,8 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
     broken: tuple[str, ...] = ()
     if isinstance(images, Files):
         images, split, broken = decoded(images, split, steps, n_images=len(labels), broken_share=data.broken_share)
-    elif (shape := steps.shape(images.shape)) != images.shape:
-        images = Decoded(_files(images), steps, shape=shape)
+    elif steps.changes(images.shape):
+        images = Decoded(_files(images), steps, shape=steps.shape(images.shape))
     steps.refuse_other(images.shape[1])
     _refuse_lacking(data, labels, names, split["train"])
     return Loaded(images, labels, names, split, broken)

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from featcx_core.anatomy import MADE_FROM, Anatomy, read_anatomy
-from featcx_core.fingerprints import content_digest, text_digest
+from featcx_core.anatomy import Anatomy, read_anatomy
+from featcx_core.fingerprints import anatomy_digest, content_digest, text_digest
 from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.landing import refuse_nothing, whereabouts
 from featcx_core.store import Store, write_bytes
@@ -139,7 +139,7 @@ def _known_anatomy(store: Store, siblings: Sequence[Store]) -> Anatomy | None:
             anatomy = read_anatomy(path)
         except (FileNotFoundError, ValidationError):  # none yet, or by another version
             continue
-        if anatomy.made_from == store.study.digest(*MADE_FROM):
+        if anatomy.made_from == anatomy_digest(store.study):
             return anatomy
     return None
 
@@ -162,6 +162,10 @@ def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
 
     dictionary_method(study, anatomy)
     data = load_data(study)
+    if (n_score := len(data.split["score"])) < study.probe.groups:
+        raise StudyError(
+            f"probe.groups = {study.probe.groups} needs as many score images, got {n_score}; raise data.split.score"
+        )
     refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
     refuse_too_many_atoms(study, data, units=anatomy.n_units)
 

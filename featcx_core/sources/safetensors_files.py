@@ -26,6 +26,10 @@ class CheckpointError(ValueError):
     """A checkpoint file that cannot be used; the message is one line that names file and reason."""
 
 
+class Unreadable(CheckpointError):
+    """A file that the system does not let us read, or that is gone."""
+
+
 class Entry(NamedTuple):
     """Where a tensor lies in a file."""
 
@@ -62,7 +66,7 @@ def inspect_safetensors(path: Path) -> Header:
         status = path.stat()
         return _inspected(path, status.st_ino, status.st_size, status.st_mtime_ns)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
 
 
 @lru_cache(maxsize=4096)
@@ -76,7 +80,7 @@ def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
         raise CheckpointError(f"{path} is truncated: wanted at least {8 + length} bytes, got {size}; copy it again")
     try:
         header = json.loads(text)
-        metadata = header.pop("__metadata__", {})
+        metadata = dict(header.pop("__metadata__", None) or {})
         tensors = {name: _entry(value, 8 + length) for name, value in header.items()}
     except (ValueError, TypeError, KeyError, AttributeError):
         raise CheckpointError(f"{path} is not a safetensors file (or its header is corrupt); copy it again") from None
@@ -85,7 +89,7 @@ def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
         state = "is truncated" if size < end else "is corrupt"
         raise CheckpointError(f"{path} {state}: wanted {end} bytes, got {size}; copy it again")
     for name, (dtype, shape, begin, stop) in tensors.items():
-        if stop - begin != math.prod(shape) * _BYTES.get(dtype, 1):
+        if begin < 8 + length or stop - begin != math.prod(shape) * _BYTES.get(dtype, 1):
             raise CheckpointError(f"{path} is corrupt: {name} {dtype} {list(shape)} has {stop - begin} bytes")
     return Header(tensors, metadata)
 

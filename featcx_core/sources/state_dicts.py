@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from featcx_core.sources.safetensors_files import (
     CheckpointError,
+    Unreadable,
     digest_safetensors,
     inspect_safetensors,
     tensor_heading,
@@ -196,7 +197,7 @@ def _dictionaries(content: Any, key: str = "") -> "Iterator[tuple[str, dict[str,
 
     if not isinstance(content, Mapping):
         return
-    tensors = {name: held for name, held in content.items() if isinstance(name, str) and torch.is_tensor(held)}
+    tensors = {name: held.detach() for name, held in content.items() if isinstance(name, str) and torch.is_tensor(held)}
     if tensors:
         yield key, tensors
     for name, held in content.items():
@@ -212,7 +213,7 @@ def _unpickled(path: Path) -> Any:
         with torch.serialization.safe_globals(_harmless()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise Unreadable(f"{path} cannot be read: {error.strerror or error}") from None
     except pickle.UnpicklingError as error:
         if held := re.search(r"(?:GLOBAL|global|class):? ([\w.]*\w\.\w+)", str(error)):
             raise CheckpointError(

@@ -41,6 +41,10 @@ class Preprocessing(NamedTuple):
         width, height = self.size(width, height)
         return n_images, self.channels or channels, height, width
 
+    def changes(self, of: tuple[int, ...]) -> bool:
+        """Whether images of that shape (image, channel, height, width) do not stay as they are."""
+        return self.shape(of) != of or self._resized(of[3], of[2]) != (of[3], of[2])
+
     def refuse_other(self, channels: int) -> None:
         """Raises StudyError where mean or deviation are those of other images than with so many channels."""
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -84,6 +88,8 @@ def preprocessing(study: Study) -> Preprocessing:
         found[name] = None if value == "auto" else value
     if found["resize"] is None or (said.resize == "auto" and said.crop != "auto"):
         found["resize"] = found["crop"]  # a crop of one's own is of the whole image, not of what the weights resize to
+    if found["resize"] and found["crop"] and found["resize"] < found["crop"]:
+        raise StudyError(f"data.transform: crop = {found['crop']} is larger than resize = {found['resize']}")
     if found["channels"] is None and (per_channel := found["mean"] or found["std"]):
         found["channels"] = len(per_channel)
     return Preprocessing(**{**found, "interpolation": found["interpolation"] or "bilinear"})

@@ -583,3 +583,33 @@ def test_another_transform_is_another_anatomy(tmp_path):
 
 def test_every_field_of_the_data_says_what_it_is():
     assert all(field.description for part in (Data, Transform) for field in part.model_fields.values())
+
+
+def test_train_and_test_are_no_classes(tmp_path):
+    folder(tmp_path, classes=("train", "test"))
+    with pytest.raises(StudyError, match=r"holds test, train, which name parts, not classes; wanted train and val"):
+        load_data(of_folder(tmp_path))
+
+
+def test_a_resize_counts_where_the_crop_is_as_large_as_the_images(tmp_path):
+    folder(tmp_path / "a")
+    data = load_data(of_folder(tmp_path / "a", transform={"crop": 10}))
+    pixels = data.images[np.arange(len(data.labels))]
+    np.savez(tmp_path / "square.npz", images=pixels, labels=data.labels)
+    square = study(f"npz:{tmp_path / 'square.npz'}")
+    resized = study(f"npz:{tmp_path / 'square.npz'}", transform={"resize": 12, "crop": 10})
+    np.testing.assert_array_equal(load_data(square).images, pixels)
+    rows = np.array([0, 7])
+    wanted = [
+        np.asarray(Image.fromarray(p.transpose(1, 2, 0)).resize((12, 12), Image.Resampling.BILINEAR))
+        for p in pixels[rows]
+    ]
+    np.testing.assert_array_equal(load_data(resized).images[rows], [w[1:11, 1:11].transpose(2, 0, 1) for w in wanted])
+
+
+def test_a_crop_that_is_larger_than_what_weights_resize_to(tmp_path):
+    named = of_folder(folder(tmp_path), transform={"weights": "ResNet18_Weights.IMAGENET1K_V1", "resize": 128})
+    with pytest.raises(StudyError, match=r"data\.transform: crop = 224 is larger than resize = 128"):
+        load_data(named)
+    with pytest.raises(StudyError, match=r"FCN_ResNet50_Weights.* are not those of a classifier"):
+        load_data(of_folder(tmp_path, transform={"weights": "FCN_ResNet50_Weights.COCO_WITH_VOC_LABELS_V1"}))

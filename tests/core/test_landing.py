@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from featcx_core.features.activations import record_activations
 from featcx_core.sources import landing
-from featcx_core.sources.checkpoints import load_checkpoint, read_head, survey
+from featcx_core.sources.checkpoints import load_checkpoint, read_head, read_metrics, survey
 from featcx_core.sources.landing import landed
 from featcx_core.sources.models import build_model
 from featcx_core.sources.register import register
@@ -68,6 +68,48 @@ def test_metrics_that_no_file_has_are_measured(store: Store, trained: Store):
     assert row["train_loss"] == pytest.approx(known["train_loss"], rel=1e-4)
 
 
+def test_metrics_that_came_along_are_of_other_images(trained: Store, tiny: Study, tmp_path):
+    store = register(study_of(tiny, trained.checkpoints, "{epoch}.safetensors"), home=tmp_path / "home")
+    assert read_metrics(trained, epoch=2)["test_accuracy"] > 0
+    assert read_metrics(store, epoch=2) is None
+
+
+def test_a_head_that_was_saved_as_parameters(store: Store, runs: Path, trained: Store):
+    saved = load_file(trained.checkpoint(2))
+    state = {name: torch.nn.Parameter(held) if held.is_floating_point() else held for name, held in saved.items()}
+    torch.save(state, runs / "ckpt-60.pt")
+    for mine, theirs in zip(read_head(trained, epoch=2), read_head(store, epoch=60), strict=True):
+        assert (mine == theirs).all()
+
+
+def test_a_file_that_vanishes_while_it_is_read_holds_nothing_up(store: Store, runs: Path, monkeypatch):
+    torch.save(torch.load(runs / "ckpt-1.pt"), runs / "ckpt-60.pt")
+
+    def vanish(path: Path, **_: object) -> object:
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("featcx_core.sources.checkpoints.contents", vanish)
+        found = survey(store)
+        assert found.bad[60].endswith("ckpt-60.pt cannot be read: No such file or directory")
+        assert list(found.digests) == [1, 10, 30]
+    assert 60 in survey(store).digests  # it was not remembered as bad
+
+    def stumble(path: Path, **_: object) -> object:
+        raise RecursionError("too deep")
+
+    torch.save(torch.load(runs / "ckpt-1.pt"), runs / "ckpt-90.pt")
+    monkeypatch.setattr("featcx_core.sources.checkpoints.contents", stumble)
+    assert "ckpt-90.pt cannot be used (RecursionError: too deep)" in survey(store).bad[90]
+
+
+def test_another_pattern_chooses_its_own_reference(store: Store, runs: Path, tiny: Study):
+    torch.save(torch.load(runs / "ckpt-1.pt"), runs / "new-7.pt")
+    assert register(study_of(tiny, runs, "new-{epoch}.pt"), home=store.home).study.reference_epoch == 7
+    with pytest.raises(StudyError, match=r"nothing in .* matches 'old-\{epoch\}\.pt'"):
+        register(study_of(tiny, runs, "old-{epoch}.pt"), home=store.home)
+
+
 def test_the_reference_is_the_last_when_registered_and_stays(store: Store, runs: Path, tiny: Study):
     assert store.study.reference_epoch == 30
     torch.save(torch.load(runs / "ckpt-30.pt"), runs / "ckpt-60.pt")
@@ -109,6 +151,8 @@ def test_only_with_a_stated_reference_may_checkpoints_be_still_to_come(tiny: Stu
         ("model[{epoch}]?.pt", "model[3]?.pt", 3),
         ("model[{epoch}]?.pt", "model33.pt", None),
         ("final.pt", "final.pt", 1),
+        ("*{epoch}.pt", "run2_120.pt", 120),
+        ("{epoch}*.pt", "12_final.pt", 12),
     ],
 )
 def test_patterns(tiny: Study, tmp_path, pattern, name, epoch):

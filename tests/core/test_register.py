@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from featcx_core.anatomy import read_anatomy
@@ -118,3 +119,23 @@ def test_data_that_cannot_be_read_registers_nothing(tmp_path):
     with pytest.raises(StudyError, match=r"data\.source: cannot read .*nowhere\.npz"):
         register(study, home=tmp_path / "home")
     assert not list((tmp_path / "home").rglob("*.toml"))
+
+
+def test_other_data_at_the_same_path_are_looked_at_again(tmp_path):
+    path = write_tiny(tmp_path)
+    store = register(load_study(path), home=tmp_path / "home")
+    before = store.anatomy
+    with np.load(tmp_path / "tiny.npz") as held:
+        images, labels = held["images"], held["labels"]
+    np.savez(tmp_path / "tiny.npz", images=images, labels=np.where(np.arange(270) % 9, labels, 3))
+    register(load_study(path), home=tmp_path / "home")
+    assert (before.n_classes, store.anatomy.n_classes) == (3, 4)
+
+
+def test_a_share_of_the_images_that_is_too_small_for_the_jackknife(tmp_path):
+    path = write_tiny(tmp_path, text=TINY.replace("score = 60", "score = 0.01"))
+    with pytest.raises(
+        StudyError, match=r"probe\.groups = 5 needs as many score images, got 3; raise data\.split\.score"
+    ):
+        register(load_study(path), home=tmp_path / "home")
+    assert not (tmp_path / "home").exists()
