@@ -205,7 +205,7 @@ def tables(*, as_json: bool) -> None:
 
 def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool) -> "Outcome":
     from featcx_assets.runner import run_study
-    from featcx_assets.summary import summary_lines, summary_values
+    from featcx_assets.summary import doubts, summary_lines, summary_values
 
     outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
     if as_json:
@@ -215,6 +215,8 @@ def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device:
         click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(State(store).survey.digests))}")
         for line in summary_lines(store):
             click.echo(line)
+    for line in doubts(store):
+        click.echo(f"look: {line}", err=True)
     return outcome
 
 

@@ -12,6 +12,7 @@ from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
+from featcx_assets.summary import doubts
 from featcx_core.sources.register import register, study_text
 from featcx_core.staleness import ASSETS, ONCE, State
 from featcx_core.steps import features, measures
@@ -136,6 +137,14 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
         follow(dagster, store)
         assert stale(store).keys() <= {*ONCE}
         assert dagster.get_dynamic_partitions("other_epochs") == ["000010", "000005", "000030"]
+    assert doubts(store) == []
+    for epoch in (5, 10, 30):  # as if it guessed
+        rows = store.read_partition("epochs", f"{epoch:06d}")
+        made = rows["fingerprint"].iloc[0]
+        rows = rows.drop(columns=["study", "fingerprint"]).assign(test_accuracy=0.33)
+        store.write_table("epochs", f"{epoch:06d}", rows, fingerprint=made)
+    assert [line[:26] for line in doubts(store)] == ["held-out accuracy 33.0% at"]
+    assert doubts(small) == []
     known = store.read_table("complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
     own = small.read_table("complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
     for epoch, source in {5: 0, 10: 0, 30: 2}.items():
