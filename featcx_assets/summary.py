@@ -32,8 +32,8 @@ def doubts(store: Store) -> list[str]:
     if not study.checkpoints.folder or study.model.outputs != "classes" or not (accuracy < 1.5 * guessing).any():
         return []
     return [
-        f"held-out accuracy {accuracy.iloc[0]:.1%} at epoch {study.reference_epoch} is about that of guessing: are images "
-        "prepared as in the network's training (data.transform: mean, std, resize, crop), and its classes in this order?"
+        f"held-out accuracy {accuracy.iloc[0]:.1%} at epoch {study.reference_epoch} is about a guess's: are images "
+        "prepared as in the network's training (data.transform: mean, std, resize, crop), its classes in this order?"
     ]
 
 
