@@ -121,6 +121,9 @@ def _of_checkpoints(state: State) -> Iterator[str]:
     if state.study.checkpoints.folder and reference not in state.survey.digests:
         where = whereabouts(state.store)
         yield f"no checkpoint of epoch {reference}, the reference, in {where} yet: what follows its concepts waits"
+    elif state.study.checkpoints.folder and max(state.survey.digests) > reference:
+        later = sum(epoch > reference for epoch in state.survey.digests)
+        yield f"concepts are followed from epoch {reference}, {later} later are there: probe.reference_epoch moves it"
 
 
 def refresh_views(store: Store) -> None:
