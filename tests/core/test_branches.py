@@ -33,7 +33,7 @@ def test_by_hand():
     assert found.unbiased.isnan().all()
 
 
-@pytest.mark.parametrize("n, units", [(90, 7), (20, 30)])  # fewer and more units than images
+@pytest.mark.parametrize(("n", "units"), [(90, 7), (20, 30)])  # fewer and more units than images
 def test_the_definitions_with_n_by_n_matrices(n, units):
     acts, codes = drawn(n, units)
     for ours, theirs in zip(concept_cka(acts, codes), reference.concept_cka(acts, codes), strict=True):
