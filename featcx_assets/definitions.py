@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from featcx_assets import comparison, dynamics, features, measures, sources
+from featcx_assets import comparison, dynamics, features, measures, properties, sources
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.checks import checks
 from featcx_assets.resources import Workbench, home
@@ -72,6 +72,7 @@ def _assets(study: Study, anatomy: Anatomy) -> Iterator[dg.AssetsDefinition]:
     yield from sources.assets(study, anatomy)
     yield from features.assets(study, anatomy)
     yield from measures.assets(study, anatomy)
+    yield from properties.assets(study, anatomy)
     yield from dynamics.assets(study)
 
 

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -266,25 +266,88 @@ class Probe(_Part):
     """Whose concepts are followed through all epochs."""
 
 
-Analysis = Literal["complexity", "importance", "decode_time", "sedimentation"]
+Analysis = Literal[
+    "complexity", "importance", "decode_time", "sedimentation", "branches", "redundancy", "sensitivity", "support",
+    "clusters", "concept_paths", "visualisation",
+]  # fmt: skip
+_READ_TOGETHER: dict[str, set[str]] = {
+    "sedimentation": {"complexity", "importance"},
+    "support": {"complexity", "importance"},
+    "concept_paths": {"complexity", "importance"},
+}
 
 
 class Analyses(_Part):
     """What is analysed."""
 
     run: tuple[Analysis, ...] = ("complexity", "importance", "decode_time", "sedimentation")
-    """The analyses; what they need is made as well."""
+    """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
+    epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
+    """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
+    checkpoint there is (0: the untrained network) and the reference epoch; `all`; or epochs."""
+    end_shares: tuple[Share, ...] = (0.01, 0.1)
+    """Groups of the simplest and of the most complex concepts that curves show; at least 10 concepts a group."""
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
     """Groups of most important concepts that sedimentation follows."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples behind every interval."""
 
     @model_validator(mode="after")
-    def _sedimentation_needs_both(self) -> "Analyses":
-        missing = {"complexity", "importance"} - set(self.run)
-        if "sedimentation" in self.run and missing:
-            raise ValueError(f"sedimentation needs {' and '.join(sorted(missing))} in analyses.run")
+    def _has_what_it_reads(self) -> "Analyses":
+        for analysis, read in _READ_TOGETHER.items():
+            missing = read - set(self.run)
+            if analysis in self.run and missing:
+                raise ValueError(f"{analysis} needs {' and '.join(sorted(missing))} in analyses.run")
         return self
+
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share that leaves something."""
+
+
+class Redundancy(_Part):
+    """How much of a concept is left when units are hidden."""
+
+    masked_fractions: tuple[Fraction, ...] = (0.1, 0.5, 0.9)
+    """Shares of the penultimate layer's units that a mask removes."""
+    masks: Annotated[int, Field(ge=1)] = 20
+    """Random masks of each share."""
+
+
+class Sensitivity(_Part):
+    """How much a concept moves when noise is added to the image."""
+
+    images: Annotated[int, Field(ge=1)] = 200
+    """Probe images; at most all."""
+    draws: Annotated[int, Field(ge=2)] = 20
+    """Noisy copies of each image."""
+    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.1, 0.5)
+    """Standard deviations of the noise, on pixels in [0, 1]."""
+
+
+class Support(_Part):
+    """How far the decision stands on some of the concepts."""
+
+    steps: Annotated[int, Field(ge=1)] = 20
+    """Points of the curve between all concepts and none."""
+
+
+class Clusters(_Part):
+    """Meta-features: concepts that point the same way."""
+
+    count: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"
+    """Clusters; `auto`: 1.5 times the root of the number of concepts, 150 for 10,000."""
+    embedding: Literal["umap", "tsne", "pca"] = "umap"
+    """What lays the atoms out on a plane."""
+
+
+class Visualisation(_Part):
+    """Images made to excite a concept."""
+
+    concepts: Annotated[int, Field(ge=1)] = 20
+    """Concepts, evenly along the complexity spectrum; at most all."""
+    steps: Annotated[int, Field(ge=1)] = 256
+    """Steps of the optimisation."""
 
 
 class Study(_Part):
@@ -310,6 +373,16 @@ class Study(_Part):
     """How V-information is measured."""
     analyses: Analyses = Analyses()
     """What is analysed."""
+    redundancy: Redundancy = Redundancy()
+    """How much of a concept is left when units are hidden."""
+    sensitivity: Sensitivity = Sensitivity()
+    """How much a concept moves with noise."""
+    support: Support = Support()
+    """How far the decision stands on some of the concepts."""
+    clusters: Clusters = Clusters()
+    """Meta-features."""
+    visualisation: Visualisation = Visualisation()
+    """Images made to excite a concept."""
 
     @model_validator(mode="after")
     def _name_is_free(self) -> "Study":
@@ -353,6 +426,14 @@ class Study(_Part):
         if epoch is None:
             return self
         return self.model_copy(update={"probe": self.probe.model_copy(update={"reference_epoch": epoch})})
+
+    def detailed_epochs(self, known: Collection[int]) -> frozenset[int]:
+        """Those of the known epochs at which the detailed analyses are made."""
+        wanted = self.analyses.epochs
+        if wanted == "all":
+            return frozenset(known)
+        ends = (min(known, default=0), self.reference_epoch)
+        return frozenset(known) & frozenset(ends if wanted == "ends" else wanted)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -50,7 +50,7 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
 @pytest.mark.parametrize(
     ("parts", "stale"),
     [
-        ({"name": "other"}, {"figures", "report"}),
+        ({"name": "other"}, {"figures", "report", "explorer"}),
         ({"training": {"batch_size": 64}}, {"training"}),
         ({"training": {"schedule": "constant"}}, {"training"}),
         ({"activations": {"pooling": "grid:2"}}, downstream("activations") & {*OF_EPOCHS}),
@@ -60,9 +60,12 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ({"dictionary": {"scope": "all"}}, downstream("dictionary") & {*OF_EPOCHS}),
         ({"dictionary": {"keep_positions_gb": 0.0}}, set()),
         ({"dictionary": {"l1": 0.5}}, downstream("codes") & {*OF_EPOCHS}),
-        ({"probe": {"groups": 9}}, downstream("v_information", "reference_v_information") & {*OF_EPOCHS}),
-        ({"analyses": {"bootstrap": 500}}, {"sedimentation", "correlations", "figures", "report"}),
-        ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report"}),
+        ({"probe": {"groups": 9}}, downstream("v_information", "reference_v_information", "branches") & {*OF_EPOCHS}),
+        (
+            {"analyses": {"bootstrap": 500}},
+            {"sensitivity", "sedimentation", "correlations", "figures", "report", "explorer"},
+        ),
+        ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report", "explorer"}),
     ],
 )
 def test_a_field_makes_stale_what_uses_it_and_what_follows(anatomy: Anatomy, parts: dict, stale: set[str]):
@@ -80,8 +83,10 @@ def test_the_reference_epoch_moves_only_what_is_measured_against_it(anatomy: Ana
         "reference_v_information",
         "decode_time",
         "correlations",
+        "concept_paths",
         "figures",
         "report",
+        "explorer",
     }
 
 
