@@ -33,7 +33,8 @@ def make_figures(store: Store) -> dict[str, bytes]:
     fingerprint = state.cross_epoch("figures")
     store.write_current(state.visible())
     tables = read_tables(store)
-    figures = gallery(tables, reference_epoch=store.study.reference_epoch)
+    study = store.study
+    figures = gallery(tables, reference_epoch=study.reference_epoch, end_shares=study.analyses.end_shares)
     figures["concept_sheet"] = _sheet(store, tables)
     pictures = {name: png(figure) for name, figure in figures.items()}
     with store.writing(store.figures, fingerprint=fingerprint) as draft:
