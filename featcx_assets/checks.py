@@ -7,7 +7,15 @@ import dagster as dg
 from featcx_assets.resources import Workbench
 from featcx_core.study import Study
 from featcx_core.tables import COMPARED, TABLES, Table
-from featcx_core.verification import Finding, penultimate_says_more, predictions_kept, shuffled_say_nothing, table_rows
+from featcx_core.verification import (
+    Finding,
+    penultimate_says_more,
+    permuted_codes_have_no_branch,
+    predictions_kept,
+    shortcuts_bring_what_came,
+    shuffled_say_nothing,
+    table_rows,
+)
 
 Check = Callable[..., Finding]
 
@@ -19,6 +27,8 @@ def checks(study: Study) -> list[dg.AssetChecksDefinition]:
         _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
         _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
+        _check(study, "branches", "permuted_codes_have_no_branch", permuted_codes_have_no_branch),
+        _check(study, "branches", "shortcuts_bring_what_came", shortcuts_bring_what_came),
     ]
 
 

@@ -1,6 +1,7 @@
 """What must hold of a study's tables: each row against its description, and the controls against their null values."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ import pandas as pd
 
 from featcx_core.store import Store
 from featcx_core.tables import Table
+
+_SOME_IMAGES = 64
 
 
 class Finding(NamedTuple):
@@ -73,6 +76,39 @@ def penultimate_says_more(store: Store) -> Finding:
     numbers = {"first_layer": float(means[first]), "penultimate": float(means[last])}
     says = f"{last} {means[last]:.3f}, {first} {means[first]:.3f}"
     return Finding(bool(means[last] > means[first]), says, numbers, is_error=False)
+
+
+def permuted_codes_have_no_branch(store: Store) -> Finding:
+    """Unbiased CKA of any branch with codes that were permuted over images is close to 0 (|mean| <= 0.02)."""
+    frame = store.read_table("branches", columns=["epoch", "cka_shuffled"])
+    means = frame.groupby("epoch")["cka_shuffled"].mean().dropna()
+    worst = float(means.abs().max()) if len(means) else 0.0
+    offenders = [f"epoch {epoch}: {mean:.3f}" for epoch, mean in means.items() if abs(mean) > 0.02]
+    return Finding(not offenders, "; ".join(offenders) or f"largest mean {worst:.4f}", {"largest_mean": worst})
+
+
+def shortcuts_bring_what_came(store: Store) -> Finding:
+    """An identity shortcut brings what the block before gave, where that has the same shape."""
+    from featcx_core.features.activations import open_activations, open_branch
+
+    followed = [
+        (before, row)
+        for before, row in pairwise(store.anatomy.layers)
+        if row.shortcut == "identity" and "residual" in row.branches and before.role == "block"
+        if (before.layout, before.height, before.width) == (row.layout, row.height, row.width)
+        if before.units == row.units and not before.rectified
+    ]
+    offenders, worst = [], 0.0
+    for epoch in sorted(store.read_table("branches", columns=["epoch"])["epoch"].unique()):
+        for before, row in followed:
+            given = np.asarray(open_activations(store, epoch=int(epoch), layer=before.layer)[:_SOME_IMAGES])
+            brought = open_branch(store, epoch=int(epoch), block=row.layer, branch="residual")[:_SOME_IMAGES]
+            apart = float(np.abs(np.asarray(brought) - given).max() / (np.abs(given).max() or 1.0))
+            worst = max(worst, apart)
+            if apart > 1e-2:  # float16 keeps three digits
+                offenders.append(f"epoch {epoch}: {row.layer} is not given what {before.layer} gives")
+    says = "; ".join(offenders[:5]) or f"largest difference {worst:.2g} of the largest activation"
+    return Finding(not offenders, says, {"largest_difference": worst}, is_error=False)
 
 
 def predictions_kept(store: Store) -> Finding:

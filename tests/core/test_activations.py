@@ -8,7 +8,7 @@ import torch
 import zarr
 from safetensors.torch import load_file
 
-from featcx_core.features import activations
+from featcx_core.features import writing
 from featcx_core.features.activations import (
     checked,
     class_positions,
@@ -215,7 +215,7 @@ def test_the_forward_pass_refuses_tf32_and_leaves_the_setting_as_it_was(trained:
 
 
 def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch):
-    monkeypatch.setattr(activations, "CHUNK_BYTES", 65536)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 65536)
     chance = np.random.default_rng(0)
 
     def peak(n: int) -> int:
@@ -244,7 +244,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
     """Kept, small arrays would pin the memory of the large maps that are allocated around them."""
     rows = np.arange(12.0).reshape(6, 2)
     array = zarr.create_array(store=str(tmp_path / "a"), shape=(7, 2), chunks=(4, 2), dtype="float64")
-    writer = activations._Writer(array)
+    writer = writing.Writer(array)
     held = weakref.ref(rows)
     writer.append(rows)
     del rows
@@ -255,7 +255,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
 
 
 def test_chunks_are_whole_rows_of_the_stated_size(trained: Store, monkeypatch):
-    monkeypatch.setattr(activations, "CHUNK_BYTES", 50 * 16 * 4)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 50 * 16 * 4)
     record_activations(trained, epoch=1, layers=["stem"], device="cpu", batch_size=32)
     acts = open_activations(trained, epoch=1, layer="stem")
     assert acts.chunks == (50, 16)
