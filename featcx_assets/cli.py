@@ -15,6 +15,7 @@ import click
 from featcx_assets.comparing import compare, group_to_run, say_comparison, state_of_group
 from featcx_assets.new import new
 from featcx_assets.resources import home
+from featcx_core.anatomy import module_and_call
 from featcx_core.groups import Comparison, Group, group_paths, read_group
 from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
@@ -185,7 +186,9 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     click.echo(f"{'layer':<32}{'role':<13}{'kind':<24}{'units':>6}  {'positions':<22}{'shortcut'}")
     for row in anatomy.layers:
         place = f"{row.height}x{row.width}{_NOTES.get(row.layout, '')}{' after a ReLU' if row.rectified else ''}"
-        line = f"{row.layer:<32}{row.role:<13}{row.kind:<24}{row.units:>6}  {place:<22}{row.shortcut}"
+        _, call = module_and_call(row.layer)
+        kind = row.kind if call == 1 else f"{row.kind}, call {call}"
+        line = f"{row.layer:<32}{row.role:<13}{kind:<24}{row.units:>6}  {place:<22}{row.shortcut}"
         click.echo(line.rstrip())
     click.echo(f"head: {anatomy.head}, {anatomy.n_classes} classes")
 

@@ -289,6 +289,28 @@ def test_layers_of_a_model():
     assert found["layers"][-1]["role"] == "penultimate"
 
 
+def test_calls_of_one_module_are_layers_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "one_relu.py").write_text(ONE_RELU)
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = featcx("layers", "one_relu:Net", "--image", "1x12x12", "--classes", "3").stdout.splitlines()
+    assert lines[1].split() == ["relu", "other", "ReLU", "4", "12x12"]
+    assert lines[2].split() == ["relu#2", "penultimate", "ReLU,", "call", "2", "4", "12x12"]
+
+
+ONE_RELU = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.relu, self.fc = nn.ReLU(), nn.Linear(4, 3)
+        self.one, self.two = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.fc(self.relu(self.two(self.relu(self.one(x)))).mean((2, 3)))
+"""
+
+
 def test_tables_are_described():
     text = featcx("tables").stdout
     for table in TABLES.values():
