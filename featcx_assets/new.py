@@ -137,6 +137,8 @@ def _say(file: Path, lacking: list[str], estimate: "DryRun | None") -> None:
     if estimate is not None:
         for line in dry_run_lines(estimate):
             click.echo(line)
+        if estimate.accuracy and estimate.accuracy.doubt:
+            click.echo(f"look: {estimate.accuracy.doubt}", err=True)
     for line in lacking:
         click.echo(f"to be mended: {line}", err=True)
     then = f"mend it, then `featcx run {file}`" if lacking else f"registered; `featcx run {file}` makes all of it"

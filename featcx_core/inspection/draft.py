@@ -7,10 +7,18 @@ from typing import Any, NamedTuple
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.inspection.checkpoints import checkpoint_lines, choose_pattern, survey_checkpoints
-from featcx_core.inspection.images import ImagesFound, data_source, find_images, image_lines, propose_transform
+from featcx_core.inspection.images import (
+    ImagesFound,
+    data_source,
+    find_images,
+    image_lines,
+    propose_transform,
+    transform_in_force,
+)
 from featcx_core.inspection.network import find_network, network_lines
 from featcx_core.inspection.parts import propose_parts
 from featcx_core.inspection.patterns import split_place
+from featcx_core.sources.transforms import preprocessing
 from featcx_core.study import Data, Model, Study, StudyError, Training
 from featcx_core.study_files import toml_value, validated
 
@@ -85,6 +93,7 @@ class Draft:
             self._checkpoints(self.anatomy, images)
         if self.anatomy is not None:
             self._outputs(self.anatomy, len(images.class_names))
+            self._preparation()
 
     def _state(self, part: str, **fields: Any) -> None:
         self._parts[part] = {**self._parts.get(part, {}), **fields}
@@ -116,6 +125,20 @@ class Draft:
         if (n_units := self.anatomy.n_units) < study.dictionary.atoms_per_class:
             self._state("dictionary", atoms_per_class=n_units)
             self.found.append(f"  {n_units} units before the head: dictionary.atoms_per_class = {n_units}")
+
+    def _preparation(self) -> None:
+        """How the images are prepared, for the file; and that mean and std of a training elsewhere are not known."""
+        study = self.study()
+        values = transform_in_force(study)
+        notes = [f"In force: transform = {toml_value(values)}"]
+        if "checkpoints" in self._parts and preprocessing(study).mean is None:
+            taken = f"mean = {toml_value(values['mean'])}, std = {toml_value(values['std'])}"
+            said = f"of the images here ({taken}), since those of the network's training are not known"
+            self.found.append(
+                f"  mean and std are {said}: state these in data.transform, or the network may only guess"
+            )
+            notes += [f"mean and std are {said}.", "State these: with other ones the network may only guess."]
+        self.notes["data.transform"] = tuple(notes)
 
     def _outputs(self, anatomy: Anatomy, n_classes: int) -> None:
         if anatomy.n_classes == n_classes or "outputs" in self._parts["model"]:

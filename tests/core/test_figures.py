@@ -270,6 +270,14 @@ def test_training_curves_without_training_numbers_show_the_held_out_side(tables)
     assert "held-out images" in texts(training_curves(external))
 
 
+def test_the_accuracy_of_a_guess_is_a_line_in_its_axis_alone(tables):
+    loss, accuracy = training_curves(tables.epochs, chance=0.1).axes
+    (guess,) = [line for line in accuracy.lines if line.get_label() == "a guess (10 %)"]
+    assert set(guess.get_ydata()) == {10.0}
+    assert len(loss.lines) == 2
+    assert "a guess" not in str(texts(training_curves(tables.epochs)))
+
+
 @pytest.mark.parametrize("kind", ["bytes", "grey", "tensor"])
 def test_concept_sheet_takes_bytes_floats_and_tensors(kind):
     import torch
