@@ -134,10 +134,8 @@ class Draft:
         if "checkpoints" in self._parts and preprocessing(study).mean is None:
             taken = f"mean = {toml_value(values['mean'])}, std = {toml_value(values['std'])}"
             said = f"of the images here ({taken}), since those of the network's training are not known"
-            self.found.append(
-                f"  mean and std are {said}: state these in data.transform, or the network may only guess"
-            )
-            notes += [f"mean and std are {said}.", "State these: with other ones the network may only guess."]
+            self.found.append(f"  mean and std are {said}: state those in data.transform, or the network may guess")
+            notes += [f"mean and std are {said}.", "State those: with other ones the network may guess."]
         self.notes["data.transform"] = tuple(notes)
 
     def _outputs(self, anatomy: Anatomy, n_classes: int) -> None:

@@ -307,6 +307,15 @@ def test_concept_sheet_colours_only_where_the_concept_is_active():
     np.testing.assert_allclose(drawn[:, 100:], 1.0)
 
 
+def test_concept_sheet_of_one_position_does_not_say_where():
+    images = np.zeros((1, 2, 1, 8, 8))
+    assert "Bright colours: where the concept is active." in str(
+        texts(concept_sheet(images, np.ones((1, 2, 2, 2)), labels=["a"]))
+    )
+    said = str(texts(concept_sheet(images, np.ones((1, 2, 1, 1)), labels=["a"])))
+    assert "Bright colours: how active it is, not where (one position an image)." in said
+
+
 def test_concept_sheet_without_concepts_says_so():
     assert "nothing to show" in texts(concept_sheet(np.zeros((0, 4, 1, 8, 8)), np.zeros((0, 4, 2, 2)), labels=[]))
 

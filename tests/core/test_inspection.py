@@ -293,7 +293,7 @@ def test_checkpoints_of_another_program(desk: Path):
     assert any(line.startswith(f"  bad: {desk / 'runs' / 'epoch_9.pt'}") for line in found.found)
     assert "# also there: best.pt: one file" in found.text
     (unknown,) = [line for line in found.found if line.startswith("  mean and std are of the images here (mean = [0.")]
-    assert unknown.endswith(": state these in data.transform, or the network may only guess")
+    assert unknown.endswith(": state those in data.transform, or the network may guess")
     place = found.text.index("# In force: transform = {")
     assert "# mean and std are of the images here (mean = [0." in found.text[place:]
     in_force = tomllib.loads(found.text[place:].partition(": ")[2].partition("\n")[0])["transform"]
