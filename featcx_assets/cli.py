@@ -19,7 +19,7 @@ from featcx_core.anatomy import module_and_call
 from featcx_core.groups import Comparison, Group, group_paths, read_group
 from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
-from featcx_core.study import Study, StudyError
+from featcx_core.study import Study, StudyError, changed
 from featcx_core.study_files import load_study, packaged_studies
 from featcx_core.sweep import packaged_sweeps
 from featcx_core.tables import TABLES
@@ -178,7 +178,7 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     from featcx_core.sources.models import build_model
 
     shape = (channels, height, width)
-    study = Study.model_validate({"name": "layers", "model": {"source": model}})
+    study = Study.model_validate({"name": "layers", "model": {"source": model, "folder": str(Path.cwd())}})
     anatomy = resolve_anatomy(build_model(study, n_classes=classes, image_shape=shape), study, image_shape=shape)
     if as_json:
         click.echo(anatomy.model_dump_json(indent=1))
@@ -259,8 +259,8 @@ def _registered(name: str) -> Store:
     with suppress(StudyError):  # a broken one is replaced
         before = load_study(registered) if path != registered and registered.is_file() else None
     store = register(study, home=home(), text=path.read_text(encoding="utf-8"))
-    if before not in (None, study):
-        click.echo(f"{registered} said something else and is now as {path}", err=True)
+    if before is not None and before != study:
+        click.echo(f"{registered} is now as {path}; changed: {', '.join(changed(before, study))}", err=True)
     return store
 
 

@@ -48,10 +48,13 @@ class Draft:
     """What is known of a study so far.
 
     Args:
-        wishes: what the user says. Raises StudyError for a name that is none, and where there is nothing at a path.
+        wishes: what the user says.
+        folder: where the study file will lie.
+
+    Raises StudyError for a name that is none, and where there is nothing at a path.
     """
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Wishes, *, folder: Path) -> None:
         self.found: list[str] = []
         self.lacking: list[str] = []
         self.notes: dict[str, tuple[str, ...]] = {}
@@ -61,13 +64,15 @@ class Draft:
         self._name = wishes.name
         self.study()  # a name that is none is said first
         self._state("data", source=data_source(wishes.data))
+        if self.study().model.is_imported:
+            self._state("model", folder=str(folder))
         if wishes.arguments:
             self._state("model", arguments=dict(wishes.arguments))
         self._is_stated = False
         if wishes.checkpoints:
-            folder, pattern = split_place(wishes.checkpoints)
+            place, pattern = split_place(wishes.checkpoints)
             self._is_stated = bool(pattern)
-            self._state("checkpoints", folder=folder, pattern=pattern or _GUESS)
+            self._state("checkpoints", folder=place, pattern=pattern or _GUESS)
         else:
             n_epochs = Training().epochs if wishes.epochs is None else wishes.epochs
             self._state("training", epochs=n_epochs)
@@ -77,6 +82,8 @@ class Draft:
         """What it says by now; paths below a folder relative to that, where one is given."""
         parts = {name: dict(fields) for name, fields in self._parts.items() if fields}
         if beside is not None:
+            if parts["model"].get("folder") == str(beside):
+                del parts["model"]["folder"]
             path = Data.model_validate(parts["data"]).path
             stem = parts["data"]["source"].removesuffix(path) if path else parts["data"]["source"]
             parts["data"]["source"] = stem + _relative(path, beside)

@@ -253,7 +253,7 @@ def test_a_study_file_that_says_something_else_replaces_the_registered_one_and_s
     study = Path(shutil.copy(small.study_path, tmp_path / "mine.toml"))
     change(study, "[dictionary]", "[dictionary]\nl2 = 1e-5")
     result = featcx("run", str(study), "--only", "checkpoint")
-    assert result.stderr == f"{small.study_path} said something else and is now as {study}\n"
+    assert result.stderr == f"{small.study_path} is now as {study}; changed: dictionary.l2: 1e-06 -> 1e-05\n"
     assert small.study_path.read_text() == study.read_text()
     assert featcx("run", str(study), "--only", "checkpoint").stderr == ""
 
