@@ -10,8 +10,9 @@ from featcx_core.features.activations import open_branch, record_activations
 from featcx_core.sources.register import register
 from featcx_core.staleness import Partition, State
 from featcx_core.steps.branches import make_branches
-from featcx_core.steps.features import CodeReader
+from featcx_core.steps.features import CodeReader, make_codes, make_dictionary
 from featcx_core.store import Store
+from featcx_core.study import Activations
 from featcx_core.tables import TABLES
 from featcx_core.verification import permuted_codes_have_no_branch, shortcuts_bring_what_came, table_rows
 from tests.core.test_branch_recording import EVERYTHING
@@ -20,9 +21,15 @@ from tests.references import branches as reference
 
 
 @pytest.fixture
-def asking(small: Store) -> Store:
-    """The small study (blocks layer2.0, a projection, and layer3.2), which asks for the branches."""
-    store = register(small.study.model_copy(update={"analyses": EVERYTHING}), home=small.home)
+def asking(trained: Store) -> Store:
+    """The tiny study at its reference epoch, recorded at a few layers (block layer2.0, a projection, and layer3.2)."""
+    study = trained.study.model_copy(
+        update={"analyses": EVERYTHING, "activations": Activations(layers=("stem", "layer2.0"))}
+    )
+    store = register(study, home=trained.home)
+    record_activations(store, epoch=2, device="cpu")
+    make_dictionary(store, epoch=2, device="cpu")
+    make_codes(store, epoch=2, device="cpu")
     make_branches(store, epoch=2, device="cpu")
     store.write_current(State(store).visible())
     return store
