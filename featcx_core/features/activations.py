@@ -48,7 +48,7 @@ def record_activations(
     has_branches = "branches" in wanted and epoch in store.study.detailed_epochs(fingerprints(store).digests)
     targets = _stale(store, [t for row in rows for t in _targets(store, epoch, row, has_branches=has_branches)])
     _record(store, targets, epoch=epoch, device=device, batch_size=batch_size, progress=progress)
-    written = {target.tap.module for target in targets}
+    written = {target.tap.layer for target in targets}
     return [row.layer for row in rows if row.layer in written]
 
 
@@ -84,7 +84,7 @@ def _record(
     # The targets' fingerprints came first: of a checkpoint that is replaced meanwhile, what is made is stale.
     network = Network.load(store, epoch=epoch, device=device)
     probe, dtype = network.data.probe, store.study.activations.dtype
-    n_layers = len({target.tap.module for target in targets})
+    n_layers = len({target.tap.layer for target in targets})
     logger.info("forward pass: epoch %d, %d probe images, %d layers", epoch, len(probe), n_layers)
     with ExitStack() as stack:
         drafts = [stack.enter_context(store.writing(t.folder, fingerprint=t.fingerprint)) for t in targets]
@@ -95,7 +95,7 @@ def _record(
         passes = network.forward(probe, [t.tap for t in targets], batch_size=batch_size, progress=progress)
         for batch in passes:
             for values, writer, target in zip(batch, writers, targets, strict=True):
-                writer.append(checked(values, epoch=epoch, layer=target.tap.module, dtype=dtype))
+                writer.append(checked(values, epoch=epoch, layer=target.tap.layer, dtype=dtype))
         for writer in writers:
             writer.close()
 

@@ -1,5 +1,6 @@
 """One forward pass, with what is wanted from it taken by hooks on the way."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
-from featcx_core.anatomy import Branch, Layer
+from featcx_core.anatomy import Branch, Layer, module_and_call
 from featcx_core.features.operands import Operands, Take
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import load_checkpoint
@@ -25,8 +26,8 @@ Reduce = Callable[[torch.Tensor], torch.Tensor]
 class Tap(NamedTuple):
     """What is taken from a forward pass."""
 
-    module: str
-    """Name of the module."""
+    layer: str
+    """Name of the layer: a module, or one of its calls, `relu#2`."""
     reduce: Reduce
     """What is made of its output, or of the branch's activations."""
     branch: Branch | None = None
@@ -66,7 +67,7 @@ class Network(NamedTuple):
             for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
                 with torch.inference_mode(), _exact(), watching:  # not around the yield: all would leak into the caller
                     self.model(next(inputs))
-                if lacking := [tap.module for place, tap in enumerate(taps) if place not in taken]:
+                if lacking := [tap.layer for place, tap in enumerate(taps) if place not in taken]:
                     raise ValueError(f"{lacking[0]}: wanted its activations of every batch, got none of this one")
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
 
@@ -129,28 +130,37 @@ def _exact() -> AbstractContextManager[None]:
 def _tapped(
     model: nn.Module, taps: Sequence[Tap]
 ) -> Iterator[tuple[dict[int, torch.Tensor], AbstractContextManager[object]]]:
-    """What the taps take, by place, and what must be entered around the forward pass.
+    """What the taps take, by place, each at the layer's own call of its module in every forward pass.
 
-    A module that is called several times counts at its first call.
+    And what must be entered around the pass.
     """
     taken: dict[int, torch.Tensor] = {}
+    times: Counter[int] = Counter()
 
     def take(place: int, reduce: Reduce) -> Take:
         def keep(values: torch.Tensor) -> None:
-            if place not in taken:
-                taken[place] = reduce(values)
+            taken[place] = reduce(values)
 
         return keep
 
+    def hook(place: int, call: int, keep: Take) -> Callable[..., None]:
+        def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+            times[place] += 1
+            if times[place] == call:
+                keep(output)
+
+        return count
+
     branches: dict[str, list[tuple[Branch, Take]]] = {}
     with ExitStack() as stack:
-        for place, (name, reduce, branch) in enumerate(taps):
-            keep = take(place, reduce)
+        stack.callback(model.register_forward_pre_hook(lambda *_: times.clear()).remove)
+        for place, (layer, reduce, branch) in enumerate(taps):
             if branch is None:
-                handle = model.get_submodule(name).register_forward_hook(lambda _, __, output, keep=keep: keep(output))
-                stack.callback(handle.remove)
+                module, call = module_and_call(layer)
+                taking = hook(place, call, take(place, reduce))
+                stack.callback(model.get_submodule(module).register_forward_hook(taking).remove)
             else:
-                branches.setdefault(name, []).append((branch, keep))
+                branches.setdefault(layer, []).append((branch, take(place, reduce)))
         operands = Operands(branches)
         stack.enter_context(operands.hooked(model))
         yield taken, operands if branches else nullcontext()

@@ -1,5 +1,6 @@
 """The operands of a block's sums, seen on the way of a forward pass: what a residual block's branches bring."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from featcx_core.anatomy import Branch
+from featcx_core.anatomy import Branch, call_name, module_and_call
 from featcx_core.sources.trace import added
 
 Take = Callable[[torch.Tensor], None]
@@ -29,6 +30,12 @@ class Operands(TorchFunctionMode):
         self._wanted = wanted
         self._open = ""
         self._n_sums = 0
+        self._times: Counter[str] = Counter()
+
+    def __enter__(self) -> "Operands":
+        self._times.clear()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -43,16 +50,19 @@ class Operands(TorchFunctionMode):
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
         """Watch the blocks begin and end."""
-        handles = [handle for block in self._wanted for handle in self._hook(model.get_submodule(block), block)]
+        modules = dict.fromkeys(module_and_call(block)[0] for block in self._wanted)
+        handles = [handle for name in modules for handle in self._hook(model.get_submodule(name), name)]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _hook(self, module: nn.Module, block: str) -> Iterator[Any]:
+    def _hook(self, module: nn.Module, name: str) -> Iterator[Any]:
         def begin(_: nn.Module, __: object) -> None:
-            self._open, self._n_sums = block, 0
+            self._times[name] += 1
+            block = call_name(name, self._times[name])
+            self._open, self._n_sums = block if block in self._wanted else "", 0
 
         def end(_: nn.Module, __: object, ___: object) -> None:
             self._open = ""

@@ -1,5 +1,6 @@
 """One forward pass through a network, watched: what every module gives, what it adds up, and the head."""
 
+from collections import Counter
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -12,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from featcx_core.anatomy import Shortcut
+from featcx_core.anatomy import Shortcut, call_name
 from featcx_core.sources.raised import raised
 from featcx_core.study import StudyError
 
@@ -38,10 +39,12 @@ class Sum(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A module's first call in the forward pass."""
+    """A call of a module in the forward pass."""
 
     name: str
-    """From `model.named_modules()`."""
+    """From `model.named_modules()`; `NAME#2` is the second call of a module that is called several times."""
+    parent: str
+    """Name of the innermost call around it; empty where the network itself calls it."""
     module: nn.Module
     """Itself."""
     begin: int
@@ -56,6 +59,10 @@ class Call(NamedTuple):
     """Where its own `forward` adds two tensors of its output's shape: whether one of them is what it was given."""
     sums: tuple[Sum, ...]
     """All sums that its own `forward` makes."""
+
+    def is_within(self, other: "Call") -> bool:
+        """Whether it is made by the other. Names do not tell: a module that blocks share has that of the first."""
+        return other.begin < self.begin and self.end < other.end
 
 
 class Head(NamedTuple):
@@ -72,7 +79,7 @@ class Head(NamedTuple):
 
 
 def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Call], Head]:
-    """Every module's first call on two random images, in the order in which they end, and the head.
+    """The calls of all modules on two random images, in the order in which they end, and the head.
 
     Only modules that give one tensor with a row an image are told of. The model is left as it was.
 
@@ -90,7 +97,7 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Cal
         ) from error
     for head, output in reversed(watch.linear):
         if isinstance(logits, torch.Tensor) and torch.equal(output, logits):
-            return sorted(watch.calls.values(), key=lambda call: call.end), head
+            return watch.calls, head
     raise StudyError(
         f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none"
     )
@@ -135,8 +142,8 @@ class _Way(NamedTuple):
 class _Open:
     """A call that has not returned yet."""
 
-    def __init__(self, begin: int, given: tuple[object, ...], vectors: torch.Tensor | None) -> None:
-        self.begin, self.given, self.vectors = begin, given, vectors
+    def __init__(self, name: str, begin: int, given: tuple[object, ...], vectors: torch.Tensor | None) -> None:
+        self.name, self.begin, self.given, self.vectors = name, begin, given, vectors
         self.sums: list[Sum] = []
         self.n_sums = 0
         self.ways: MutableMapping[torch.Tensor, _Way] = (
@@ -177,10 +184,11 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: dict[str, Call] = {}
+        self.calls: list[Call] = []
         self.linear: list[tuple[Head, torch.Tensor]] = []
         self._open: list[_Open] = []
         self._clock = count()
+        self._times: Counter[str] = Counter()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -214,7 +222,8 @@ class _Watch(TorchFunctionMode):
             is_vectors = bool(given) and isinstance(given[0], torch.Tensor) and given[0].ndim == 2
             # Copied, as everything: an operation in place overwrites what the module before it gave.
             vectors = given[0].detach().clone() if is_vectors else None
-            self._open.append(_Open(next(self._clock), given, vectors))
+            self._times[name] += 1
+            self._open.append(_Open(call_name(name, self._times[name]), next(self._clock), given, vectors))
 
         def end(_: nn.Module, __: object, ___: object, output: object) -> None:
             self._end(name, module, self._open.pop(), output)
@@ -228,11 +237,12 @@ class _Watch(TorchFunctionMode):
         copy = output.detach().clone()
         if isinstance(module, nn.Linear) and call.vectors is not None:
             self.linear.append((Head(name, module, call.vectors, call.begin), copy))
-        if name not in self.calls:
-            adding = [found.adds_given for found in call.sums if found.shape == output.shape]
-            shortcut: Shortcut = "" if not adding else "identity" if any(adding) else "projection"
-            self.calls[name] = Call(
-                name=name,
+        adding = [found.adds_given for found in call.sums if found.shape == output.shape]
+        shortcut: Shortcut = "" if not adding else "identity" if any(adding) else "projection"
+        self.calls.append(
+            Call(
+                name=call.name,
+                parent=self._open[-1].name if self._open else "",
                 module=module,
                 begin=call.begin,
                 end=next(self._clock),
@@ -241,6 +251,7 @@ class _Watch(TorchFunctionMode):
                 shortcut=shortcut,
                 sums=tuple(call.sums),
             )
+        )
 
 
 def _tensors(value: object) -> Iterator[torch.Tensor]:
