@@ -238,7 +238,8 @@ class Dictionary(_Part):
     atoms; `auto`: the one or the other, as the activations are. To check a conclusion against: `kmeans` and `pca` of
     scikit-learn, `sae`: the sparse autoencoder of overcomplete (extra `dictionaries`)."""
     scope: Literal["class", "all"] = "class"
-    """`class`: atoms for each class on its own images; `all`: one dictionary over all images."""
+    """`class`: atoms for each class on its own images; `all`: one dictionary over all images, whose positions memory
+    must hold at once."""
     atoms_per_class: Annotated[int, Field(ge=1)] = 10
     """Concepts a class (with scope `all`: concepts)."""
     images_per_class: Annotated[int, Field(ge=1)] = 500
