@@ -463,7 +463,9 @@ def test_folders_that_cannot_be_used(tmp_path):
     folder(tmp_path / "lost")
     for file in (tmp_path / "lost").rglob("*.png"):
         file.write_bytes(b"")
-    with pytest.raises(StudyError, match=r"20 of 20 image files cannot be read: .* and 15 more; replace"):
+    with pytest.raises(
+        StudyError, match=r"20 of the 20 image files that are used cannot be read: .* and 15 more; replace"
+    ):
         load_data(of_folder(tmp_path / "lost", broken_share=1.0))
 
 
