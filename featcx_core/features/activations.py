@@ -152,13 +152,32 @@ def class_positions(
     Of a class token, where the head reads that.
 
     From the store where they are committed, otherwise by a forward pass, class by class, with the same numbers. With
-    scope `all`, one array of all classes. Raises as `record_activations`.
+    scope `all`, one array of all classes, however many: one factorisation goes over all samples again and again.
+    Raises as `record_activations`.
     """
     parts = _class_positions(store, epoch, device=device, batch_size=batch_size, progress=progress)
     if store.study.dictionary.scope == "all":
-        yield np.concatenate(list(parts))
+        yield _joined(store, parts)
     else:
         yield from parts
+
+
+def _joined(store: Store, parts: Iterator[Float32[np.ndarray, "_ unit"]]) -> Float32[np.ndarray, "sample unit"]:
+    """All of them in one array, beside which one part at a time is held."""
+    row, study = _penultimate(store), store.study
+    n_samples = row.n_samples * sum(map(len, dictionary_images(load_data(study), study)))
+    samples = np.empty((n_samples, row.units), dtype=np.float32)
+    if samples.nbytes > study.dictionary.keep_positions_gb * 1e9:
+        logger.warning(
+            "one dictionary over all images is fitted on %.1f GB in memory; dictionary.images_per_class makes it less",
+            samples.nbytes / 1e9,
+        )
+    start = 0
+    for part in parts:
+        samples[start : start + len(part)] = part
+        start += len(part)
+    assert start == n_samples
+    return samples
 
 
 def dictionary_activation_bytes(store: Store) -> int:

@@ -65,7 +65,9 @@ def make_report(store: Store) -> str:
     study, anatomy = store.study, store.anatomy
     tables = read_tables(store)
     data = load_data(study)
-    broken = f"; broken files left out: {len(data.broken)}" if data.broken else ""
+    n_used = sum(map(len, data.split.values())) + len(data.broken)
+    left_out = f"{len(data.broken)} of the {n_used} image files that are used cannot be read and are left out"
+    broken = f"; {left_out}" if data.broken else ""
     facts = {
         "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),

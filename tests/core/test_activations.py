@@ -312,6 +312,7 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
     assert passes(caplog) == []
     (everything,) = class_positions(store, epoch=2, device="cpu")
     assert everything.shape == (90 * 9, 64)
+    assert "one dictionary over all images is fitted on 0.0 GB in memory; dictionary.images_per_class" in caplog.text
 
 
 def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path):
