@@ -40,6 +40,13 @@ class Net(nn.Module):
         return self.fc(self.block(self.embed(images)).mean((2, 3)))
 
 
+class Twice(Net):
+    """The same block a second time, on what it gave."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.block(self.block(self.embed(images))).mean((2, 3)))
+
+
 class Block(nn.Module):
     """What is common: two convolutions, a projection, and what a subclass makes of them."""
 
@@ -121,20 +128,20 @@ FOUND = {  # shortcut, and of each branch: place and operand
 }
 
 
-def anatomy(kind: str) -> tuple[nn.Module, Anatomy]:
-    study = Study(name="x", model=Model(source=f"{__name__}:Net", arguments={"kind": kind}))
+def anatomy(kind: str, *, of: str = "Net") -> tuple[nn.Module, Anatomy]:
+    study = Study(name="x", model=Model(source=f"{__name__}:{of}", arguments={"kind": kind}))
     model = build_model(study, n_classes=3, image_shape=(3, 8, 8))
     return model.eval(), resolve_anatomy(model, study, image_shape=(3, 8, 8))
 
 
-def taken(model: nn.Module, found: Anatomy, images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What the branches of the block named `block` bring."""
+def taken(model: nn.Module, found: Anatomy, images: torch.Tensor, *, block: str = "block") -> dict[str, torch.Tensor]:
+    """What a block's branches bring."""
     kept: dict[str, torch.Tensor] = {}
-    branches = next(row for row in found.layers if row.layer == "block").branches
+    branches = next(row for row in found.layers if row.layer == block).branches
     wanted = [
         (branch, lambda values, name=name: kept.update({name: values.clone()})) for name, branch in branches.items()
     ]
-    operands = Operands({"block": wanted})
+    operands = Operands({block: wanted})
     with torch.inference_mode(), operands.hooked(model), operands:
         model(images)
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
@@ -164,6 +171,18 @@ def test_what_is_taken_is_what_was_added(n_images: int):
         model, found = anatomy("Attending")
         got = taken(model, found, images)
         torch.testing.assert_close(sum(got.values()), model.block(model.embed(images)))
+
+
+def test_a_block_that_is_called_twice_has_branches_at_each_call():
+    model, found = anatomy("Nested", of="Twice")
+    images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        given = model.embed(images)
+        for block in ("block", "block#2"):
+            got = taken(model, found, images, block=block)
+            assert torch.equal(got["residual"], given)
+            given = model.block(given)
+            torch.testing.assert_close(got["residual"] + got["main"], given)
 
 
 def test_a_concept_that_only_the_shortcut_carries():
