@@ -63,7 +63,7 @@ def _is_of(home: Path) -> bool:
 def _statements(home: Path, table: Table) -> Iterator[str]:
     rows = _quoted(f"{_folder(home)}/*/tables/{table.name}/*.parquet")
     current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
-    columns = ", ".join(column.name for column in table.columns)
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)  # `order` is a word of SQL's own
     yield f"""
         CREATE VIEW {table.name} AS
         SELECT {columns} FROM read_parquet({rows}, union_by_name = true)
@@ -73,7 +73,7 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
     """
     yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.row)}"
     for column in table.columns:
-        yield f"COMMENT ON COLUMN {table.name}.{column.name} IS {_quoted(column.description)}"
+        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {_quoted(column.description)}'
 
 
 def _folder(home: Path) -> str:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from featcx_assets import comparison, dynamics, features, measures, sources
+from featcx_assets import comparison, dynamics, features, measures, properties, sources
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.checks import checks
 from featcx_assets.resources import Workbench, home
 from featcx_core.anatomy import Anatomy, read_anatomy
 from featcx_core.groups import Group, group_paths, read_group
-from featcx_core.study import Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 
 
 def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:
@@ -72,6 +73,7 @@ def _assets(study: Study, anatomy: Anatomy) -> Iterator[dg.AssetsDefinition]:
     yield from sources.assets(study, anatomy)
     yield from features.assets(study, anatomy)
     yield from measures.assets(study, anatomy)
+    yield from properties.assets(study, anatomy)
     yield from dynamics.assets(study)
 
 

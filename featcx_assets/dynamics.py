@@ -18,11 +18,13 @@ def assets(study: Study) -> list[dg.AssetsDefinition]:
         "decode_time": "Λ: 0 = available early in training, 1 = late. One row per concept of the reference epoch.",
         "sedimentation": "Mean K by epoch, of all and of the most important concepts. One row per (epoch, group).",
         "correlations": "K with Γ and with Λ, raw and partial. One row per (epoch, x, y, method, controls).",
+        "concept_paths": "The reference epoch's concepts, matched at every epoch. One row per (concept, epoch).",
     }
     return [
         *(_asset(study, name, "dynamics", {"parquet"}, text, (name,), _table) for name, text in rows.items()),
         _asset(study, "figures", "report", {"matplotlib"}, "Every figure of the report, as PNG files.", (), _figures),
         _asset(study, "report", "report", {"html"}, "The study's report, one HTML file.", (), _report),
+        _asset(study, "explorer", "report", {"html"}, "Every concept, to look at, in a browser.", (), _explorer),
     ]
 
 
@@ -50,12 +52,13 @@ def _asset(
 
 
 def _table(store: Store, name: str) -> Metadata:
-    from featcx_core.steps import dynamics
+    from featcx_core.steps import dynamics, paths
 
     steps = {
         "decode_time": dynamics.make_decode_time,
         "sedimentation": dynamics.make_sedimentation,
         "correlations": dynamics.make_correlations,
+        "concept_paths": paths.make_concept_paths,
     }
     steps[name](store)
     store.write_current(State(store).visible())
@@ -74,3 +77,10 @@ def _report(store: Store, name: str) -> Metadata:
 
     make_report(store)
     return {"report": dg.MetadataValue.url((store.report / "index.html").as_uri())}
+
+
+def _explorer(store: Store, name: str) -> Metadata:
+    from featcx_core.steps.explorer import make_explorer
+
+    page = make_explorer(store)
+    return {"explorer": dg.MetadataValue.url(page.as_uri())}

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from featcx_core.staleness import ASSETS, BY_EPOCH, NEEDS, ONCE, Partition, State
+from featcx_core.staleness import ASSETS, BY_EPOCH, DETAILED, NEEDS, ONCE, Partition, State
 
 
 class Stage(NamedTuple):
@@ -27,7 +27,11 @@ STAGES = (
     Stage("dictionary and codes", ("dictionary_activations", "dictionary", "codes")),
     Stage("V-information", ("v_information", "reference_v_information")),
     Stage("complexity and importance", ("complexity", "importance")),
-    Stage("across epochs", ("decode_time", "sedimentation", "correlations", "figures", "report")),
+    Stage("properties of concepts", DETAILED),
+    Stage(
+        "across epochs",
+        ("decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report", "explorer"),
+    ),
 )
 
 
@@ -45,13 +49,15 @@ class Work(NamedTuple):
 def work(state: State, stage: Stage, *, only: Collection[str] = (), epochs: Collection[int] = ()) -> Work | None:
     """What a stage's run has to make now; None where there is nothing to do or nothing to make it from.
 
-    `only` leaves out all assets but these and what they need, `epochs` all other epochs.
+    `only` leaves out all assets but these and what they need, `epochs` all other epochs. What is named there is made
+    even where the study does not ask for it.
     """
     wanted = closure(only) if only else set(ASSETS)
+    asked = {*state.wanted, *closure([asset for asset in only if asset not in state.wanted])}
     assets: list[str] = []
     found: list[Partition] = []
     for asset in stage.assets:
-        if asset not in wanted or asset not in state.wanted:
+        if asset not in wanted or asset not in asked:
             continue
         stale = [
             p
@@ -103,6 +109,8 @@ def runs(state: State, todo: Work, *, inserted: Sequence[int]) -> list[Work]:
     wanted = {p.epoch for p in todo.partitions}
     stale = {p.epoch for asset in todo.assets for p in state.stale(asset)}
     free = state.survey.digests.keys() - (stale - wanted)
+    if todo.stage.assets == DETAILED:  # a range must not reach over epochs that have no such partition
+        free &= {p.epoch for asset in todo.assets for p in state.partitions(asset)}
     stretches = [set(group) for is_free, group in groupby(inserted, key=lambda epoch: epoch in free) if is_free]
     parts = [without(todo, wanted - stretch) for stretch in stretches]
     return [part for part in parts if part is not None]

@@ -27,11 +27,19 @@ CODE_VERSIONS = {
     "reference_v_information": 1,
     "complexity": 1,
     "importance": 1,
+    "branches": 1,
+    "redundancy": 1,
+    "sensitivity": 1,
+    "support": 1,
+    "clusters": 1,
+    "visualisation": 1,
     "decode_time": 1,
     "sedimentation": 1,
     "correlations": 1,
+    "concept_paths": 1,
     "figures": 1,
     "report": 2,
+    "explorer": 1,
 }
 """Raised by hand when an asset's result changes for the same input."""
 _FOLDERS: dict[tuple[str, tuple[str, ...]], tuple[str, float]] = {}  # digest of a folder, and until when it holds
@@ -91,6 +99,23 @@ class Fingerprints:
                 return (), tuple(self.of("v_information", epoch, name) for name in self.anatomy.in_complexity)
             case "importance":
                 return (), (self.of("codes", epoch),)
+            case "branches":
+                blocks = [row.layer for row in self.anatomy.layers if row.shortcut]
+                return _PROBE, (self.of("codes", epoch), *(self.of("activations", epoch, name) for name in blocks))
+            case "redundancy":
+                return ("seed", "redundancy"), (self.of("v_information", epoch, penultimate),)
+            case "sensitivity":
+                return ("seed", "sensitivity", "analyses.bootstrap"), (self.of("codes", epoch),)
+            case "support":
+                return ("seed", "support"), (self.of("complexity", epoch), self.of("importance", epoch))
+            case "clusters":
+                named = self.study.data.superclasses
+                path = named if isinstance(named, str) else ""
+                digest = text_digest(path, field="data.superclasses")
+                fields = ("seed", "clusters", "data.superclasses")
+                return fields, (self.of("dictionary", epoch), *filter(None, [digest]))
+            case "visualisation":
+                return ("seed", "visualisation"), (self.of("codes", epoch), self.of("complexity", epoch))
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")
 
     def _labelled(self) -> tuple[str, ...]:
@@ -169,8 +194,10 @@ _CROSS_EPOCH_FIELDS = {
     "decode_time": ("probe.reference_epoch", "training.epochs"),
     "sedimentation": ("seed", "analyses.top_shares", "analyses.bootstrap"),
     "correlations": ("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
+    "concept_paths": ("seed", "probe.reference_epoch", "training.epochs"),
     "figures": ("name", "analyses", "probe.reference_epoch", "training.epochs"),
     "report": ("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    "explorer": ("name", "analyses", "probe.reference_epoch", "training.epochs"),
 }
 
 

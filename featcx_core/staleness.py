@@ -6,28 +6,37 @@ an array, and imports no torch.
 
 from collections.abc import Iterator
 from functools import cache, cached_property
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from featcx_core.fingerprints import Fingerprints, combine
 from featcx_core.sources.checkpoints import Survey, survey, training_is_whole
 from featcx_core.store import Store, epoch_key, footer
-from featcx_core.study import Study
+from featcx_core.study import Analysis, Study
 from featcx_core.tables import TABLES
 
 GRID = ("activations", "v_information", "reference_v_information")
 """Assets made once an epoch and layer."""
-EPOCHLY = ("checkpoint", "dictionary_activations", "dictionary", "codes", "complexity", "importance")
+DETAILED = ("branches", "redundancy", "sensitivity", "support", "clusters", "visualisation")
+"""Assets made once an epoch, at those epochs only that the study names for them."""
+EPOCHLY = ("checkpoint", "dictionary_activations", "dictionary", "codes", "complexity", "importance", *DETAILED)
 """Assets made once an epoch."""
-ONCE = ("training", "decode_time", "sedimentation", "correlations", "figures", "report")
+ONCE = (
+    "training", "decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report", "explorer",
+)  # fmt: skip
 """Assets made once a study."""
 BY_EPOCH = ("sedimentation", "correlations")
 """Those of them that read complexity and importance of the same epochs."""
 ASSETS = (
     "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
-    "reference_v_information", "complexity", "importance", "decode_time", "sedimentation", "correlations", "figures",
-    "report",
+    "reference_v_information", "complexity", "importance", "branches", "redundancy", "sensitivity", "support",
+    "clusters", "visualisation", "decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report",
+    "explorer",
 )  # fmt: skip
 """All assets, each after what it is made from."""
+_SHOWN = (
+    "checkpoint", "codes", "v_information", "reference_v_information", "complexity", "importance", *DETAILED,
+    "decode_time", "sedimentation", "correlations", "concept_paths",
+)  # fmt: skip
 NEEDS: dict[str, tuple[str, ...]] = {
     "training": (),
     "checkpoint": ("training",),
@@ -39,21 +48,19 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "reference_v_information": ("activations", "codes"),
     "complexity": ("v_information",),
     "importance": ("codes",),
+    "branches": ("activations", "codes"),
+    "redundancy": ("v_information",),
+    "sensitivity": ("codes",),
+    "support": ("complexity", "importance"),
+    "clusters": ("dictionary",),
+    "visualisation": ("codes", "complexity"),
     "decode_time": ("v_information", "reference_v_information"),
     "sedimentation": ("complexity", "importance"),
     "correlations": ("complexity", "importance", "decode_time"),
-    "figures": (
-        "checkpoint",
-        "codes",
-        "v_information",
-        "reference_v_information",
-        "complexity",
-        "importance",
-        "decode_time",
-        "sedimentation",
-        "correlations",
-    ),
+    "concept_paths": ("dictionary", "complexity", "importance"),
+    "figures": _SHOWN,
     "report": ("figures",),
+    "explorer": _SHOWN,
 }
 """What each asset is made from."""
 
@@ -106,7 +113,7 @@ class State:
         run: set[str] = set(self.study.analyses.run)
         if run >= {"complexity", "importance"}:
             run.add("correlations")
-        optional = {"complexity", "importance", "decode_time", "sedimentation", "correlations"}
+        optional = {*get_args(Analysis), "correlations"}
         return tuple(asset for asset in assets_of(self.study) if asset not in optional or asset in run)
 
     def partitions(self, asset: str) -> Iterator[Partition]:
@@ -121,9 +128,17 @@ class State:
 
     def _of_epoch(self, asset: str, epoch: int) -> Iterator[Partition]:
         if asset in EPOCHLY:
-            yield Partition(asset, epoch)
+            if asset not in DETAILED or epoch in self.detailed_epochs(asset):
+                yield Partition(asset, epoch)
         elif asset != "reference_v_information" or self._has_reference(epoch):
             yield from (Partition(asset, epoch, layer) for layer in self.anatomy.names)
+
+    def detailed_epochs(self, asset: str) -> frozenset[int]:
+        """The epochs, of those that are there, at which a detailed analysis is made."""
+        known = self.survey.digests.keys()
+        if asset == "visualisation":
+            return frozenset(known & {self.study.reference_epoch})
+        return self.study.detailed_epochs(known)
 
     def _has_reference(self, epoch: int) -> bool:
         # At the reference epoch itself the own concepts are the reference concepts.
@@ -158,10 +173,14 @@ class State:
                 parts = [_digest(store, "epochs", partition.name)]
             case "v_information" | "reference_v_information":
                 parts = [_digest(store, "v_information", table_partition(partition))]
+            case "visualisation":
+                parts = [store.committed(store.visualisation(epoch))]
             case "figures":
                 parts = [store.committed(store.figures)]
             case "report":
                 parts = [store.committed(store.report)]
+            case "explorer":
+                parts = [store.committed(store.explorer)]
             case _:
                 parts = [_digest(store, asset, partition.name)]
         return parts[0] if len(set(parts)) == 1 else None
@@ -214,6 +233,9 @@ class State:
         if asset in ONCE:
             if asset == "decode_time":
                 return Partition("v_information", self.study.reference_epoch, self.anatomy.penultimate) in self.current
+            if asset == "concept_paths":
+                reference = self.study.reference_epoch
+                return all(Partition(need, reference) in self.current for need in NEEDS[asset])
             if asset in BY_EPOCH:
                 known = {
                     name: {p.epoch for p in self.current if p.asset == name} for name in ("complexity", "importance")
@@ -237,7 +259,12 @@ class State:
                 here = [Partition("activations", epoch, layer), Partition("codes", self.study.reference_epoch)]
             case "complexity":
                 here = [Partition("v_information", epoch, name) for name in self.anatomy.in_complexity]
-            case "dictionary" | "importance":
+            case "branches":
+                blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.shortcut]
+                here = [Partition("codes", epoch), *blocks]
+            case "redundancy":
+                here = [Partition("v_information", epoch, self.anatomy.penultimate)]
+            case "dictionary" | "importance" | "sensitivity" | "support" | "clusters" | "visualisation":
                 here = [Partition(need, epoch) for need in NEEDS[asset]]
         return [p for p in here if not self._is_there(p)]
 
@@ -262,7 +289,7 @@ class State:
             for asset in {table.asset, "reference_v_information" if name == "v_information" else table.asset}:
                 pairs |= {(name, digest) for digest in expected.get(asset, ())}
         valid = set().union(*expected.values())
-        for asset in ("decode_time", "sedimentation", "correlations"):
+        for asset in ("decode_time", "sedimentation", "correlations", "concept_paths"):
             made = footer(self.store.table(asset, "all"))
             if made and made[1] <= valid and made[0] == combine(asset, self.prints.fields(asset), *sorted(made[1])):
                 pairs.add((asset, made[0]))

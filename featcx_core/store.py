@@ -4,7 +4,8 @@
     HOME/<study>/checkpoints/000012.safetensors
     HOME/<study>/activations/000012/<layer>.zarr      (also dictionary_activations, dictionary, codes)
     HOME/<study>/tables/<table>/<partition>.parquet
-    HOME/<study>/report/
+    HOME/<study>/sums/000012.zarr, visualisation/000012/
+    HOME/<study>/report/index.html, figures/, explorer/
     HOME/<comparison>/comparison.toml, tables/, comparison/      studies that are compared
 
 A folder artefact is written beside its place and renamed as the last step, with a marker file that holds its
@@ -27,7 +28,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from featcx_core.anatomy import Anatomy, read_anatomy
-from featcx_core.study import Study, StudyError, load_study
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import load_study
 from featcx_core.tables import TABLES, Dtype, Table
 
 MARKER = "featcx.json"
@@ -90,6 +92,11 @@ class Store:
         return self.report / "figures"
 
     @property
+    def explorer(self) -> Path:
+        """Folder of the concept explorer."""
+        return self.report / "explorer"
+
+    @property
     def digests_path(self) -> Path:
         """What is remembered of checkpoint files."""
         return self.checkpoints / ".digests.json"
@@ -141,6 +148,18 @@ class Store:
     def codes(self, epoch: int) -> Path:
         """Codes of the probe images, concepts and controls."""
         return self.root / "codes" / f"{epoch_key(epoch)}.zarr"
+
+    def branch(self, epoch: int, block: str, branch: str) -> Path:
+        """Pooled activations of the probe images in a branch of a residual block, (image, unit)."""
+        return self.root / "activations" / epoch_key(epoch) / f"{block}.{branch}.zarr"
+
+    def sums(self, epoch: int) -> Path:
+        """Sums over the probe images of the penultimate activations and the concepts' codes."""
+        return self.root / "sums" / f"{epoch_key(epoch)}.zarr"
+
+    def visualisation(self, epoch: int) -> Path:
+        """Folder of the images made to excite concepts."""
+        return self.root / "visualisation" / epoch_key(epoch)
 
     def table(self, table: str, partition: str) -> Path:
         """One partition's rows."""

@@ -1,19 +1,16 @@
-"""Study: the one typed description of what is measured, read from a TOML file.
+"""Study: the one typed description of what is measured; `study_files` reads it from a TOML file.
 
 Everything that determines a number is a field here. Device, batch size of the analysis and workers are not:
 they change no result beyond float tolerance.
 """
 
-import difflib
 import hashlib
 import json
-import tomllib
-from collections.abc import Iterator
-from importlib.resources import files
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class StudyError(ValueError):
@@ -266,25 +263,88 @@ class Probe(_Part):
     """Whose concepts are followed through all epochs."""
 
 
-Analysis = Literal["complexity", "importance", "decode_time", "sedimentation"]
+Analysis = Literal[
+    "complexity", "importance", "decode_time", "sedimentation", "branches", "redundancy", "sensitivity", "support",
+    "clusters", "concept_paths", "visualisation",
+]  # fmt: skip
+_READ_TOGETHER: dict[str, set[str]] = {
+    "sedimentation": {"complexity", "importance"},
+    "support": {"complexity", "importance"},
+    "concept_paths": {"complexity", "importance"},
+}
 
 
 class Analyses(_Part):
     """What is analysed."""
 
     run: tuple[Analysis, ...] = ("complexity", "importance", "decode_time", "sedimentation")
-    """The analyses; what they need is made as well."""
+    """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
+    epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
+    """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
+    checkpoint there is (0: the untrained network) and the reference epoch; `all`; or epochs."""
+    end_shares: tuple[Share, ...] = (0.01, 0.1)
+    """Groups of the simplest and of the most complex concepts that curves show; at least 10 concepts a group."""
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
     """Groups of most important concepts that sedimentation follows."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples behind every interval."""
 
     @model_validator(mode="after")
-    def _sedimentation_needs_both(self) -> "Analyses":
-        missing = {"complexity", "importance"} - set(self.run)
-        if "sedimentation" in self.run and missing:
-            raise ValueError(f"sedimentation needs {' and '.join(sorted(missing))} in analyses.run")
+    def _has_what_it_reads(self) -> "Analyses":
+        for analysis, read in _READ_TOGETHER.items():
+            missing = read - set(self.run)
+            if analysis in self.run and missing:
+                raise ValueError(f"{analysis} needs {' and '.join(sorted(missing))} in analyses.run")
         return self
+
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share that leaves something."""
+
+
+class Redundancy(_Part):
+    """How much of a concept is left when units are hidden."""
+
+    masked_fractions: tuple[Fraction, ...] = (0.1, 0.5, 0.9)
+    """Shares of the penultimate layer's units that a mask removes."""
+    masks: Annotated[int, Field(ge=1)] = 20
+    """Random masks of each share."""
+
+
+class Sensitivity(_Part):
+    """How much a concept moves when noise is added to the image."""
+
+    images: Annotated[int, Field(ge=1)] = 200
+    """Probe images; at most all."""
+    draws: Annotated[int, Field(ge=2)] = 20
+    """Noisy copies of each image."""
+    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.1, 0.5)
+    """Standard deviations of the noise, on pixels in [0, 1]."""
+
+
+class Support(_Part):
+    """How far the decision stands on some of the concepts."""
+
+    steps: Annotated[int, Field(ge=1)] = 20
+    """Points of the curve between all concepts and none."""
+
+
+class Clusters(_Part):
+    """Meta-features: concepts that point the same way."""
+
+    count: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"
+    """Clusters; `auto`: 1.5 times the root of the number of concepts, 150 for 10,000."""
+    embedding: Literal["umap", "tsne", "pca"] = "umap"
+    """What lays the atoms out on a plane."""
+
+
+class Visualisation(_Part):
+    """Images made to excite a concept."""
+
+    concepts: Annotated[int, Field(ge=1)] = 20
+    """Concepts, evenly along the complexity spectrum; at most all."""
+    steps: Annotated[int, Field(ge=1)] = 256
+    """Steps of the optimisation."""
 
 
 class Study(_Part):
@@ -310,6 +370,16 @@ class Study(_Part):
     """How V-information is measured."""
     analyses: Analyses = Analyses()
     """What is analysed."""
+    redundancy: Redundancy = Redundancy()
+    """How much of a concept is left when units are hidden."""
+    sensitivity: Sensitivity = Sensitivity()
+    """How much a concept moves with noise."""
+    support: Support = Support()
+    """How far the decision stands on some of the concepts."""
+    clusters: Clusters = Clusters()
+    """Meta-features."""
+    visualisation: Visualisation = Visualisation()
+    """Images made to excite a concept."""
 
     @model_validator(mode="after")
     def _name_is_free(self) -> "Study":
@@ -354,6 +424,14 @@ class Study(_Part):
             return self
         return self.model_copy(update={"probe": self.probe.model_copy(update={"reference_epoch": epoch})})
 
+    def detailed_epochs(self, known: Collection[int]) -> frozenset[int]:
+        """Those of the known epochs at which the detailed analyses are made."""
+        wanted = self.analyses.epochs
+        if wanted == "all":
+            return frozenset(known)
+        ends = (min(known, default=0), self.reference_epoch)
+        return frozenset(known) & frozenset(ends if wanted == "ends" else wanted)
+
     @property
     def settings(self) -> dict[str, str]:
         """Every field, dotted, and its value as text; the name is none of them."""
@@ -377,80 +455,6 @@ def study_fields() -> list[str]:
     return list(_fields_below(Study))
 
 
-def packaged_studies() -> dict[str, Path]:
-    """Study files that come with featcx, by name."""
-    folder = Path(str(files("featcx_core"))) / "studies"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load_study(name: str | Path) -> Study:
-    """The study of a TOML file, or a packaged one by its name.
-
-    Raises StudyError when there is no such study or the file is not a valid one.
-    """
-    path = packaged_studies().get(str(name), Path(name))
-    if not path.is_file():
-        known = ", ".join(packaged_studies())
-        raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
-    values = read_toml(path)
-    if "sweep" in values:
-        raise StudyError(f"{path}: a sweep of several studies, not one; `featcx run {path}` makes them")
-    return study_of(values, path=path)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file states. Raises StudyError where it is not valid."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from None
-
-
-def study_of(values: dict[str, Any], *, path: Path) -> Study:
-    """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
-    return _with_absolute_paths(validated(values, where=f"{path}: "), path.parent)
-
-
-def validated(values: dict[str, Any], *, where: str = "") -> Study:
-    """The study of parsed TOML. Raises StudyError, one line that begins with `where`, when it is not a valid one."""
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        raise StudyError(where + "; ".join(_plain(e) for e in error.errors())) from None
-
-
-def _with_absolute_paths(study: Study, folder: Path) -> Study:
-    # A path in a study file is relative to that file; the registered copy lies elsewhere.
-    def absolute(path: str) -> str:
-        return path if not path or "://" in path or Path(path).is_absolute() else str((folder / path).resolve())
-
-    data, model, checkpoints = study.data, study.model, study.checkpoints
-    stem = data.source.removesuffix(data.path) if data.path else data.source
-    paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
-    if isinstance(data.superclasses, str):
-        paths["superclasses"] = absolute(data.superclasses)
-    weights = absolute(model.weights) if model.weights_path else model.weights
-    return study.model_copy(
-        update={
-            "data": data.model_copy(update=paths),
-            "model": model.model_copy(update={"weights": weights}),
-            "checkpoints": checkpoints.model_copy(update={"folder": absolute(checkpoints.folder).rstrip("/")}),
-        }
-    )
-
-
-def _plain(error: Any) -> str:
-    *parents, key = [str(part) for part in error["loc"]] or [""]
-    where = ".".join([*parents, key])
-    if error["type"] == "extra_forbidden":
-        valid = _fields_at(parents)
-        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(valid)}"
-        return f"unknown key {where}; {hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
-
-
 def _flat(part: _Part, prefix: str = "") -> Iterator[tuple[str, str]]:
     for name in type(part).model_fields:
         value = getattr(part, name)
@@ -465,10 +469,3 @@ def _fields_below(part: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield prefix + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _fields_below(field.annotation, f"{prefix}{name}.")
-
-
-def _fields_at(parents: list[str]) -> list[str]:
-    part: Any = Study
-    for name in parents:
-        part = part.model_fields[name].annotation
-    return list(part.model_fields)

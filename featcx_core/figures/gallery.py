@@ -34,6 +34,18 @@ class StudyTables(NamedTuple):
     """One row per (epoch, group)."""
     correlations: pd.DataFrame
     """One row per (epoch, x, y, method, controls)."""
+    branches: pd.DataFrame
+    """One row per (epoch, block, branch, concept)."""
+    redundancy: pd.DataFrame
+    """One row per (epoch, concept, masked share)."""
+    sensitivity: pd.DataFrame
+    """One row per (epoch, concept, sigma)."""
+    support: pd.DataFrame
+    """One row per (epoch, order, share kept)."""
+    clusters: pd.DataFrame
+    """One row per concept of an epoch's dictionary."""
+    concept_paths: pd.DataFrame
+    """One row per (concept of the reference epoch, epoch)."""
 
 
 def trained_epochs(tables: StudyTables) -> list[int]:

@@ -11,11 +11,29 @@ from dagster._core.definitions.metadata import TableMetadataSet
 from featcx_assets.definitions import definitions
 from featcx_core.anatomy import read_anatomy
 from featcx_core.staleness import ASSETS
-from featcx_core.study import packaged_studies
+from featcx_core.study_files import packaged_studies
 from featcx_core.tables import COMPARED, TABLES
 
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "zarr", "mlxtend"}
-# DESIGN: asset -> (partitions, made from)
+SHOWN = {
+    "checkpoint",
+    "codes",
+    "v_information",
+    "reference_v_information",
+    "complexity",
+    "importance",
+    "branches",
+    "redundancy",
+    "sensitivity",
+    "support",
+    "clusters",
+    "visualisation",
+    "decode_time",
+    "sedimentation",
+    "correlations",
+    "concept_paths",
+}
+# asset -> (partitions, made from)
 GRAPH = {
     "training": ("none", set()),
     "checkpoint": ("epoch", {"training"}),
@@ -30,20 +48,15 @@ GRAPH = {
     "decode_time": ("none", {"v_information", "reference_v_information"}),
     "sedimentation": ("none", {"complexity", "importance"}),
     "correlations": ("none", {"complexity", "importance", "decode_time"}),
-    "figures": (
-        "none",
-        {
-            "checkpoint",
-            "codes",
-            "v_information",
-            "reference_v_information",
-            "complexity",
-            "importance",
-            "decode_time",
-            "sedimentation",
-            "correlations",
-        },
-    ),
+    "branches": ("epoch", {"activations", "codes"}),
+    "redundancy": ("epoch", {"v_information"}),
+    "sensitivity": ("epoch", {"codes"}),
+    "support": ("epoch", {"complexity", "importance"}),
+    "clusters": ("epoch", {"dictionary"}),
+    "visualisation": ("epoch", {"codes", "complexity"}),
+    "concept_paths": ("none", {"dictionary", "complexity", "importance"}),
+    "figures": ("none", SHOWN),
+    "explorer": ("none", SHOWN),
     "report": ("none", {"figures"}),
 }
 

@@ -37,12 +37,12 @@ def test_every_asset_is_in_one_stage_after_what_it_needs():
 
 def test_closure_is_everything_an_asset_is_made_from():
     assert closure(["dictionary"]) == {"training", "checkpoint", "dictionary_activations", "dictionary"}
-    assert closure(["report"]) == {*ASSETS}
+    assert closure(["report"]) == {*ASSETS} - {"explorer"}
     assert closure([]) == set()
 
 
 def test_a_finished_study_needs_only_its_pictures(small: Store):
-    assert planned(small) == {"across epochs": {("figures", -1), ("report", -1)}}
+    assert planned(small) == {"across epochs": {("figures", -1), ("report", -1), ("explorer", -1)}}
     assert planned(small, only=["correlations"]) == {}
 
 
@@ -66,7 +66,7 @@ def test_curves_wait_for_what_they_read_of_an_epoch(small: Store):
     for asset in ("decode_time", "sedimentation", "correlations"):
         small.table(asset, "all").unlink()
     forget(small, "complexity")
-    across = {(asset, -1) for asset in ("decode_time", "figures", "report")}
+    across = {(asset, -1) for asset in ("decode_time", "figures", "report", "explorer")}
     assert planned(small)["across epochs"] == across  # importance alone makes no curve, time to decode needs neither
     forget(small, "importance", epochs=(0, 1))
     assert planned(small, only=["correlations"]).keys() == {"complexity and importance", "across epochs"}

@@ -8,7 +8,8 @@ from featcx_core import fingerprints
 from featcx_core.anatomy import Anatomy, read_anatomy
 from featcx_core.fingerprints import CODE_VERSIONS, Fingerprints, combine
 from featcx_core.staleness import ASSETS, EPOCHLY, GRID, NEEDS, ONCE
-from featcx_core.study import Study, load_study, packaged_studies
+from featcx_core.study import Study
+from featcx_core.study_files import load_study, packaged_studies
 
 DIGESTS = {0: "a", 1: "b", 12: "c"}
 OF_EPOCHS = (*EPOCHLY, *GRID)
@@ -50,7 +51,7 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
 @pytest.mark.parametrize(
     ("parts", "stale"),
     [
-        ({"name": "other"}, {"figures", "report"}),
+        ({"name": "other"}, {"figures", "report", "explorer"}),
         ({"training": {"batch_size": 64}}, {"training"}),
         ({"training": {"schedule": "constant"}}, {"training"}),
         ({"activations": {"pooling": "grid:2"}}, downstream("activations") & {*OF_EPOCHS}),
@@ -60,9 +61,12 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ({"dictionary": {"scope": "all"}}, downstream("dictionary") & {*OF_EPOCHS}),
         ({"dictionary": {"keep_positions_gb": 0.0}}, set()),
         ({"dictionary": {"l1": 0.5}}, downstream("codes") & {*OF_EPOCHS}),
-        ({"probe": {"groups": 9}}, downstream("v_information", "reference_v_information") & {*OF_EPOCHS}),
-        ({"analyses": {"bootstrap": 500}}, {"sedimentation", "correlations", "figures", "report"}),
-        ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report"}),
+        ({"probe": {"groups": 9}}, downstream("v_information", "reference_v_information", "branches") & {*OF_EPOCHS}),
+        (
+            {"analyses": {"bootstrap": 500}},
+            {"sensitivity", "sedimentation", "correlations", "figures", "report", "explorer"},
+        ),
+        ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report", "explorer"}),
     ],
 )
 def test_a_field_makes_stale_what_uses_it_and_what_follows(anatomy: Anatomy, parts: dict, stale: set[str]):
@@ -80,8 +84,10 @@ def test_the_reference_epoch_moves_only_what_is_measured_against_it(anatomy: Ana
         "reference_v_information",
         "decode_time",
         "correlations",
+        "concept_paths",
         "figures",
         "report",
+        "explorer",
     }
 
 

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from featcx_core.store import Store
-from featcx_core.study import Analyses, Probe, Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Analyses, Probe, Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 
 
 def loaded(tmp_path: Path, text: str) -> Study:
@@ -27,7 +28,7 @@ def test_every_field_says_what_it_is():
         Study,
         *(field.annotation for field in Study.model_fields.values() if hasattr(field.annotation, "model_fields")),
     ]
-    assert len(parts) == 9
+    assert len(parts) == 14
     assert all(field.description for part in parts for field in part.model_fields.values())
 
 

@@ -1,0 +1,114 @@
+"""Assets: what else can be said of an epoch's concepts, at the epochs that the study names."""
+
+import dagster as dg
+
+from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_metadata
+from featcx_core.anatomy import Anatomy
+from featcx_core.staleness import Partition
+from featcx_core.store import Store
+from featcx_core.study import Study
+
+
+def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
+    """The detailed analyses."""
+    return [stepwise(study, anatomy, step) for step in _STEPS]
+
+
+def _branches(task: Task) -> None:
+    from featcx_core.steps.branches import make_branches
+
+    make_branches(task.store, epoch=task.epoch, device=task.workbench.device)
+
+
+def _redundancy(task: Task) -> None:
+    from featcx_core.steps.properties import make_redundancy
+
+    make_redundancy(task.store, epoch=task.epoch)
+
+
+def _sensitivity(task: Task) -> None:
+    from featcx_core.steps.properties import make_sensitivity
+
+    workbench = task.workbench
+    make_sensitivity(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size)
+
+
+def _support(task: Task) -> None:
+    from featcx_core.steps.properties import make_support
+
+    make_support(task.store, epoch=task.epoch)
+
+
+def _clusters(task: Task) -> None:
+    from featcx_core.steps.clusters import make_clusters
+
+    make_clusters(task.store, epoch=task.epoch)
+
+
+def _visualise(task: Task) -> None:
+    from featcx_core.steps.visualisation import make_visualisation
+
+    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device)
+
+
+def _show_visualisation(store: Store, partition: Partition) -> Metadata:
+    return path_metadata(store.visualisation(partition.epoch))
+
+
+_STEPS = (
+    Step(
+        asset="branches",
+        group="measures",
+        kinds={"torch", "parquet"},
+        description="CKA and V-information of the residual and the main branch with every concept. One row per "
+        "(epoch, block, branch, concept).",
+        tables=("branches",),
+        make=_branches,
+        describe=lambda store, p: table_metadata(store, "branches", p.name),
+    ),
+    Step(
+        asset="redundancy",
+        group="measures",
+        kinds={"torch", "parquet"},
+        description="What is left of a concept when units are hidden. One row per (epoch, concept, masked share).",
+        tables=("redundancy",),
+        make=_redundancy,
+        describe=lambda store, p: table_metadata(store, "redundancy", p.name),
+    ),
+    Step(
+        asset="sensitivity",
+        group="measures",
+        kinds={"torch", "parquet"},
+        description="How much a concept moves when noise is added to the image. One row per (epoch, concept, sigma).",
+        tables=("sensitivity",),
+        make=_sensitivity,
+        describe=lambda store, p: table_metadata(store, "sensitivity", p.name),
+    ),
+    Step(
+        asset="support",
+        group="measures",
+        kinds={"torch", "parquet"},
+        description="Accuracy as concepts are removed. One row per (epoch, order of removal, share kept).",
+        tables=("support",),
+        make=_support,
+        describe=lambda store, p: table_metadata(store, "support", p.name),
+    ),
+    Step(
+        asset="clusters",
+        group="measures",
+        kinds={"scikitlearn", "parquet"},
+        description="Meta-features: clusters of atoms, their dendrogram, and a plane. One row per concept.",
+        tables=("clusters",),
+        make=_clusters,
+        describe=lambda store, p: table_metadata(store, "clusters", p.name),
+    ),
+    Step(
+        asset="visualisation",
+        group="measures",
+        kinds={"torch"},
+        description="Images made to excite a concept (MACO). One picture per chosen concept of the reference epoch.",
+        tables=(),
+        make=_visualise,
+        describe=_show_visualisation,
+    ),
+)
