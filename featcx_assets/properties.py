@@ -3,6 +3,7 @@
 import dagster as dg
 
 from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_metadata
+from featcx_assets.progress import bar
 from featcx_core.anatomy import Anatomy
 from featcx_core.staleness import Partition
 from featcx_core.store import Store
@@ -29,8 +30,13 @@ def _redundancy(task: Task) -> None:
 def _sensitivity(task: Task) -> None:
     from featcx_core.steps.properties import make_sensitivity
 
-    workbench = task.workbench
-    make_sensitivity(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size)
+    make_sensitivity(
+        task.store,
+        epoch=task.epoch,
+        device=task.workbench.device,
+        batch_size=task.workbench.batch_size,
+        progress=bar,
+    )
 
 
 def _support(task: Task) -> None:

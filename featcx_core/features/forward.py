@@ -59,8 +59,21 @@ class Network(NamedTuple):
         """What the taps take, batch after batch, in the images' order; batches of large images are smaller."""
         batch_size = self.data.at_once(batch_size)
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
+        n_batches = -(-len(indices) // batch_size)
+        return self.over(inputs, taps, n_batches=n_batches, progress=progress, desc="forward pass")
+
+    def over(
+        self,
+        inputs: Iterator[torch.Tensor],
+        taps: Sequence[Tap],
+        *,
+        n_batches: int,
+        desc: str,
+        progress: Progress | None = None,
+    ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
+        """The same for batches that come normalised, on the device."""
         with _tapped(self.model, taps) as taken:
-            for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
+            for _ in (progress or silent)(range(n_batches), desc=desc):
                 with torch.inference_mode(), _exact():  # not around the yield: both would leak into the caller
                     self.model(next(inputs))
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]

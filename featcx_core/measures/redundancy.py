@@ -72,7 +72,7 @@ def redundancy(
     g2, c2 = g.to(dtype).square(), c.to(dtype).square()
     kept = torch.from_numpy(masks(len(g), masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
     whole = c2.sum(0) / g2.sum().sqrt()
-    ratios = [_cka(part.to(g2), g2, c2) / whole for part in kept.split(_MASKS_AT_ONCE)]
+    ratios = [_cka(part.to(g2), g2, c2) / whole for part in torch.split(kept, _MASKS_AT_ONCE)]
     ratio = torch.cat(ratios).masked_fill(~(whole > 0), torch.nan)
     return Redundancy(restore(ratio.mean(0)), restore(ratio.std(0, correction=0)))
 

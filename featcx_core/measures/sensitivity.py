@@ -101,7 +101,7 @@ class Responses:
         if self.n_done + whole > self.n_images:
             raise ValueError(f"wanted {self.n_images} images of {self.n_draws} draws, got more")
         if whole:
-            variances = rows[: whole * self.n_draws].unflatten(0, (whole, self.n_draws)).var(1, correction=1)
+            variances = rows[: whole * self.n_draws].reshape(whole, self.n_draws, -1).var(1, correction=1)
             self._weights = self._weights.to(variances)
             self._sums = self._sums.to(variances) + self._weights[:, self.n_done : self.n_done + whole] @ variances
             self.n_done += whole
