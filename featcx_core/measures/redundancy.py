@@ -23,6 +23,8 @@ class Redundancy(NamedTuple):
     that has nothing to do with the concept raises CKA. NaN where CKA(whole, z) is 0 or not defined."""
     standard_deviation: Float[Array, "concept"]
     """Of the same over the masks (population); higher = in fewer units."""
+    as_printed: Float[Array, "concept"]
+    """Mean over masks of the ratio of what App. E prints, `||K_F K_z||² / (||K_F²||·||K_z²||)`, which is not CKA."""
 
 
 def redundancy(
@@ -40,13 +42,14 @@ def redundancy(
 
         redundancy = mean over m of  (m · C²) / √(m' (G∘G) m)  ÷  (Σ_u C_u² / √(Σ_uv G_uv²))
 
-    All masks and concepts are two matrix products; images do not occur. Where the units that are left never vary
+    All masks and concepts are two matrix products, images do not occur. Where the units that are left never vary
     nothing is left, and the mask counts 0. Arithmetic in float64 (float32 on MPS).
 
     What the mean can say is little: m · C² is linear in the mask, so its expectation is the same share of Σ C² for a
     concept of one unit and for one that is spread over all, and concepts differ in the mean only as far as C² goes
     with a mask's √(m' (G∘G) m). What tells them apart is the deviation over masks: all or nothing for a concept of
-    one unit, nothing for one that is spread evenly.
+    one unit, nothing for one that is spread evenly. What the paper prints for CKA, `z'F F'F F'z = C'G C` over
+    `||G²|| (z'z)²`, is quadratic in the mask and tells more of them apart; it comes along as `as_printed`.
 
     Args:
         acts_gram: G, (unit, unit), of centred activations of the layer that the dictionary is made of.
@@ -72,9 +75,11 @@ def redundancy(
     g2, c2 = g.to(dtype).square(), c.to(dtype).square()
     kept = torch.from_numpy(masks(len(g), masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
     whole = c2.sum(0) / g2.sum().sqrt()
-    ratios = [_cka(part.to(g2), g2, c2) / whole for part in torch.split(kept, _MASKS_AT_ONCE)]
-    ratio = torch.cat(ratios).masked_fill(~(whole > 0), torch.nan)
-    return Redundancy(restore(ratio.mean(0)), restore(ratio.std(0, correction=0)))
+    ratios = torch.cat([_cka(part.to(g2), g2, c2) for part in torch.split(kept, _MASKS_AT_ONCE)]) / whole
+    g, c = g.to(dtype), c.to(dtype)
+    printed = sum(_as_printed(g[mask][:, mask], c[mask]) for mask in kept.to(g.device)) / (n_masks * _as_printed(g, c))
+    found = (ratios.mean(0), ratios.std(0, correction=0), printed)
+    return Redundancy(*(restore(part.masked_fill(~(whole > 0), torch.nan)) for part in found))
 
 
 def masks(n_units: int, *, masked_fraction: float, n_masks: int, seed: int) -> Bool[np.ndarray, "mask unit"]:
@@ -88,3 +93,9 @@ def _cka(kept: Float[Tensor, "mask unit"], g2: Tensor, c2: Tensor) -> Float[Tens
     """Biased linear CKA of the units that a mask leaves, times z'z; 0 where they never vary."""
     norm = ((kept @ g2) * kept).sum(1, keepdim=True).sqrt()
     return torch.where(norm > 0, kept @ c2 / norm, 0.0)
+
+
+def _as_printed(gram: Float[Tensor, "kept kept"], cross: Float[Tensor, "kept concept"]) -> Float[Tensor, "concept"]:
+    """What App. E prints, times (z'z)², of some units; 0 where they never vary."""
+    norm = torch.linalg.matrix_norm(gram @ gram)
+    return torch.where(norm > 0, (cross * (gram @ cross)).sum(0) / norm, 0.0)

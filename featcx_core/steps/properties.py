@@ -36,7 +36,8 @@ def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
         found = redundancy(gram, cross, masked_fraction=share, n_masks=settings.masks, seed=store.study.seed)
         rows = {name: np.where(is_alive, values, np.nan) for name, values in found._asdict().items()}
         parts.append(pd.DataFrame(rows).assign(masked_fraction=share, concept=np.arange(len(is_alive))))
-    frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, n_masks=settings.masks)
+    frame = pd.concat(parts, ignore_index=True).rename(columns={"as_printed": "redundancy_as_printed"})
+    frame = frame.assign(epoch=epoch, n_masks=settings.masks)
     return _write(store, "redundancy", epoch, frame, fingerprint)
 
 
@@ -57,10 +58,10 @@ def make_sensitivity(
     passes = _noisy_acts(store, network, images, sigmas, batch_size=batch_size, progress=progress)
     for sigma, acts in zip(cycle(sigmas), passes):
         noisy[sigma].add(encode(torch.from_numpy(acts)).codes)
-    variance, is_alive = concepts["variance"].to_numpy(), concepts["alive"].to_numpy()
+    variance, is_alive = (concepts[name].to_numpy() for name in ("variance", "alive"))
     parts = []
     for sigma, responses in noisy.items():
-        found = responses.result(torch.from_numpy(variance))
+        found = responses.result(torch.tensor(variance))
         rows = {name: np.where(is_alive, values, np.nan) for name, values in found._asdict().items()}
         rows["sensitivity_as_printed"] = np.asarray(found.as_printed)
         parts.append(pd.DataFrame(rows).drop(columns="as_printed").assign(sigma=sigma, concept=concepts["concept"]))

@@ -39,12 +39,15 @@ def test_equals_the_definition_with_all_images(masked_fraction):
     result = redundancy(*sums(acts, codes), masked_fraction=masked_fraction, seed=3)
     np.testing.assert_allclose(result.redundancy, mean, rtol=1e-10)
     np.testing.assert_allclose(result.standard_deviation, deviation, rtol=1e-8)
+    printed, _ = reference.redundancy(acts, codes, kept, similarity=reference.as_printed)
+    np.testing.assert_allclose(result.as_printed, printed, rtol=1e-10)
 
 
 def test_nothing_masked_is_one():
     result = redundancy(*sums(*planted()), masked_fraction=0.0, seed=0)
     np.testing.assert_allclose(result.redundancy, 1)
     np.testing.assert_allclose(result.standard_deviation, 0, atol=1e-12)
+    np.testing.assert_allclose(result.as_printed, 1)
 
 
 def test_the_mean_does_not_tell_a_spread_concept_from_one_of_a_single_unit_but_the_deviation_does():
