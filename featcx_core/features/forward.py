@@ -78,6 +78,12 @@ class Network(NamedTuple):
                     self.model(next(inputs))
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
 
+    def through(self, inputs: torch.Tensor, tap: Tap) -> torch.Tensor:
+        """What the tap takes from one batch, as a tensor on the device that gradients pass through."""
+        with _tapped(self.model, [tap]) as taken, _exact():
+            self.model(inputs)
+        return taken[0]
+
 
 def pooled(row: Layer, pooling: str) -> Reduce:
     """Output -> (image, unit): means over the map or its p x p parts; the penultimate layer as the head reads it."""
