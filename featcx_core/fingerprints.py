@@ -37,7 +37,7 @@ CODE_VERSIONS = {
     "sedimentation": 1,
     "correlations": 1,
     "concept_paths": 1,
-    "figures": 1,
+    "figures": 2,
     "report": 2,
     "explorer": 1,
 }
