@@ -7,7 +7,16 @@ import dagster as dg
 from featcx_assets.resources import Workbench
 from featcx_core.study import Study
 from featcx_core.tables import COMPARED, TABLES, Table
-from featcx_core.verification import Finding, penultimate_says_more, predictions_kept, shuffled_say_nothing, table_rows
+from featcx_core.verification import (
+    Finding,
+    fewer_masked_units_change_less,
+    penultimate_says_more,
+    predictions_kept,
+    shuffled_say_nothing,
+    support_starts_from_the_dictionary,
+    table_rows,
+    weak_noise_moves_little,
+)
 
 Check = Callable[..., Finding]
 
@@ -19,6 +28,9 @@ def checks(study: Study) -> list[dg.AssetChecksDefinition]:
         _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
         _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
+        _check(study, "redundancy", "fewer_masked_units_change_less", fewer_masked_units_change_less),
+        _check(study, "sensitivity", "weak_noise_moves_little", weak_noise_moves_little),
+        _check(study, "support", "support_starts_from_the_dictionary", support_starts_from_the_dictionary),
     ]
 
 
