@@ -54,7 +54,7 @@ def _clusters(task: Task) -> None:
 def _visualise(task: Task) -> None:
     from featcx_core.steps.visualisation import make_visualisation
 
-    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device)
+    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device, progress=bar)
 
 
 def _show_visualisation(store: Store, partition: Partition) -> Metadata:

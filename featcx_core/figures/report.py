@@ -14,6 +14,7 @@ ALTERNATIVE_TEXTS = {
     "training_curves": "Two line charts by epoch: loss and accuracy on training and on held-out images.",
     "complexity_spectrum": "Concepts sorted by complexity K with error bars, above box plots of K for the controls.",
     "concept_sheet": "One row a concept from simple to complex: its strongest images with heat maps.",
+    "concept_pictures": "Pairs of a picture made to excite a concept and the image on which it is strongest.",
     "complexity_against_decode_time": "Scatter plot of complexity K against time to decode Λ, one point a concept.",
     "information_by_layer_and_epoch": "Mean V-information by layer, one line an epoch, and by layer and epoch.",
     "complexity_against_importance": "Scatter plots of complexity K against importance Γ, one panel an epoch.",

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from featcx_core.features.visualisation import Spectrum, visualise
+from featcx_core.figures.pictures import concept_pictures
 
 
 def images(n=40, channels=3, height=10, width=8):
@@ -79,3 +80,21 @@ def test_a_picture_follows_from_its_seed_and_not_from_the_others(network):
 def test_errors(network):
     with pytest.raises(ValueError, match="one seed an atom, got 1 for 3"):
         visualise(network, ATOMS, spectrum(), steps=1, seeds=[0])
+
+
+def test_pairs_of_picture_and_image_are_drawn():
+    chance = np.random.default_rng(0)
+    pictures, strongest = 2 * chance.random((5, 1, 8, 6)) - 0.5, chance.random((5, 1, 8, 6))
+    figure = concept_pictures(pictures, strongest, labels=[f"concept {i}" for i in range(5)])
+    shown = [axes for axes in figure.axes if axes.images]
+    assert [axes.get_title(loc="left") for axes in shown] == [f"concept {i}" for i in range(5)]
+    drawn = np.asarray(shown[3].images[0].get_array())
+    np.testing.assert_allclose(drawn[:, :6, 0], pictures[3, 0].clip(0, 1))
+    np.testing.assert_allclose(drawn[:, -6:, 2], strongest[3, 0])
+
+
+def test_no_pictures_say_so_and_uneven_ones_are_refused():
+    none = np.zeros((0, 1, 1, 1))
+    assert "does not ask for" in concept_pictures(none, none, labels=[]).axes[0].texts[0].get_text()
+    with pytest.raises(ValueError, match="an image and a label for each picture, got 2, 2 and 1"):
+        concept_pictures(np.zeros((2, 1, 4, 4)), np.zeros((2, 1, 4, 4)), labels=["one"])
