@@ -9,12 +9,15 @@ from featcx_core.study import Study
 from featcx_core.tables import COMPARED, TABLES, Table
 from featcx_core.verification import (
     Finding,
+    fewer_masked_units_change_less,
     penultimate_says_more,
     permuted_codes_have_no_branch,
     predictions_kept,
     shortcuts_bring_what_came,
     shuffled_say_nothing,
+    support_starts_from_the_dictionary,
     table_rows,
+    weak_noise_moves_little,
 )
 
 Check = Callable[..., Finding]
@@ -29,6 +32,9 @@ def checks(study: Study) -> list[dg.AssetChecksDefinition]:
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
         _check(study, "branches", "permuted_codes_have_no_branch", permuted_codes_have_no_branch),
         _check(study, "branches", "shortcuts_bring_what_came", shortcuts_bring_what_came),
+        _check(study, "redundancy", "fewer_masked_units_change_less", fewer_masked_units_change_less),
+        _check(study, "sensitivity", "weak_noise_moves_little", weak_noise_moves_little),
+        _check(study, "support", "support_starts_from_the_dictionary", support_starts_from_the_dictionary),
     ]
 
 

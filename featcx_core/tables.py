@@ -259,7 +259,13 @@ _ALL = (
             0.0,
             nullable=True,
         ),
-        _real("standard_deviation", "The same over masks; null if dead.", 0.0, nullable=True),
+        _real("standard_deviation", "Over masks; higher = in fewer units; null if dead.", 0.0, nullable=True),
+        _real(
+            "redundancy_as_printed",
+            "The mean with the paper's appendix E in place of CKA; null if dead.",
+            0.0,
+            nullable=True,
+        ),
     ),
     _table(
         "sensitivity",

@@ -136,6 +136,7 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
         "dictionary_activations": n * size.positions_bytes * positions,
         "dictionary": 4.0 * n * size.n_concepts * size.n_units,
         "codes": 4.0 * n * size.n_probe * codes,
+        "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts),
         "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
         "report": _REPORT_BYTES,
     }
