@@ -26,7 +26,7 @@ CODE_VERSIONS = {
     "v_information": 1,
     "reference_v_information": 1,
     "complexity": 1,
-    "importance": 1,
+    "importance": 2,
     "branches": 1,
     "redundancy": 1,
     "sensitivity": 1,
@@ -34,8 +34,8 @@ CODE_VERSIONS = {
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
-    "sedimentation": 1,
-    "correlations": 1,
+    "sedimentation": 2,
+    "correlations": 2,
     "concept_paths": 1,
     "figures": 1,
     "report": 2,
@@ -98,7 +98,7 @@ class Fingerprints:
             case "complexity":
                 return (), tuple(self.of("v_information", epoch, name) for name in self.anatomy.in_complexity)
             case "importance":
-                return (), (self.of("codes", epoch),)
+                return ("probe.groups",), (self.of("codes", epoch),)
             case "branches":
                 blocks = [row.layer for row in self.anatomy.layers if row.shortcut]
                 return _PROBE, (self.of("codes", epoch), *(self.of("activations", epoch, name) for name in blocks))

@@ -54,8 +54,8 @@ def cluster_atoms(atoms: Float[Array, "concept unit"], *, count: Literal["auto"]
     K-means (k-means++, the best of ten starts) on atoms of unit norm, where squared distance is 2 − 2 cosine. The
     dendrogram is Ward's over the cluster centres: it joins what raises the squared distance within least, the criterion
     of K-means, so the tree goes on where the clusters end (the clusters' sizes do not count). At level l of 4 it has
-    about c^(l/5) branches of c clusters: 3, 7, 20 and 55 of 150. Atoms that point exactly the same way are never parted,
-    so there may be fewer clusters than asked for.
+    about c^(l/5) branches of c clusters: 3, 7, 20 and 55 of 150. Atoms that point exactly the same way are never
+    parted, so there may be fewer clusters than asked for.
 
     Raises:
         ValueError: more clusters than atoms that are not zero, NaN or infinity.

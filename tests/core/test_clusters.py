@@ -1,4 +1,5 @@
 import sys
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_the_levels_are_cuts_of_one_tree():
     assert found.cluster.max() + 1 == n_clusters("auto", n_atoms=400) == 30
     assert [len({*column}) for column in found.levels.T] == [2, 4, 8, 15]
     columns = [*found.levels.T, found.cluster]
-    for coarse, fine in zip(columns, columns[1:], strict=False):
+    for coarse, fine in pairwise(columns):
         owner = {f: {*coarse[fine == f]} for f in {*fine}}
         assert all(len(of) == 1 for of in owner.values())  # nested
         assert [min(owner[f]) for f in sorted(owner)] == sorted(min(owner[f]) for f in owner)  # counted in order
