@@ -334,8 +334,8 @@ class Clusters(_Part):
 
     count: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"
     """Clusters; `auto`: 1.5 times the root of the number of concepts, 150 for 10,000."""
-    embedding: Literal["umap", "tsne", "pca"] = "umap"
-    """What lays the atoms out on a plane."""
+    embedding: Literal["umap", "tsne", "pca"] = "tsne"
+    """What lays the atoms out on a plane: `tsne` and `pca` of scikit-learn, `umap` (extra `umap`)."""
 
 
 class Visualisation(_Part):

@@ -89,4 +89,5 @@ def importance_streamed(
         raise ValueError("wanted at least one image, got none; try a larger probe split")
     total, n = sums.sum(1), counts.sum()
     left_out = (total[0] - sums[0]) / (n - counts)[:, None]
-    return Importance(*(total / n), left_out.T.contiguous())
+    gamma, signed, prevalence = total / n
+    return Importance(gamma, signed, prevalence, left_out.T.contiguous())

@@ -34,7 +34,7 @@ def make_decode_time(store: Store) -> pd.DataFrame:
             "first_epoch": pd.Series(first, dtype="Int64").mask(pd.Series(first < 0)),
         }
     )
-    _write(state, "decode_time", frame)
+    write_over_epochs(state, "decode_time", frame)
     return frame
 
 
@@ -69,7 +69,7 @@ def make_sedimentation(store: Store) -> pd.DataFrame:
         )
         parts.append(pd.DataFrame(groups, columns=list(Group._fields)).assign(epoch=epoch))
     frame = pd.concat(parts, ignore_index=True)
-    _write(state, "sedimentation", frame)
+    write_over_epochs(state, "sedimentation", frame)
     return frame
 
 
@@ -90,7 +90,7 @@ def make_correlations(store: Store) -> pd.DataFrame:
             both, drawn = concepts.merge(late, on="concept"), (k, images.lack([*_followed(state).values()]))
             rows.extend(_correlations(store, epoch, both, y="decode_time", over_images=drawn))
     frame = pd.DataFrame(rows)
-    _write(state, "correlations", frame)
+    write_over_epochs(state, "correlations", frame)
     return frame
 
 
@@ -174,6 +174,7 @@ def _by_epoch(state: State) -> Iterator[tuple[int, pd.DataFrame]]:
         yield epoch, own.merge(gamma, on="concept").merge(concepts, on="concept")
 
 
-def _write(state: State, table: str, frame: pd.DataFrame) -> None:
+def write_over_epochs(state: State, table: str, frame: pd.DataFrame) -> None:
+    """Write the rows of a table over all epochs, with what they were made from."""
     fingerprint, inputs = state.cross_epoch(table), state.inputs(table)
     state.store.write_table(table, "all", frame, fingerprint=fingerprint, inputs=inputs)
