@@ -7,6 +7,9 @@ from matplotlib.figure import Figure
 
 from featcx_core.figures.dynamics import sedimentation_curves, training_curves
 from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.inhibitors import inhibitors
+from featcx_core.figures.meta_features import concept_dendrogram, concept_map, concepts_of, groups_by_complexity
+from featcx_core.figures.paths import concept_paths
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
 
@@ -59,6 +62,7 @@ def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
     trained = trained_epochs(tables)
     milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
     complexity, importance, correlations = tables.complexity, tables.importance, tables.correlations
+    known = concepts_of(tables.clusters, complexity, importance, tables.concepts, epoch=reference_epoch)
     return {
         "training_curves": training_curves(tables.epochs),
         "complexity_spectrum": complexity_spectrum(complexity, reference_epoch=reference_epoch, importance=importance),
@@ -70,4 +74,9 @@ def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
             complexity, importance, correlations, epochs=milestones
         ),
         "sedimentation_curves": sedimentation_curves(tables.sedimentation),
+        "concept_map": concept_map(known),
+        "concept_dendrogram": concept_dendrogram(known),
+        "groups_by_complexity": groups_by_complexity(known),
+        "concept_paths": concept_paths(tables.concept_paths, reference_epoch=reference_epoch),
+        "inhibitors": inhibitors(importance, complexity, tables.concepts, epoch=reference_epoch),
     }

@@ -41,7 +41,7 @@ def concept_paths(paths: pd.DataFrame, *, reference_epoch: int) -> Figure:
     figure = canvas(QUESTION, height=8.6)
     grid = figure.add_gridspec(2, 2, height_ratios=[1.0, 1.5])
     _shares(figure.add_subplot(grid[0, 0]), paths)
-    _births(figure.add_subplot(grid[0, 1]), born, sorted(until["epoch"].unique()))
+    _births(figure.add_subplot(grid[0, 1]), born, sorted(map(int, until["epoch"].unique())))
     panels = [figure.add_subplot(grid[1, place]) for place in (0, 1)]
     alive = until.merge(born, on="concept")
     alive = alive[alive["epoch"] >= alive["birth"]].dropna(subset=["complexity"])
