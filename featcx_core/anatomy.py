@@ -16,13 +16,32 @@ MADE_FROM = ("data.source", "data.transform", "model", "activations.layers", "ac
 """The study's fields that decide a network's anatomy."""
 
 
+def call_name(module: str, times: int) -> str:
+    """Name of the layer that a module gives when it is called for the n-th time in a forward pass.
+
+    >>> call_name("relu", 1), call_name("relu", 3)
+    ('relu', 'relu#3')
+    """
+    return module if times == 1 else f"{module}#{times}"
+
+
+def module_and_call(layer: str) -> tuple[str, int]:
+    """Name of the module that gives a layer, and at which of its calls in a forward pass.
+
+    >>> module_and_call("layer1.0"), module_and_call("relu#3")
+    (('layer1.0', 1), ('relu', 3))
+    """
+    module, _, times = layer.partition("#")
+    return module, int(times or 1)
+
+
 class Layer(BaseModel):
     """One recorded layer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     layer: str
-    """Name from `model.named_modules()`."""
+    """Name from `model.named_modules()`; `NAME#2` is the second call of a module that is called several times."""
     depth: int
     """Place in forward order, 0 = first."""
     role: Role

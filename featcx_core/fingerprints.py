@@ -37,7 +37,7 @@ CODE_VERSIONS = {
     "sedimentation": 2,
     "correlations": 2,
     "concept_paths": 1,
-    "figures": 1,
+    "figures": 2,
     "report": 2,
     "explorer": 1,
 }

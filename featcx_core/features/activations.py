@@ -62,7 +62,7 @@ def record_activations(
         passes = network.forward(probe, [t.tap for t in targets], batch_size=batch_size, progress=progress)
         for batch in passes:
             for values, writer, target in zip(batch, writers, targets, strict=True):
-                writer.append(checked(values, epoch=epoch, layer=target.tap.module, dtype=dtype))
+                writer.append(checked(values, epoch=epoch, layer=target.tap.layer, dtype=dtype))
         for writer in writers:
             writer.close()
     return missing

@@ -1,5 +1,6 @@
 """One forward pass, with what is wanted from it taken by hooks on the way."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
-from featcx_core.anatomy import Layer
+from featcx_core.anatomy import Layer, module_and_call
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import load_checkpoint
 from featcx_core.sources.images import Data, batches, load_data
@@ -24,8 +25,8 @@ Reduce = Callable[[torch.Tensor], torch.Tensor]
 class Tap(NamedTuple):
     """What is taken from a forward pass."""
 
-    module: str
-    """Name of the module."""
+    layer: str
+    """Name of the layer: a module, or one of its calls, `relu#2`."""
     reduce: Reduce
     """What is made of its output."""
 
@@ -102,17 +103,22 @@ def _exact() -> AbstractContextManager[None]:
 
 @contextmanager
 def _tapped(model: nn.Module, taps: Sequence[Tap]) -> Iterator[dict[int, torch.Tensor]]:
-    """Collect what the taps take, by place; a module that is called several times counts at its first call."""
+    """Collect what the taps take, by place, each at the layer's own call of its module in every forward pass."""
     taken: dict[int, torch.Tensor] = {}
+    times: Counter[int] = Counter()
 
-    def hook(place: int, reduce: Reduce) -> Callable[..., None]:
+    def hook(place: int, call: int, reduce: Reduce) -> Callable[..., None]:
         def take(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            if place not in taken:
+            times[place] += 1
+            if times[place] == call:
                 taken[place] = reduce(output)
 
         return take
 
-    handles = [model.get_submodule(t.module).register_forward_hook(hook(i, t.reduce)) for i, t in enumerate(taps)]
+    handles = [model.register_forward_pre_hook(lambda *_: times.clear())]
+    for place, tap in enumerate(taps):
+        module, call = module_and_call(tap.layer)
+        handles.append(model.get_submodule(module).register_forward_hook(hook(place, call, tap.reduce)))
     try:
         yield taken
     finally:

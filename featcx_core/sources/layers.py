@@ -21,7 +21,8 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
     `auto`: the stem and the residual blocks, else the stages (their rules: featcx_core.sources.blocks). What the head
     reads is always recorded: the layer whose output is the head's input, as it is, flattened, as class token or as mean
     over positions, possibly after a ReLU that is no module. Wildcards of study-named layers match within one part of a
-    name: `layer*.*` are all blocks. A module that is called several times counts at its first call.
+    name: `layer*.*` are all blocks. A module that is called several times, as one ReLU for a whole network, gives a
+    layer a call: `relu`, `relu#2`, …
 
     A block's shortcut is `identity` where it adds what it was given (a transformer's: attention and MLP are each added
     to the stream), `projection` where it adds something made of it, empty where it adds nothing.
@@ -126,7 +127,7 @@ def _ways(call: Call, reading: Reading) -> Iterator[Reading]:
 
 def _whole(call: Call, calls: Sequence[Call], others: Sequence[Call]) -> Call:
     """The outermost module that gives the same and holds none of the others."""
-    parent = next((other for other in calls if other.name == call.name.rpartition(".")[0]), None)
-    if parent is None or any(other.name.startswith(f"{parent.name}.") for other in others):
+    parent = next((other for other in calls if other.name == call.parent), None)
+    if parent is None or any(other.is_within(parent) for other in others):
         return call
     return _whole(parent, calls, others) if torch.equal(parent.output, call.output) else call

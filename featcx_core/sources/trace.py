@@ -1,5 +1,6 @@
 """One forward pass through a network, watched: what every module gives, what it adds up, and the head."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -11,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from featcx_core.anatomy import Shortcut
+from featcx_core.anatomy import Shortcut, call_name
 from featcx_core.sources.raised import raised
 from featcx_core.study import StudyError
 
@@ -21,10 +22,12 @@ _SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
 
 
 class Call(NamedTuple):
-    """A module's first call in the forward pass."""
+    """A call of a module in the forward pass."""
 
     name: str
-    """From `model.named_modules()`."""
+    """From `model.named_modules()`; `NAME#2` is the second call of a module that is called several times."""
+    parent: str
+    """Name of the innermost call around it; empty where the network itself calls it."""
     module: nn.Module
     """Itself."""
     begin: int
@@ -37,6 +40,10 @@ class Call(NamedTuple):
     """What it was given, where that is (image, unit); a copy."""
     shortcut: Shortcut
     """Where its own `forward` adds two tensors of its output's shape: whether one of them is what it was given."""
+
+    def is_within(self, other: "Call") -> bool:
+        """Whether it is made by the other. Names do not tell: a module that blocks share has that of the first."""
+        return other.begin < self.begin and self.end < other.end
 
 
 class Head(NamedTuple):
@@ -53,7 +60,7 @@ class Head(NamedTuple):
 
 
 def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Call], Head]:
-    """Every module's first call on two random images, in the order in which they end, and the head.
+    """The calls of all modules on two random images, in the order in which they end, and the head.
 
     Only modules that give one tensor with a row an image are told of. The model is left as it was.
 
@@ -71,7 +78,7 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Cal
         ) from error
     for head, output in reversed(watch.linear):
         if isinstance(logits, torch.Tensor) and torch.equal(output, logits):
-            return sorted(watch.calls.values(), key=lambda call: call.end), head
+            return watch.calls, head
     raise StudyError(
         f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none"
     )
@@ -101,6 +108,7 @@ def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
 class _Open(NamedTuple):
     """A call that has not returned yet."""
 
+    name: str
     begin: int
     given: tuple[object, ...]
     vectors: torch.Tensor | None
@@ -113,10 +121,11 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: dict[str, Call] = {}
+        self.calls: list[Call] = []
         self.linear: list[tuple[Head, torch.Tensor]] = []
         self._open: list[_Open] = []
         self._clock = count()
+        self._times: Counter[str] = Counter()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
@@ -141,7 +150,8 @@ class _Watch(TorchFunctionMode):
             is_vectors = bool(given) and isinstance(given[0], torch.Tensor) and given[0].ndim == 2
             # Copied, as everything: an operation in place overwrites what the module before it gave.
             vectors = given[0].detach().clone() if is_vectors else None
-            self._open.append(_Open(next(self._clock), given, vectors, {}))
+            self._times[name] += 1
+            self._open.append(_Open(call_name(name, self._times[name]), next(self._clock), given, vectors, {}))
 
         def end(_: nn.Module, __: object, ___: object, output: object) -> None:
             self._end(name, module, self._open.pop(), output)
@@ -155,10 +165,11 @@ class _Watch(TorchFunctionMode):
         copy = output.detach().clone()
         if isinstance(module, nn.Linear) and call.vectors is not None:
             self.linear.append((Head(name, module, call.vectors, call.begin), copy))
-        if name not in self.calls:
-            shortcut: dict[bool | None, Shortcut] = {None: "", False: "projection", True: "identity"}
-            self.calls[name] = Call(
-                name=name,
+        shortcut: dict[bool | None, Shortcut] = {None: "", False: "projection", True: "identity"}
+        self.calls.append(
+            Call(
+                name=call.name,
+                parent=self._open[-1].name if self._open else "",
                 module=module,
                 begin=call.begin,
                 end=next(self._clock),
@@ -166,6 +177,7 @@ class _Watch(TorchFunctionMode):
                 vectors=call.vectors,
                 shortcut=shortcut[call.sums.get(output.shape)],
             )
+        )
 
 
 def _note(call: _Open, a: object, b: object) -> None:

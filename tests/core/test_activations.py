@@ -183,7 +183,7 @@ def test_hooks_copy_before_a_relu_in_place_overwrites(tiny: Study):
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_a_module_that_is_called_twice_counts_at_its_first_call(tiny: Study):
+def test_each_call_of_a_module_is_a_layer(tiny: Study):
     class Twice(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -193,8 +193,10 @@ def test_a_module_that_is_called_twice_counts_at_its_first_call(tiny: Study):
             return self.relu(-1 - self.relu(images))
 
     data = load_data(tiny)
-    ((taken,),) = Network(Twice(), data, torch.device("cpu")).forward(data.probe, [Tap("relu", torch.clone)])
-    assert taken.max() > 0
+    taps = [Tap("relu", torch.clone), Tap("relu#2", torch.clone)]
+    ((first, second),) = Network(Twice(), data, torch.device("cpu")).forward(data.probe, taps)
+    assert first.max() > 0
+    assert second.max() == 0
 
 
 def test_gradients_are_not_left_switched_off_between_batches(trained: Store):
