@@ -7,7 +7,16 @@ import dagster as dg
 from featcx_assets.resources import Workbench
 from featcx_core.study import Study
 from featcx_core.tables import COMPARED, TABLES, Table
-from featcx_core.verification import Finding, penultimate_says_more, predictions_kept, shuffled_say_nothing, table_rows
+from featcx_core.verification import (
+    Finding,
+    clusters_are_nested,
+    matches_are_unique,
+    penultimate_says_more,
+    predictions_kept,
+    shuffled_say_nothing,
+    super_classes_cover_all,
+    table_rows,
+)
 
 Check = Callable[..., Finding]
 
@@ -19,6 +28,9 @@ def checks(study: Study) -> list[dg.AssetChecksDefinition]:
         _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
         _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
+        _check(study, "concept_paths", "matches_are_unique", matches_are_unique),
+        _check(study, "clusters", "clusters_are_nested", clusters_are_nested),
+        _check(study, "clusters", "super_classes_cover_all_classes", super_classes_cover_all),
     ]
 
 

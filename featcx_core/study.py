@@ -285,7 +285,9 @@ _READ_TOGETHER: dict[str, set[str]] = {
 class Analyses(_Part):
     """What is analysed."""
 
-    run: tuple[Analysis, ...] = ("complexity", "importance", "decode_time", "sedimentation")
+    run: tuple[Analysis, ...] = (
+        "complexity", "importance", "decode_time", "sedimentation", "clusters", "concept_paths",
+    )  # fmt: skip
     """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
     """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first

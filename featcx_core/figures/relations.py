@@ -51,8 +51,7 @@ def complexity_against_importance(
     on_floor = f" Triangles: importance exactly 0 ({zeros})." if zeros else ""
     footnote(
         figure,
-        "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images."
-        + on_floor,
+        "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images." + on_floor,
     )
     return figure
 

@@ -116,7 +116,8 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
     return Headline(
         name,
         str(raw),
-        f"Spearman, epoch {epoch}; with prevalence and variance held fixed: {partial}",
+        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
+        f"{partial}",
         _numbers(**raw._asdict(), partial=partial.value, partial_low=partial.low, partial_high=partial.high),
     )
 
