@@ -111,9 +111,12 @@ class Fingerprints:
             case "clusters":
                 named = self.study.data.superclasses
                 path = named if isinstance(named, str) else ""
-                digest = text_digest(path, field="data.superclasses")
+                digests = (
+                    text_digest(path, field="data.superclasses"),
+                    text_digest(self.study.data.classes, field="data.classes"),  # super-classes are of names
+                )
                 fields = ("seed", "clusters", "data.superclasses")
-                return fields, (self.of("dictionary", epoch), *filter(None, [digest]))
+                return fields, (self.of("dictionary", epoch), *filter(None, digests))
             case "visualisation":
                 return ("seed", "visualisation"), (self.of("codes", epoch), self.of("complexity", epoch))
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")

@@ -22,6 +22,7 @@ from featcx_core.measures.group_means import GroupMean, group_means
 from featcx_core.tables import TABLES
 
 Numbers = dict[str, float | int | None]
+MOST_NAMES = 8  # classes without a super-class that the report names
 
 
 class Headline(NamedTuple):
@@ -58,7 +59,7 @@ class SuperClass(NamedTuple):
     """A super-class as the report's table lists it."""
 
     name: str
-    """As the study names it; `(none)` for classes that are in none."""
+    """As the study names it; `none:` and the classes that are in none."""
     n_classes: int
     """Classes in it that have concepts."""
     n: int
@@ -173,7 +174,9 @@ def super_class_rows(tables: StudyTables, *, reference_epoch: int) -> list[Super
         return []
     classes = tables.concepts.loc[tables.concepts["epoch"] == reference_epoch, ["concept", "class_name"]]
     known = known.merge(classes, on="concept")
-    names = [name or "(none)" for name in known["super_class"]]
+    left = sorted(known.loc[known["super_class"] == "", "class_name"].unique())
+    none = f"none: {', '.join(left[:MOST_NAMES])}" + (" …" if len(left) > MOST_NAMES else "")
+    names = [name or none for name in known["super_class"]]
     counts = known.groupby(names)["class_name"].nunique()
     k, gamma = (group_means(known[c].to_numpy(dtype=float), names) for c in ("complexity", "importance"))
     return [

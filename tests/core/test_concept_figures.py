@@ -102,8 +102,8 @@ def test_what_groups_say_of_chance_and_of_planted_ones(known):
 
 def test_super_classes_of_the_report(tables):
     rows = super_class_rows(tables, reference_epoch=REFERENCE)
-    assert {row.name for row in rows} == {"round", "straight", "(none)"}
-    assert {row.name: row.n_classes for row in rows} == {"round": 4, "straight": 4, "(none)": 2}
+    assert {row.name for row in rows} == {"round", "straight", "none: digit 8, digit 9"}
+    assert {row.name: row.n_classes for row in rows} == {"round": 4, "straight": 4, "none: digit 8, digit 9": 2}
     assert sum(row.n for row in rows) == N_CONCEPTS - 3
     means = [float(row.complexity.split()[0]) for row in rows]
     assert means == sorted(means)

@@ -124,14 +124,14 @@ def edited(store: Store, text: str) -> Store:
 
 def test_more_clusters_than_concepts(measured: Store) -> None:
     store = edited(measured, "\n[clusters]\ncount = 13\n")
-    with pytest.raises(StudyError, match="clusters.count = 13: there are only 12 concepts; lower it"):
+    with pytest.raises(StudyError, match=r"clusters\.count = 13: there are only 12 concepts; lower it"):
         make_clusters(store, epoch=2)
 
 
 def test_umap_that_is_not_there(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("featcx_core.sources.method.find_spec", lambda name: None)
     store = edited(measured, '\n[clusters]\nembedding = "umap"\n')
-    with pytest.raises(StudyError, match="umap-learn is not installed; try pip install 'featcx.umap.', or"):
+    with pytest.raises(StudyError, match=r"umap-learn is not installed; try pip install 'featcx\[umap\]', or"):
         make_clusters(store, epoch=2)
 
 
@@ -141,7 +141,7 @@ def test_super_classes_stand_beside_the_clusters(measured: Store) -> None:
     rows = make_clusters(open_store(measured.home, "tiny"), epoch=2)
     assert rows["super_class"].tolist() == ["straight"] * 8 + [""] * 4
     measured.study_path.write_text(text.replace("[data]", '[data]\nsuperclasses = {straight = ["0", "9"]}'))
-    with pytest.raises(StudyError, match="data.superclasses: straight: no class '9'; nearest"):
+    with pytest.raises(StudyError, match=r"data\.superclasses: straight: no class '9'; nearest"):
         make_clusters(open_store(measured.home, "tiny"), epoch=2)
     assert State(measured).store.table("clusters", "000002").exists()  # what is made stays
 
