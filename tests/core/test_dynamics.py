@@ -20,7 +20,7 @@ from featcx_core.steps.paths import make_concept_paths
 from featcx_core.steps.report import make_figures, make_report
 from featcx_core.steps.sources import make_checkpoint
 from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError
+from featcx_core.study import Clusters, StudyError
 
 EPOCHS = (0, 1, 2)
 
@@ -117,33 +117,32 @@ def test_clusters_of_a_small_dictionary(measured: Store) -> None:
     assert set(rows["super_class"]) == {""}
 
 
-def edited(store: Store, text: str) -> Store:
-    store.study_path.write_text(store.study_path.read_text() + text)
-    return open_store(store.home, "tiny")
+def changed(store: Store, **parts: object) -> Store:
+    """The same store, of a study that says something else."""
+    return Store(store.home, store.study.model_copy(update=parts))
 
 
 def test_more_clusters_than_concepts(measured: Store) -> None:
-    store = edited(measured, "\n[clusters]\ncount = 13\n")
     with pytest.raises(StudyError, match=r"clusters\.count = 13: there are only 12 concepts; lower it"):
-        make_clusters(store, epoch=2)
+        make_clusters(changed(measured, clusters=Clusters(count=13)), epoch=2)
+    rows = make_clusters(changed(measured, clusters=Clusters(count=12, embedding="pca")), epoch=2)
+    assert rows["cluster"].nunique() > 8  # 12, without zero and equal atoms
 
 
 def test_umap_that_is_not_there(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("featcx_core.sources.method.find_spec", lambda name: None)
-    store = edited(measured, '\n[clusters]\nembedding = "umap"\n')
     with pytest.raises(StudyError, match=r"umap-learn is not installed; try pip install 'featcx\[umap\]', or"):
-        make_clusters(store, epoch=2)
+        make_clusters(changed(measured, clusters=Clusters(embedding="umap")), epoch=2)
 
 
 def test_super_classes_stand_beside_the_clusters(measured: Store) -> None:
-    text = measured.study_path.read_text()
-    measured.study_path.write_text(text.replace("[data]", '[data]\nsuperclasses = {straight = ["0", "1"]}'))
-    rows = make_clusters(open_store(measured.home, "tiny"), epoch=2)
-    assert rows["super_class"].tolist() == ["straight"] * 8 + [""] * 4
-    measured.study_path.write_text(text.replace("[data]", '[data]\nsuperclasses = {straight = ["0", "9"]}'))
+    def named(*classes: str) -> Store:
+        return changed(measured, data=measured.study.data.model_copy(update={"superclasses": {"straight": classes}}))
+
+    assert make_clusters(named("0", "1"), epoch=2)["super_class"].tolist() == ["straight"] * 8 + [""] * 4
     with pytest.raises(StudyError, match=r"data\.superclasses: straight: no class '9'; nearest"):
-        make_clusters(open_store(measured.home, "tiny"), epoch=2)
-    assert State(measured).store.table("clusters", "000002").exists()  # what is made stays
+        make_clusters(named("0", "9"), epoch=2)
+    assert len(measured.read_partition("clusters", "000002")) == 12  # what is made stays
 
 
 def test_intervals_over_images_stand_beside_those_over_concepts(measured: Store) -> None:
