@@ -157,3 +157,44 @@ def weak_noise_moves_little(store: Store) -> Finding:
     largest = float(medians.max()) if len(medians) else 0.0
     says = "; ".join(offenders) or f"largest median {largest:.1e}"
     return Finding(not offenders, says, {"largest_median": largest}, is_error=False)
+
+
+def matches_are_unique(store: Store) -> Finding:
+    """No concept of an epoch is matched to two of the reference epoch's, which match themselves with cosine 1."""
+    frame = store.read_table("concept_paths", columns=["epoch", "concept", "matched_concept", "cosine"])
+    matched = frame.dropna(subset=["matched_concept"])
+    twice = matched[matched.duplicated(["epoch", "matched_concept"])]
+    own = matched[matched["epoch"] == store.study.reference_epoch]
+    strayed = own[(own["concept"] != own["matched_concept"]) | (own["cosine"] < 1 - 1e-5)]
+    offenders = [f"epoch {row.epoch}: concept {row.matched_concept} is matched twice" for row in twice.itertuples()]
+    offenders += [
+        f"concept {row.concept} of the reference epoch is not matched to itself" for row in strayed.itertuples()
+    ]
+    return Finding(not offenders, "; ".join(offenders[:5]) or f"{len(matched)} matches", {"matches": len(matched)})
+
+
+def clusters_are_nested(store: Store) -> Finding:
+    """Every cluster lies in one branch of each level, and every branch in one branch of the level above."""
+    columns = ["level_1", "level_2", "level_3", "level_4", "cluster"]
+    frame = store.read_table("clusters", columns=["epoch", *columns])
+    offenders = [
+        f"epoch {epoch}: {fine} {branch} lies in several branches of {coarse}"
+        for epoch, rows in frame.groupby("epoch")
+        for coarse, fine in pairwise(columns)
+        for branch, owners in rows.groupby(fine)[coarse].nunique().items()
+        if owners > 1
+    ]
+    most = int(frame["cluster"].max()) + 1 if len(frame) else 0
+    return Finding(not offenders, "; ".join(offenders[:5]) or f"at most {most} clusters", {"clusters": most})
+
+
+def super_classes_cover_all(store: Store) -> Finding:
+    """Where the study names super-classes, every class is in one; a class in none keeps its rows, without one."""
+    clusters = store.read_table("clusters", columns=["epoch", "concept", "super_class"])
+    names = store.read_table("concepts", columns=["epoch", "concept", "class_name"])
+    left = clusters[clusters["super_class"] == ""]
+    if not store.study.data.superclasses:
+        return Finding(passed=True, says="the study names none", numbers={})
+    missing = sorted(set(left.merge(names, on=["epoch", "concept"])["class_name"]))
+    says = f"in no super-class: {', '.join(missing[:20])}; name them in data.superclasses" if missing else "all classes"
+    return Finding(not missing, says, {"classes_left": len(missing)}, is_error=False)

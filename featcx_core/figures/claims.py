@@ -75,15 +75,16 @@ def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
     size = ""
     if status in ("seen", "partly"):
         low, high = DECODE_TIME - NEAR, DECODE_TIME + NEAR
-        if low <= raw.low and raw.high <= high:
+        least, most = raw.widest
+        if low <= least and most <= high:
             size = f" The interval lies between {low} and {high}."
-        elif raw.low <= DECODE_TIME <= raw.high:
+        elif least <= DECODE_TIME <= most:
             status, size = (
                 "undecided",
                 " The interval is too wide to say whether it is near 0.5; the sign is the paper's.",
             )
         else:
-            side = "above" if raw.low > DECODE_TIME else "below"
+            side = "above" if least > DECODE_TIME else "below"
             status, size = (
                 "partly",
                 f" The interval reaches far {side} 0.5: the sign is the paper's, the strength is not.",
@@ -246,7 +247,7 @@ def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, st
         return "not measured", "missing", "it takes two trained epochs or more."
     first, last = band(curve, 0), band(curve, -1)
     change = difference(first, last)
-    said = verdict(change.value, change.low, change.high, expected=expected)
+    said = verdict(change.value, *change.widest, expected=expected)
     numbers = (
         f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
         f"({last.n} concepts); the change is {change}."

@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from featcx_core.figures.branches import branches_by_block
 from featcx_core.figures.dynamics import sedimentation_curves, training_curves
 from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.inhibitors import inhibitors
+from featcx_core.figures.meta_features import concept_dendrogram, concept_map, concepts_of, groups_by_complexity
+from featcx_core.figures.paths import concept_paths
 from featcx_core.figures.properties import (
     redundancy_against_complexity,
     sensitivity_against_complexity,
@@ -70,6 +73,7 @@ def gallery(
     milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
     complexity, importance, correlations = tables.complexity, tables.importance, tables.correlations
     concepts, ends = tables.concepts, sorted({0, reference_epoch})
+    known = concepts_of(tables.clusters, complexity, importance, tables.concepts, epoch=reference_epoch)
     return {
         "training_curves": training_curves(tables.epochs),
         "complexity_spectrum": complexity_spectrum(complexity, reference_epoch=reference_epoch, importance=importance),
@@ -92,4 +96,9 @@ def gallery(
         ),
         "sparsity_against_complexity": sparsity_against_complexity(complexity, concepts, epochs=ends),
         "support_curves": support_curves(tables.support, epochs=ends),
+        "concept_map": concept_map(known),
+        "concept_dendrogram": concept_dendrogram(known),
+        "groups_by_complexity": groups_by_complexity(known),
+        "concept_paths": concept_paths(tables.concept_paths, reference_epoch=reference_epoch),
+        "inhibitors": inhibitors(importance, complexity, tables.concepts, epoch=reference_epoch),
     }

@@ -24,6 +24,7 @@ from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key, write_bytes
 from featcx_core.study import Study
+from featcx_core.tables import TABLES
 
 N_TOP_IMAGES = 8
 
@@ -116,7 +117,8 @@ def read_tables(store: Store) -> StudyTables:
     columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
     frames = {}
     for name in StudyTables._fields:
-        wanted = ["study", *columns[name]] if name in columns else None
+        of_table = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+        wanted = ["study", *columns[name]] if name in columns else of_table
         frames[name] = store.read_table(name, columns=wanted)
     return StudyTables(**frames)
 
