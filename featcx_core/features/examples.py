@@ -77,7 +77,7 @@ def position_codes(
         Codes >= 0; zero where the concept is not active on the image. Higher = more of it there.
 
     Raises:
-        ValueError: If the arrays do not fit each other, or as `nnls`.
+        ValueError: As `nnls`.
 
     Source: Fel et al. 2023, CRAFT (concept attribution maps).
 
@@ -87,11 +87,6 @@ def position_codes(
     [[2.0, 1.0], [0.0, 0.0]]
     """
     (x, d, z, wanted), restore = as_tensors(acts, atoms, codes, pairs)
-    if len(x) != len(z) or x.shape[2] != d.shape[1] or z.shape[1] != len(d):
-        raise ValueError(
-            f"wanted codes of the same images in these atoms, got acts {tuple(x.shape)}, atoms {tuple(d.shape)} and "
-            f"codes {tuple(z.shape)}"
-        )
     found = x.new_zeros(len(wanted), x.shape[1])
     is_active = z[wanted[:, 0], wanted[:, 1]] > 0
     for image in sorted(set(wanted[is_active, 0].tolist())):

@@ -12,7 +12,7 @@ featcx.charts = (() => {
   });
   let ready = null;
   const library = () => {
-    ready ??= load("bokeh.min.js").then(() => load("bokeh-api.min.js")).then(() => Bokeh.set_log_level("error"));
+    ready ??= load("bokeh.min.js").then(() => load("bokeh-api.min.js"));
     return ready;
   };
 
@@ -40,11 +40,12 @@ featcx.charts = (() => {
       const named = typeof chart.places[0] === "string";
       const drawn = figure({
         x_axis_label: chart.across, y_axis_label: chart.up, tools: "",
-        ...(named ? { x_range: chart.places } : {}),
+        x_range: named ? chart.places : ends(chart.places),
         ...(chart.is_share ? { y_range: [-0.02, 1.05] } : {}),
       });
-      if (named && chart.places.length > 4) drawn.xaxis[0].major_label_orientation = 0.9;
-      const source = new Bokeh.ColumnDataSource({ data: content(chart, null) });
+      if (named && chart.places.length > 4) for (const axis of drawn.xaxis) axis.major_label_orientation = 0.9;
+      const zeros = chart.places.map(() => 0); // until a concept's values come
+      const source = new Bokeh.ColumnDataSource({ data: content(chart, chart.series.map(() => zeros)) });
       sources.push(source);
       drawn.segment({ x0: { field: "x" }, x1: { field: "x" }, y0: { field: "low" }, y1: { field: "high" }, source, line_color: COLOURS[0], line_alpha: 0.45, line_width: 2 });
       chart.series.forEach((name, n) => {
@@ -58,12 +59,17 @@ featcx.charts = (() => {
     }
   }
 
-  function content(chart, details) {
-    const empty = chart.places.map(() => NaN);
-    const numbers = (values) => values?.map((value) => value ?? NaN) ?? empty;
+  function ends(places) { // of an axis of numbers
+    const [first, last] = [places[0], places[places.length - 1]];
+    const beyond = 0.04 * (last - first) || 0.5;
+    return [first - beyond, last + beyond];
+  }
+
+  function content(chart, lines) { // the lines' values, then, where there are any, the first one's errors
+    const numbers = (values) => chart.places.map((_, place) => values?.[place] ?? NaN);
     const data = { x: chart.places };
-    chart.series.forEach((_, n) => { data[`s${n}`] = numbers(details?.[n]); });
-    const errors = numbers(details?.[chart.series.length]);
+    chart.series.forEach((_, n) => { data[`s${n}`] = numbers(lines[n]); });
+    const errors = numbers(lines[chart.series.length]);
     data.low = data.s0.map((value, n) => value - errors[n]);
     data.high = data.s0.map((value, n) => value + errors[n]);
     return data;
@@ -73,5 +79,19 @@ featcx.charts = (() => {
     charts.forEach((chart, place) => { if (sources[place]) sources[place].data = content(chart, details[place]); });
   }
 
-  return { library, figure, lines, fill };
+  // Ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten that it spans.
+  function logTicks(axes, values) {
+    const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => Math.log10(value));
+    if (!Number.isFinite(low)) return;
+    const ticks = [];
+    for (let power = Math.floor(low) - 1; power <= Math.ceil(high); power += 1) {
+      for (const times of high - low < 3 ? [1, 2, 5] : [1]) ticks.push(Number(`${times}e${power}`));
+    }
+    for (const axis of axes) {
+      axis.ticker = new Bokeh.FixedTicker({ ticks });
+      axis.formatter = new Bokeh.BasicTickFormatter({ use_scientific: low < -4 });
+    }
+  }
+
+  return { library, figure, lines, fill, logTicks };
 })();

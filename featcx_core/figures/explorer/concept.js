@@ -42,7 +42,7 @@ featcx.concept = (() => {
   }
 
   async function open(concept) {
-    if (!page.childElementCount) start();
+    if (!page) start();
     current = concept;
     const group = featcx.of("super_class", concept);
     const of = group === featcx.MISSING ? "" : ` (${group})`;
@@ -79,17 +79,18 @@ featcx.concept = (() => {
 
   function remark(details) {
     if (!details.images.length) return "It is active on no probe image.";
-    if (!featcx.heat) return "The layer has one position an image, so there are no heat maps.";
-    const few = details.images.length < featcx.n_images ? `Active on ${details.images.length} probe images. ` : "";
-    return `${few}Strongest first. Bright: where the concept is active; the maps of one concept compare.`;
+    const few = details.images.length < featcx.n_images ? `Active on only ${details.images.length} probe images. ` : "";
+    const order = `${few}Strongest first; per cent of the strongest code.`;
+    if (!featcx.heat) return `${order} The layer has one position an image, so there are no heat maps.`;
+    return `${order} Bright: where in the image the concept is active, on one scale for all of them.`;
   }
 
   function picture([image, label, strength], map) {
     const shown = element("img", { src: featcx.picture(image), loading: "lazy", decoding: "async", className: featcx.is_small ? "small" : "", alt: `Image ${image}, class ${featcx.class_names[label]}` });
     const box = element("div", { className: "picture", style: `aspect-ratio:${featcx.aspect}` }, shown);
     if (map) box.append(painted(map));
-    const share = `${Math.round(100 * strength)} % of the strongest`;
-    return element("figure", {}, box, element("figcaption", {}, `class ${featcx.class_names[label]}`, element("br"), share));
+    const text = `class ${featcx.class_names[label]} · ${Math.round(100 * strength)} %`;
+    return element("figure", {}, box, element("figcaption", {}, text));
   }
 
   function unpacked(text) {

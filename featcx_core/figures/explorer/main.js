@@ -5,6 +5,7 @@
   const page = document.getElementById("concept");
   const search = document.getElementById("text");
   let scrolled = 0; // of the overview, while a concept is open
+  let steps = 0; // taken within the page, so that going back stays in it
 
   function update() {
     const concepts = featcx.filters.concepts();
@@ -51,13 +52,18 @@
   }
 
   function onPage(event) {
-    if (event.key === "Escape") location.hash = "";
+    if (event.key === "Escape") back();
     else if (event.key === "j" || event.key === "ArrowRight") featcx.concept.next(1);
     else if (event.key === "k" || event.key === "ArrowLeft") featcx.concept.next(-1);
     else if (event.key === "h") featcx.concept.toggleHeat();
     else if (event.key === "/") { location.hash = ""; setTimeout(() => search.focus()); }
     else return;
     event.preventDefault();
+  }
+
+  function back() {
+    if (steps) history.back();
+    else location.hash = "";
   }
 
   function onKey(event) {
@@ -76,7 +82,7 @@
   featcx.filters.start(update);
   featcx.table.start((concept) => featcx.scatter.mark(concept));
   update();
-  window.addEventListener("hashchange", route);
+  window.addEventListener("hashchange", () => { steps += 1; route(); });
   document.addEventListener("keydown", onKey);
   route();
   document.documentElement.dataset.ready = "true";

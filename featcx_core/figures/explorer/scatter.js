@@ -39,6 +39,7 @@ featcx.scatter = (() => {
     figure.add_tools(hover);
     Object.assign(figure.toolbar, { active_drag: null, active_scroll: null }); // a page that scrolls under a finger
     source = new Bokeh.ColumnDataSource({ data: content() });
+    if (select("log").checked) featcx.charts.logTicks(figure.yaxis, source.data.y);
     ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
     const size = Math.min(9, Math.max(4, 300 / Math.sqrt(featcx.count)));
     const points = figure.scatter({

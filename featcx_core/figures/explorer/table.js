@@ -4,7 +4,7 @@ featcx.table = (() => {
   const { element } = featcx;
   const ROW = 44; // pixels: --row of the style sheet
   const MORE = 8; // rows beyond either edge
-  const WIDTHS = { text: 8.5, count: 5, share: 5.2, percent: 6.6, value: 6.2 };
+  const WIDTHS = { text: 8.5, count: 5, share: 4.4, percent: 7, value: 5.4 };
   let shown = [];
   let cursor = 0;
   let box, head, body, moved;
@@ -15,7 +15,7 @@ featcx.table = (() => {
     moved = onMove;
     box = document.getElementById("rows");
     [head, body] = [box.querySelector("thead"), box.querySelector("tbody")];
-    const widths = [6.6, ...columns().map((column) => (column.label.length > 11 ? 7.2 : WIDTHS[column.form]))];
+    const widths = [7, ...columns().map((column) => (column.label.length > 11 ? 7.4 : WIDTHS[column.form]))];
     const table = box.querySelector("table");
     table.style.width = `${widths.reduce((a, b) => a + b)}rem`;
     table.prepend(element("colgroup", {}, ...widths.map((width) => element("col", { style: `width:${width}rem` }))));
