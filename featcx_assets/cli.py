@@ -18,7 +18,8 @@ from featcx_assets.resources import home
 from featcx_core.groups import Comparison, Group, group_paths, read_group
 from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
-from featcx_core.study import Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 from featcx_core.sweep import packaged_sweeps
 from featcx_core.tables import TABLES
 

@@ -15,7 +15,8 @@ from featcx_assets.checks import checks
 from featcx_assets.resources import Workbench, home
 from featcx_core.anatomy import Anatomy, read_anatomy
 from featcx_core.groups import Group, group_paths, read_group
-from featcx_core.study import Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 
 
 def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:

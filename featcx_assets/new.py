@@ -123,7 +123,7 @@ def _write(file: Path, text: str) -> None:
 
 def _register(file: Path, lacking: list[str]) -> None:
     from featcx_core.sources.register import register
-    from featcx_core.study import load_study
+    from featcx_core.study_files import load_study
 
     try:
         register(load_study(file), home=home(), text=file.read_text(encoding="utf-8"))

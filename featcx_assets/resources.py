@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from featcx_core.store import Store, open_store
-from featcx_core.study import load_study, packaged_studies
+from featcx_core.study_files import load_study, packaged_studies
 
 
 def home() -> Path:

@@ -13,7 +13,8 @@ from featcx_assets.runner import Outcome, Say, execute, run_study
 from featcx_core.groups import Comparison, Group, group_store, read_group, refuse_unusable, write_group
 from featcx_core.sources.register import register
 from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError, load_study
+from featcx_core.study import StudyError
+from featcx_core.study_files import load_study
 from featcx_core.sweep import load_sweep
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from featcx_core.notebook import open_study as open_study
     from featcx_core.sources.training import train as train
     from featcx_core.study import Study as Study
-    from featcx_core.study import load_study as load_study
+    from featcx_core.study_files import load_study as load_study
 
 _HOMES = {
     "Dictionary": "features.dictionary",
@@ -34,7 +34,7 @@ _HOMES = {
     "fit_dictionary": "features.dictionary",
     "importance": "measures.importance",
     "linear_cka": "measures.similarity",
-    "load_study": "study",
+    "load_study": "study_files",
     "open_study": "notebook",
     "pwcca": "measures.similarity",
     "record_activations": "features.activations",

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from featcx_core.anatomy import Anatomy
 from featcx_core.staleness import Partition, State
 from featcx_core.store import Store, footer, open_store, write_bytes
-from featcx_core.study import Study, StudyError, read_toml
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import read_toml
 from featcx_core.tables import COMPARED
 
 CODE_VERSION = 1

@@ -28,7 +28,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from featcx_core.anatomy import Anatomy, read_anatomy
-from featcx_core.study import Study, StudyError, load_study
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import load_study
 from featcx_core.tables import TABLES, Dtype, Table
 
 MARKER = "featcx.json"

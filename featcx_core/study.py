@@ -1,19 +1,16 @@
-"""Study: the one typed description of what is measured, read from a TOML file.
+"""Study: the one typed description of what is measured; `study_files` reads it from a TOML file.
 
 Everything that determines a number is a field here. Device, batch size of the analysis and workers are not:
 they change no result beyond float tolerance.
 """
 
-import difflib
 import hashlib
 import json
-import tomllib
 from collections.abc import Collection, Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class StudyError(ValueError):
@@ -458,80 +455,6 @@ def study_fields() -> list[str]:
     return list(_fields_below(Study))
 
 
-def packaged_studies() -> dict[str, Path]:
-    """Study files that come with featcx, by name."""
-    folder = Path(str(files("featcx_core"))) / "studies"
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
-
-
-def load_study(name: str | Path) -> Study:
-    """The study of a TOML file, or a packaged one by its name.
-
-    Raises StudyError when there is no such study or the file is not a valid one.
-    """
-    path = packaged_studies().get(str(name), Path(name))
-    if not path.is_file():
-        known = ", ".join(packaged_studies())
-        raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
-    values = read_toml(path)
-    if "sweep" in values:
-        raise StudyError(f"{path}: a sweep of several studies, not one; `featcx run {path}` makes them")
-    return study_of(values, path=path)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file states. Raises StudyError where it is not valid."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: not valid TOML: {error}") from None
-
-
-def study_of(values: dict[str, Any], *, path: Path) -> Study:
-    """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
-    return _with_absolute_paths(validated(values, where=f"{path}: "), path.parent)
-
-
-def validated(values: dict[str, Any], *, where: str = "") -> Study:
-    """The study of parsed TOML. Raises StudyError, one line that begins with `where`, when it is not a valid one."""
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        raise StudyError(where + "; ".join(_plain(e) for e in error.errors())) from None
-
-
-def _with_absolute_paths(study: Study, folder: Path) -> Study:
-    # A path in a study file is relative to that file; the registered copy lies elsewhere.
-    def absolute(path: str) -> str:
-        return path if not path or "://" in path or Path(path).is_absolute() else str((folder / path).resolve())
-
-    data, model, checkpoints = study.data, study.model, study.checkpoints
-    stem = data.source.removesuffix(data.path) if data.path else data.source
-    paths = {"source": stem + absolute(data.path), "classes": absolute(data.classes)}
-    if isinstance(data.superclasses, str):
-        paths["superclasses"] = absolute(data.superclasses)
-    weights = absolute(model.weights) if model.weights_path else model.weights
-    return study.model_copy(
-        update={
-            "data": data.model_copy(update=paths),
-            "model": model.model_copy(update={"weights": weights}),
-            "checkpoints": checkpoints.model_copy(update={"folder": absolute(checkpoints.folder).rstrip("/")}),
-        }
-    )
-
-
-def _plain(error: Any) -> str:
-    *parents, key = [str(part) for part in error["loc"]] or [""]
-    where = ".".join([*parents, key])
-    if error["type"] == "extra_forbidden":
-        valid = _fields_at(parents)
-        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(valid)}"
-        return f"unknown key {where}; {hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
-
-
 def _flat(part: _Part, prefix: str = "") -> Iterator[tuple[str, str]]:
     for name in type(part).model_fields:
         value = getattr(part, name)
@@ -546,10 +469,3 @@ def _fields_below(part: type[BaseModel], prefix: str = "") -> Iterator[str]:
         yield prefix + name
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             yield from _fields_below(field.annotation, f"{prefix}{name}.")
-
-
-def _fields_at(parents: list[str]) -> list[str]:
-    part: Any = Study
-    for name in parents:
-        part = part.model_fields[name].annotation
-    return list(part.model_fields)

@@ -18,7 +18,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from featcx_core.study import Study, StudyError, read_toml, study_fields, study_of
+from featcx_core.study import Study, StudyError, study_fields
+from featcx_core.study_files import read_toml, study_of
 
 _LONGEST_WORD = 24
 

@@ -84,7 +84,7 @@ def small_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
 def _run(study: Path, *, home: Path, only: tuple[str, ...] = ()) -> None:
     from featcx_assets.runner import run_study
     from featcx_core.sources.register import register
-    from featcx_core.study import load_study
+    from featcx_core.study_files import load_study
 
     with pytest.MonkeyPatch.context() as patch:
         _use(home, patch)

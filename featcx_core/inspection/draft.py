@@ -11,8 +11,8 @@ from featcx_core.inspection.images import ImagesFound, data_source, find_images,
 from featcx_core.inspection.network import find_network, network_lines
 from featcx_core.inspection.parts import propose_parts
 from featcx_core.inspection.patterns import split_place
-from featcx_core.sources.register import toml_value
-from featcx_core.study import Data, Model, Study, StudyError, Training, validated
+from featcx_core.study import Data, Model, Study, StudyError, Training
+from featcx_core.study_files import toml_value, validated
 
 _GUESS = "epoch_{epoch}.pt"
 _OWN_OUTPUTS = 1000  # of torchvision's and timm's networks, where they are not told

@@ -1,11 +1,7 @@
 """Register a study: what is to be measured and what its network is made of, written where every later step finds it."""
 
-import json
-import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
@@ -15,7 +11,8 @@ from featcx_core.fingerprints import anatomy_digest, content_digest, text_digest
 from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.landing import refuse_nothing, whereabouts
 from featcx_core.store import Store, write_bytes
-from featcx_core.study import Study, StudyError, packaged_studies
+from featcx_core.study import Study, StudyError
+from featcx_core.study_files import packaged_studies, says, study_text
 
 
 def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
@@ -36,7 +33,7 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
     try:
         known = _known_anatomy(store, siblings)
         anatomy = known or _found_anatomy(study)
-        if not (known and any(_says(path, study) for path in (store.study_path, *packaged_studies().values()))):
+        if not (known and any(says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
@@ -53,71 +50,6 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
             f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home"
         ) from error
     return store
-
-
-def study_text(study: Study, *, text: str | None = None) -> str:
-    """The study as TOML: its author's text where that says the same, paths to data made absolute."""
-    if text is not None:
-        text = _with_paths(text, study)
-        if _parsed(text) == study:
-            return text
-    sections = study.model_dump(mode="json")
-    lines = [f"{key} = {toml_value(value)}" for key, value in sections.items() if not isinstance(value, dict)]
-    for name, section in sections.items():
-        if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in section.items())]
-    return "\n".join([*lines, ""])
-
-
-_PATHS = (
-    ("data", "source"),
-    ("data", "classes"),
-    ("data", "superclasses"),
-    ("model", "weights"),
-    ("checkpoints", "folder"),
-)
-
-
-def _with_paths(text: str, study: Study) -> str:
-    """The text with the paths of the study in place of those relative to its file."""
-    try:
-        stated = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return text
-    for part, field in _PATHS:
-        section, meant = stated.get(part), getattr(getattr(study, part), field)
-        said = section.get(field) if isinstance(section, dict) else None
-        if isinstance(said, str) and isinstance(meant, str) and said != meant:
-            for quoted in (f'"{said}"', f"'{said}'"):
-                text = text.replace(quoted, json.dumps(meant, ensure_ascii=False), 1)
-    return text
-
-
-def _parsed(text: str) -> Study | None:
-    try:
-        return Study.model_validate(tomllib.loads(text))
-    except ValueError:  # tomllib's and pydantic's errors are such
-        return None
-
-
-def toml_value(value: Any) -> str:
-    """A value as TOML. Raises StudyError for what TOML cannot say."""
-    match value:
-        case bool() | str():
-            return json.dumps(value, ensure_ascii=False)
-        case int() | float():
-            return repr(value)
-        case list() | tuple():
-            return f"[{', '.join(map(toml_value, value))}]"
-        case dict():
-            return f"{{{', '.join(f'{_key(key)} = {toml_value(item)}' for key, item in value.items())}}}"
-    raise StudyError(
-        f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them"
-    )
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def _reference(store: Store, anatomy: Anatomy) -> int:
@@ -168,10 +100,6 @@ def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
         )
     refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
     refuse_too_many_atoms(study, data, units=anatomy.n_units)
-
-
-def _says(path: Path, study: Study) -> bool:
-    return path.is_file() and _parsed(path.read_text(encoding="utf-8")) == study
 
 
 def _write(path: Path, text: str) -> bool:

@@ -13,11 +13,12 @@ from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
 from featcx_assets.summary import doubts
-from featcx_core.sources.register import register, study_text
+from featcx_core.sources.register import register
 from featcx_core.staleness import ASSETS, ONCE, State
 from featcx_core.steps import features, measures
 from featcx_core.store import Store, open_store, write_bytes
 from featcx_core.study import Checkpoints
+from featcx_core.study_files import study_text
 
 Tick = dg.SensorResult | dg.SkipReason
 

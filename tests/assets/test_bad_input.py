@@ -13,8 +13,9 @@ from safetensors.torch import save_file
 from featcx_core.fingerprints import _FOLDERS
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model
-from featcx_core.study import Model, Study, load_study
-from tests.assets.test_cli import featcx, refused
+from featcx_core.study import Model, Study
+from featcx_core.study_files import load_study
+from tests.assets.command import featcx, refused
 
 NETWORKS = """
 import torch

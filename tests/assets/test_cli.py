@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner, Result
 from safetensors.torch import load_file, save_file
 
 from featcx_assets import cli
@@ -19,22 +18,10 @@ from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store, write_bytes
 from featcx_core.study import Model
 from featcx_core.tables import TABLES
+from tests.assets.command import featcx, refused
 from tests.assets.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def featcx(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
-
-
-def refused(*arguments: str) -> str:
-    """The one line that bad input ends with."""
-    result = featcx(*arguments)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.fixture

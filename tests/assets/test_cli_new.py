@@ -8,8 +8,8 @@ import torch
 
 from featcx_core.sources.small_resnet import SmallResNet
 from featcx_core.store import open_store
-from featcx_core.study import load_study
-from tests.assets.test_cli import featcx, refused
+from featcx_core.study_files import load_study
+from tests.assets.command import featcx, refused
 from tests.conftest import write_tiny
 
 

@@ -11,7 +11,7 @@ from dagster._core.definitions.metadata import TableMetadataSet
 from featcx_assets.definitions import definitions
 from featcx_core.anatomy import read_anatomy
 from featcx_core.staleness import ASSETS
-from featcx_core.study import packaged_studies
+from featcx_core.study_files import packaged_studies
 from featcx_core.tables import COMPARED, TABLES
 
 HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "zarr", "mlxtend"}

@@ -16,7 +16,8 @@ from featcx_core.sources.register import register
 from featcx_core.staleness import ASSETS, GRID, ONCE, State
 from featcx_core.steps import measures
 from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError, load_study
+from featcx_core.study import StudyError
+from featcx_core.study_files import load_study
 from featcx_core.tables import COMPARED, TABLES
 
 TABLES_ONLY = ("sedimentation", "correlations")

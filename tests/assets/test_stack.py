@@ -8,7 +8,7 @@ from dagster._core.instance.config import dagster_instance_config  # the only ch
 from dagster._core.workspace.config_schema import ensure_workspace_config
 
 from featcx_core.sources.register import register
-from featcx_core.study import load_study
+from featcx_core.study_files import load_study
 from tests.assets.stack import COMPOSE, ROOT, SERVICES, Stack, interpolated, postgres_programs, running_stack
 from tests.conftest import write_tiny
 

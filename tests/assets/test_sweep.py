@@ -7,9 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from click.testing import CliRunner, Result
 
-from featcx_assets import cli
 from featcx_assets.catalog import connect
 from featcx_assets.comparison import schedule
 from featcx_assets.dagster_home import instance
@@ -17,21 +15,11 @@ from featcx_assets.definitions import definitions
 from featcx_core.groups import Group, group_store, read_group, write_group
 from featcx_core.staleness import State
 from featcx_core.store import Store, open_store
+from tests.assets.command import featcx, refused
 from tests.conftest import FEW_LAYERS, TINY, _use, write_tiny
 
 SWEEP = TINY.replace('"tiny"', '"sweep"', 1) + FEW_LAYERS + '[sweep]\n"dictionary.l1" = [0.001, 0.01]\n'
 MEMBERS = ("sweep__l1_0p001", "sweep__l1_0p01")
-
-
-def featcx(*arguments: str) -> Result:
-    return CliRunner().invoke(cli.main, arguments, catch_exceptions=False)
-
-
-def refused(*arguments: str) -> str:
-    result = featcx(*arguments)
-    assert result.exit_code == 2, result.output
-    assert result.stdout == ""
-    return result.stderr.splitlines()[-1]
 
 
 @pytest.fixture(scope="module")

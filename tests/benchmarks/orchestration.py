@@ -18,7 +18,7 @@ from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.register import register
 from featcx_core.sources.training import train_epochs
 from featcx_core.store import Store, open_store
-from featcx_core.study import load_study
+from featcx_core.study_files import load_study
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.library import analyse, describe_epoch, measure_epoch
 from tests.benchmarks.pairs import timed

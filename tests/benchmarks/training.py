@@ -13,7 +13,8 @@ from featcx_core.sources.images import Data, load_data
 from featcx_core.sources.models import build_model
 from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
 from featcx_core.sources.training import NORMALISATION_IMAGES, train
-from featcx_core.study import Split, Study, load_study
+from featcx_core.study import Split, Study
+from featcx_core.study_files import load_study
 from tests.benchmarks.pairs import pairs
 from tests.benchmarks.table import Row
 

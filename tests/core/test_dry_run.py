@@ -16,7 +16,8 @@ from featcx_core.sources.images import load_data
 from featcx_core.sources.training import train
 from featcx_core.staleness import State
 from featcx_core.store import Store, open_store
-from featcx_core.study import Study, load_study
+from featcx_core.study import Study
+from featcx_core.study_files import load_study
 
 WORKFLOW = Workflow(seconds=5.0, partition_seconds=0.1, n_bytes=1e6, partition_bytes=1e3, memory_bytes=1e8)
 

@@ -17,7 +17,8 @@ from featcx_core.features.forward import by_position, pooled, samples
 from featcx_core.sources.layers import resolve_anatomy
 from featcx_core.sources.models import build_model
 from featcx_core.sources.training import train
-from featcx_core.study import Activations, Model, Study, StudyError, load_study
+from featcx_core.study import Activations, Model, Study, StudyError
+from featcx_core.study_files import load_study
 from tests.conftest import TINY, write_tiny
 from tests.families import TIMM, TORCHVISION, Family, layer_rows
 

@@ -8,7 +8,8 @@ from featcx_core import fingerprints
 from featcx_core.anatomy import Anatomy, read_anatomy
 from featcx_core.fingerprints import CODE_VERSIONS, Fingerprints, combine
 from featcx_core.staleness import ASSETS, EPOCHLY, GRID, NEEDS, ONCE
-from featcx_core.study import Study, load_study, packaged_studies
+from featcx_core.study import Study
+from featcx_core.study_files import load_study, packaged_studies
 
 DIGESTS = {0: "a", 1: "b", 12: "c"}
 OF_EPOCHS = (*EPOCHLY, *GRID)

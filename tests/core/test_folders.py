@@ -24,11 +24,12 @@ from featcx_core.sources.images import (
     probe_digest,
     selection_digest,
 )
-from featcx_core.sources.register import register, study_text
+from featcx_core.sources.register import register
 from featcx_core.sources.training import train
 from featcx_core.sources.transforms import Preprocessing, preprocessing
 from featcx_core.store import open_store
-from featcx_core.study import Data, Dictionary, Model, Probe, Study, StudyError, Training, Transform, load_study
+from featcx_core.study import Data, Dictionary, Model, Probe, Study, StudyError, Training, Transform
+from featcx_core.study_files import load_study, study_text
 
 SIZES = {"train": 0.4, "fit": 0.2, "score": 0.2, "test": 0.2}
 CPU = torch.device("cpu")

@@ -7,7 +7,8 @@ import torch
 from featcx_core.sources import arrays, pixels
 from featcx_core.sources.images import batches, image_digest, load_data, probe_digest
 from featcx_core.sources.splits import stratified_split
-from featcx_core.study import Data, Probe, Split, Study, StudyError, load_study
+from featcx_core.study import Data, Probe, Split, Study, StudyError
+from featcx_core.study_files import load_study
 
 SIZES = {"train": 8, "fit": 4, "score": 4, "test": 4}
 

@@ -16,7 +16,8 @@ from featcx_core.inspection.patterns import guess_patterns, split_place
 from featcx_core.inspection.proposal import Proposal, propose
 from featcx_core.inspection.text import commented
 from featcx_core.sources.small_resnet import SmallResNet
-from featcx_core.study import Data, Study, StudyError, load_study, validated
+from featcx_core.study import Data, Study, StudyError
+from featcx_core.study_files import load_study, validated
 from tests.conftest import write_tiny
 
 NARROW = {"widths": [4, 8]}

@@ -277,8 +277,7 @@ def test_an_object_store_that_is_not_there(tiny: Study, tmp_path):
 
 
 def test_a_folder_in_a_study_file_is_relative_to_it(tiny: Study, runs: Path, tmp_path):
-    from featcx_core.sources.register import study_text
-    from featcx_core.study import load_study
+    from featcx_core.study_files import load_study, study_text
 
     text = study_text(tiny) + f'\n[checkpoints]\nfolder = "{runs.name}/"  # theirs\npattern = "ckpt-{{epoch}}.pt"\n'
     text = text.replace('[checkpoints]\nfolder = ""\npattern = ""\nweights = "auto"\n', "")

@@ -13,7 +13,8 @@ from featcx_core.sources.register import register
 from featcx_core.sources.training import train
 from featcx_core.steps.features import CodeReader, make_codes, make_dictionary
 from featcx_core.store import Store
-from featcx_core.study import Dictionary, Model, Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Dictionary, Model, Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 
 MNIST = read_anatomy(packaged_studies()["mnist"].with_suffix(".layers.json"))
 SIGNED = MNIST.model_copy(update={"signed": True})

@@ -6,7 +6,8 @@ from featcx_core.anatomy import Anatomy, read_anatomy
 from featcx_core.sources.layers import resolve_anatomy
 from featcx_core.sources.models import build_model
 from featcx_core.sources.register import register
-from featcx_core.study import Activations, Model, Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Activations, Model, Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 
 GRAY, COLOUR = (1, 12, 12), (3, 64, 64)
 

@@ -13,7 +13,7 @@ from featcx_core.sources.register import register
 from featcx_core.steps.features import make_codes, make_dictionary
 from featcx_core.steps.measures import make_importance
 from featcx_core.steps.sources import make_checkpoint
-from featcx_core.study import load_study
+from featcx_core.study_files import load_study
 from tests import photographs
 
 PAGES = Path(__file__).parents[2] / "docs" / "pretrained"

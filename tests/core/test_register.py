@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from featcx_core.anatomy import read_anatomy
-from featcx_core.sources.register import register, study_text
+from featcx_core.sources.register import register
 from featcx_core.store import open_store
-from featcx_core.study import Model, Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Model, Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies, study_text
 from featcx_core.tables import TABLES
 from tests.conftest import TINY, write_tiny
 
@@ -53,7 +54,7 @@ def test_the_packaged_study_needs_no_torch(tmp_path):
     code = f"""
 import sys
 from featcx_core.sources.register import register
-from featcx_core.study import load_study
+from featcx_core.study_files import load_study
 store = register(load_study("mnist"), home={str(tmp_path)!r})
 print(store.anatomy.penultimate, sorted({{"torch", "sklearn", "torchvision", "mlxtend"}} & set(sys.modules)))
 """

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from featcx_core.store import Store
-from featcx_core.study import Analyses, Probe, Study, StudyError, load_study, packaged_studies
+from featcx_core.study import Analyses, Probe, Study, StudyError
+from featcx_core.study_files import load_study, packaged_studies
 
 
 def loaded(tmp_path: Path, text: str) -> Study:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from featcx_core.store import Store
-from featcx_core.study import Model, Study, StudyError, load_study, packaged_studies, study_fields
+from featcx_core.study import Model, Study, StudyError, study_fields
+from featcx_core.study_files import load_study, packaged_studies
 from featcx_core.sweep import is_sweep, load_sweep, nearest, packaged_sweeps
 from tests.conftest import TINY, write_tiny
 

@@ -178,7 +178,7 @@ def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
 KILLED = """
 import sys
 from featcx_core.sources.training import train
-from featcx_core.study import load_study
+from featcx_core.study_files import load_study
 train(load_study(sys.argv[1]), home=sys.argv[2], device="cpu")
 """
 

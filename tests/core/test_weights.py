@@ -17,11 +17,12 @@ from featcx_core.sources.checkpoints import read_metrics, write_checkpoint
 from featcx_core.sources.classes import class_outputs, refuse_other_outputs
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model
-from featcx_core.sources.register import register, study_text
+from featcx_core.sources.register import register
 from featcx_core.sources.training import evaluate, train
 from featcx_core.steps.sources import make_checkpoint
 from featcx_core.store import Store, open_store
-from featcx_core.study import Checkpoints, Model, Study, StudyError, Training, load_study
+from featcx_core.study import Checkpoints, Model, Study, StudyError, Training
+from featcx_core.study_files import load_study, study_text
 from tests.conftest import TINY, write_tiny
 
 GREY, COLOUR = (1, 12, 12), (3, 64, 64)
