@@ -40,7 +40,7 @@ featcx.charts = (() => {
       const named = typeof chart.places[0] === "string";
       const drawn = figure({
         x_axis_label: chart.across, y_axis_label: chart.up, tools: "",
-        x_range: named ? chart.places : ends(chart.places),
+        x_range: named ? chart.places : span(chart.places, false),
         ...(chart.is_share ? { y_range: [-0.02, 1.05] } : {}),
       });
       if (named && chart.places.length > 4) for (const axis of drawn.xaxis) axis.major_label_orientation = 0.9;
@@ -59,12 +59,6 @@ featcx.charts = (() => {
     }
   }
 
-  function ends(places) { // of an axis of numbers
-    const [first, last] = [places[0], places[places.length - 1]];
-    const beyond = 0.04 * (last - first) || 0.5;
-    return [first - beyond, last + beyond];
-  }
-
   function content(chart, lines) { // the lines' values, then, where there are any, the first one's errors
     const numbers = (values) => chart.places.map((_, place) => values?.[place] ?? NaN);
     const data = { x: chart.places };
@@ -79,10 +73,18 @@ featcx.charts = (() => {
     charts.forEach((chart, place) => { if (sources[place]) sources[place].data = content(chart, details[place]); });
   }
 
+  // From a little below the least value to a little above the greatest; the same whatever the filters leave.
+  function span(values, isLog) {
+    const known = values.filter((value) => value !== null && !(isLog && value <= 0)).map((v) => (isLog ? Math.log10(v) : v));
+    if (!known.length) return isLog ? [0.1, 1] : [0, 1];
+    const ends = [Math.min(...known), Math.max(...known)];
+    const beyond = 0.05 * (ends[1] - ends[0]) || 0.5;
+    return [ends[0] - beyond, ends[1] + beyond].map((end) => (isLog ? 10 ** end : end));
+  }
+
   // Ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten that it spans.
-  function logTicks(axes, values) {
-    const [low, high] = [Math.min(...values), Math.max(...values)].map((value) => Math.log10(value));
-    if (!Number.isFinite(low)) return;
+  function logTicks(axes, range) {
+    const [low, high] = [range.start, range.end].map((value) => Math.log10(value));
     const ticks = [];
     for (let power = Math.floor(low) - 1; power <= Math.ceil(high); power += 1) {
       for (const times of high - low < 3 ? [1, 2, 5] : [1]) ticks.push(Number(`${times}e${power}`));
@@ -93,5 +95,5 @@ featcx.charts = (() => {
     }
   }
 
-  return { library, figure, lines, fill, logTicks };
+  return { library, figure, lines, fill, span, logTicks };
 })();

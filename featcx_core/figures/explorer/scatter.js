@@ -34,12 +34,13 @@ featcx.scatter = (() => {
     });
     const figure = featcx.charts.figure({
       x_axis_label: x.label, y_axis_label: y.label, y_axis_type: select("log").checked ? "log" : "linear",
+      x_range: featcx.charts.span(x.values, false), y_range: featcx.charts.span(y.values, select("log").checked),
       tools: "pan,wheel_zoom,box_zoom,reset,tap", toolbar_location: "above",
     });
     figure.add_tools(hover);
     Object.assign(figure.toolbar, { active_drag: null, active_scroll: null }); // a page that scrolls under a finger
     source = new Bokeh.ColumnDataSource({ data: content() });
-    if (select("log").checked) featcx.charts.logTicks(figure.yaxis, source.data.y);
+    if (select("log").checked) featcx.charts.logTicks(figure.yaxis, figure.y_range);
     ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
     const size = Math.min(9, Math.max(4, 300 / Math.sqrt(featcx.count)));
     const points = figure.scatter({

@@ -47,9 +47,8 @@ featcx.table = (() => {
   }
 
   function show(concepts) {
-    const at = shown[cursor];
     shown = concepts;
-    cursor = Math.max(0, shown.indexOf(at));
+    cursor = 0;
     box.setAttribute("aria-rowcount", shown.length + 1);
     header();
     render();
