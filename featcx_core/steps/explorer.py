@@ -1,6 +1,7 @@
 """The concept explorer of a study: every concept of the reference epoch, to look at in a browser."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +53,14 @@ def make_explorer(store: Store) -> Path:
         n_images=N_IMAGES,
         smallest_smooth=LOSSLESS,
     )
-    looks = _looks(store, data, top)
+    made = _made(state)
+    looks = _looks(store, data, top, made=made)
     strongest = [look.images[0] if look.images else None for look in looks]
     with store.writing(store.explorer, fingerprint=fingerprint) as draft:
-        for folder in (draft, draft / "data", draft / "images"):
+        for folder in (draft, draft / "data", draft / "images", draft / "made"):
             folder.mkdir()
+        for picture in made.values():
+            shutil.copyfile(picture, draft / "made" / picture.name)
         for name, content in fixed_files(setting, n_concepts=len(looks)):
             (draft / name).write_bytes(content)
         (draft / "concepts.js").write_text(concepts_script(setting, columns, found, strongest), encoding="utf-8")
@@ -89,7 +93,15 @@ def _information(state: State) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _looks(store: Store, data: Data, top: TopImages) -> list[Looks]:
+def _made(state: State) -> dict[int, Path]:
+    """The pictures that were made to excite concepts, by concept; none where the study makes none."""
+    epoch = state.study.reference_epoch
+    if Partition("visualisation", epoch) not in state.current:
+        return {}
+    return {int(path.stem): path for path in sorted(state.store.visualisation(epoch).glob("*.png"))}
+
+
+def _looks(store: Store, data: Data, top: TopImages, *, made: Mapping[int, Path]) -> list[Looks]:
     labels, shares, highest = data.labels[data.probe], *_small_maps(store, top.images)
     near = neighbours(read_dictionary(store, epoch=store.study.reference_epoch).atoms, n_neighbours=N_NEIGHBOURS)
     found = []
@@ -104,7 +116,7 @@ def _looks(store: Store, data: Data, top: TopImages) -> list[Looks]:
                 strengths=(codes / codes[:1]).tolist(),
                 heat_maps=as_text(maps),
                 neighbours=list(nearest),
-                made=[],
+                made=[f"made/{made[concept].name}"] if concept in made else [],
             )
         )
     return found

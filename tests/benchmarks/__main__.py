@@ -27,6 +27,7 @@ PARTS = {
     "i": "training",
     "j": "paper_size",
     "k": "folders",
+    "l": "explorer",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

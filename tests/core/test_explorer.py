@@ -14,6 +14,7 @@ from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
 from featcx_core.figures.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
 from featcx_core.figures.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
+from featcx_core.staleness import Partition, State
 from featcx_core.steps.explorer import make_explorer
 from featcx_core.store import Store
 from tests.core.test_figures import no_rows
@@ -149,6 +150,17 @@ def test_a_study_gets_its_explorer(small: Store):
     assert max(base64.b64decode(rows[0]["heat"])) == 255
     assert [chart["title"] for chart in given["chart_specs"]] == ["Where can it be read?", "When could it be read?"]
     assert small.committed(small.explorer) is not None
+
+
+def test_pictures_made_to_excite_a_concept_stand_on_its_page(small: Store, monkeypatch: pytest.MonkeyPatch):
+    folder = small.visualisation(2)
+    folder.mkdir(parents=True)
+    Image.new("L", (8, 8)).save(folder / "000005.png")
+    monkeypatch.setattr(State, "current", State(small).current | {Partition("visualisation", 2)})
+    page = make_explorer(small)
+    rows = argument((page.parent / "data" / "details_0000.js").read_text())
+    assert [row["made"] for row in rows] == [[] if i != 5 else ["made/000005.png"] for i in range(12)]
+    assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
 
 
 def test_an_explorer_that_cannot_be_written_leaves_the_old_one(small: Store, monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@
 featcx.concept = (() => {
   const { element } = featcx;
   const MOST_MATES = 12;
+  const UNTOLD = ["standard_error", "x", "y"]; // stands beside K; places on a plane say nothing by themselves
   let page, parts, heatShown = true;
   let current = null;
 
@@ -50,7 +51,7 @@ featcx.concept = (() => {
     document.title = `${featcx.name}: concept ${concept}`;
     const [shown, place] = [featcx.table.concepts(), featcx.table.place(concept)];
     parts.place.textContent = place < 0 ? "" : `${place + 1} of ${shown.length}`;
-    parts.numbers.replaceChildren(...featcx.columns.filter((c) => !c.names && c.name !== "standard_error").map((c) => number(c, concept)));
+    parts.numbers.replaceChildren(...featcx.columns.filter((c) => !c.names && !UNTOLD.includes(c.name)).map((c) => number(c, concept)));
     mates(concept);
     try {
       const details = await featcx.details(concept);
@@ -118,8 +119,8 @@ featcx.concept = (() => {
   }
 
   function card(concept, text) {
-    const about = `class ${featcx.of("class_name", concept)} · K ${featcx.of("complexity", concept)}`;
-    const words = element("span", {}, `Concept ${concept}`, element("small", {}, about), element("small", {}, text));
+    const words = element("span", {}, `Concept ${concept}`, element("small", {}, `class ${featcx.of("class_name", concept)}`),
+      element("small", {}, `K ${featcx.of("complexity", concept)} · ${text}`));
     return element("li", {}, element("a", { href: featcx.address(concept) }, featcx.thumbnail(concept), words));
   }
 

@@ -86,6 +86,7 @@
   document.addEventListener("keydown", onKey);
   route();
   document.documentElement.dataset.ready = "true";
+  performance.mark("table");
   // after the first picture of the page: the library of charts is larger than everything else
   requestAnimationFrame(() => setTimeout(() => featcx.scatter.start()));
 })();

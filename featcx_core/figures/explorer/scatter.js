@@ -60,6 +60,7 @@ featcx.scatter = (() => {
     select("scatter").replaceChildren();
     view = await Bokeh.Plotting.show(figure, select("scatter"));
     mark(featcx.table.current());
+    performance.mark("scatter");
   }
 
   function content() {

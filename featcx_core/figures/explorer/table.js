@@ -4,7 +4,7 @@ featcx.table = (() => {
   const { element } = featcx;
   const ROW = 44; // pixels: --row of the style sheet
   const MORE = 8; // rows beyond either edge
-  const WIDTHS = { text: 8.5, count: 5, share: 4.4, percent: 7, value: 5.4 };
+  const WIDTHS = { text: 7.2, count: 5, share: 4.4, percent: 7, value: 5.4 };
   let shown = [];
   let cursor = 0;
   let box, head, body, moved;
