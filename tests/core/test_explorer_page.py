@@ -146,7 +146,7 @@ def test_axes_and_colours_can_be_chosen(page: Page, address: str):
     expect(page.locator("#key")).to_contain_text("<b>cat</b>")
     page.locator("#up").select_option("signed_importance")
     expect(page.locator("#unplotted")).to_contain_text("without a value above zero")
-    page.get_by_label("log").uncheck()
+    page.get_by_label("logarithmic").uncheck()
     expect(page.locator("#unplotted")).to_have_text("4 without a value: not in the chart.")  # the dead ones have no K
 
 
@@ -221,10 +221,10 @@ def test_without_positions_the_page_says_that_there_are_no_heat_maps(page: Page,
 
 def test_ten_thousand_concepts_work(page: Page, tmp_path: Path):
     opened(page, write_explorer(tmp_path / "large", n_concepts=10_000).as_uri())
-    expect(page.locator("#count")).to_have_text("10000 concepts")
+    expect(page.locator("#count")).to_have_text("10,000 concepts")
     assert len(concepts(page)) < 60
     page.get_by_label("Filter", exact=True).fill("plain")
-    expect(page.locator("#count")).to_have_text("2000 of 10000 concepts")
+    expect(page.locator("#count")).to_have_text("2,000 of 10,000 concepts")
     expect(page.locator("#scatter .bk-Figure")).to_be_visible()
     page.evaluate("location.hash = '#concept/9999'")
     expect(page.locator("#concept .pictures .picture img")).to_have_count(0)  # 9999 % 25 == 24: dead

@@ -83,16 +83,16 @@ featcx.charts = (() => {
   }
 
   // Ticks of a logarithmic axis: 1, 2 and 5 times the powers of ten that it spans.
-  function logTicks(axes, range) {
+  function logTicks(figure, range) {
     const [low, high] = [range.start, range.end].map((value) => Math.log10(value));
     const ticks = [];
     for (let power = Math.floor(low) - 1; power <= Math.ceil(high); power += 1) {
       for (const times of high - low < 3 ? [1, 2, 5] : [1]) ticks.push(Number(`${times}e${power}`));
     }
-    for (const axis of axes) {
-      axis.ticker = new Bokeh.FixedTicker({ ticks });
-      axis.formatter = new Bokeh.BasicTickFormatter({ use_scientific: low < -4 });
-    }
+    const ticker = new Bokeh.FixedTicker({ ticks });
+    const formatter = new Bokeh.BasicTickFormatter({ use_scientific: low < -4 });
+    for (const axis of figure.yaxis) Object.assign(axis, { ticker, formatter });
+    for (const grid of figure.ygrid) grid.ticker = ticker;
   }
 
   return { library, figure, lines, fill, span, logTicks };

@@ -29,7 +29,7 @@ featcx.filters = (() => {
     const ends = [Math.min(...known), Math.max(...known)];
     const inputs = ["lowest", "highest"].map((which, place) => element("input", {
       type: "number", step: "any", name: `${column.name}_${which}`, "aria-label": `${column.label}, ${which}`,
-      placeholder: String(Number((ends[place] * scale(column)).toPrecision(3))),
+      placeholder: featcx.written(column, ends[place]).replace(" %", ""),
     }));
     for (const input of inputs) {
       input.addEventListener("input", () => { ranges.set(column, inputs.map((i) => limit(i, column))); changed(); });

@@ -11,8 +11,8 @@
     const concepts = featcx.filters.concepts();
     featcx.scatter.show(concepts);
     featcx.table.show(concepts);
-    document.getElementById("count").textContent = concepts.length === featcx.count
-      ? `${featcx.count} concepts` : `${concepts.length} of ${featcx.count} concepts`;
+    const [left, all] = [concepts.length, featcx.count].map((n) => n.toLocaleString("en"));
+    document.getElementById("count").textContent = left === all ? `${all} concepts` : `${left} of ${all} concepts`;
   }
 
   function route() {

@@ -40,7 +40,7 @@ featcx.scatter = (() => {
     figure.add_tools(hover);
     Object.assign(figure.toolbar, { active_drag: null, active_scroll: null }); // a page that scrolls under a finger
     source = new Bokeh.ColumnDataSource({ data: content() });
-    if (select("log").checked) featcx.charts.logTicks(figure.yaxis, figure.y_range);
+    if (select("log").checked) featcx.charts.logTicks(figure, figure.y_range);
     ring = new Bokeh.ColumnDataSource({ data: { x: [], y: [] } });
     const size = Math.min(9, Math.max(4, 300 / Math.sqrt(featcx.count)));
     const points = figure.scatter({
