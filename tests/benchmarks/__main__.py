@@ -28,6 +28,7 @@ PARTS = {
     "j": "paper_size",
     "k": "folders",
     "l": "branches",
+    "m": "explorer",
 }
 ROOT = Path(__file__).resolve().parents[2]
 
