@@ -61,7 +61,7 @@ def factors(*, n_images: int = N_IMAGES, seed: int = 0) -> Known:
     combinations = np.array(list(product(range(3), repeat=3)))
     labels = chance.permutation(np.arange(n_images) % len(combinations))
     colour, texture, shape = combinations[labels].T
-    images = np.stack([_object(*row, chance) for row in combinations[labels].tolist()])
+    images = np.stack([_object(c, t, s, chance) for c, t, s in combinations[labels].tolist()])
     names = tuple("_".join(values) for values in product(*FACTORS.values()))
     return Known(images, labels, names, {"colour": colour, "texture": texture, "shape": shape})
 
