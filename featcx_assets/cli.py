@@ -15,10 +15,11 @@ import click
 from featcx_assets.comparing import compare, group_to_run, say_comparison, state_of_group
 from featcx_assets.new import new
 from featcx_assets.resources import home
+from featcx_core.anatomy import module_and_call
 from featcx_core.groups import Comparison, Group, group_paths, read_group
 from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store
-from featcx_core.study import Study, StudyError
+from featcx_core.study import Study, StudyError, changed
 from featcx_core.study_files import load_study, packaged_studies
 from featcx_core.sweep import packaged_sweeps
 from featcx_core.tables import TABLES
@@ -177,7 +178,7 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     from featcx_core.sources.models import build_model
 
     shape = (channels, height, width)
-    study = Study.model_validate({"name": "layers", "model": {"source": model}})
+    study = Study.model_validate({"name": "layers", "model": {"source": model, "folder": str(Path.cwd())}})
     anatomy = resolve_anatomy(build_model(study, n_classes=classes, image_shape=shape), study, image_shape=shape)
     if as_json:
         click.echo(anatomy.model_dump_json(indent=1))
@@ -185,7 +186,9 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     click.echo(f"{'layer':<32}{'role':<13}{'kind':<24}{'units':>6}  {'positions':<22}{'shortcut'}")
     for row in anatomy.layers:
         place = f"{row.height}x{row.width}{_NOTES.get(row.layout, '')}{' after a ReLU' if row.rectified else ''}"
-        line = f"{row.layer:<32}{row.role:<13}{row.kind:<24}{row.units:>6}  {place:<22}{row.shortcut}"
+        _, call = module_and_call(row.layer)
+        kind = row.kind if call == 1 else f"{row.kind}, call {call}"
+        line = f"{row.layer:<32}{row.role:<13}{kind:<24}{row.units:>6}  {place:<22}{row.shortcut}"
         click.echo(line.rstrip())
     click.echo(f"head: {anatomy.head}, {anatomy.n_classes} classes")
 
@@ -206,7 +209,8 @@ def tables(*, as_json: bool) -> None:
 
 def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool) -> "Outcome":
     from featcx_assets.runner import run_study
-    from featcx_assets.summary import doubts, summary_lines, summary_values
+    from featcx_assets.summary import summary_lines, summary_values
+    from featcx_core.steps.report import doubts
 
     outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
     if as_json:
@@ -255,8 +259,8 @@ def _registered(name: str) -> Store:
     with suppress(StudyError):  # a broken one is replaced
         before = load_study(registered) if path != registered and registered.is_file() else None
     store = register(study, home=home(), text=path.read_text(encoding="utf-8"))
-    if before not in (None, study):
-        click.echo(f"{registered} said something else and is now as {path}", err=True)
+    if before is not None and before != study:
+        click.echo(f"{registered} is now as {path}; changed: {', '.join(changed(before, study))}", err=True)
     return store
 
 

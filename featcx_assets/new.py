@@ -47,8 +47,9 @@ def new(
 ) -> None:
     """Write a commented study NAME.toml after looking at a network, its images and its checkpoints.
 
-    Says what was found and what was not, registers the study and estimates what all of it will take. A study that
-    cannot be run as it is is written too, to be mended, but not registered; the exit code is 2 then.
+    Says what was found and what was not, registers the study and estimates what all of it will take. A study whose
+    parts do not fit one another is written too, to be mended, but not registered; the exit code is 2 then. Nothing is
+    written where there are no images, or no such network.
     """
     if checkpoints and epochs is not None:
         raise StudyError("--epochs is of a training by featcx; with --checkpoints another program trains")
@@ -137,6 +138,8 @@ def _say(file: Path, lacking: list[str], estimate: "DryRun | None") -> None:
     if estimate is not None:
         for line in dry_run_lines(estimate):
             click.echo(line)
+        if estimate.accuracy and estimate.accuracy.doubt:
+            click.echo(f"look: {estimate.accuracy.doubt}", err=True)
     for line in lacking:
         click.echo(f"to be mended: {line}", err=True)
     then = f"mend it, then `featcx run {file}`" if lacking else f"registered; `featcx run {file}` makes all of it"

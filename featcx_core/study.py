@@ -63,6 +63,8 @@ class Transform(_Part):
     """The shorter side before the crop; `auto`: the crop's."""
     crop: Pixels = "auto"
     """Side of the square that is cut from the centre; `auto`: none, and the images must be of one size."""
+    fit: Literal["auto", "crop", "squash"] = "auto"
+    """`crop`: the sides are resized alike; `squash`: both to `resize`; `auto`: as the weights state, else `crop`."""
     channels: Literal["auto", 1, 3] = "auto"
     """1: grey, 3: colour; `auto`: as many as `mean` has values, else colour where any image has."""
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
@@ -135,12 +137,19 @@ class Model(_Part):
     """`builtin:small_resnet`, `torchvision:NAME`, `timm:NAME` (extra `timm`) or `package.module:factory`."""
     arguments: dict[str, Any] = {}
     """Keyword arguments of the factory."""
+    folder: str = ""
+    """Where `package.module` is looked for beside the installed packages; empty: where the study file lies."""
     weights: str = ""
     """What the network starts from: a file of tensors (.safetensors, .pt, .pth) or weights of torchvision,
     `ResNet50_Weights.IMAGENET1K_V2`. Empty: random numbers that follow from the seed."""
     outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
     """What the network's outputs are: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
     of each class; `none`, other things than the classes, and accuracy and loss stay empty."""
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether it is a `package.module:factory`."""
+        return self.source.partition(":")[0] not in ("builtin", "torchvision", "timm")
 
     @property
     def weights_path(self) -> str:
@@ -191,8 +200,9 @@ class Checkpoints(_Part):
     """Names of the files in it, with `{epoch}` for the number and `*` for what varies: `epoch_{epoch}.pt`,
     `run*/step-{epoch}/model.safetensors`. Without `{epoch}`: one file, taken for epoch 1."""
     weights: str = "auto"
-    """Which of a file's dictionaries of tensors, keys with dots between them: `state_dict`, `ema.state_dict`; `auto`:
-    the one that fits the network, an average of weights (EMA) only where nothing else does."""
+    """Which of a file's dictionaries of tensors, keys with dots between them: `state_dict`, `ema.state_dict`; or what
+    the names in it begin with: `student`, `state_dict.teacher`; `auto`: the one that fits the network, an average of
+    weights (EMA) only where nothing else does."""
 
     @model_validator(mode="after")
     def _has_both(self) -> "Checkpoints":
@@ -228,7 +238,8 @@ class Dictionary(_Part):
     atoms; `auto`: the one or the other, as the activations are. To check a conclusion against: `kmeans` and `pca` of
     scikit-learn, `sae`: the sparse autoencoder of overcomplete (extra `dictionaries`)."""
     scope: Literal["class", "all"] = "class"
-    """`class`: atoms for each class on its own images; `all`: one dictionary over all images."""
+    """`class`: atoms for each class on its own images; `all`: one dictionary over all images, whose positions memory
+    must hold at once."""
     atoms_per_class: Annotated[int, Field(ge=1)] = 10
     """Concepts a class (with scope `all`: concepts)."""
     images_per_class: Annotated[int, Field(ge=1)] = 500
@@ -448,6 +459,16 @@ class Study(_Part):
             if said or not isinstance(value, _Part):  # a part that states nothing counts as not there
                 values[field] = said
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def changed(before: Study, after: Study) -> list[str]:
+    """The fields that differ between two studies, with both values.
+
+    >>> changed(Study(name="x"), Study(name="x", seed=3))
+    ['seed: 0 -> 3']
+    """
+    old, new = before.settings, after.settings
+    return [f"{field}: {value} -> {new[field]}" for field, value in old.items() if value != new[field]]
 
 
 def study_fields() -> list[str]:

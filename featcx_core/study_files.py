@@ -44,7 +44,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def study_of(values: dict[str, Any], *, path: Path) -> Study:
     """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
-    return _with_absolute_paths(validated(values, where=f"{path}: "), path.parent)
+    study = validated(values, where=f"{path}: ")
+    if study.model.is_imported and not study.model.folder:
+        study = study.model_copy(update={"model": study.model.model_copy(update={"folder": "."})})
+    return _with_absolute_paths(study, path.parent)
 
 
 def validated(values: dict[str, Any], *, where: str = "") -> Study:
@@ -62,6 +65,7 @@ def _paths(study: Study) -> dict[tuple[str, str], str]:
         ("data", "source"): data.path,
         ("data", "classes"): data.classes,
         ("data", "superclasses"): data.superclasses if isinstance(data.superclasses, str) else "",
+        ("model", "folder"): model.folder,
         ("model", "weights"): model.weights_path,
         ("checkpoints", "folder"): study.checkpoints.folder,
     }
@@ -124,6 +128,9 @@ def _with_paths(text: str, study: Study) -> str:
         if isinstance(said, str) and isinstance(meant, str) and said != meant:
             for quoted in (f'"{said}"', f"'{said}'"):
                 text = text.replace(quoted, json.dumps(meant, ensure_ascii=False), 1)
+    if study.model.folder and "folder" not in stated.get("model", {}):
+        line = f"folder = {toml_value(study.model.folder)}  # of the study file"
+        text = re.sub(r"^\[model\].*$", lambda header: f"{header[0]}\n{line}", text, count=1, flags=re.MULTILINE)
     return text
 
 

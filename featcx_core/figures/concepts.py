@@ -53,7 +53,9 @@ def concept_sheet(
         right.set_axis_off()
         right.imshow(row, interpolation="nearest", aspect="equal")
         right.set_anchor("W")
-    footnote(figure, "Left to right: strongest image first. Bright colours: where the concept is active.")
+    has_places = heat_maps.shape[2] * heat_maps.shape[3] > 1
+    colours = "where the concept is active" if has_places else "how active it is, not where (one position an image)"
+    footnote(figure, f"Left to right: strongest image first. Bright colours: {colours}.")
     return figure
 
 

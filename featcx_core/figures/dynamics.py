@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from featcx_core.figures.canvas import (
     BLUE,
     GREEN,
+    INK,
     MUTED,
     ORANGE,
     PURPLE,
@@ -76,8 +77,11 @@ def _untrained(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str) -> N
     axes.plot(0, value, marker=marker, color=colour, markerfacecolor="white", linestyle="none")
 
 
-def training_curves(epochs: pd.DataFrame) -> Figure:
-    """Loss (nats) and accuracy (%) by epoch, on training and on held-out images, where measured."""
+def training_curves(epochs: pd.DataFrame, *, chance: float | None = None) -> Figure:
+    """Loss (nats) and accuracy (%) by epoch, on training and on held-out images, where measured.
+
+    `chance` is the accuracy of a guess, drawn as a line.
+    """
     question = "How well does the network do, and does it do as well on images it has not seen?"
     measured = epochs.sort_values("epoch")
     columns = ["train_loss", "test_loss", "train_accuracy", "test_accuracy"]
@@ -92,6 +96,8 @@ def training_curves(epochs: pd.DataFrame) -> Figure:
                 values = curve[f"{part}_{quantity}"].to_numpy(dtype=float) * factor
                 axes.plot(curve["epoch"], values, style, color=colour, markersize=4, label=f"{name} images")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if chance is not None and quantity == "accuracy" and axes.lines:
+            axes.axhline(100 * chance, color=INK, linewidth=1, linestyle=":", label=f"a guess ({100 * chance:.3g} %)")
         if axes.lines:
             axes.legend(frameon=False, fontsize=9.5, loc="best")
     dress(loss, x="epoch", y="cross-entropy loss (nats; lower = better)")

@@ -1,10 +1,12 @@
 """The tables of one study that figures and report read, and all figures that need nothing but them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from featcx_core.figures.branches import branches_by_block
 from featcx_core.figures.dynamics import sedimentation_curves, training_curves
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
@@ -54,7 +56,9 @@ def trained_epochs(tables: StudyTables) -> list[int]:
     return sorted({int(epoch) for epoch in scored["epoch"] if epoch > 0})
 
 
-def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
+def gallery(
+    tables: StudyTables, *, reference_epoch: int, end_shares: Sequence[float] = (0.01, 0.1)
+) -> dict[str, Figure]:
     """Every figure that is drawn from tables alone, under the name of the function that draws it."""
     trained = trained_epochs(tables)
     milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
@@ -65,6 +69,9 @@ def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
         "complexity_against_decode_time": complexity_against_decode_time(complexity, tables.decode_time, correlations),
         "information_by_layer_and_epoch": information_by_layer_and_epoch(
             tables.v_information, tables.layers, reference_epoch=reference_epoch
+        ),
+        "branches_by_block": branches_by_block(
+            tables.branches, complexity, tables.layers, reference_epoch=reference_epoch, end_shares=end_shares
         ),
         "complexity_against_importance": complexity_against_importance(
             complexity, importance, correlations, epochs=milestones

@@ -16,6 +16,7 @@ ALTERNATIVE_TEXTS = {
     "concept_sheet": "One row a concept from simple to complex: its strongest images with heat maps.",
     "complexity_against_decode_time": "Scatter plot of complexity K against time to decode Λ, one point a concept.",
     "information_by_layer_and_epoch": "Mean V-information by layer, one line an epoch, and by layer and epoch.",
+    "branches_by_block": "CKA and V-information of residual and main branch by block, of simple and complex concepts.",
     "complexity_against_importance": "Scatter plots of complexity K against importance Γ, one panel an epoch.",
     "sedimentation_curves": "Line chart of mean complexity by epoch for all and for the most important concepts.",
 }
@@ -54,7 +55,9 @@ def render_report(
         facts=facts,
         reference_epoch=reference_epoch,
         headlines=headlines(tables, reference_epoch=reference_epoch),
-        claims=dict(zip(("dictionary", "when", "where", "end", "start", "rise", "sediment"), found, strict=True)),
+        claims=dict(
+            zip(("dictionary", "when", "where", "branch", "end", "start", "rise", "sediment"), found, strict=True)
+        ),
         pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()},
         alternative_texts=ALTERNATIVE_TEXTS,
         ranked=ranked,

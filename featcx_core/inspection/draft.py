@@ -7,10 +7,18 @@ from typing import Any, NamedTuple
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.inspection.checkpoints import checkpoint_lines, choose_pattern, survey_checkpoints
-from featcx_core.inspection.images import ImagesFound, data_source, find_images, image_lines, propose_transform
+from featcx_core.inspection.images import (
+    ImagesFound,
+    data_source,
+    find_images,
+    image_lines,
+    propose_transform,
+    transform_in_force,
+)
 from featcx_core.inspection.network import find_network, network_lines
 from featcx_core.inspection.parts import propose_parts
 from featcx_core.inspection.patterns import split_place
+from featcx_core.sources.transforms import preprocessing
 from featcx_core.study import Data, Model, Study, StudyError, Training
 from featcx_core.study_files import toml_value, validated
 
@@ -40,10 +48,13 @@ class Draft:
     """What is known of a study so far.
 
     Args:
-        wishes: what the user says. Raises StudyError for a name that is none, and where there is nothing at a path.
+        wishes: what the user says.
+        folder: where the study file will lie.
+
+    Raises StudyError for a name that is none, and where there is nothing at a path.
     """
 
-    def __init__(self, wishes: Wishes) -> None:
+    def __init__(self, wishes: Wishes, *, folder: Path) -> None:
         self.found: list[str] = []
         self.lacking: list[str] = []
         self.notes: dict[str, tuple[str, ...]] = {}
@@ -53,13 +64,15 @@ class Draft:
         self._name = wishes.name
         self.study()  # a name that is none is said first
         self._state("data", source=data_source(wishes.data))
+        if self.study().model.is_imported:
+            self._state("model", folder=str(folder))
         if wishes.arguments:
             self._state("model", arguments=dict(wishes.arguments))
         self._is_stated = False
         if wishes.checkpoints:
-            folder, pattern = split_place(wishes.checkpoints)
+            place, pattern = split_place(wishes.checkpoints)
             self._is_stated = bool(pattern)
-            self._state("checkpoints", folder=folder, pattern=pattern or _GUESS)
+            self._state("checkpoints", folder=place, pattern=pattern or _GUESS)
         else:
             n_epochs = Training().epochs if wishes.epochs is None else wishes.epochs
             self._state("training", epochs=n_epochs)
@@ -69,6 +82,8 @@ class Draft:
         """What it says by now; paths below a folder relative to that, where one is given."""
         parts = {name: dict(fields) for name, fields in self._parts.items() if fields}
         if beside is not None:
+            if parts["model"].get("folder") == str(beside):
+                del parts["model"]["folder"]
             path = Data.model_validate(parts["data"]).path
             stem = parts["data"]["source"].removesuffix(path) if path else parts["data"]["source"]
             parts["data"]["source"] = stem + _relative(path, beside)
@@ -85,6 +100,7 @@ class Draft:
             self._checkpoints(self.anatomy, images)
         if self.anatomy is not None:
             self._outputs(self.anatomy, len(images.class_names))
+            self._preparation()
 
     def _state(self, part: str, **fields: Any) -> None:
         self._parts[part] = {**self._parts.get(part, {}), **fields}
@@ -116,6 +132,18 @@ class Draft:
         if (n_units := self.anatomy.n_units) < study.dictionary.atoms_per_class:
             self._state("dictionary", atoms_per_class=n_units)
             self.found.append(f"  {n_units} units before the head: dictionary.atoms_per_class = {n_units}")
+
+    def _preparation(self) -> None:
+        """How the images are prepared, for the file; and that mean and std of a training elsewhere are not known."""
+        study = self.study()
+        values = transform_in_force(study)
+        notes = [f"In force: transform = {toml_value(values)}"]
+        if "checkpoints" in self._parts and preprocessing(study).mean is None:
+            taken = f"mean = {toml_value(values['mean'])}, std = {toml_value(values['std'])}"
+            said = f"of the images here ({taken}), since those of the network's training are not known"
+            self.found.append(f"  mean and std are {said}: state those in data.transform, or the network may guess")
+            notes += [f"mean and std are {said}.", "State those: with other ones the network may guess."]
+        self.notes["data.transform"] = tuple(notes)
 
     def _outputs(self, anatomy: Anatomy, n_classes: int) -> None:
         if anatomy.n_classes == n_classes or "outputs" in self._parts["model"]:

@@ -6,15 +6,22 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from featcx_core.anatomy import Anatomy
 from featcx_core.features.forward import Network
 from featcx_core.inspection.cost import Cost, measure
 from featcx_core.inspection.passes import timed
 from featcx_core.inspection.size import Size, size_of
+from featcx_core.sources.classes import class_outputs, doubt
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model, on_device, torch_device
+from featcx_core.sources.training import evaluate
 from featcx_core.store import Store
 from featcx_core.study import Study
+
+_SECONDS = 5.0  # of looking at the accuracy
+_FEWEST, _MOST = 32, 512  # images of it
 
 
 class Workflow(NamedTuple):
@@ -32,6 +39,19 @@ class Workflow(NamedTuple):
     """Of its libraries."""
 
 
+class Sampled(NamedTuple):
+    """Accuracy on a sample of the probe images."""
+
+    epoch: int
+    """Of the checkpoint."""
+    n_images: int
+    """How many."""
+    accuracy: float
+    """Share of them that is classified rightly."""
+    doubt: str
+    """That the network only guesses; empty where it does better."""
+
+
 class DryRun(NamedTuple):
     """What a dry run shows."""
 
@@ -47,6 +67,8 @@ class DryRun(NamedTuple):
     """Bytes by folder, with the run history."""
     library_bytes: float
     """Memory that libraries, those of the workflow too, network and images take."""
+    accuracy: Sampled | None
+    """Of the last checkpoint of another program; None where there is none, or its outputs are no classes."""
 
 
 def dry_run(
@@ -63,7 +85,8 @@ def dry_run(
     cost = measure(network, study, anatomy, epoch=epoch, size=size, load_seconds=load_seconds)
     seconds = cost.seconds + workflow.seconds + workflow.partition_seconds * size.n_partitions
     disk = cost.disk | {"run history": workflow.n_bytes + workflow.partition_bytes * size.n_partitions}
-    return DryRun(tuple(anatomy.names), size, cost, seconds, disk, library_bytes)
+    accuracy = _sampled(network, study, anatomy, epoch, cost.image_seconds) if study.checkpoints.folder else None
+    return DryRun(tuple(anatomy.names), size, cost, seconds, disk, library_bytes, accuracy)
 
 
 def dry_run_lines(found: DryRun) -> Iterator[str]:
@@ -75,6 +98,9 @@ def dry_run_lines(found: DryRun) -> Iterator[str]:
         yield f"{layer:<32}{shape:<24}{_bytes(float(size.n_probe * units * size.itemsize)):>8}"
     rate = f"{1 / cost.image_seconds:,.0f} images/s"
     yield f"forward pass: {rate}; {size.n_probe} probe and {size.n_dictionary} dictionary images an epoch"
+    if found.accuracy:
+        of = f"accuracy of epoch {found.accuracy.epoch} on {found.accuracy.n_images} probe images"
+        yield f"{of}: {found.accuracy.accuracy:.1%}"
     yield f"time: about {_time(found.seconds)} for {size.n_epochs} checkpoints"
     yield from (f"  {step.name:<44}{_time(step.epoch_seconds):>8} x {step.times}" for step in cost.each)
     yield from (f"  {step.name:<44}{_time(step.seconds):>8}" for step in cost.once)
@@ -98,6 +124,7 @@ def dry_run_values(found: DryRun) -> dict[str, Any]:
         "disk_bytes": found.disk,
         "memory_bytes": {"libraries": found.library_bytes, **cost.memory},
         "partitions": size.n_partitions,
+        "accuracy": None if found.accuracy is None else found.accuracy._asdict(),
     }
 
 
@@ -108,6 +135,18 @@ def _network(study: Study, epoch: int, device: str) -> Network:
     data, where = load_data(study), torch_device(device)
     model = build_model(study, n_classes=len(data.class_names), image_shape=data.image_shape)
     return Network(on_device(model, where).eval(), data, where)
+
+
+def _sampled(network: Network, study: Study, anatomy: Anatomy, epoch: int, image_seconds: float) -> Sampled | None:
+    """The accuracy on some seconds' probe images, spread over all of them."""
+    data, outputs = network.data, class_outputs(study.model, network.data.class_names)
+    if not outputs:
+        return None
+    n_images = min(len(data.probe), int(np.clip(_SECONDS / image_seconds, _FEWEST, _MOST)))
+    rows = data.probe[np.linspace(0, len(data.probe) - 1, n_images).astype(int)]
+    found = evaluate(network.model, data, rows, outputs=outputs).accuracy
+    of = f"accuracy of epoch {epoch} on {n_images} probe images"
+    return Sampled(epoch, n_images, found, doubt(study.model, found, n_outputs=anatomy.n_classes, of=of))
 
 
 def _peak_bytes() -> int:

@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from featcx_core.sources.decoding import N_THREADS
+from featcx_core.sources.images import load_data
 from featcx_core.sources.loading import SOURCES, open_source
 from featcx_core.sources.reading import Files, Header
-from featcx_core.sources.transforms import network_transform
+from featcx_core.sources.transforms import network_transform, preprocessing
 from featcx_core.study import Data, Study, StudyError
 
 _LOOKED_AT = 2000  # files whose headers are read; those that the study uses are all read when it is registered
@@ -97,6 +98,23 @@ def propose_transform(found: ImagesFound, study: Study) -> dict[str, Any]:
     return values
 
 
+def transform_in_force(study: Study) -> dict[str, Any]:
+    """Every key of `data.transform` with the value that the study's images are prepared with.
+
+    Raises StudyError where the images cannot be used.
+    """
+    data, steps = load_data(study), preprocessing(study)
+    return {
+        "resize": steps.resize or "auto",
+        "crop": steps.crop or "auto",
+        "fit": steps.fit,
+        "channels": data.image_shape[0],
+        "interpolation": steps.interpolation,
+        "mean": [round(float(value), 4) for value in data.mean],
+        "std": [round(float(value), 4) for value in data.std],
+    }
+
+
 def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
     """What was found, for people."""
     counts = np.bincount(found.labels, minlength=len(found.class_names))
@@ -114,7 +132,8 @@ def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
     yield f"  images: {sizes}{more} pixels, {colours}{looked}"
     if found.broken:
         listed = ", ".join(found.broken[:5]) + (" …" if len(found.broken) > 5 else "")
-        yield f"  broken files, left out: {len(found.broken)}: {listed}"
+        counted = f"{len(found.broken)} of the {found.n_looked_at} files looked at"
+        yield f"  {counted} cannot be read and are left out: {listed}"
 
 
 def _header(files: Files, row: int) -> Header | None:

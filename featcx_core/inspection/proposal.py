@@ -32,7 +32,8 @@ def propose(wishes: Wishes, *, file: Path) -> Proposal:
     Raises StudyError for a name that is none, a network that there is not or that refuses its arguments, and where
     there is nothing at a path.
     """
-    draft = Draft(wishes)
+    folder = file.resolve().parent
+    draft = Draft(wishes, folder=folder)
     draft.look()
-    text = commented(draft.study(beside=file.resolve().parent), file=file.name, notes=draft.notes)
+    text = commented(draft.study(beside=folder), file=file.name, notes=draft.notes)
     return Proposal(draft.study(), text, tuple(draft.found), tuple(draft.lacking), draft.anatomy, draft.epochs)

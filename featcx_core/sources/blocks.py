@@ -19,7 +19,7 @@ def residual_blocks(calls: Sequence[Call]) -> list[Call]:
     """
     classes = {type(call.module) for call in calls if call.shortcut}
     alike = [call for call in calls if type(call.module) in classes or _drops_branches(call.module)]
-    return [call for call in alike if not any(call.name.startswith(f"{other.name}.") for other in alike)]
+    return [call for call in alike if not any(call.is_within(other) for other in alike)]
 
 
 def stem(calls: Sequence[Call], read: Mapping[str, Reading], blocks: Sequence[Call]) -> Call | None:
@@ -40,11 +40,11 @@ def stages(calls: Sequence[Call], read: Mapping[str, Reading]) -> list[Call]:
     gives only its growth rate of new channels, and what the next one reads, all so far, is a module's output only at
     the end of a block.
     """
-    places = [call.name for call in calls if _is_map(call, read)]
+    places = [call for call in calls if _is_map(call, read)]
     maps = [call for call in calls if _gives_maps(call, places) and not _thins(call.module)]
-    children = found = [call for call in maps if "." not in call.name]
+    children = found = [call for call in maps if not call.parent]
     while len(found) == 1:
-        found = [call for call in maps if call.name.rpartition(".")[0] == found[0].name]
+        found = [call for call in maps if call.parent == found[0].name]
         children = found or children
     followed = zip_longest(children, children[1:])
     return [call for call, after in followed if after is None or not _completes(after, call)]
@@ -54,9 +54,9 @@ def _is_map(call: Call, read: Mapping[str, Reading]) -> bool:
     return call.output.ndim == 4 and read[call.name].height * read[call.name].width > 1
 
 
-def _gives_maps(call: Call, places: Sequence[str]) -> bool:
+def _gives_maps(call: Call, places: Sequence[Call]) -> bool:
     """Whether it gives a map, be it one position at the end of a module with larger ones inside."""
-    is_large = call.name in places or any(name.startswith(f"{call.name}.") for name in places)
+    is_large = any(place is call or place.is_within(call) for place in places)
     return call.output.ndim == 4 and is_large
 
 

@@ -66,6 +66,29 @@ def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(model.outputs[name] for name in names)
 
 
+def chance(model: Model, *, n_outputs: int) -> float | None:
+    """Accuracy of a guess among the network's outputs; None where they are other things than classes."""
+    return None if model.outputs == "none" else 1 / n_outputs
+
+
+def doubt(model: Model, accuracy: float, *, n_outputs: int, of: str) -> str:
+    """What an accuracy says against the settings: that the network only guesses. Empty where it does better.
+
+    The images may be prepared otherwise than in its training, or the classes be in another order. `of` says which
+    accuracy it is.
+
+    >>> doubt(Model(), 0.5, n_outputs=10, of="accuracy at epoch 3")
+    ''
+    """
+    guess = chance(model, n_outputs=n_outputs)
+    if guess is None or accuracy >= min(1.5 * guess, guess + 0.05):
+        return ""
+    return (
+        f"{of} is {accuracy:.1%}, about a guess's ({guess:.1%}): are images prepared as in the network's training "
+        "(data.transform: mean, std, resize, crop), its classes in this order?"
+    )
+
+
 def refuse_other_outputs(model: Model, names: tuple[str, ...], *, n_outputs: int) -> None:
     """Raises StudyError where the network's outputs cannot be what the study says; as `class_outputs`."""
     outputs = class_outputs(model, names)

@@ -10,6 +10,7 @@ from torch import nn
 from featcx_core.anatomy import Anatomy, Layer, Role
 from featcx_core.fingerprints import anatomy_digest
 from featcx_core.sources.blocks import residual_blocks, stages, stem
+from featcx_core.sources.branches import branches
 from featcx_core.sources.layouts import Reading, per_image, per_position, readings, same
 from featcx_core.sources.trace import Call, Head, trace
 from featcx_core.study import Study, StudyError
@@ -21,10 +22,12 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
     `auto`: the stem and the residual blocks, else the stages (their rules: featcx_core.sources.blocks). What the head
     reads is always recorded: the layer whose output is the head's input, as it is, flattened, as class token or as mean
     over positions, possibly after a ReLU that is no module. Wildcards of study-named layers match within one part of a
-    name: `layer*.*` are all blocks. A module that is called several times counts at its first call.
+    name: `layer*.*` are all blocks. A module that is called several times, as one ReLU for a whole network, gives a
+    layer a call: `relu`, `relu#2`, …
 
     A block's shortcut is `identity` where it adds what it was given (a transformer's: attention and MLP are each added
-    to the stream), `projection` where it adds something made of it, empty where it adds nothing.
+    to the stream), `projection` where it adds something made of it, empty where it adds nothing. Which operands of its
+    sums are its branches: featcx_core.sources.branches.
 
     Raises StudyError when the network refuses the images, a pattern matches nothing, the logits are not made by a
     linear map, or no module gives what that map reads.
@@ -73,6 +76,7 @@ def _rows(
             layout=reading.layout,
             rectified=reading.rectified,
             shortcut=call.shortcut if call in blocks else "",
+            branches=branches(call, reading.layout) if call in blocks and call.shortcut else {},
         )
 
 
@@ -126,7 +130,7 @@ def _ways(call: Call, reading: Reading) -> Iterator[Reading]:
 
 def _whole(call: Call, calls: Sequence[Call], others: Sequence[Call]) -> Call:
     """The outermost module that gives the same and holds none of the others."""
-    parent = next((other for other in calls if other.name == call.name.rpartition(".")[0]), None)
-    if parent is None or any(other.name.startswith(f"{parent.name}.") for other in others):
+    parent = next((other for other in calls if other.name == call.parent), None)
+    if parent is None or any(other.is_within(parent) for other in others):
         return call
     return _whole(parent, calls, others) if torch.equal(parent.output, call.output) else call

@@ -1,11 +1,13 @@
 """Networks by name, and the device they run on."""
 
 import difflib
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -145,17 +147,21 @@ def _factory(
     if kind in ("builtin", "torchvision", "timm") or not name:
         near = ", ".join(difflib.get_close_matches(model.source, SOURCES, n=1, cutoff=0.4)) or ", ".join(SOURCES)
         raise StudyError(f"model.source: unknown source {model.source!r}; wanted {near}")
-    return _imported(kind, name), {}, {}
+    return _imported(kind, name, model.folder), {}, {}
 
 
-def _imported(module: str, name: str) -> Any:
-    """The factory of that name, or dotted names, `Network.from_name`."""
+def _imported(module: str, name: str, folder: str) -> Any:
+    """The factory of that name, or dotted names, `Network.from_name`; of an installed package or below the folder."""
+    if folder and folder not in sys.path:
+        sys.path.append(folder)  # at the end: a file there must not stand in for a package of the same name
     try:
         found: Any = import_module(module)
     except Exception as error:  # importing runs the module
+        where = f"does it lie in {folder} (model.folder)" if folder else "its folder on PYTHONPATH"
         raise StudyError(
-            f"model.source: {module}:{name}: {raised(error)}; is the package installed, or its folder on PYTHONPATH?"
+            f"model.source: {module}:{name}: {raised(error)}; is the package installed, or {where}?"
         ) from error
+    _refuse_other_module(module, found, folder)
     for part in name.split("."):
         if not hasattr(found, part):
             known = [known for known in dir(found) if callable(getattr(found, known, None))]
@@ -164,6 +170,14 @@ def _imported(module: str, name: str) -> Any:
     if not callable(found):
         raise StudyError(f"model.source: wanted {module}:{name} to be a function, got {type(found).__name__}")
     return found
+
+
+def _refuse_other_module(module: str, found: Any, folder: str) -> None:
+    """Raises StudyError where a module of that name lies in the folder, and another one was imported."""
+    top, came_from = module.partition(".")[0], getattr(found, "__file__", None)
+    lies_there = folder and any((Path(folder) / name).is_file() for name in (f"{top}.py", f"{top}/__init__.py"))
+    if lies_there and came_from and not Path(came_from).resolve().is_relative_to(Path(folder).resolve()):
+        raise StudyError(f"model.source: wanted {module} of {folder}, got that of {came_from}; give it another name")
 
 
 def _timm() -> Any:

@@ -1,6 +1,7 @@
 """One forward pass through a network, watched: what every module gives, what it adds up, and the head."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
@@ -10,21 +11,40 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
+from torch.utils.weak import WeakTensorKeyDictionary
 
-from featcx_core.anatomy import Shortcut
+from featcx_core.anatomy import Shortcut, call_name
 from featcx_core.sources.raised import raised
 from featcx_core.study import StudyError
 
 N_IMAGES = 2
 """Images of the pass: with one, an operand that is the same for all images would look like one of an image."""
 _SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
+_ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
+
+
+class Sum(NamedTuple):
+    """A sum of two tensors of one shape, made by a module's own `forward`."""
+
+    place: int
+    """Which sum of two tensors it is since the module was called, those inside its parts counted too; 0 = first."""
+    shape: torch.Size
+    """Of both."""
+    adds_given: bool
+    """Whether one of the two is what the module was given."""
+    shortcut: int | None
+    """The operand on which fewer functions worked since the module was called; None where nobody can tell."""
+    attends: bool
+    """Whether the other operand came by way of attention."""
 
 
 class Call(NamedTuple):
-    """A module's first call in the forward pass."""
+    """A call of a module in the forward pass."""
 
     name: str
-    """From `model.named_modules()`."""
+    """From `model.named_modules()`; `NAME#2` is the second call of a module that is called several times."""
+    parent: str
+    """Name of the innermost call around it; empty where the network itself calls it."""
     module: nn.Module
     """Itself."""
     begin: int
@@ -37,6 +57,12 @@ class Call(NamedTuple):
     """What it was given, where that is (image, unit); a copy."""
     shortcut: Shortcut
     """Where its own `forward` adds two tensors of its output's shape: whether one of them is what it was given."""
+    sums: tuple[Sum, ...]
+    """All sums that its own `forward` makes."""
+
+    def is_within(self, other: "Call") -> bool:
+        """Whether it is made by the other. Names do not tell: a module that blocks share has that of the first."""
+        return other.begin < self.begin and self.end < other.end
 
 
 class Head(NamedTuple):
@@ -53,7 +79,7 @@ class Head(NamedTuple):
 
 
 def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Call], Head]:
-    """Every module's first call on two random images, in the order in which they end, and the head.
+    """The calls of all modules on two random images, in the order in which they end, and the head.
 
     Only modules that give one tensor with a row an image are told of. The model is left as it was.
 
@@ -71,7 +97,7 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Cal
         ) from error
     for head, output in reversed(watch.linear):
         if isinstance(logits, torch.Tensor) and torch.equal(output, logits):
-            return sorted(watch.calls.values(), key=lambda call: call.end), head
+            return watch.calls, head
     raise StudyError(
         f"model: wanted logits made by a torch.nn.Linear, the last thing {type(model).__name__} calls; got none"
     )
@@ -98,14 +124,59 @@ def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-class _Open(NamedTuple):
+def added(function: Any, args: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """The operands of a function that adds two tensors; None for any other, and for a number that is added."""
+    if getattr(function, "__name__", "") not in _SUMS or len(args) < 2:
+        return None
+    a, b = args[:2]
+    return (a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else None
+
+
+class _Way(NamedTuple):
+    """How a tensor came out of what a module was given."""
+
+    n_functions: int
+    attends: bool
+
+
+class _Open:
     """A call that has not returned yet."""
 
-    begin: int
-    given: tuple[object, ...]
-    vectors: torch.Tensor | None
-    sums: dict[torch.Size, bool]
-    """Shapes of the sums of two tensors of one shape, and whether one of the two is what was given."""
+    def __init__(self, name: str, begin: int, given: tuple[object, ...], vectors: torch.Tensor | None) -> None:
+        self.name, self.begin, self.given, self.vectors = name, begin, given, vectors
+        self.sums: list[Sum] = []
+        self.n_sums = 0
+        self.ways: MutableMapping[torch.Tensor, _Way] = (
+            WeakTensorKeyDictionary()
+        )  # by identity; what is freed is forgotten, so no memory is held
+        for tensor in _tensors(given):
+            self.ways[tensor] = _Way(0, attends=False)
+
+    def note(self, place: int, a: torch.Tensor, b: torch.Tensor) -> None:
+        """A sum of one tensor an image with another; not of a bias, a mask or position codes, which are broadcast."""
+        if a.shape != b.shape or a.ndim < 2:
+            return
+        adds_given = any(operand is given for operand in (a, b) for given in self.given)
+        shortcut, attends, ways = None, False, [self.ways.get(a), self.ways.get(b)]
+        if ways[0] and ways[1] and ways[0].n_functions != ways[1].n_functions:
+            shortcut = int(ways[1].n_functions < ways[0].n_functions)
+            attends = max(ways[0], ways[1]).attends
+        self.sums.append(Sum(place, a.shape, adds_given, shortcut, attends))
+
+    def way(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> _Way | None:
+        """The way of what a function gives: one function longer than that of the operand on which most worked.
+
+        A sum of two of one shape takes the shorter way: it is the stream that the shortcut goes on with.
+        """
+        ways = [way for tensor in _tensors((args, kwargs)) if (way := self.ways.get(tensor)) is not None]
+        if not ways:
+            return None
+        operands = added(function, args)
+        if operands and len(ways) == 2 and operands[0].shape == operands[1].shape:
+            shorter = min(ways)
+            return _Way(shorter.n_functions + 1, shorter.attends)
+        attends = any(way.attends for way in ways) or getattr(function, "__name__", "") in _ATTENTION
+        return _Way(max(ways).n_functions + 1, attends)
 
 
 class _Watch(TorchFunctionMode):
@@ -113,17 +184,27 @@ class _Watch(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls: dict[str, Call] = {}
+        self.calls: list[Call] = []
         self.linear: list[tuple[Head, torch.Tensor]] = []
         self._open: list[_Open] = []
         self._clock = count()
+        self._times: Counter[str] = Counter()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if self._open and getattr(function, "__name__", "") in _SUMS and len(args) > 1:
-            _note(self._open[-1], args[0], args[1])
-        return function(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if self._open and (operands := added(function, args)):
+            self._open[-1].note(self._open[-1].n_sums, *operands)
+            for call in self._open:
+                call.n_sums += 1
+        ways = [call.way(function, args, kwargs) for call in self._open]  # before it, since it may overwrite them
+        result = function(*args, **kwargs)
+        for tensor in _tensors(result):
+            for call, way in zip(self._open, ways, strict=True):
+                if way is not None:
+                    call.ways[tensor] = way
+        return result
 
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
@@ -141,7 +222,8 @@ class _Watch(TorchFunctionMode):
             is_vectors = bool(given) and isinstance(given[0], torch.Tensor) and given[0].ndim == 2
             # Copied, as everything: an operation in place overwrites what the module before it gave.
             vectors = given[0].detach().clone() if is_vectors else None
-            self._open.append(_Open(next(self._clock), given, vectors, {}))
+            self._times[name] += 1
+            self._open.append(_Open(call_name(name, self._times[name]), next(self._clock), given, vectors))
 
         def end(_: nn.Module, __: object, ___: object, output: object) -> None:
             self._end(name, module, self._open.pop(), output)
@@ -155,21 +237,29 @@ class _Watch(TorchFunctionMode):
         copy = output.detach().clone()
         if isinstance(module, nn.Linear) and call.vectors is not None:
             self.linear.append((Head(name, module, call.vectors, call.begin), copy))
-        if name not in self.calls:
-            shortcut: dict[bool | None, Shortcut] = {None: "", False: "projection", True: "identity"}
-            self.calls[name] = Call(
-                name=name,
+        adding = [found.adds_given for found in call.sums if found.shape == output.shape]
+        shortcut: Shortcut = "" if not adding else "identity" if any(adding) else "projection"
+        self.calls.append(
+            Call(
+                name=call.name,
+                parent=self._open[-1].name if self._open else "",
                 module=module,
                 begin=call.begin,
                 end=next(self._clock),
                 output=copy,
                 vectors=call.vectors,
-                shortcut=shortcut[call.sums.get(output.shape)],
+                shortcut=shortcut,
+                sums=tuple(call.sums),
             )
+        )
 
 
-def _note(call: _Open, a: object, b: object) -> None:
-    """A sum of one tensor an image with another; not of a bias, a mask or position codes, which are broadcast."""
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.shape == b.shape and a.ndim > 1:
-        is_given = any(operand is given for operand in (a, b) for given in call.given)
-        call.sums[a.shape] = call.sums.get(a.shape, False) or is_given
+def _tensors(value: object) -> Iterator[torch.Tensor]:
+    """The tensors in arguments or results, however nested."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))

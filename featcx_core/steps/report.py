@@ -10,9 +10,11 @@ from featcx_core.anatomy import Anatomy
 from featcx_core.features.nnls import nnls
 from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
+from featcx_core.figures.dynamics import training_curves
 from featcx_core.figures.gallery import StudyTables, gallery
 from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
+from featcx_core.sources.classes import chance, doubt
 from featcx_core.sources.images import load_data
 from featcx_core.staleness import State
 from featcx_core.steps.dynamics import refuse_stale
@@ -33,7 +35,10 @@ def make_figures(store: Store) -> dict[str, bytes]:
     fingerprint = state.cross_epoch("figures")
     store.write_current(state.visible())
     tables = read_tables(store)
-    figures = gallery(tables, reference_epoch=store.study.reference_epoch)
+    study = store.study
+    figures = gallery(tables, reference_epoch=study.reference_epoch, end_shares=study.analyses.end_shares)
+    guess = chance(study.model, n_outputs=store.anatomy.n_classes)
+    figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
     pictures = {name: png(figure) for name, figure in figures.items()}
     with store.writing(store.figures, fingerprint=fingerprint) as draft:
@@ -60,7 +65,9 @@ def make_report(store: Store) -> str:
     study, anatomy = store.study, store.anatomy
     tables = read_tables(store)
     data = load_data(study)
-    broken = f"; broken files left out: {len(data.broken)}" if data.broken else ""
+    n_used = sum(map(len, data.split.values())) + len(data.broken)
+    left_out = f"{len(data.broken)} of the {n_used} image files that are used cannot be read and are left out"
+    broken = f"; {left_out}" if data.broken else ""
     facts = {
         "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
@@ -68,11 +75,24 @@ def make_report(store: Store) -> str:
         "checkpoints": f"{len(tables.epochs)}: epochs {', '.join(map(str, sorted(tables.epochs['epoch'])))}",
         "dictionary": f"{study.dictionary.atoms_per_class} atoms a class, seed {study.seed}",
     }
+    if doubtful := doubts(store):
+        facts["to be looked at"] = " ".join(doubtful)
     pictures = {path.stem: path.read_bytes() for path in sorted(store.figures.glob("*.png"))}
     html = render_report(tables, study=study.name, facts=facts, reference_epoch=study.reference_epoch, figures=pictures)
     write_bytes(store.report / "index.html", html.encode())
     store.mark(store.report, fingerprint=fingerprint)
     return html
+
+
+def doubts(store: Store) -> list[str]:
+    """What the numbers say against the settings: a network of another program that only guesses."""
+    study, rows = store.study, store.read_table("epochs", columns=["epoch", "test_accuracy"])
+    accuracy = rows.loc[rows["epoch"] == study.reference_epoch, "test_accuracy"].dropna()
+    if not study.checkpoints.folder or accuracy.empty:
+        return []
+    of = f"held-out accuracy at epoch {study.reference_epoch}"
+    said = doubt(study.model, float(accuracy.iloc[0]), n_outputs=store.anatomy.n_classes, of=of)
+    return [said] if said else []
 
 
 def _network(study: Study, anatomy: Anatomy) -> str:

@@ -1,6 +1,7 @@
 """Networks, weights and images that cannot be used: `featcx run` says so in one line and leaves nothing behind."""
 
 import re
+import sys
 import zlib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from safetensors.torch import save_file
 from featcx_core.fingerprints import _FOLDERS
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import build_model
-from featcx_core.study import Model, Study
+from featcx_core.study import Model, Study, StudyError
 from featcx_core.study_files import load_study
 from tests.assets.command import featcx, refused
 
@@ -75,7 +76,9 @@ def desk(empty_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A folder with a study file, a module of networks and a folder of images, all of which can be used."""
     (tmp_path / "own_networks.py").write_text(NETWORKS)
     (tmp_path / "own_broken.py").write_text("import torch\nwidths = [8, 16\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("own_networks", "own_broken"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # of another test's folder
+    monkeypatch.setattr(sys, "path", [*sys.path])
     chance = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / "images" / name).mkdir(parents=True)
@@ -127,7 +130,7 @@ def test_a_network_that_cannot_be_used(desk: Path, new: str, wanted: str):
 
 
 def test_weights_of_another_architecture(desk: Path):
-    wide = build_model(Study(name="x", model=Model(source="own_networks:Small", arguments={"outputs": 7})), n_classes=7, image_shape=(3, 10, 12))  # fmt: skip
+    wide = build_model(Study(name="x", model=Model(source="own_networks:Small", arguments={"outputs": 7}, folder=str(desk))), n_classes=7, image_shape=(3, 10, 12))  # fmt: skip
     save_file(wide.state_dict(), desk / "other.safetensors")
     line = refused_with(desk, MODEL, 'own_networks:Small"\nweights = "other.safetensors"#')
     assert re.search(r"model\.weights: .*other\.safetensors.*4\.weight.*\[2, 4\].*\[7, 4\]", line), line
@@ -179,3 +182,36 @@ def test_a_file_whose_header_is_whole_and_whose_pixels_are_not(desk: Path, part:
     broken.unlink()
     _FOLDERS.clear()
     assert featcx("run", str(desk / "own.toml")).exit_code == 0
+
+
+def test_a_factory_beside_the_study_file_is_found(desk: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch):
+    assert featcx("run", str(desk / "own.toml"), "--only", "activations", "--device", "cpu").exit_code == 0
+    kept = empty_home / "own" / "study.toml"
+    assert f'[model]\nfolder = "{desk}"  # of the study file\nsource = "own_networks:Small"\n' in kept.read_text()
+    assert load_study(kept) == load_study(desk / "own.toml")  # from anywhere, as the web UI does
+    (desk / "parts").mkdir()
+    (desk / "own_networks.py").rename(desk / "parts" / "own_networks.py")
+    text = (desk / "own.toml").read_text()
+    (desk / "own.toml").write_text(text.replace('"own_networks:Small"', '"own_networks:Small"\nfolder = "parts"'))
+    assert load_study(desk / "own.toml").model.folder == str(desk / "parts")
+
+
+def test_layers_and_new_look_beside_them(desk: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(desk)
+    assert featcx("layers", "own_networks:Small", "--image", "3x10x12", "--classes", "2").exit_code == 0
+    result = featcx(
+        "new", "fresh", "--model", "own_networks:Small", "--data", "images", "--epochs", "1", "--no-dry-run"
+    )
+    assert result.exit_code == 0, result.output
+    assert "\nfolder" not in (desk / "fresh.toml").read_text()
+    assert load_study(empty_home / "fresh" / "study.toml").model.folder == str(desk)
+
+
+def test_a_module_of_another_folder_is_not_taken_for_it(desk: Path, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "own_networks.py").write_text(NETWORKS)
+    build_model(load_study(desk / "own.toml"), n_classes=2, image_shape=(3, 10, 12))
+    other = Study(name="x", model=Model(source="own_networks:Small", folder=str(tmp_path / "other")))
+    wanted = rf"model\.source: wanted own_networks of {tmp_path}/other, got that of {desk}/own_networks\.py; give it"
+    with pytest.raises(StudyError, match=wanted):
+        build_model(other, n_classes=2, image_shape=(3, 10, 12))

@@ -253,7 +253,7 @@ def test_a_study_file_that_says_something_else_replaces_the_registered_one_and_s
     study = Path(shutil.copy(small.study_path, tmp_path / "mine.toml"))
     change(study, "[dictionary]", "[dictionary]\nl2 = 1e-5")
     result = featcx("run", str(study), "--only", "checkpoint")
-    assert result.stderr == f"{small.study_path} said something else and is now as {study}\n"
+    assert result.stderr == f"{small.study_path} is now as {study}; changed: dictionary.l2: 1e-06 -> 1e-05\n"
     assert small.study_path.read_text() == study.read_text()
     assert featcx("run", str(study), "--only", "checkpoint").stderr == ""
 
@@ -287,6 +287,28 @@ def test_layers_of_a_model():
         featcx("layers", "builtin:small_resnet", "--image", "1x28x28", "--classes", "10", "--json").stdout
     )
     assert found["layers"][-1]["role"] == "penultimate"
+
+
+def test_calls_of_one_module_are_layers_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "one_relu.py").write_text(ONE_RELU)
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = featcx("layers", "one_relu:Net", "--image", "1x12x12", "--classes", "3").stdout.splitlines()
+    assert lines[1].split() == ["relu", "other", "ReLU", "4", "12x12"]
+    assert lines[2].split() == ["relu#2", "penultimate", "ReLU,", "call", "2", "4", "12x12"]
+
+
+ONE_RELU = """
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.relu, self.fc = nn.ReLU(), nn.Linear(4, 3)
+        self.one, self.two = nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        return self.fc(self.relu(self.two(self.relu(self.one(x)))).mean((2, 3)))
+"""
 
 
 def test_tables_are_described():

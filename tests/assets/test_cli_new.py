@@ -1,6 +1,7 @@
 """`featcx new`: what it prints, writes, registers and refuses."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,18 @@ def test_checkpoints_of_another_program_are_run(desk: Path):
     again = featcx("run", "mine.toml", "--only", "importance", "--device", "cpu")
     assert again.exit_code == 0, again.output
     assert "[2/7] checkpoints: 2 partitions, epochs 1 … 4" in again.stderr
+
+
+def test_a_network_that_guesses_is_pointed_out(desk: Path):
+    checkpoints(desk / "runs", (1,))  # never trained
+    result = featcx(*new(checkpoints="runs"))
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert re.fullmatch(
+        r"look: accuracy of epoch 1 on 108 probe images is \d+\.\d%, about a guess's \(33\.3%\): are images prepared as "
+        r"in the network's training \(data\.transform: mean, std, resize, crop\), its classes in this order\?",
+        line,
+    )
 
 
 def test_what_machines_read(desk: Path):

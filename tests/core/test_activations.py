@@ -8,7 +8,7 @@ import torch
 import zarr
 from safetensors.torch import load_file
 
-from featcx_core.features import activations
+from featcx_core.features import writing
 from featcx_core.features.activations import (
     checked,
     class_positions,
@@ -183,7 +183,7 @@ def test_hooks_copy_before_a_relu_in_place_overwrites(tiny: Study):
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_a_module_that_is_called_twice_counts_at_its_first_call(tiny: Study):
+def test_each_call_of_a_module_is_a_layer(tiny: Study):
     class Twice(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -193,8 +193,10 @@ def test_a_module_that_is_called_twice_counts_at_its_first_call(tiny: Study):
             return self.relu(-1 - self.relu(images))
 
     data = load_data(tiny)
-    ((taken,),) = Network(Twice(), data, torch.device("cpu")).forward(data.probe, [Tap("relu", torch.clone)])
-    assert taken.max() > 0
+    taps = [Tap("relu", torch.clone), Tap("relu#2", torch.clone)]
+    ((first, second),) = Network(Twice(), data, torch.device("cpu")).forward(data.probe, taps)
+    assert first.max() > 0
+    assert second.max() == 0
 
 
 def test_gradients_are_not_left_switched_off_between_batches(trained: Store):
@@ -215,7 +217,7 @@ def test_the_forward_pass_refuses_tf32_and_leaves_the_setting_as_it_was(trained:
 
 
 def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch):
-    monkeypatch.setattr(activations, "CHUNK_BYTES", 65536)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 65536)
     chance = np.random.default_rng(0)
 
     def peak(n: int) -> int:
@@ -244,7 +246,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
     """Kept, small arrays would pin the memory of the large maps that are allocated around them."""
     rows = np.arange(12.0).reshape(6, 2)
     array = zarr.create_array(store=str(tmp_path / "a"), shape=(7, 2), chunks=(4, 2), dtype="float64")
-    writer = activations._Writer(array)
+    writer = writing.Writer(array)
     held = weakref.ref(rows)
     writer.append(rows)
     del rows
@@ -255,7 +257,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
 
 
 def test_chunks_are_whole_rows_of_the_stated_size(trained: Store, monkeypatch):
-    monkeypatch.setattr(activations, "CHUNK_BYTES", 50 * 16 * 4)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 50 * 16 * 4)
     record_activations(trained, epoch=1, layers=["stem"], device="cpu", batch_size=32)
     acts = open_activations(trained, epoch=1, layer="stem")
     assert acts.chunks == (50, 16)
@@ -310,6 +312,7 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
     assert passes(caplog) == []
     (everything,) = class_positions(store, epoch=2, device="cpu")
     assert everything.shape == (90 * 9, 64)
+    assert "one dictionary over all images is fitted on 0.0 GB in memory; dictionary.images_per_class" in caplog.text
 
 
 def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path):

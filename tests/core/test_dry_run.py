@@ -85,6 +85,10 @@ def test_checkpoints_of_another_program_are_measured_and_not_trained(finished: S
     assert found.size.n_trained == 0
     assert found.disk["checkpoints"] == 0
     assert "training" not in found.cost.memory
+    assert found.accuracy is not None
+    assert (found.accuracy.epoch, found.accuracy.n_images) == (2, 120)
+    assert (found.accuracy.accuracy < 0.38) == bool(found.accuracy.doubt)
+    assert f"accuracy of epoch 2 on 120 probe images: {found.accuracy.accuracy:.1%}" in list(dry_run_lines(found))
 
 
 def test_one_checkpoint_follows_none(finished: Store, tiny: Study):

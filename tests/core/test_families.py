@@ -362,9 +362,12 @@ def test_blocks_are_what_adds_whatever_it_is_called():
     assert [row.rectified for row in found.layers] == [False, False, False, True]  # by a ReLU in place, afterwards
 
 
-def test_a_module_called_twice_counts_at_its_first_call():
-    with pytest.raises(StudyError, match=r"no module gives what the head 'fc' reads"):
-        anatomy(study(f"{__name__}:Branches", times=2))
+def test_a_block_called_twice_is_one_at_each_call():
+    found = anatomy(study(f"{__name__}:Branches", times=2))
+    assert [(row.layer, row.role, row.shortcut) for row in found.layers[-2:]] == [
+        ("three", "block", "projection"),
+        ("three#2", "penultimate", "projection"),
+    ]
 
 
 BAD = {

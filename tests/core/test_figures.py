@@ -270,6 +270,14 @@ def test_training_curves_without_training_numbers_show_the_held_out_side(tables)
     assert "held-out images" in texts(training_curves(external))
 
 
+def test_the_accuracy_of_a_guess_is_a_line_in_its_axis_alone(tables):
+    loss, accuracy = training_curves(tables.epochs, chance=0.1).axes
+    (guess,) = [line for line in accuracy.lines if line.get_label() == "a guess (10 %)"]
+    assert set(guess.get_ydata()) == {10.0}
+    assert len(loss.lines) == 2
+    assert "a guess" not in str(texts(training_curves(tables.epochs)))
+
+
 @pytest.mark.parametrize("kind", ["bytes", "grey", "tensor"])
 def test_concept_sheet_takes_bytes_floats_and_tensors(kind):
     import torch
@@ -297,6 +305,15 @@ def test_concept_sheet_colours_only_where_the_concept_is_active():
     np.testing.assert_allclose(drawn[95, 95], 0.5, atol=1e-6)
     assert np.ptp(drawn[0, 0]) > 0.2  # a colour, not a grey
     np.testing.assert_allclose(drawn[:, 100:], 1.0)
+
+
+def test_concept_sheet_of_one_position_does_not_say_where():
+    images = np.zeros((1, 2, 1, 8, 8))
+    assert "Bright colours: where the concept is active." in str(
+        texts(concept_sheet(images, np.ones((1, 2, 2, 2)), labels=["a"]))
+    )
+    said = str(texts(concept_sheet(images, np.ones((1, 2, 1, 1)), labels=["a"])))
+    assert "Bright colours: how active it is, not where (one position an image)." in said
 
 
 def test_concept_sheet_without_concepts_says_so():

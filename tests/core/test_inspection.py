@@ -16,7 +16,7 @@ from featcx_core.inspection.patterns import guess_patterns, split_place
 from featcx_core.inspection.proposal import Proposal, propose
 from featcx_core.inspection.text import commented
 from featcx_core.sources.small_resnet import SmallResNet
-from featcx_core.study import Data, Study, StudyError
+from featcx_core.study import Data, Study, StudyError, Transform
 from featcx_core.study_files import load_study, validated
 from tests.conftest import write_tiny
 
@@ -257,6 +257,7 @@ def test_a_study_to_be_trained(desk: Path):
     assert 'source = "npz:tiny.npz"' in found.text
     assert load_study(desk / "mine.toml") == found.study
     assert found.found[0] == f"data: npz:{desk / 'tiny.npz'}: 270 images"
+    assert not any("mean and std" in line for line in found.found)  # its own training's
     assert "  classes: 3: 0, 1, 2; 90 images each" in found.found
     assert "  head: fc, 3 outputs" in found.found
     assert "  8 units before the head: dictionary.atoms_per_class = 8" in found.found
@@ -291,6 +292,13 @@ def test_checkpoints_of_another_program(desk: Path):
     assert "  in the files: weights of state_dict, without the prefix module." in found.found
     assert any(line.startswith(f"  bad: {desk / 'runs' / 'epoch_9.pt'}") for line in found.found)
     assert "# also there: best.pt: one file" in found.text
+    (unknown,) = [line for line in found.found if line.startswith("  mean and std are of the images here (mean = [0.")]
+    assert unknown.endswith(": state those in data.transform, or the network may guess")
+    place = found.text.index("# In force: transform = {")
+    assert "# mean and std are of the images here (mean = [0." in found.text[place:]
+    in_force = tomllib.loads(found.text[place:].partition(": ")[2].partition("\n")[0])["transform"]
+    assert in_force.keys() == Transform.model_fields.keys() - {"weights"}
+    assert (in_force["channels"], in_force["crop"], in_force["interpolation"]) == (1, "auto", "bilinear")
     assert 'folder = "runs"' in found.text
     assert "[training]" not in found.text
 

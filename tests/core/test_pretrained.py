@@ -28,13 +28,12 @@ SMALL = {
 
 
 @pytest.fixture
-def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def desk(tmp_path: Path) -> Path:
     """A folder as docs/pretrained.md says, with fewer crops."""
     photographs.main(tmp_path / "photographs", each=4)
     for page in PAGES.iterdir():
         if page.is_file():
             shutil.copy(page, tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
     text = (tmp_path / "lite0_labelled.toml").read_text()
     for many, few in SMALL.items():
         assert many in text
@@ -49,11 +48,11 @@ def test_it_knows_the_photographs_and_has_concepts_by_position(desk: Path):
     shutil.copy(weights.get_model_file_path(), desk / "weights")
     store = register(load_study(desk / "lite0_labelled.toml"), home=desk / "home")
     assert store.study.reference_epoch == 1
-    assert [row.layer for row in store.anatomy.layers] == ["_swish", *(f"_blocks.{i}" for i in range(16)), "_bn1"]
+    assert [row.layer for row in store.anatomy.layers] == ["_swish", *(f"_blocks.{i}" for i in range(16)), "_swish#2"]
     assert (store.anatomy.layers[-1].height, store.anatomy.n_units, store.anatomy.n_classes) == (7, 1280, 1000)
     row = make_checkpoint(store, epoch=1, device="cpu").iloc[0]
     assert row["test_accuracy"] >= 0.7  # 18 of the 20 whole photographs are recognised, a few crops fewer
-    record_activations(store, epoch=1, layers=["_bn1"], device="cpu")
+    record_activations(store, epoch=1, layers=["_swish#2"], device="cpu")
     assert record_dictionary_activations(store, epoch=1, device="cpu")
     make_dictionary(store, epoch=1, device="cpu")
     quality = make_codes(store, epoch=1, device="cpu").iloc[0]
