@@ -27,6 +27,7 @@ PARTS = {
     "i": "training",
     "j": "paper_size",
     "k": "folders",
+    "m": "properties",
 }
 ROOT = Path(__file__).resolve().parents[2]
 
