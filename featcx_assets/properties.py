@@ -18,7 +18,8 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
 def _branches(task: Task) -> None:
     from featcx_core.steps.branches import make_branches
 
-    make_branches(task.store, epoch=task.epoch, device=task.workbench.device)
+    workbench = task.workbench
+    make_branches(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size, progress=bar)
 
 
 def _redundancy(task: Task) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
-from featcx_core.anatomy import MADE_FROM, Anatomy
+from featcx_core.anatomy import MADE_FROM, VERSION, Anatomy
 from featcx_core.files import IMAGE_SUFFIXES, files_in
 from featcx_core.study import Data, Study, StudyError
 
@@ -26,7 +26,7 @@ CODE_VERSIONS = {
     "v_information": 1,
     "reference_v_information": 1,
     "complexity": 1,
-    "importance": 1,
+    "importance": 2,
     "branches": 1,
     "redundancy": 1,
     "sensitivity": 1,
@@ -34,8 +34,8 @@ CODE_VERSIONS = {
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
-    "sedimentation": 1,
-    "correlations": 1,
+    "sedimentation": 2,
+    "correlations": 2,
     "concept_paths": 1,
     "figures": 2,
     "report": 2,
@@ -98,9 +98,9 @@ class Fingerprints:
             case "complexity":
                 return (), tuple(self.of("v_information", epoch, name) for name in self.anatomy.in_complexity)
             case "importance":
-                return (), (self.of("codes", epoch),)
+                return ("probe.groups",), (self.of("codes", epoch),)
             case "branches":
-                blocks = [row.layer for row in self.anatomy.layers if row.shortcut]
+                blocks = [row.layer for row in self.anatomy.layers if row.branches]
                 return _PROBE, (self.of("codes", epoch), *(self.of("activations", epoch, name) for name in blocks))
             case "redundancy":
                 return ("seed", "redundancy"), (self.of("v_information", epoch, penultimate),)
@@ -111,9 +111,12 @@ class Fingerprints:
             case "clusters":
                 named = self.study.data.superclasses
                 path = named if isinstance(named, str) else ""
-                digest = text_digest(path, field="data.superclasses")
+                digests = (
+                    text_digest(path, field="data.superclasses"),
+                    text_digest(self.study.data.classes, field="data.classes"),  # super-classes are of names
+                )
                 fields = ("seed", "clusters", "data.superclasses")
-                return fields, (self.of("dictionary", epoch), *filter(None, [digest]))
+                return fields, (self.of("dictionary", epoch), *filter(None, digests))
             case "visualisation":
                 return ("seed", "visualisation"), (self.of("codes", epoch), self.of("complexity", epoch))
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")
@@ -126,9 +129,9 @@ class Fingerprints:
 
 
 def anatomy_digest(study: Study) -> str:
-    """Digest of what decides a network's anatomy: fields of the study, and what lies at its data's path."""
+    """Digest of what decides a network's anatomy: what is found, the study's fields, what lies at its data's path."""
     fields, content = study.digest(*MADE_FROM), content_digest(study.data)
-    return hashlib.sha256(f"{fields}\n{content}".encode()).hexdigest()[:16] if content else fields
+    return hashlib.sha256(f"{VERSION}\n{fields}\n{content}".encode()).hexdigest()[:16]
 
 
 def content_digest(data: Data) -> str:

@@ -262,7 +262,7 @@ class State:
             case "complexity":
                 here = [Partition("v_information", epoch, name) for name in self.anatomy.in_complexity]
             case "branches":
-                blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.shortcut]
+                blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.branches]
                 here = [Partition("codes", epoch), *blocks]
             case "redundancy":
                 here = [Partition("v_information", epoch, self.anatomy.penultimate)]

@@ -5,6 +5,7 @@ import math
 
 import pandas as pd
 
+from featcx_core.figures.branches import nearness_to_residual, weigh_nearness
 from featcx_core.figures.evidence import (
     CONTROLS,
     NOT_MEASURED,
@@ -39,6 +40,7 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
         dictionary_keeps_predictions(tables.dictionaries, reference_epoch=reference_epoch),
         complex_is_late(tables, reference_epoch=reference_epoch),
         layers_reveal_progressively(tables.v_information, tables.layers, reference_epoch=reference_epoch),
+        simple_by_the_residual(tables, reference_epoch=reference_epoch),
         simple_is_important_at_the_end(tables.correlations, trained=trained),
         no_trend_at_the_beginning(tables.correlations, trained=trained),
         mean_complexity_rises(tables.sedimentation),
@@ -73,15 +75,16 @@ def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
     size = ""
     if status in ("seen", "partly"):
         low, high = DECODE_TIME - NEAR, DECODE_TIME + NEAR
-        if low <= raw.low and raw.high <= high:
+        least, most = raw.widest
+        if low <= least and most <= high:
             size = f" The interval lies between {low} and {high}."
-        elif raw.low <= DECODE_TIME <= raw.high:
+        elif least <= DECODE_TIME <= most:
             status, size = (
                 "undecided",
                 " The interval is too wide to say whether it is near 0.5; the sign is the paper's.",
             )
         else:
-            side = "above" if raw.low > DECODE_TIME else "below"
+            side = "above" if least > DECODE_TIME else "below"
             status, size = (
                 "partly",
                 f" The interval reaches far {side} 0.5: the sign is the paper's, the strength is not.",
@@ -212,12 +215,39 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
     return Claim(statement, "seen", f"{said}: {numbers}")
 
 
+def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Claim:
+    """CKA with the residual minus that with the main branch: wanted above 0 for simple concepts, below for complex."""
+    statement = "Simple concepts travel through the residual branch, complex ones are built in the main branch."
+    at = {
+        (epoch, measure): nearness_to_residual(
+            tables.branches, tables.complexity, tables.layers, epoch=epoch, measure=measure
+        )
+        for epoch in (reference_epoch, 0)
+        for measure in ("cka", "v_information")
+    }
+    found, information, untrained = at[reference_epoch, "cka"], at[reference_epoch, "v_information"], at[0, "cka"]
+    if found is None:
+        return Claim(statement, "missing", "not measured: it takes residual blocks and 20 scored concepts.")
+    status, said = weigh_nearness(found)
+    numbers = (
+        f"CKA with the residual minus CKA with what is added to it, mean over the blocks of epoch {reference_epoch}: "
+        f"{found} ({found.simplest.n} concepts each)."
+    )
+    if untrained is not None:
+        numbers += f" The untrained network has {untrained}."
+    if information is not None:
+        numbers += f" The same with I_V: {information}."
+        if status == "seen" and weigh_nearness(information)[0] != "seen":
+            return Claim(statement, "partly", f"seen here with CKA, not with I_V. {numbers}")
+    return Claim(statement, status, f"{said}. {numbers}")
+
+
 def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, str]:
     if len(curve) < 2:
         return "not measured", "missing", "it takes two trained epochs or more."
     first, last = band(curve, 0), band(curve, -1)
     change = difference(first, last)
-    said = verdict(change.value, change.low, change.high, expected=expected)
+    said = verdict(change.value, *change.widest, expected=expected)
     numbers = (
         f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
         f"({last.n} concepts); the change is {change}."

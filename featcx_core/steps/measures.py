@@ -11,7 +11,7 @@ import zarr
 from featcx_core.features.activations import open_activations
 from featcx_core.features.moments import Moments
 from featcx_core.measures.complexity import complexity, complexity_standard_error
-from featcx_core.measures.importance import importance
+from featcx_core.measures.importance import importance_streamed
 from featcx_core.measures.v_information import as_printed, v_information_streamed
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import fingerprints, read_head
@@ -150,7 +150,7 @@ def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
     groups = store.study.probe.groups
     frame = parts[0][["epoch", "kind", "concept"]].assign(
         complexity=complexity(np.stack([part["v_information"] for part in parts])),
-        standard_error=complexity_standard_error(np.stack([_jackknife(part, groups) for part in parts])),
+        standard_error=complexity_standard_error(np.stack([jackknife_of(part, groups) for part in parts])),
         complexity_as_printed=complexity(np.stack([part["v_information_as_printed"] for part in parts])),
     )
     store.write_table("complexity", epoch_key(epoch), frame, fingerprint=fingerprint)
@@ -158,18 +158,25 @@ def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
 
 
 def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
-    """Γ of every concept of an epoch's own dictionary; writes its rows."""
+    """Γ of every concept of an epoch's own dictionary; writes its rows.
+
+    Group g of the jackknife holds the images g, g + groups, … of either half: its score images are those of group g of
+    the V-information.
+    """
     dictionary, fingerprint = read_dictionary(store, epoch=epoch), fingerprints(store).of("importance", epoch)
     head, _ = read_head(store, epoch=epoch)
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit"))
-    n_concepts, total = len(dictionary.atoms), reader.n_images
-    sums = np.zeros((3, n_concepts))
-    for half in ("fit", "score"):
-        for start, stop in reader.chunks(half):
-            rows = reader.rows(start, stop)
-            codes, predicted = rows[:, :n_concepts], rows[:, n_concepts:].argmax(axis=1)
-            sums += (stop - start) * np.stack(importance(codes, dictionary.atoms, head, predicted=predicted))
-    gamma, signed, prevalence = sums / total
+    n_concepts, groups = len(dictionary.atoms), store.study.probe.groups
+
+    def decided() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for half, first in (("fit", 0), ("score", reader.n_fit)):
+            for start, stop in reader.chunks(half):
+                rows = reader.rows(start, stop)
+                group = (np.arange(start, stop) - first) % groups
+                yield rows[:, :n_concepts], rows[:, n_concepts:].argmax(axis=1), group
+
+    found = importance_streamed(decided(), dictionary.atoms, head, groups=groups)
+    gamma, signed, prevalence, left_out = (np.asarray(part) for part in found)
     frame = pd.DataFrame(
         {
             "epoch": epoch,
@@ -177,13 +184,14 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
             "importance": gamma,
             "signed_importance": signed,
             "prevalence_fraction": prevalence,
+            "jackknife": list(left_out.astype(np.float32)),
         }
     )
     store.write_table("importance", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame
 
 
-def _jackknife(part: pd.DataFrame, groups: int) -> np.ndarray:
-    """(concept, group); NaN for a dead concept."""
+def jackknife_of(part: pd.DataFrame, groups: int) -> np.ndarray:
+    """What is stored without each group, (concept, group); NaN for a dead concept."""
     missing = np.full(groups, np.nan, dtype=np.float32)
     return np.stack([missing if row is None else row for row in part["jackknife"]])

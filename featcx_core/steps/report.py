@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import zarr
+from jaxtyping import Int, Num
 from matplotlib.figure import Figure
 
 from featcx_core.anatomy import Anatomy
-from featcx_core.features.nnls import nnls
 from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import training_curves
@@ -20,10 +19,12 @@ from featcx_core.sources.classes import chance, doubt
 from featcx_core.sources.images import load_data
 from featcx_core.staleness import Partition, State
 from featcx_core.steps.dynamics import refuse_stale
-from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
+from featcx_core.steps.features import open_codes
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key, write_bytes
 from featcx_core.study import Study
+from featcx_core.tables import TABLES
 
 N_TOP_IMAGES = 8
 
@@ -38,8 +39,9 @@ def make_figures(store: Store) -> dict[str, bytes]:
     fingerprint = state.cross_epoch("figures")
     store.write_current(state.visible())
     tables = read_tables(store)
-    figures = gallery(tables, reference_epoch=store.study.reference_epoch)
-    guess = chance(store.study.model, n_outputs=store.anatomy.n_classes)
+    study = store.study
+    figures = gallery(tables, reference_epoch=study.reference_epoch, end_shares=study.analyses.end_shares)
+    guess = chance(study.model, n_outputs=store.anatomy.n_classes)
     figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
     figures["concept_pictures"] = _made_pictures(store, state, tables)
@@ -68,7 +70,9 @@ def make_report(store: Store) -> str:
     study, anatomy = store.study, store.anatomy
     tables = read_tables(store)
     data = load_data(study)
-    broken = f"; broken files left out: {len(data.broken)}" if data.broken else ""
+    n_used = sum(map(len, data.split.values())) + len(data.broken)
+    left_out = f"{len(data.broken)} of the {n_used} image files that are used cannot be read and are left out"
+    broken = f"; {left_out}" if data.broken else ""
     facts = {
         "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
@@ -113,7 +117,8 @@ def read_tables(store: Store) -> StudyTables:
     columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
     frames = {}
     for name in StudyTables._fields:
-        wanted = ["study", *columns[name]] if name in columns else None
+        of_table = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+        wanted = ["study", *columns[name]] if name in columns else of_table
         frames[name] = store.read_table(name, columns=wanted)
     return StudyTables(**frames)
 
@@ -145,9 +150,10 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
     chosen = choose_concepts(tables.complexity, epoch=epoch)
     if not chosen:
         return concept_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), labels=[])
-    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, np.array(chosen)])
-    top = np.argsort(-codes, axis=0, kind="stable")[:N_TOP_IMAGES].T  # (concept, rank)
-    images, heat = _pictures(store, top), _heat_maps(store, top, chosen)
+    top = read_top_images(store, n_images=N_TOP_IMAGES).images[chosen]
+    images, heat = _pictures(store, top), np.zeros((*top.shape, *(map_shape(store) or (1, 1))), dtype=np.float32)
+    for found in heat_maps(store, top, of=chosen.__getitem__):
+        heat[*found.places.T] = found.maps
     labels = concept_labels(
         chosen,
         epoch=epoch,
@@ -159,22 +165,8 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
     return concept_sheet(images, heat, labels=labels)
 
 
-def _pictures(store: Store, top: np.ndarray) -> np.ndarray:
+def _pictures(store: Store, top: Int[np.ndarray, "concept rank"]) -> Num[np.ndarray, "concept rank c h w"]:
+    """Their pixels in 0 … 1; white where a concept is active on fewer images."""
     data = load_data(store.study)
-    probe = np.concatenate([data.split["fit"], data.split["score"]])
-    images = data.images[probe[top.ravel()]]
-    return images.reshape(*top.shape, *images.shape[1:])
-
-
-def _heat_maps(store: Store, top: np.ndarray, chosen: list[int]) -> np.ndarray:
-    """(concept, rank, height, width): each position's code of the concept."""
-    epoch, dictionary_settings = store.study.reference_epoch, store.study.dictionary
-    positions = zarr.open_array(str(store.positions(epoch)), mode="r")
-    layer = next(row for row in store.anatomy.layers if row.layer == store.anatomy.penultimate)
-    shown, place = np.unique(top, return_inverse=True)
-    acts = np.asarray(positions.oindex[shown], dtype=np.float32)  # (image, position, unit)
-    atoms = read_dictionary(store, epoch=epoch).atoms
-    flat = nnls(acts.reshape(-1, acts.shape[2]), atoms, l1=dictionary_settings.l1, l2=dictionary_settings.l2).codes
-    maps = flat[:, chosen].reshape(len(shown), layer.height, layer.width, len(chosen))
-    by_rank = maps[place.reshape(top.shape)]  # (concept, rank, height, width, chosen)
-    return np.stack([by_rank[i, ..., i] for i in range(len(chosen))])
+    images = data.images[data.probe[top.ravel()]].reshape(*top.shape, *data.image_shape)
+    return np.where((top >= 0)[..., None, None, None], images / np.float32(255), np.nan)

@@ -1,4 +1,4 @@
-"""(m) Redundancy from sums, and sensitivity against the forward passes and the encoding that it cannot do without."""
+"""(n) Redundancy from sums, and sensitivity against the forward passes and the encoding that it cannot do without."""
 
 import torch
 
@@ -38,7 +38,7 @@ def _redundancy(device: str) -> Row:
     seconds = {n: timed(lambda given=given: _all_shares(*given)) for n, given in sums.items()}
     slowest = max(seconds.values())
     return Row(
-        "m",
+        "n",
         f"redundancy, {CONCEPTS:,} concepts × {UNITS} units × {len(SHARES)} × {MASKS} masks, as printed too",
         f"{seconds[2_000]:.2f} s",
         f"{seconds[20_000]:.2f} s (of ten times the images)",
@@ -99,7 +99,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     seconds, peer = measured.seconds
     ratio = measured.ratio.inverse
     return Row(
-        "m",
+        "n",
         f"sensitivity: {what}, {n_images} images × {settings.draws} draws × {len(settings.sigmas)} levels, "
         f"{len(atoms)} concepts",
         f"{seconds:.1f} s",

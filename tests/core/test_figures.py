@@ -26,7 +26,15 @@ def frame(name: str, rows: list[dict]) -> pd.DataFrame:
     fill = {"string": "x", "int64": 1, "float64": 0.5, "bool": True, "list<float>": None}
     columns = TABLES[name].columns
     return pd.DataFrame(
-        [{c.name: row.get(c.name, "mnist" if c.name == "study" else fill[c.dtype]) for c in columns} for row in rows],
+        [
+            {
+                c.name: row.get(
+                    c.name, "mnist" if c.name == "study" else np.nan if c.name.endswith("_images") else fill[c.dtype]
+                )
+                for c in columns
+            }
+            for row in rows
+        ],
         columns=[c.name for c in columns],
     )
 
@@ -52,6 +60,7 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
     dead = np.arange(N_CONCEPTS) % 33 == 32
     rows: dict[str, list[dict]] = {name: [] for name in StudyTables._fields}
     reference = n_epochs - 1
+    own_complexity = gamma = prevalence = np.empty(0)
     for depth, layer in enumerate(LAYERS):
         role = "stem" if depth == 0 else "penultimate" if depth == N_LAYERS - 1 else "block"
         rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True})
@@ -71,7 +80,6 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
             {"epoch": epoch, "method": "nmf", "n_concepts": N_CONCEPTS, "predictions_kept_fraction": 0.994,
              "relative_error": 0.081, "explained_variance": 0.972, "l0": 9.4, "dead": 3, "kkt_residual": 3.1e-7}
         )  # fmt: skip
-        own_complexity = np.empty(0)
         for kind, count in COUNTS.items():
             hard = hardness if count == N_CONCEPTS else chance.uniform(0.2, 0.9, count)
             values = information(epoch, kind, hard, chance)
@@ -114,6 +122,20 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
         for i, (d, f) in enumerate(zip(decode_time, first, strict=True))
     ]
     _correlation_rows(rows, reference, "decode_time", own_complexity, decode_time, prevalence)
+    for epoch in (0, reference):
+        rows["clusters"] += [
+            {"epoch": epoch, "concept": i, "cluster": i // 8, "x": np.cos(i) + i // 8, "y": np.sin(i),
+             "super_class": ["round", "straight", ""][i // 40],
+             **{f"level_{level}": i // (8 * 2 ** (5 - level)) for level in range(1, 5)}}
+            for i in range(N_CONCEPTS)
+        ]  # fmt: skip
+    for epoch in range(n_epochs):
+        is_born = np.arange(N_CONCEPTS) % n_epochs <= epoch
+        rows["concept_paths"] += [
+            {"epoch": epoch, "concept": i, "matched_concept": i, "cosine": 0.9 if is_born[i] else 0.5,
+             "null_cosine": 0.7, "complexity": own_complexity[i], "importance": gamma[i]}
+            for i in range(N_CONCEPTS)
+        ]  # fmt: skip
     return StudyTables(*(frame(name, rows[name]) for name in StudyTables._fields))
 
 
