@@ -112,7 +112,7 @@ def group_to_run(name: str) -> tuple[Group, dict[str, str]] | None:
         return None
     from featcx_assets.sweep import register_sweep
 
-    return register_sweep(path, home=home())
+    return register_sweep(path, home=home(), say=lambda line: click.echo(line, err=True))
 
 
 def state_of_group(group: Group) -> dict[str, Any]:

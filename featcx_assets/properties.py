@@ -3,6 +3,7 @@
 import dagster as dg
 
 from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_metadata
+from featcx_assets.progress import bar
 from featcx_core.anatomy import Anatomy
 from featcx_core.staleness import Partition
 from featcx_core.store import Store
@@ -17,7 +18,8 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
 def _branches(task: Task) -> None:
     from featcx_core.steps.branches import make_branches
 
-    make_branches(task.store, epoch=task.epoch, device=task.workbench.device)
+    workbench = task.workbench
+    make_branches(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size, progress=bar)
 
 
 def _redundancy(task: Task) -> None:
@@ -29,8 +31,13 @@ def _redundancy(task: Task) -> None:
 def _sensitivity(task: Task) -> None:
     from featcx_core.steps.properties import make_sensitivity
 
-    workbench = task.workbench
-    make_sensitivity(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size)
+    make_sensitivity(
+        task.store,
+        epoch=task.epoch,
+        device=task.workbench.device,
+        batch_size=task.workbench.batch_size,
+        progress=bar,
+    )
 
 
 def _support(task: Task) -> None:
@@ -48,7 +55,7 @@ def _clusters(task: Task) -> None:
 def _visualise(task: Task) -> None:
     from featcx_core.steps.visualisation import make_visualisation
 
-    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device)
+    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device, progress=bar)
 
 
 def _show_visualisation(store: Store, partition: Partition) -> Metadata:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -10,22 +11,26 @@ from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import environment, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import Outcome, Say, execute, run_study
-from featcx_core.groups import Comparison, Group, group_store, read_group, refuse_unusable, write_group
+from featcx_core.groups import Comparison, Group, group_paths, group_store, read_group, refuse_unusable, write_group
 from featcx_core.sources.register import register
 from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError
+from featcx_core.study import StudyError, changed
 from featcx_core.study_files import load_study
-from featcx_core.sweep import load_sweep
+from featcx_core.sweep import Sweep, load_sweep
 
 
-def register_sweep(path: Path, *, home: Path) -> tuple[Group, dict[str, str]]:
+def register_sweep(path: Path, *, home: Path, say: Say) -> tuple[Group, dict[str, str]]:
     """Register the studies of a sweep file and their group; gives the group, and why some could not be registered.
+
+    Says where a sweep of that name was another one.
 
     Raises StudyError for a file that cannot be used, and where none of its studies can be.
     """
     sweep = load_sweep(path)
     group = Group(sweep.name, tuple(study.name for study in sweep.studies))
     refuse_unusable(home, group)
+    if difference := _difference(sweep, home):
+        say(f"sweep {sweep.name} is now as {path}; {difference}")
     refused, siblings = dict[str, str](), list[Store]()
     for study in sweep.studies:
         try:
@@ -36,6 +41,25 @@ def register_sweep(path: Path, *, home: Path) -> tuple[Group, dict[str, str]]:
         raise StudyError(next(iter(refused.values())))
     write_group(home, group)
     return group, refused
+
+
+def _difference(sweep: Sweep, home: Path) -> str:
+    """How the sweep differs from the registered one of its name; empty where there is none, or it is the same."""
+    names, before = [study.name for study in sweep.studies], list[str]()
+    if kept := group_paths(home).get(sweep.name):
+        with suppress(StudyError):  # a broken one is replaced
+            before = list(read_group(kept).members)
+    fields = list[str]()
+    for study in sweep.studies:
+        registered = home / study.name / "study.toml"
+        with suppress(StudyError):
+            fields += changed(load_study(registered), study) if registered.is_file() else []
+    said = {
+        "changed": list(dict.fromkeys(fields)),
+        "new": [name for name in names if name not in before],
+        "no longer in it, their results stay": [name for name in before if name not in names],
+    }
+    return "; ".join(f"{what}: {', '.join(which)}" for what, which in said.items() if before and which)
 
 
 def run_group(

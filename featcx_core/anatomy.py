@@ -14,6 +14,19 @@ Shortcut = Literal["", "identity", "projection"]
 
 MADE_FROM = ("data.source", "data.transform", "model", "activations.layers", "activations.pooling")
 """The study's fields that decide a network's anatomy."""
+VERSION = 2
+"""Raised by hand when other things are found in the same network, or more: it is looked at anew then."""
+
+
+class Branch(BaseModel):
+    """Where a branch of a residual block comes by: an operand of one of the sums that the block makes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    place: int
+    """Which sum of two tensors, counted from the block's call, 0 = first."""
+    operand: int
+    """Which of the two, 0 or 1."""
 
 
 def call_name(module: str, times: int) -> str:
@@ -65,6 +78,9 @@ class Layer(BaseModel):
     shortcut: Shortcut
     """What a residual block adds its branch to: what it was given (identity) or a projection of that;
     empty elsewhere."""
+    branches: dict[str, Branch] = {}
+    """What a residual block adds, by name: `residual` (what its first sum gets by the shortcut) and `main`, or
+    `attention` and `mlp`; none where it adds nothing, or where nobody can tell which operand is the shortcut."""
 
     @property
     def n_samples(self) -> int:

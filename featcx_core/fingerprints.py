@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 
-from featcx_core.anatomy import MADE_FROM, Anatomy
+from featcx_core.anatomy import MADE_FROM, VERSION, Anatomy
 from featcx_core.files import IMAGE_SUFFIXES, files_in
 from featcx_core.study import Data, Study, StudyError
 
@@ -100,7 +100,7 @@ class Fingerprints:
             case "importance":
                 return ("probe.groups",), (self.of("codes", epoch),)
             case "branches":
-                blocks = [row.layer for row in self.anatomy.layers if row.shortcut]
+                blocks = [row.layer for row in self.anatomy.layers if row.branches]
                 return _PROBE, (self.of("codes", epoch), *(self.of("activations", epoch, name) for name in blocks))
             case "redundancy":
                 return ("seed", "redundancy"), (self.of("v_information", epoch, penultimate),)
@@ -129,9 +129,9 @@ class Fingerprints:
 
 
 def anatomy_digest(study: Study) -> str:
-    """Digest of what decides a network's anatomy: fields of the study, and what lies at its data's path."""
+    """Digest of what decides a network's anatomy: what is found, the study's fields, what lies at its data's path."""
     fields, content = study.digest(*MADE_FROM), content_digest(study.data)
-    return hashlib.sha256(f"{fields}\n{content}".encode()).hexdigest()[:16] if content else fields
+    return hashlib.sha256(f"{VERSION}\n{fields}\n{content}".encode()).hexdigest()[:16]
 
 
 def content_digest(data: Data) -> str:

@@ -45,7 +45,7 @@ class OpenStudy:
     @property
     def layers(self) -> pd.DataFrame:
         """One row per recorded layer, in forward order."""
-        return pd.DataFrame([row.model_dump() for row in self._store.anatomy.layers])
+        return pd.DataFrame([row.model_dump() | {"branches": list(row.branches)} for row in self._store.anatomy.layers])
 
     @property
     def epochs(self) -> list[int]:

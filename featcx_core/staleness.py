@@ -173,6 +173,8 @@ class State:
                 parts = [_digest(store, "epochs", partition.name)]
             case "v_information" | "reference_v_information":
                 parts = [_digest(store, "v_information", table_partition(partition))]
+                if asset == "v_information" and layer == self.anatomy.penultimate:
+                    parts.append(store.committed(store.sums(epoch)))
             case "visualisation":
                 parts = [store.committed(store.visualisation(epoch))]
             case "figures":
@@ -260,7 +262,7 @@ class State:
             case "complexity":
                 here = [Partition("v_information", epoch, name) for name in self.anatomy.in_complexity]
             case "branches":
-                blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.shortcut]
+                blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.branches]
                 here = [Partition("codes", epoch), *blocks]
             case "redundancy":
                 here = [Partition("v_information", epoch, self.anatomy.penultimate)]

@@ -2,7 +2,7 @@
 
     HOME/<study>/study.toml, layers.json
     HOME/<study>/checkpoints/000012.safetensors
-    HOME/<study>/activations/000012/<layer>.zarr      (also dictionary_activations, dictionary, codes)
+    HOME/<study>/activations/000012/<layer>.zarr      (also branches, dictionary_activations, dictionary, codes)
     HOME/<study>/tables/<table>/<partition>.parquet
     HOME/<study>/sums/000012.zarr, visualisation/000012/
     HOME/<study>/report/index.html, figures/, explorer/
@@ -151,7 +151,7 @@ class Store:
 
     def branch(self, epoch: int, block: str, branch: str) -> Path:
         """Pooled activations of the probe images in a branch of a residual block, (image, unit)."""
-        return self.root / "activations" / epoch_key(epoch) / f"{block}.{branch}.zarr"
+        return self.root / "branches" / epoch_key(epoch) / f"{block}.{branch}.zarr"
 
     def sums(self, epoch: int) -> Path:
         """Sums over the probe images of the penultimate activations and the concepts' codes."""

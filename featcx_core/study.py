@@ -63,6 +63,8 @@ class Transform(_Part):
     """The shorter side before the crop; `auto`: the crop's."""
     crop: Pixels = "auto"
     """Side of the square that is cut from the centre; `auto`: none, and the images must be of one size."""
+    fit: Literal["auto", "crop", "squash"] = "auto"
+    """`crop`: the sides are resized alike; `squash`: both to `resize`; `auto`: as the weights state, else `crop`."""
     channels: Literal["auto", 1, 3] = "auto"
     """1: grey, 3: colour; `auto`: as many as `mean` has values, else colour where any image has."""
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
@@ -236,7 +238,8 @@ class Dictionary(_Part):
     atoms; `auto`: the one or the other, as the activations are. To check a conclusion against: `kmeans` and `pca` of
     scikit-learn, `sae`: the sparse autoencoder of overcomplete (extra `dictionaries`)."""
     scope: Literal["class", "all"] = "class"
-    """`class`: atoms for each class on its own images; `all`: one dictionary over all images."""
+    """`class`: atoms for each class on its own images; `all`: one dictionary over all images, whose positions memory
+    must hold at once."""
     atoms_per_class: Annotated[int, Field(ge=1)] = 10
     """Concepts a class (with scope `all`: concepts)."""
     images_per_class: Annotated[int, Field(ge=1)] = 500

@@ -12,19 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import zarr
-from jaxtyping import Float, Float32, Int64, Shaped
-from zarr.codecs import ZstdCodec
+from jaxtyping import Float32, Int64
 
 from featcx_core.anatomy import Layer
-from featcx_core.features.forward import Network, Tap, by_position, pooled, samples
+from featcx_core.features.forward import Network, Tap, by_position, pooled, pooled_branch, samples
+from featcx_core.features.writing import Writer, checked, layout
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
-from featcx_core.sources.images import Data, dictionary_images, load_data, probe_digest, selection_digest
+from featcx_core.sources.images import dictionary_images, load_data, probe_digest, selection_digest
 from featcx_core.sources.landing import whereabouts
 from featcx_core.store import Store
 
-CHUNK_BYTES = 4 << 20
-"""Rows of an array are collected up to this size: large enough for fast files, small enough to stream."""
 logger = logging.getLogger("featcx")
 
 
@@ -39,24 +37,59 @@ def record_activations(
 ) -> list[str]:
     """Record the pooled activations of the probe images (fit, then score), (image, unit), for all layers or some.
 
-    Layers whose activations are current are skipped; nothing missing, no forward pass. At the reference epoch the
-    penultimate positions, (image, position, unit), come from the same pass. Returns the layers that were written.
+    What is current is skipped; nothing missing, no forward pass. From the same pass come the penultimate positions,
+    (image, position, unit), at the reference epoch, and the branches of residual blocks, (image, unit), at the epochs
+    at which the study asks for them. Returns the layers of which something was written.
 
     Raises ValueError for an unknown layer, NaN or infinite activations, or values beyond float16 where the study stores
     it; CheckpointError for an unusable checkpoint. Nothing is committed then.
     """
-    missing = _missing(store, epoch, layers)
-    if not missing:
-        return []
-    # The targets' fingerprints come first: of a checkpoint that is replaced meanwhile, what is made is stale.
-    targets = list(_targets(store, epoch, missing, load_data(store.study)))
+    rows, wanted = _rows(store, epoch, layers), store.study.analyses.run
+    has_branches = "branches" in wanted and epoch in store.study.detailed_epochs(fingerprints(store).digests)
+    targets = _stale(store, [t for row in rows for t in _targets(store, epoch, row, has_branches=has_branches)])
+    _record(store, targets, epoch=epoch, device=device, batch_size=batch_size, progress=progress)
+    written = {target.tap.layer for target in targets}
+    return [row.layer for row in rows if row.layer in written]
+
+
+def record_branches(store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256) -> None:
+    """Record the branches of residual blocks, (image, unit), that did not come with the activations.
+
+    Raises as `record_activations`.
+    """
+    targets = [t for row in _rows(store, epoch, None) for t in _branch_targets(store, epoch, row)]
+    _record(store, _stale(store, targets), epoch=epoch, device=device, batch_size=batch_size, progress=None)
+
+
+def open_branch(store: Store, *, epoch: int, block: str, branch: str) -> zarr.Array[Any]:
+    """The committed activations of the probe images in a block's branch, (image, unit). Raises ValueError for none."""
+    folder = store.branch(epoch, block, branch)
+    if store.committed(folder) is None:
+        raise ValueError(f"epoch {epoch}, block {block}: no activations of its branch {branch} at {folder}")
+    return zarr.open_array(str(folder), mode="r")
+
+
+def _record(
+    store: Store,
+    targets: Sequence["_Target"],
+    *,
+    epoch: int,
+    device: str,
+    batch_size: int,
+    progress: Progress | None,
+) -> None:
+    """Write the arrays in one forward pass; none at all where there are none."""
+    if not targets:
+        return
+    # The targets' fingerprints came first: of a checkpoint that is replaced meanwhile, what is made is stale.
     network = Network.load(store, epoch=epoch, device=device)
     probe, dtype = network.data.probe, store.study.activations.dtype
-    logger.info("forward pass: epoch %d, %d probe images, %d layers", epoch, len(probe), len(missing))
+    n_layers = len({target.tap.layer for target in targets})
+    logger.info("forward pass: epoch %d, %d probe images, %d layers", epoch, len(probe), n_layers)
     with ExitStack() as stack:
         drafts = [stack.enter_context(store.writing(t.folder, fingerprint=t.fingerprint)) for t in targets]
         writers = [
-            _Writer(zarr.create_array(store=str(draft), attributes=t.attributes, **layout(t.shape, dtype)))
+            Writer(zarr.create_array(store=str(draft), attributes=t.attributes, **layout(t.shape, dtype)))
             for draft, t in zip(drafts, targets, strict=True)
         ]
         passes = network.forward(probe, [t.tap for t in targets], batch_size=batch_size, progress=progress)
@@ -65,7 +98,6 @@ def record_activations(
                 writer.append(checked(values, epoch=epoch, layer=target.tap.layer, dtype=dtype))
         for writer in writers:
             writer.close()
-    return missing
 
 
 def open_activations(store: Store, *, epoch: int, layer: str) -> zarr.Array[Any]:
@@ -105,7 +137,7 @@ def record_dictionary_activations(
         parts = _by_class(network, images, row, batch_size=batch_size, progress=progress)
         for class_id, indices, pieces in parts:
             shape = (len(indices), row.n_samples, row.units)
-            writer = _Writer(group.create_array(str(class_id), **layout(shape, dtype)))
+            writer = Writer(group.create_array(str(class_id), **layout(shape, dtype)))
             for values in pieces:
                 writer.append(checked(values, epoch=epoch, layer=row.layer, dtype=dtype))
             writer.close()
@@ -120,13 +152,32 @@ def class_positions(
     Of a class token, where the head reads that.
 
     From the store where they are committed, otherwise by a forward pass, class by class, with the same numbers. With
-    scope `all`, one array of all classes. Raises as `record_activations`.
+    scope `all`, one array of all classes, however many: one factorisation goes over all samples again and again.
+    Raises as `record_activations`.
     """
     parts = _class_positions(store, epoch, device=device, batch_size=batch_size, progress=progress)
     if store.study.dictionary.scope == "all":
-        yield np.concatenate(list(parts))
+        yield _joined(store, parts)
     else:
         yield from parts
+
+
+def _joined(store: Store, parts: Iterator[Float32[np.ndarray, "_ unit"]]) -> Float32[np.ndarray, "sample unit"]:
+    """All of them in one array, beside which one part at a time is held."""
+    row, study = _penultimate(store), store.study
+    n_samples = row.n_samples * sum(map(len, dictionary_images(load_data(study), study)))
+    samples = np.empty((n_samples, row.units), dtype=np.float32)
+    if samples.nbytes > study.dictionary.keep_positions_gb * 1e9:
+        logger.warning(
+            "one dictionary over all images is fitted on %.1f GB in memory; dictionary.images_per_class makes it less",
+            samples.nbytes / 1e9,
+        )
+    start = 0
+    for part in parts:
+        samples[start : start + len(part)] = part
+        start += len(part)
+    assert start == n_samples
+    return samples
 
 
 def dictionary_activation_bytes(store: Store) -> int:
@@ -134,24 +185,6 @@ def dictionary_activation_bytes(store: Store) -> int:
     row, study = _penultimate(store), store.study
     images = sum(map(len, dictionary_images(load_data(study), study)))
     return images * row.n_samples * row.units * np.dtype(study.activations.dtype).itemsize
-
-
-def checked(
-    values: Float32[np.ndarray, "*shape"], *, epoch: int, layer: str, dtype: str
-) -> Float[np.ndarray, "*shape"]:
-    """The values in the type that is stored. Raises ValueError when some are not finite, or too large for it."""
-    if broken := values.size - int(np.isfinite(values).sum()):
-        raise ValueError(
-            f"epoch {epoch}, layer {layer}: {broken} of {values.size} activations are NaN or infinite; "
-            "the checkpoint's weights are broken: replace or delete it"
-        )
-    limit = float(np.finfo(dtype).max)
-    if dtype != "float32" and (large := int((np.abs(values) > limit).sum())):
-        raise ValueError(
-            f"epoch {epoch}, layer {layer}: {large} activations are beyond {dtype}'s {limit:g}; "
-            'use activations.dtype = "float32"'
-        )
-    return values.astype(dtype, copy=False)
 
 
 class _Target(NamedTuple):
@@ -164,84 +197,52 @@ class _Target(NamedTuple):
     fingerprint: str
 
 
-class _Writer:
-    """Appends rows to a Zarr array, whole chunks at a time: a part of a chunk would be read and written again.
-
-    Rows are copied into one buffer. Kept as they come, they would lie between the maps of the forward pass, whose
-    memory could then not be used again: 16 MB a batch were lost so.
-    """
-
-    def __init__(self, array: zarr.Array[Any]) -> None:
-        self.array = array
-        self.buffer = np.empty((array.chunks[0], *array.shape[1:]), dtype=array.dtype)
-        self.n_held = self.n_written = 0
-
-    def append(self, rows: Shaped[np.ndarray, "image ..."]) -> None:
-        """Rows that follow the last ones."""
-        while len(rows):
-            part = rows[: len(self.buffer) - self.n_held]
-            self.buffer[self.n_held : self.n_held + len(part)] = part
-            self.n_held += len(part)
-            rows = rows[len(part) :]
-            if self.n_held == len(self.buffer):
-                self._write()
-
-    def close(self) -> None:
-        """The last, smaller chunk."""
-        self._write()
-        assert self.n_written == self.array.shape[0]
-
-    def _write(self) -> None:
-        if self.n_held:
-            self.array[self.n_written : self.n_written + self.n_held] = self.buffer[: self.n_held]
-            self.n_written, self.n_held = self.n_written + self.n_held, 0
-
-
-def layout(shape: tuple[int, ...], dtype: str) -> dict[str, Any]:
-    """Chunks of whole rows, compressed fast (twice as small for ReLU activations)."""
-    row_bytes = int(np.prod(shape[1:])) * np.dtype(dtype).itemsize
-    rows = max(1, min(shape[0], CHUNK_BYTES // row_bytes))
-    compressor = ZstdCodec(level=1)
-    return {"shape": shape, "chunks": (rows, *shape[1:]), "dtype": dtype, "compressors": compressor}
-
-
-def _missing(store: Store, epoch: int, layers: Sequence[str] | None) -> list[str]:
-    """The layers to record, in forward order."""
-    names, prints = store.anatomy.names, fingerprints(store)
-    if unknown := set(layers or ()) - set(names):
-        raise ValueError(f"unknown layer {sorted(unknown)[0]!r}; layers: {', '.join(names)}")
-    if epoch not in prints.digests:
-        there = ", ".join(map(str, sorted(prints.digests))) or "none"
+def _rows(store: Store, epoch: int, layers: Sequence[str] | None) -> list[Layer]:
+    """The layers asked for, in forward order."""
+    anatomy, digests = store.anatomy, fingerprints(store).digests
+    if unknown := set(layers or ()) - set(anatomy.names):
+        raise ValueError(f"unknown layer {sorted(unknown)[0]!r}; layers: {', '.join(anatomy.names)}")
+    if epoch not in digests:
+        there = ", ".join(map(str, sorted(digests))) or "none"
         raise ValueError(f"epoch {epoch}: no usable checkpoint in {whereabouts(store)}; epochs there: {there}")
-    missing = []
-    for name in names if layers is None else [name for name in names if name in set(layers)]:
-        folders = [store.activations(epoch, name)]
-        if _has_positions(store, epoch, name):
-            folders.append(store.positions(epoch))
-        if any(store.committed(folder) != prints.of("activations", epoch, name) for folder in folders):
-            missing.append(name)
-    return missing
+    return [row for row in anatomy.layers if layers is None or row.layer in layers]
 
 
-def _has_positions(store: Store, epoch: int, layer: str) -> bool:
-    return epoch == store.study.reference_epoch and layer == store.anatomy.penultimate
+def _stale(store: Store, targets: list[_Target]) -> list[_Target]:
+    return [target for target in targets if store.committed(target.folder) != target.fingerprint]
 
 
-def _targets(store: Store, epoch: int, layers: list[str], data: Data) -> Iterator[_Target]:
-    """The arrays of the layers, and the penultimate positions where they are kept."""
-    prints, pooling, n = fingerprints(store), store.study.activations.pooling, len(data.probe)
-    about = {"epoch": epoch, "n_fit": len(data.split["fit"]), "images": probe_digest(store.study)}
-    for row in store.anatomy.layers:
-        if row.layer not in layers:
-            continue
-        fingerprint, reads = prints.of("activations", epoch, row.layer), pooled(row, pooling)
-        attributes = {"layer": row.layer, "pooling": "gap" if row.role == "penultimate" else pooling, **about}
-        folder = store.activations(epoch, row.layer)
-        yield _Target(folder, Tap(row.layer, reads), (n, row.units), attributes, fingerprint)
-        if _has_positions(store, epoch, row.layer):
-            attributes = {"layer": row.layer, "height": row.height, "width": row.width, **about}
-            shape = (n, row.height * row.width, row.units)
-            yield _Target(store.positions(epoch), Tap(row.layer, by_position(row)), shape, attributes, fingerprint)
+def _targets(store: Store, epoch: int, row: Layer, *, has_branches: bool) -> Iterator[_Target]:
+    """The arrays of a layer: its activations, the penultimate positions where they are kept, its branches."""
+    pooling, about, n = _pooling(store, row), _about(store, epoch), len(load_data(store.study).probe)
+    fingerprint = fingerprints(store).of("activations", epoch, row.layer)
+    attributes = {"layer": row.layer, "pooling": pooling, **about}
+    folder, tap = store.activations(epoch, row.layer), Tap(row.layer, pooled(row, pooling))
+    yield _Target(folder, tap, (n, row.units), attributes, fingerprint)
+    if epoch == store.study.reference_epoch and row.role == "penultimate":
+        attributes = {"layer": row.layer, "height": row.height, "width": row.width, **about}
+        shape = (n, row.height * row.width, row.units)
+        yield _Target(store.positions(epoch), Tap(row.layer, by_position(row)), shape, attributes, fingerprint)
+    if has_branches:
+        yield from _branch_targets(store, epoch, row)
+
+
+def _branch_targets(store: Store, epoch: int, row: Layer) -> Iterator[_Target]:
+    pooling, about, n = _pooling(store, row), _about(store, epoch), len(load_data(store.study).probe)
+    fingerprint = fingerprints(store).of("activations", epoch, row.layer)
+    for name, branch in row.branches.items():
+        attributes = {"layer": row.layer, "branch": name, "pooling": pooling, **about}
+        tap = Tap(row.layer, pooled_branch(row, pooling), branch)
+        yield _Target(store.branch(epoch, row.layer, name), tap, (n, row.units), attributes, fingerprint)
+
+
+def _pooling(store: Store, row: Layer) -> str:
+    return "gap" if row.role == "penultimate" else store.study.activations.pooling
+
+
+def _about(store: Store, epoch: int) -> dict[str, Any]:
+    data = load_data(store.study)
+    return {"epoch": epoch, "n_fit": len(data.split["fit"]), "images": probe_digest(store.study)}
 
 
 def _class_positions(

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
-from featcx_core.anatomy import Layer, module_and_call
+from featcx_core.anatomy import Branch, Layer, module_and_call
+from featcx_core.features.operands import Operands, Take
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import load_checkpoint
 from featcx_core.sources.images import Data, batches, load_data
@@ -28,7 +29,9 @@ class Tap(NamedTuple):
     layer: str
     """Name of the layer: a module, or one of its calls, `relu#2`."""
     reduce: Reduce
-    """What is made of its output."""
+    """What is made of its output, or of the branch's activations."""
+    branch: Branch | None = None
+    """Which branch is taken, of a block; None: the output."""
 
 
 class Network(NamedTuple):
@@ -60,18 +63,59 @@ class Network(NamedTuple):
         """What the taps take, batch after batch, in the images' order; batches of large images are smaller."""
         batch_size = self.data.at_once(batch_size)
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
-        with _tapped(self.model, taps) as taken:
-            for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
-                with torch.inference_mode(), _exact():  # not around the yield: both would leak into the caller
+        n_batches = -(-len(indices) // batch_size)
+        return self.over(inputs, taps, n_batches=n_batches, progress=progress, desc="forward pass")
+
+    def over(
+        self,
+        inputs: Iterator[torch.Tensor],
+        taps: Sequence[Tap],
+        *,
+        n_batches: int,
+        desc: str,
+        progress: Progress | None = None,
+    ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
+        """The same for batches that come normalised, on the device."""
+        with _tapped(self.model, taps) as (taken, watching):
+            for _ in (progress or silent)(range(n_batches), desc=desc):
+                with torch.inference_mode(), _exact(), watching:  # not around the yield: all would leak into the caller
                     self.model(next(inputs))
+                if lacking := [tap.layer for place, tap in enumerate(taps) if place not in taken]:
+                    raise ValueError(f"{lacking[0]}: wanted its activations of every batch, got none of this one")
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
+
+    def through(self, inputs: torch.Tensor, tap: Tap) -> torch.Tensor:
+        """What the tap takes from one batch, as a tensor on the device that gradients pass through."""
+        with _tapped(self.model, [tap]) as (taken, watching), _exact(), watching:
+            self.model(inputs)
+        return taken[0]
 
 
 def pooled(row: Layer, pooling: str) -> Reduce:
     """Output -> (image, unit): means over the map or its p x p parts; the penultimate layer as the head reads it."""
-    reading = _reading(row)
-    side = int(pooling.partition(":")[2] or 1) if row.role != "penultimate" else 1
+    reading, side = _reading(row), _side(row, pooling)
     return lambda output: per_image(output, reading, side=side)
+
+
+def pooled_branch(row: Layer, pooling: str) -> Reduce:
+    """Operand of a block's sum -> (image, unit), as `pooled` its output: before a ReLU that follows the block.
+
+    Positions may lie in a row where the sum is made, and as a map where the block ends, or the other way round.
+    """
+    reading, side = _reading(row)._replace(rectified=False), _side(row, pooling)
+
+    def reduce(operand: torch.Tensor) -> torch.Tensor:
+        if row.layout == "channels_last":
+            operand = operand.reshape(len(operand), row.height, row.width, -1)
+        elif row.layout in ("tokens", "class_token"):
+            operand = operand.flatten(1, -2)
+        return per_image(operand, reading, side=side)
+
+    return reduce
+
+
+def _side(row: Layer, pooling: str) -> int:
+    return int(pooling.partition(":")[2] or 1) if row.role != "penultimate" else 1
 
 
 def by_position(row: Layer) -> Reduce:
@@ -102,25 +146,36 @@ def _exact() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _tapped(model: nn.Module, taps: Sequence[Tap]) -> Iterator[dict[int, torch.Tensor]]:
-    """Collect what the taps take, by place, each at the layer's own call of its module in every forward pass."""
+def _tapped(
+    model: nn.Module, taps: Sequence[Tap]
+) -> Iterator[tuple[dict[int, torch.Tensor], AbstractContextManager[object]]]:
+    """What the taps take, by place, each at the layer's own call of its module in every forward pass; and what must be
+    entered around the pass."""
     taken: dict[int, torch.Tensor] = {}
     times: Counter[int] = Counter()
 
-    def hook(place: int, call: int, reduce: Reduce) -> Callable[..., None]:
-        def take(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+    def take(place: int, reduce: Reduce) -> Take:
+        return lambda values: taken.update({place: reduce(values)})
+
+    def hook(place: int, call: int, keep: Take) -> Callable[..., None]:
+        def at_its_call(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
             times[place] += 1
             if times[place] == call:
-                taken[place] = reduce(output)
+                keep(output)
 
-        return take
+        return at_its_call
 
-    handles = [model.register_forward_pre_hook(lambda *_: times.clear())]
-    for place, tap in enumerate(taps):
-        module, call = module_and_call(tap.layer)
-        handles.append(model.get_submodule(module).register_forward_hook(hook(place, call, tap.reduce)))
-    try:
-        yield taken
-    finally:
-        for handle in handles:
-            handle.remove()
+    branches: dict[str, list[tuple[Branch, Take]]] = {}
+    with ExitStack() as stack:
+        stack.callback(model.register_forward_pre_hook(lambda *_: times.clear()).remove)
+        for place, tap in enumerate(taps):
+            module, call = module_and_call(tap.layer)
+            keep = take(place, tap.reduce)
+            if tap.branch is None:
+                handle = model.get_submodule(module).register_forward_hook(hook(place, call, keep))
+                stack.callback(handle.remove)
+            else:
+                branches.setdefault(tap.layer, []).append((tap.branch, keep))
+        operands = Operands(branches)
+        stack.enter_context(operands.hooked(model))
+        yield taken, operands if branches else nullcontext()

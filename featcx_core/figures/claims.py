@@ -1,15 +1,16 @@
-"""The claims of Fel et al., Understanding Visual Feature Reliance through the Lens of Complexity (NeurIPS 2024), §2–§6,
+"""The claims of Fel et al., Understanding Visual Feature Reliance through the Lens of Complexity (NeurIPS 2024),
 each held against the numbers of one study."""
 
 import math
-from typing import NamedTuple
 
 import pandas as pd
 
+from featcx_core.figures.branches import nearness_to_residual, weigh_nearness
 from featcx_core.figures.evidence import (
     CONTROLS,
     NOT_MEASURED,
     STATUS_OF_VERDICT,
+    Claim,
     Estimate,
     Expected,
     Status,
@@ -23,23 +24,13 @@ from featcx_core.figures.evidence import (
     weigh,
 )
 from featcx_core.figures.gallery import StudyTables, trained_epochs
+from featcx_core.figures.property_claims import property_claims
 
 KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
 NEAR = 0.25  # what "near" may mean for a correlation
 HOW_WELL = -0.8  # from this rank correlation with the final I_V on, Λ says little else
 SETTLED = 0.25  # a curve has settled when its last third moves by less than this share of its range
-
-
-class Claim(NamedTuple):
-    """A claim of the paper beside what this study says about it."""
-
-    statement: str
-    """What the paper says."""
-    status: Status
-    """seen, partly, undecided, absent or missing."""
-    finding: str
-    """What the study's numbers allow one to say, in one sentence with the numbers."""
 
 
 def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
@@ -49,10 +40,12 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
         dictionary_keeps_predictions(tables.dictionaries, reference_epoch=reference_epoch),
         complex_is_late(tables, reference_epoch=reference_epoch),
         layers_reveal_progressively(tables.v_information, tables.layers, reference_epoch=reference_epoch),
+        simple_by_the_residual(tables, reference_epoch=reference_epoch),
         simple_is_important_at_the_end(tables.correlations, trained=trained),
         no_trend_at_the_beginning(tables.correlations, trained=trained),
         mean_complexity_rises(tables.sedimentation),
         important_concepts_become_simpler(tables.sedimentation),
+        *property_claims(tables, reference_epoch=reference_epoch),
     ]
 
 
@@ -220,6 +213,33 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
     if doubts:
         return Claim(statement, "partly", f"the rise is {said}: {numbers} But {'; '.join(doubts)}.")
     return Claim(statement, "seen", f"{said}: {numbers}")
+
+
+def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Claim:
+    """CKA with the residual minus that with the main branch: wanted above 0 for simple concepts, below for complex."""
+    statement = "Simple concepts travel through the residual branch, complex ones are built in the main branch."
+    at = {
+        (epoch, measure): nearness_to_residual(
+            tables.branches, tables.complexity, tables.layers, epoch=epoch, measure=measure
+        )
+        for epoch in (reference_epoch, 0)
+        for measure in ("cka", "v_information")
+    }
+    found, information, untrained = at[reference_epoch, "cka"], at[reference_epoch, "v_information"], at[0, "cka"]
+    if found is None:
+        return Claim(statement, "missing", "not measured: it takes residual blocks and 20 scored concepts.")
+    status, said = weigh_nearness(found)
+    numbers = (
+        f"CKA with the residual minus CKA with what is added to it, mean over the blocks of epoch {reference_epoch}: "
+        f"{found} ({found.simplest.n} concepts each)."
+    )
+    if untrained is not None:
+        numbers += f" The untrained network has {untrained}."
+    if information is not None:
+        numbers += f" The same with I_V: {information}."
+        if status == "seen" and weigh_nearness(information)[0] != "seen":
+            return Claim(statement, "partly", f"seen here with CKA, not with I_V. {numbers}")
+    return Claim(statement, status, f"{said}. {numbers}")
 
 
 def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, str]:

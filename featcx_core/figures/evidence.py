@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from featcx_core.measures.correlations import correlation as rank_correlation
+
 CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
 
@@ -52,6 +54,17 @@ class Estimate(NamedTuple):
         """The outer ends of both intervals: what is said holds over concepts and over images."""
         lows, highs = (self.low, self.low_images), (self.high, self.high_images)
         return min(filter(math.isfinite, lows), default=math.nan), max(filter(math.isfinite, highs), default=math.nan)
+
+
+class Claim(NamedTuple):
+    """A claim of the paper beside what this study says about it."""
+
+    statement: str
+    """What the paper says."""
+    status: Status
+    """seen, partly, undecided, absent or missing."""
+    finding: str
+    """What the study's numbers allow one to say, in one sentence with the numbers."""
 
 
 NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0)
@@ -149,6 +162,27 @@ def correlation(
     row = found.iloc[0]
     ends = (float(row[end]) for end in _IMAGES)
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]), *ends)
+
+
+def with_complexity(
+    complexity: pd.DataFrame, measured: pd.DataFrame, concepts: pd.DataFrame, *, epoch: int, column: str
+) -> tuple[Estimate, Estimate]:
+    """Spearman's correlation of K with what was measured of an epoch's concepts, raw and partial, over concepts.
+
+    `measured` has a row a concept of that epoch; partial holds prevalence and variance fixed.
+    """
+    own = complexity.loc[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept"), ["concept", "complexity"]]
+    names = CONTROLS.split(",")
+    rows = own.merge(measured.loc[measured["epoch"] == epoch, ["concept", column]], on="concept")
+    rows = rows.merge(concepts.loc[concepts["epoch"] == epoch, ["concept", *names]], on="concept").astype(float)
+    found = (
+        rank_correlation(
+            rows["complexity"].to_numpy(), rows[column].to_numpy(), controls=controls, n_bootstrap=1000, seed=0
+        )
+        for controls in (None, rows[names].to_numpy())
+    )
+    raw, partial = (Estimate(*each) for each in found)
+    return raw, partial
 
 
 def smallest_top_group(sedimentation: pd.DataFrame) -> str | None:

@@ -1,15 +1,23 @@
 """The tables of one study that figures and report read, and all figures that need nothing but them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from featcx_core.figures.branches import branches_by_block
 from featcx_core.figures.dynamics import sedimentation_curves, training_curves
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.inhibitors import inhibitors
 from featcx_core.figures.meta_features import concept_dendrogram, concept_map, concepts_of, groups_by_complexity
 from featcx_core.figures.paths import concept_paths
+from featcx_core.figures.properties import (
+    redundancy_against_complexity,
+    sensitivity_against_complexity,
+    sparsity_against_complexity,
+    support_curves,
+)
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
 
@@ -57,11 +65,14 @@ def trained_epochs(tables: StudyTables) -> list[int]:
     return sorted({int(epoch) for epoch in scored["epoch"] if epoch > 0})
 
 
-def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
+def gallery(
+    tables: StudyTables, *, reference_epoch: int, end_shares: Sequence[float] = (0.01, 0.1)
+) -> dict[str, Figure]:
     """Every figure that is drawn from tables alone, under the name of the function that draws it."""
     trained = trained_epochs(tables)
     milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
     complexity, importance, correlations = tables.complexity, tables.importance, tables.correlations
+    concepts, ends = tables.concepts, sorted({0, reference_epoch})
     known = concepts_of(tables.clusters, complexity, importance, tables.concepts, epoch=reference_epoch)
     return {
         "training_curves": training_curves(tables.epochs),
@@ -70,10 +81,21 @@ def gallery(tables: StudyTables, *, reference_epoch: int) -> dict[str, Figure]:
         "information_by_layer_and_epoch": information_by_layer_and_epoch(
             tables.v_information, tables.layers, reference_epoch=reference_epoch
         ),
+        "branches_by_block": branches_by_block(
+            tables.branches, complexity, tables.layers, reference_epoch=reference_epoch, end_shares=end_shares
+        ),
         "complexity_against_importance": complexity_against_importance(
             complexity, importance, correlations, epochs=milestones
         ),
         "sedimentation_curves": sedimentation_curves(tables.sedimentation),
+        "redundancy_against_complexity": redundancy_against_complexity(
+            complexity, tables.redundancy, concepts, epochs=ends
+        ),
+        "sensitivity_against_complexity": sensitivity_against_complexity(
+            complexity, tables.sensitivity, concepts, epochs=ends
+        ),
+        "sparsity_against_complexity": sparsity_against_complexity(complexity, concepts, epochs=ends),
+        "support_curves": support_curves(tables.support, epochs=ends),
         "concept_map": concept_map(known),
         "concept_dendrogram": concept_dendrogram(known),
         "groups_by_complexity": groups_by_complexity(known),

@@ -107,6 +107,7 @@ def transform_in_force(study: Study) -> dict[str, Any]:
     return {
         "resize": steps.resize or "auto",
         "crop": steps.crop or "auto",
+        "fit": steps.fit,
         "channels": data.image_shape[0],
         "interpolation": steps.interpolation,
         "mean": [round(float(value), 4) for value in data.mean],
@@ -131,7 +132,8 @@ def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
     yield f"  images: {sizes}{more} pixels, {colours}{looked}"
     if found.broken:
         listed = ", ".join(found.broken[:5]) + (" …" if len(found.broken) > 5 else "")
-        yield f"  broken files, left out: {len(found.broken)}: {listed}"
+        counted = f"{len(found.broken)} of the {found.n_looked_at} files looked at"
+        yield f"  {counted} cannot be read and are left out: {listed}"
 
 
 def _header(files: Files, row: int) -> Header | None:

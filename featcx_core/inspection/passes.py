@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float32
 
 from featcx_core.anatomy import Anatomy
-from featcx_core.features.activations import checked
 from featcx_core.features.forward import Network, Tap, pooled, samples
+from featcx_core.features.writing import checked
 from featcx_core.sources.images import batches, dictionary_images
 from featcx_core.sources.recipe import sgd
 from featcx_core.study import Study

@@ -13,10 +13,10 @@ import torch
 import zarr
 from jaxtyping import Float32
 
-from featcx_core.features.activations import layout
 from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries
 from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
+from featcx_core.features.writing import layout
 from featcx_core.inspection.passes import timed
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.v_information import as_printed, v_information_streamed

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Int64, UInt8
+from PIL import UnidentifiedImageError
 
 from featcx_core.sources.reading import Files, Images
 from featcx_core.sources.transforms import Preprocessing
@@ -163,7 +164,7 @@ def _refuse_broken(survey: _Survey, names: tuple[str, ...], *, n_used: int, shar
         return
     found = [f"{name} ({reason})" for name, reason in zip(names[:_NAMED], survey.broken.values(), strict=False)]
     listed = ", ".join(found) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-    counted = f"{len(names)} of {n_used} image files cannot be read"
+    counted = f"{len(names)} of the {n_used} image files that are used cannot be read"
     if len(names) > share * n_used or not survey.sizes:
         limit = f", more than data.broken_share = {share:g}" if survey.sizes else ""
         raise StudyError(f"data: {counted}{limit}: {listed}; replace or delete them")
@@ -171,4 +172,8 @@ def _refuse_broken(survey: _Survey, names: tuple[str, ...], *, n_used: int, shar
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "no image, or its beginning is damaged"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -8,12 +8,12 @@ from jaxtyping import Int64
 from PIL import Image
 
 from featcx_core.files import IMAGE_SUFFIXES, files_in
+from featcx_core.sources.jpeg import is_plain
 from featcx_core.sources.reading import Files, Header, Source
 from featcx_core.sources.transforms import is_grey
 from featcx_core.study import StudyError
 
 _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
-_JPEG_END = b"\xff\xd9"
 
 
 def image_folder(folder: Path) -> Source:
@@ -53,22 +53,16 @@ def image_folder(folder: Path) -> Source:
 def inspect(path: Path) -> Header:
     """Size and colours of an image file; raises what Pillow raises where the file is not whole.
 
-    A PNG is whole when its checksums are right, a JPEG when its end is there: 15 times as fast as to decode it. Any
+    A PNG is whole when its checksums are right, a JPEG when its markers are: thirty times as fast as to decode it. Any
     other is decoded.
     """
     with path.open("rb") as file, Image.open(file) as image:
         header = Header(*image.size, is_grey(image))
         if image.format == "PNG":
             image.verify()
-        elif image.format != "JPEG" or not _has_end(path):
+        elif image.format != "JPEG" or not is_plain(path.read_bytes()):
             image.load()
     return header
-
-
-def _has_end(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-len(_JPEG_END), os.SEEK_END)
-        return file.read() == _JPEG_END
 
 
 def _files(folder: Path, names: list[bytes]) -> Files:

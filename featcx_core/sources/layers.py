@@ -10,6 +10,7 @@ from torch import nn
 from featcx_core.anatomy import Anatomy, Layer, Role
 from featcx_core.fingerprints import anatomy_digest
 from featcx_core.sources.blocks import residual_blocks, stages, stem
+from featcx_core.sources.branches import branches
 from featcx_core.sources.layouts import Reading, per_image, per_position, readings, same
 from featcx_core.sources.trace import Call, Head, trace
 from featcx_core.study import Study, StudyError
@@ -25,7 +26,8 @@ def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, i
     layer a call: `relu`, `relu#2`, …
 
     A block's shortcut is `identity` where it adds what it was given (a transformer's: attention and MLP are each added
-    to the stream), `projection` where it adds something made of it, empty where it adds nothing.
+    to the stream), `projection` where it adds something made of it, empty where it adds nothing. Which operands of its
+    sums are its branches: featcx_core.sources.branches.
 
     Raises StudyError when the network refuses the images, a pattern matches nothing, the logits are not made by a
     linear map, or no module gives what that map reads.
@@ -74,6 +76,7 @@ def _rows(
             layout=reading.layout,
             rectified=reading.rectified,
             shortcut=call.shortcut if call in blocks else "",
+            branches=branches(call, reading.layout) if call in blocks and call.shortcut else {},
         )
 
 

@@ -43,7 +43,7 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
         store.write_empty_tables()
         made = store.table_fingerprint("layers", "layers")
         if is_new or made is None or made[0] != anatomy.made_from:
-            rows = pd.DataFrame([row.model_dump() for row in anatomy.layers])
+            rows = pd.DataFrame([row.model_dump(exclude={"branches"}) for row in anatomy.layers])
             store.write_table("layers", "layers", rows, fingerprint=anatomy.made_from)
     except OSError as error:
         raise StudyError(

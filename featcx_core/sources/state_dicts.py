@@ -43,14 +43,19 @@ class Match(NamedTuple):
     names: dict[str, str]
     """The network's name -> the file's."""
     others: tuple[str, ...] = ()
-    """Further dictionaries that fit."""
+    """Further places that fit."""
+
+    @property
+    def place(self) -> str:
+        """What `checkpoints.weights` calls it: keys and prefix, dots between them."""
+        return ".".join(part for part in (self.key, self.prefix.removesuffix(".")) if part)
 
     def __str__(self) -> str:
         said = [
             f"weights of {self.key}" if self.key else "",
             f"without the prefix {self.prefix}" if self.prefix else "",
         ]
-        said += [f"not those of {', '.join(self.others)}" if self.others else ""]
+        said += [f"not those of {', '.join(self.others)}, which fit too (checkpoints.weights)" if self.others else ""]
         return ", ".join(part for part in said if part)
 
 
@@ -76,8 +81,8 @@ def match_safetensors(path: Path, *, wanted: Shapes, key: str = "auto") -> Match
 def read_state_dict(path: Path, *, wanted: Shapes, key: str = "auto") -> StateDict:
     """The tensors of a file that fit a network with parameters and buffers of these names and shapes.
 
-    `key` names the dictionary that holds them; `auto` takes the one that fits, an average of weights only where no
-    other does. Counters of batch normalisation may be missing: they become 0.
+    `key` names the dictionary that holds them, or a prefix in it; `auto` takes the one that fits, an average of weights
+    only where no other does. Counters of batch normalisation may be missing: they become 0.
     Raises CheckpointError when the file cannot be read, holds more than tensors, or is of another network.
     """
     import torch
@@ -125,32 +130,49 @@ def _bytes(tensor: "Tensor") -> Any:
 def _match(path: Path, dictionaries: Mapping[str, Shapes], wanted: Shapes, key: str) -> Match:
     if not dictionaries:
         raise CheckpointError(f"{path} holds no tensors; wanted {len(wanted)}")
-    if key != "auto":
-        if key not in dictionaries:
-            there = ", ".join(name for name in dictionaries if name) or "the file itself"
-            raise CheckpointError(
-                f"{path}: checkpoints.weights = {key!r} is not in it; dictionaries of tensors: {there}"
-            )
-        return _fitted(path, key, dictionaries[key], wanted)
     fitting: list[Match] = []
-    errors: list[tuple[int, CheckpointError]] = []
-    for name in sorted(dictionaries, key=_is_average):
+    errors: dict[str, CheckpointError] = {}
+    for name, shapes in dictionaries.items():
         try:
-            fitting.append(_fitted(path, name, dictionaries[name], wanted))
+            fitting += _fits(path, name, shapes, wanted)
         except CheckpointError as error:
-            errors.append((len(dictionaries[name]), error))
+            errors[name] = error
+    fitting.sort(key=lambda found: _is_average(found.place))
+    if key in errors:
+        raise errors[key]
+    if not fitting and key == "auto":
+        raise errors[max(errors, key=lambda name: len(dictionaries[name]))]  # the largest is the one that was meant
+    chosen = [found for found in fitting if key in ("auto", found.key, found.place)]
+    if not chosen:
+        places = dict.fromkeys(name for name in (*dictionaries, *(found.place for found in fitting)) if name)
+        there = ", ".join(places) or "the file itself"
+        raise CheckpointError(f"{path}: checkpoints.weights = {key!r} is not in it; dictionaries of tensors: {there}")
+    one, *others = chosen
+    return one._replace(others=tuple(found.place or "the file itself" for found in others))
+
+
+def _fits(path: Path, key: str, shapes: Shapes, wanted: Shapes) -> list[Match]:
+    """The network's tensors in one dictionary, which may hold them several times, behind other prefixes.
+
+    Raises CheckpointError where they are not in it.
+    """
+    clean = {name.replace(_COMPILED, ""): name for name in shapes}
+    fitting, errors = [], []
+    for prefix in _prefixes(clean, wanted):
+        try:
+            fitting.append(_fitted(path, key, clean, prefix, shapes, wanted))
+        except CheckpointError as error:
+            errors.append(error)
     if not fitting:
-        raise max(errors, key=lambda pair: pair[0])[1]  # of the largest, which is the one that was meant
-    return fitting[0]._replace(others=tuple(found.key or "the file itself" for found in fitting[1:]))
+        raise errors[0]
+    return fitting
 
 
 def _is_average(key: str) -> bool:
     return re.search(r"ema|averag|swa", key.lower()) is not None
 
 
-def _fitted(path: Path, key: str, shapes: Shapes, wanted: Shapes) -> Match:
-    clean = {name.replace(_COMPILED, ""): name for name in shapes}
-    prefix = _prefix(clean, wanted)
+def _fitted(path: Path, key: str, clean: Mapping[str, str], prefix: str, shapes: Shapes, wanted: Shapes) -> Match:
     here = {name.removeprefix(prefix): there for name, there in clean.items() if name.startswith(prefix)}
     where, advice = f"{path}{f' ({key})' if key else ''}", "it belongs to another network"
     if missing := [name for name in wanted if name not in here and not name.endswith(_COUNTER)]:
@@ -171,13 +193,14 @@ def _fitted(path: Path, key: str, shapes: Shapes, wanted: Shapes) -> Match:
     return Match(key, prefix, names)
 
 
-def _prefix(names: Mapping[str, str], wanted: Shapes) -> str:
-    """What most of the network's names stand behind, of those in the file."""
+def _prefixes(names: Mapping[str, str], wanted: Shapes) -> list[str]:
+    """What most of the network's names stand behind, of those in the file: one, or several as often; "" for none."""
     votes: Counter[str] = Counter()
     for name in [name for name in wanted if not name.endswith(_COUNTER)][:8]:
         found = (there.removesuffix(name) for there in names if there.endswith(name))
         votes.update(prefix for prefix in found if not prefix or prefix.endswith("."))
-    return max(votes, key=lambda prefix: (votes[prefix], -len(prefix)), default="")
+    most = max(votes.values(), default=0)
+    return sorted((prefix for prefix in votes if votes[prefix] == most), key=len) or [""]
 
 
 def _first(names: list[str]) -> str:

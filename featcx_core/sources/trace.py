@@ -14,11 +14,11 @@ from torch.utils.hooks import RemovableHandle
 
 from featcx_core.anatomy import Shortcut, call_name
 from featcx_core.sources.raised import raised
+from featcx_core.sources.sums import OpenCall, Sum, added, tensors
 from featcx_core.study import StudyError
 
 N_IMAGES = 2
 """Images of the pass: with one, an operand that is the same for all images would look like one of an image."""
-_SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
 
 
 class Call(NamedTuple):
@@ -40,6 +40,8 @@ class Call(NamedTuple):
     """What it was given, where that is (image, unit); a copy."""
     shortcut: Shortcut
     """Where its own `forward` adds two tensors of its output's shape: whether one of them is what it was given."""
+    sums: tuple[Sum, ...]
+    """All sums that its own `forward` makes."""
 
     def is_within(self, other: "Call") -> bool:
         """Whether it is made by the other. Names do not tell: a module that blocks share has that of the first."""
@@ -105,17 +107,6 @@ def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-class _Open(NamedTuple):
-    """A call that has not returned yet."""
-
-    name: str
-    begin: int
-    given: tuple[object, ...]
-    vectors: torch.Tensor | None
-    sums: dict[torch.Size, bool]
-    """Shapes of the sums of two tensors of one shape, and whether one of the two is what was given."""
-
-
 class _Watch(TorchFunctionMode):
     """Sees modules begin and end, and, as a mode, the sums between; a sum belongs to the innermost open module."""
 
@@ -123,16 +114,25 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.calls: list[Call] = []
         self.linear: list[tuple[Head, torch.Tensor]] = []
-        self._open: list[_Open] = []
+        self._open: list[OpenCall] = []
         self._clock = count()
         self._times: Counter[str] = Counter()
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if self._open and getattr(function, "__name__", "") in _SUMS and len(args) > 1:
-            _note(self._open[-1], args[0], args[1])
-        return function(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if self._open and (operands := added(function, args)):
+            self._open[-1].note(self._open[-1].n_sums, *operands)
+            for call in self._open:
+                call.n_sums += 1
+        ways = [call.way(function, args, kwargs) for call in self._open]  # before it, since it may overwrite them
+        result = function(*args, **kwargs)
+        for tensor in tensors(result):
+            for call, way in zip(self._open, ways, strict=True):
+                if way is not None:
+                    call.ways[tensor] = way
+        return result
 
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
@@ -151,7 +151,7 @@ class _Watch(TorchFunctionMode):
             # Copied, as everything: an operation in place overwrites what the module before it gave.
             vectors = given[0].detach().clone() if is_vectors else None
             self._times[name] += 1
-            self._open.append(_Open(call_name(name, self._times[name]), next(self._clock), given, vectors, {}))
+            self._open.append(OpenCall(call_name(name, self._times[name]), next(self._clock), given, vectors))
 
         def end(_: nn.Module, __: object, ___: object, output: object) -> None:
             self._end(name, module, self._open.pop(), output)
@@ -159,13 +159,14 @@ class _Watch(TorchFunctionMode):
         yield module.register_forward_pre_hook(begin, with_kwargs=True)
         yield module.register_forward_hook(end, with_kwargs=True)
 
-    def _end(self, name: str, module: nn.Module, call: _Open, output: object) -> None:
+    def _end(self, name: str, module: nn.Module, call: OpenCall, output: object) -> None:
         if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != N_IMAGES:
             return
         copy = output.detach().clone()
         if isinstance(module, nn.Linear) and call.vectors is not None:
             self.linear.append((Head(name, module, call.vectors, call.begin), copy))
-        shortcut: dict[bool | None, Shortcut] = {None: "", False: "projection", True: "identity"}
+        adding = [found.adds_given for found in call.sums if found.shape == output.shape]
+        shortcut: Shortcut = "" if not adding else "identity" if any(adding) else "projection"
         self.calls.append(
             Call(
                 name=call.name,
@@ -175,13 +176,7 @@ class _Watch(TorchFunctionMode):
                 end=next(self._clock),
                 output=copy,
                 vectors=call.vectors,
-                shortcut=shortcut[call.sums.get(output.shape)],
+                shortcut=shortcut,
+                sums=tuple(call.sums),
             )
         )
-
-
-def _note(call: _Open, a: object, b: object) -> None:
-    """A sum of one tensor an image with another; not of a bias, a mask or position codes, which are broadcast."""
-    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) and a.shape == b.shape and a.ndim > 1:
-        is_given = any(operand is given for operand in (a, b) for given in call.given)
-        call.sums[a.shape] = call.sums.get(a.shape, False) or is_given

@@ -30,6 +30,8 @@ class Preprocessing(NamedTuple):
     """To be divided by; None: the training images'."""
     channels: int | None
     """1 = grey, 3 = colour; None: as the images are."""
+    fit: str = "crop"
+    """`squash`: both sides are resized to the same; `crop`: they keep their ratio."""
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height of what becomes of an image."""
@@ -65,6 +67,8 @@ class Preprocessing(NamedTuple):
     def _resized(self, width: int, height: int) -> tuple[int, int]:
         if self.resize is None:
             return width, height
+        if self.fit == "squash":
+            return self.resize, self.resize
         short, long = min(width, height), max(width, height)
         long = int(self.resize * long / short)
         return (self.resize, long) if width <= height else (long, self.resize)
@@ -81,6 +85,8 @@ def preprocessing(study: Study) -> Preprocessing:
     Raises StudyError for weights that torchvision does not have.
     """
     said, known = study.data.transform, network_transform(study)
+    if said.resize != "auto" or said.crop != "auto":  # of one's own, so the weights' ratio of sides is not
+        known = known.model_copy(update={"fit": "auto"})
     found: dict[str, Any] = {}
     for name in Transform.model_fields.keys() - {"weights"}:
         value = getattr(said, name)
@@ -92,7 +98,8 @@ def preprocessing(study: Study) -> Preprocessing:
         raise StudyError(f"data.transform: crop = {found['crop']} is larger than resize = {found['resize']}")
     if found["channels"] is None and (per_channel := found["mean"] or found["std"]):
         found["channels"] = len(per_channel)
-    return Preprocessing(**{**found, "interpolation": found["interpolation"] or "bilinear"})
+    defaults = {"interpolation": found["interpolation"] or "bilinear", "fit": found["fit"] or "crop"}
+    return Preprocessing(**{**found, **defaults})
 
 
 def network_transform(study: Study) -> Transform:
@@ -107,7 +114,10 @@ def network_transform(study: Study) -> Transform:
     if starts_from.weights and not starts_from.weights_path:
         return _of_torchvision(starts_from.weights, model=name, field="model.weights")
     if kind == "timm" and "." in name:  # a tag after the dot names weights
-        return timm_transform(name)
+        known, stated_sizes = timm_transform(name), study.data.transform
+        if known.crop != "auto" and "auto" in (stated_sizes.resize, stated_sizes.crop):
+            _refuse_border(name, known)
+        return known
     return Transform()
 
 
@@ -134,10 +144,21 @@ def timm_transform(model: str) -> Transform:
     return Transform(
         resize=math.floor(side / own.crop_pct),
         crop=side,
+        fit="squash" if own.crop_mode == "squash" else "auto",
         interpolation=own.interpolation,
         mean=tuple(own.mean),
         std=tuple(own.std),
     )
+
+
+def _refuse_border(model: str, known: Transform) -> None:
+    own: Any = import_module("timm.models").get_pretrained_cfg(model)
+    if own.crop_mode == "border":
+        sizes = f"{{resize = {known.resize}, crop = {known.crop}}}"
+        raise StudyError(
+            f"data.transform: timm:{model} was evaluated on images padded to a square (crop_mode = border), which "
+            f"is not done here; state the sizes, for instance transform = {sizes}"
+        )
 
 
 def _in_channels(image: Image.Image, channels: int) -> Image.Image:

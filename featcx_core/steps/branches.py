@@ -1,8 +1,101 @@
 """Where: an epoch's concepts in the branches of its residual blocks."""
 
-from featcx_core.store import Store
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import zarr
+
+from featcx_core.anatomy import Layer
+from featcx_core.features.activations import open_branch, record_branches
+from featcx_core.features.kernels import KernelSums
+from featcx_core.measures.branches import ConceptCKA, concept_cka_of_sums
+from featcx_core.measures.v_information import VInformation, v_information_streamed
+from featcx_core.progress import Progress, silent
+from featcx_core.sources.checkpoints import fingerprints
+from featcx_core.sources.models import sums_device
+from featcx_core.steps.features import CodeReader
+from featcx_core.store import Store, epoch_key
+from featcx_core.study import Probe
+from featcx_core.tables import TABLES
+
+_SCORES = ("cka", "cka_biased", "cka_as_printed", "cka_shuffled", "v_information", "standard_error")
 
 
-def make_branches(store: Store, *, epoch: int, device: str = "auto") -> None:
-    """CKA and V-information of every branch with every concept; writes the rows."""
-    raise NotImplementedError
+def make_branches(
+    store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256, progress: Progress | None = None
+) -> pd.DataFrame:
+    """CKA and V-information of every branch with every concept of an epoch's own dictionary; writes the rows.
+
+    CKA is over all probe images, V-information as that of the layers: fitted on the one half, scored on the other.
+    Branches that were not recorded together with the activations take one forward pass of their own. Raises ValueError
+    where there are no codes, and what recording raises.
+    """
+    fingerprint = fingerprints(store).of("branches", epoch)
+    codes = CodeReader.open(store, epoch=epoch, kinds=("concept", "shuffled"))
+    dead = ~codes.alive()[: codes.widths["concept"]]
+    record_branches(store, epoch=epoch, device=device, batch_size=batch_size)
+    blocks = [row for row in store.anatomy.layers if row.branches]
+    parts = [
+        _frame(store, epoch, row, branch, codes, device=device)
+        for row in (progress or silent)(blocks, desc=f"branches, epoch {epoch}")
+        for branch in row.branches
+    ]
+    empty = pd.DataFrame(columns=[c.name for c in TABLES["branches"].columns if c.name not in ("study", "fingerprint")])
+    frame = pd.concat(parts, ignore_index=True) if parts else empty
+    frame.loc[np.tile(dead, len(parts)), list(_SCORES)] = np.nan
+    store.write_table("branches", epoch_key(epoch), frame, fingerprint=fingerprint)
+    return frame
+
+
+def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader, *, device: str) -> pd.DataFrame:
+    """A row for every concept."""
+    acts = open_branch(store, epoch=epoch, block=row.layer, branch=branch)
+    information, cka = _measured(acts, codes, store.study.probe, where=sums_device(device))
+    n = codes.widths["concept"]  # the shuffled ones stand behind them
+    unbiased, biased, printed = (np.asarray(part.cpu()) for part in cka)
+    value, error = (np.asarray(part.cpu())[:n] for part in information[:2])
+    return pd.DataFrame(
+        {
+            "epoch": epoch,
+            "block": row.layer,
+            "branch": branch,
+            "shortcut": row.shortcut,
+            "concept": np.arange(n),
+            "cka": unbiased[:n],
+            "cka_biased": biased[:n],
+            "cka_as_printed": printed[:n],
+            "cka_shuffled": unbiased[n:],
+            "v_information": value,
+            "standard_error": error,
+        }
+    )
+
+
+def _measured(
+    acts: "zarr.Array[Any]", codes: CodeReader, probe: Probe, *, where: torch.device
+) -> tuple[VInformation, ConceptCKA]:
+    """One pass over a branch's activations, and one factorisation, for all codes."""
+
+    def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for a, b in codes.chunks(half):
+            x = torch.from_numpy(np.asarray(acts[a:b], dtype=np.float32)).to(where)
+            yield x, torch.from_numpy(codes.rows(a, b)).to(where)
+
+    score: KernelSums | None = None
+
+    def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
+        nonlocal score
+        for x, z in chunks("score"):
+            if score is None:
+                score = KernelSums.of(x, z)
+            else:
+                score.add(x, z)
+            yield x, z
+
+    fit = KernelSums.over(chunks("fit"))
+    information = v_information_streamed(fit.moments, scored(), penalties=probe.penalties, groups=probe.groups)
+    assert score is not None
+    return information, concept_cka_of_sums(fit.merge(score))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+import zarr
 
 from featcx_core.features.activations import open_activations
 from featcx_core.features.moments import Moments
@@ -31,8 +32,9 @@ def make_v_information(
 ) -> None:
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
-    Writes the rows. The own dictionary comes with all controls, the other with shuffled codes; asked for together,
-    they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing, and for
+    Writes the rows; at the penultimate layer also the sums behind those of the own concepts (`open_sums`). The own
+    dictionary comes with all controls, the other with shuffled codes; asked for together, they share each layer's sums
+    and factorisation. Raises ValueError where activations or codes are missing, and for
     the dictionary of another epoch.
     """
     known = {epoch, store.study.reference_epoch}
@@ -41,10 +43,33 @@ def make_v_information(
     prints = fingerprints(store)
     dictionaries = [_Codes.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
     for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
-        for read, frame in zip(dictionaries, _v_information(store, epoch, layer, dictionaries, device), strict=True):
+        for read, frame, sums in _v_information(store, epoch, layer, dictionaries, device):
             asset, prefix = ("v_information", "") if read.epoch == epoch else ("reference_v_information", "reference-")
             partition, fingerprint = f"{prefix}{epoch_key(epoch)}-{layer}", prints.of(asset, epoch, layer)
+            if layer == store.anatomy.penultimate and read.epoch == epoch:
+                _write_sums(store, epoch, sums, fingerprint=fingerprint)
             store.write_table("v_information", partition, frame, fingerprint=fingerprint)
+
+
+def open_sums(store: Store, *, epoch: int) -> zarr.Group:
+    """An epoch's sums over the probe images, centred: arrays `xx` (unit, unit) of the penultimate activations, `xz`
+    (unit, concept) of these and the own codes, `zz` (concept,); attribute `n`, the images.
+
+    Raises ValueError when there are none.
+    """
+    folder = store.sums(epoch)
+    if store.committed(folder) is None:
+        raise ValueError(f"epoch {epoch}: no sums yet at {folder}; materialise v_information first")
+    return zarr.open_group(str(folder), mode="r")
+
+
+def _write_sums(store: Store, epoch: int, moments: Moments, *, fingerprint: str) -> None:
+    """In float32, which is enough once the means are taken off."""
+    sums = moments.centred()
+    with store.writing(store.sums(epoch), fingerprint=fingerprint) as draft:
+        group = zarr.create_group(store=str(draft), attributes={"n": sums.n})
+        for name in ("xx", "xz", "zz"):
+            group.create_array(name, data=getattr(sums, name).float().cpu().numpy())
 
 
 class _Codes(NamedTuple):
@@ -63,8 +88,8 @@ class _Codes(NamedTuple):
 
 def _v_information(
     store: Store, epoch: int, layer: str, dictionaries: list[_Codes], device: str
-) -> Iterator[pd.DataFrame]:
-    """A frame for each dictionary; their codes stand side by side."""
+) -> Iterator[tuple[_Codes, pd.DataFrame, Moments]]:
+    """Each dictionary with its rows and its concepts' sums over both halves; their codes stand side by side."""
     probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
     acts = open_activations(store, epoch=epoch, layer=layer)
 
@@ -92,12 +117,15 @@ def _v_information(
     fit = Moments.over(chunks("fit"))
     result = v_information_streamed(fit, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
+    both = fit.only(chosen).merge(score)
     printed = np.full(starts[-1], np.nan)
-    printed[concepts] = as_printed(fit.only(chosen).merge(score)).cpu()
+    printed[concepts] = as_printed(both).cpu()
     columns = [np.asarray(part.cpu()) for part in result]
-    for read, start, stop in zip(dictionaries, starts[:-1], starts[1:], strict=True):
-        own = [column[start:stop] for column in (*columns, printed)]
-        yield _frame(read, *own).assign(epoch=epoch, layer=layer, dictionary_epoch=read.epoch)
+    members = torch.split(torch.arange(len(concepts), device=where), widths)
+    for read, start, stop, own in zip(dictionaries, starts[:-1], starts[1:], members, strict=True):
+        parts = [column[start:stop] for column in (*columns, printed)]
+        frame = _frame(read, *parts).assign(epoch=epoch, layer=layer, dictionary_epoch=read.epoch)
+        yield read, frame, both.only(own)
 
 
 def _frame(

@@ -24,7 +24,7 @@ def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
 
 def test_all_pass_on_a_finished_study(small: Store):
     found = evaluated(small)
-    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 6
+    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 11
     assert [name for name, evaluation in found.items() if not evaluation.passed] == []
     assert found["importance_rows_are_valid"].metadata["rows"].value == 36
 

@@ -12,6 +12,7 @@ from featcx_assets.catalog import connect
 from featcx_assets.comparison import schedule
 from featcx_assets.dagster_home import instance
 from featcx_assets.definitions import definitions
+from featcx_assets.sweep import register_sweep
 from featcx_core.groups import Group, group_store, read_group, write_group
 from featcx_core.staleness import State
 from featcx_core.store import Store, open_store
@@ -158,6 +159,24 @@ def test_a_member_that_cannot_be_run_is_named_and_the_others_finish(swept: Path,
     assert line.startswith("failed: sweep__atoms_per_class_31: dictionary.atoms_per_class = 31: class '0' has only 30")
     assert re.fullmatch(r"sweep: \d+ partitions made, some failed", result.stdout.splitlines()[0])
     assert not State(open_store(swept, "sweep__atoms_per_class_4")).stale("checkpoint")
+
+
+def test_a_sweep_file_that_says_something_else_names_what(empty_home: Path, tmp_path: Path):
+    said: list[str] = []
+    path = write_tiny(tmp_path / "more", text=SWEEP)
+    register_sweep(path, home=empty_home, say=said.append)
+    assert said == []
+    text = SWEEP.replace("bootstrap = 100", "bootstrap = 120").replace("[0.001, 0.01]", "[0.01, 0.1]")
+    path.write_text(text)
+    register_sweep(path, home=empty_home, say=said.append)
+    (line,) = said
+    assert re.fullmatch(
+        rf"sweep sweep is now as {path}; changed: analyses\.bootstrap: 100 -> 120; "
+        rf"new: sweep__l1_0p1; no longer in it, their results stay: {MEMBERS[0]}",
+        line,
+    )
+    register_sweep(path, home=empty_home, say=said.append)
+    assert len(said) == 1  # the same again
 
 
 def test_a_sweep_that_cannot_be_used(swept: Path, tmp_path: Path):

@@ -27,6 +27,8 @@ PARTS = {
     "i": "training",
     "j": "paper_size",
     "k": "folders",
+    "l": "branches",
+    "m": "explorer",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,7 +8,7 @@ import torch
 import zarr
 from safetensors.torch import load_file
 
-from featcx_core.features import activations
+from featcx_core.features import writing
 from featcx_core.features.activations import (
     checked,
     class_positions,
@@ -217,7 +217,7 @@ def test_the_forward_pass_refuses_tf32_and_leaves_the_setting_as_it_was(trained:
 
 
 def test_memory_does_not_grow_with_the_images(tiny: Study, tmp_path, monkeypatch):
-    monkeypatch.setattr(activations, "CHUNK_BYTES", 65536)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 65536)
     chance = np.random.default_rng(0)
 
     def peak(n: int) -> int:
@@ -246,7 +246,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
     """Kept, small arrays would pin the memory of the large maps that are allocated around them."""
     rows = np.arange(12.0).reshape(6, 2)
     array = zarr.create_array(store=str(tmp_path / "a"), shape=(7, 2), chunks=(4, 2), dtype="float64")
-    writer = activations._Writer(array)
+    writer = writing.Writer(array)
     held = weakref.ref(rows)
     writer.append(rows)
     del rows
@@ -257,7 +257,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
 
 
 def test_chunks_are_whole_rows_of_the_stated_size(trained: Store, monkeypatch):
-    monkeypatch.setattr(activations, "CHUNK_BYTES", 50 * 16 * 4)
+    monkeypatch.setattr(writing, "CHUNK_BYTES", 50 * 16 * 4)
     record_activations(trained, epoch=1, layers=["stem"], device="cpu", batch_size=32)
     acts = open_activations(trained, epoch=1, layer="stem")
     assert acts.chunks == (50, 16)
@@ -312,6 +312,7 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
     assert passes(caplog) == []
     (everything,) = class_positions(store, epoch=2, device="cpu")
     assert everything.shape == (90 * 9, 64)
+    assert "one dictionary over all images is fitted on 0.0 GB in memory; dictionary.images_per_class" in caplog.text
 
 
 def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path):

@@ -8,6 +8,7 @@ from featcx_core.figures.concepts import choose_concepts, concept_labels, concep
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
 from featcx_core.figures.gallery import StudyTables, gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.measures.correlations import correlation
@@ -16,6 +17,7 @@ from featcx_core.tables import TABLES
 
 N_EPOCHS, N_LAYERS, N_CONCEPTS, REFERENCE = 13, 10, 100, 12
 LAYERS = ["stem", *(f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(3))]
+ENDS = [0, REFERENCE]
 COUNTS = {"concept": N_CONCEPTS, "random_direction": 100, "shuffled": N_CONCEPTS, "class_logit": 10, "unit": 64}
 
 
@@ -158,9 +160,44 @@ def _correlation_rows(rows, epoch, y, complexity, other, prevalence):
             )
 
 
+def with_properties(tables: StudyTables, *, redundancy=-0.1, sensitivity=1.0, hoyer=0.0, masks=0.01, fall=0.2):
+    """Tables in which the properties go with K as strongly as said; `fall`: of accuracy, without the complex half."""
+    chance = np.random.default_rng(0)
+    own = tables.complexity.query("kind == 'concept'")
+    rows = {"redundancy": [], "sensitivity": [], "support": [], "concepts": tables.concepts.to_dict("records")}
+    for epoch in ENDS:
+        k = own[own["epoch"] == epoch].set_index("concept")["complexity"]
+        for i, value in k.items():
+            keys = {"epoch": epoch, "concept": i}
+            for share in (0.1, 0.5, 0.9):
+                found = 1 + redundancy * value + chance.normal(0, 0.02)
+                rows["redundancy"].append(
+                    {**keys, "masked_fraction": share, "n_masks": 20, "redundancy": found,
+                     "standard_deviation": masks, "redundancy_as_printed": found}
+                )  # fmt: skip
+            for sigma in (0.01, 0.1, 0.5):
+                found = np.exp(sensitivity * 3 * value + chance.normal(0, 0.5)) * sigma
+                rows["sensitivity"].append(
+                    {**keys, "sigma": sigma, "n_images": 200, "n_draws": 20, "sensitivity": found,
+                     "low": 0.8 * found, "high": 1.2 * found, "sensitivity_as_printed": found}
+                )  # fmt: skip
+        for order in ORDERS:
+            for kept in np.linspace(1, 0, 21):
+                left = 1 - 2 * fall * min(1 - kept, 0.5)
+                rows["support"].append(
+                    {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
+                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left}
+                )  # fmt: skip
+    score = own.set_index(["epoch", "concept"])["complexity"]
+    for row in rows["concepts"]:
+        row["hoyer"] = 0.5 + hoyer * score[row["epoch"], row["concept"]] + chance.normal(0, 0.05)
+        row["variance"] = chance.random()
+    return tables._replace(**{name: frame(name, found) for name, found in rows.items()})
+
+
 @pytest.fixture(scope="module")
 def tables() -> StudyTables:
-    return synthetic_tables()
+    return with_properties(synthetic_tables())
 
 
 def texts(figure: Figure) -> str:

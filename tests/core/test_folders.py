@@ -283,6 +283,32 @@ def test_auto_is_the_transform_of_the_weights_that_are_named(tmp_path):
         load_data(of_folder(tmp_path, transform={"weights": "ResNet18_Weights.V9"}))
 
 
+def test_timms_squashed_images_are_those_of_timm():
+    timm = pytest.importorskip("timm")
+    name = "coat_lite_medium_384.in1k"
+    study = Study(name="x", model=Model(source=f"timm:{name}"))
+    steps, config = preprocessing(study), timm.get_pretrained_cfg(name).to_dict()
+    assert (steps.resize, steps.crop, steps.fit) == (384, 384, "squash")
+    image = picture(np.random.default_rng(0), (50, 30)).convert("RGB")
+    wanted = timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=config))(image)
+    pixels = steps.pixels(image, channels=3) / 255
+    found = (pixels - np.array(steps.mean)[:, None, None]) / np.array(steps.std)[:, None, None]
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-5)
+    own = preprocessing(study.model_copy(update={"data": Data(transform=Transform(crop=128))}))
+    assert (own.resize, own.fit) == (128, "crop")  # a crop of one's own
+
+
+def test_timms_padded_images_are_refused_until_sizes_are_stated():
+    timm = pytest.importorskip("timm")
+    padded = [name for name in timm.list_models(pretrained=True) if timm.get_pretrained_cfg(name).crop_mode == "border"]
+    study = Study(name="x", model=Model(source=f"timm:{padded[0]}"))
+    with pytest.raises(
+        StudyError, match=r"padded to a square \(crop_mode = border\), which is not done here; state the"
+    ):
+        preprocessing(study)
+    assert preprocessing(study.model_copy(update={"data": Data(transform=Transform(resize=64, crop=64))})).crop == 64
+
+
 def test_auto_is_timms_data_configuration_where_the_name_has_a_tag():
     pytest.importorskip("timm")
     tagged = Study(name="x", model=Model(source="timm:resnet50.a1_in1k"))
@@ -347,12 +373,13 @@ def test_a_file_that_is_cut_off_is_named_counted_and_left_out(tmp_path, caplog, 
     with caplog.at_level(logging.WARNING, logger="featcx"):
         data = load_data(of_folder(root, broken_share=0.05))
     assert data.broken == (str(root / "cat" / f"000.{ending}"),)
-    assert f"1 of 20 image files cannot be read and are left out: {data.broken[0]} (" in caplog.text
+    said = f"1 of the 20 image files that are used cannot be read and are left out: {data.broken[0]} ("
+    assert said in caplog.text
     for part, rows in data.split.items():  # nothing else moves
         np.testing.assert_array_equal(rows, whole.split[part][whole.split[part] != 0])
     data.images[np.concatenate(list(data.split.values()))]
     with pytest.raises(
-        StudyError, match=rf"1 of 20 image files .*data\.broken_share = 0.01: .*000\.{ending} \(.*delete"
+        StudyError, match=rf"1 of the 20 image files .*data\.broken_share = 0.01: .*000\.{ending} \(.*delete"
     ):
         load_data(of_folder(root))
 
@@ -369,8 +396,27 @@ def test_what_is_no_image_at_all(tmp_path):
     (tmp_path / "dog" / "004.png").symlink_to(tmp_path / "nowhere.png")
     data = load_data(of_folder(tmp_path, broken_share=0.5))
     assert [Path(name).stem for name in data.broken] == ["000", "001", "002", "003", "004"]
-    with pytest.raises(StudyError, match=r"5 of 20 .*\(.*and 0 more|5 of 20 .*004\.png"):
+    with pytest.raises(
+        StudyError, match=r"000\.png \(no image, or its beginning is damaged\).*004\.png \(No such file or directory\)"
+    ):
         load_data(of_folder(tmp_path, broken_share=0.2))
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_that_is_damaged_in_its_middle_is_left_out(tmp_path, progressive):
+    folder(tmp_path, ending="jpg")
+    chance = np.random.default_rng(1)
+    for i in range(6):
+        place = tmp_path / "cat" / f"{i:03}.jpg"
+        picture(chance, (64, 64)).resize((12, 10)).save(place, progressive=progressive)
+        content = bytearray(place.read_bytes())
+        middle = (content.rindex(b"\xff\xda") + len(content)) // 2
+        if i < 3:
+            content[middle : middle + 8] = b"\xff\xd8\xff\xc4" * 2
+        place.write_bytes(content)
+    data = load_data(of_folder(tmp_path, broken_share=0.5))
+    assert [Path(name).stem for name in data.broken] == ["000", "001", "002"]
+    data.images[np.concatenate(list(data.split.values()))]
 
 
 def test_a_jpeg_with_bytes_after_its_end_is_whole(tmp_path):
@@ -417,7 +463,9 @@ def test_folders_that_cannot_be_used(tmp_path):
     folder(tmp_path / "lost")
     for file in (tmp_path / "lost").rglob("*.png"):
         file.write_bytes(b"")
-    with pytest.raises(StudyError, match=r"20 of 20 image files cannot be read: .* and 15 more; replace"):
+    with pytest.raises(
+        StudyError, match=r"20 of the 20 image files that are used cannot be read: .* and 15 more; replace"
+    ):
         load_data(of_folder(tmp_path / "lost", broken_share=1.0))
 
 

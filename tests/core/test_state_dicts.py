@@ -86,12 +86,31 @@ def test_an_average_is_taken_where_nothing_else_fits_or_it_is_asked_for(tmp_path
     both = saved(tmp_path, {"model_ema": prefixed("module.", SHIFTED), "model": STATE})
     tensors, match = read_state_dict(both, wanted=WANTED)
     assert torch.equal(tensors["3.bias"], STATE["3.bias"])
-    assert str(match) == "weights of model, not those of model_ema"
+    assert str(match) == "weights of model, not those of model_ema.module, which fit too (checkpoints.weights)"
     tensors, match = read_state_dict(both, wanted=WANTED, key="model_ema")
     assert torch.equal(tensors["3.bias"], SHIFTED["3.bias"])
     assert str(match) == "weights of model_ema, without the prefix module."
     alone = saved(tmp_path, {"model_ema": SHIFTED, "step": 3}, "y.pt")
     assert read_state_dict(alone, wanted=WANTED).match.key == "model_ema"
+
+
+def test_several_prefixes_in_one_dictionary_are_told_apart(tmp_path):
+    path = saved(tmp_path, {"model": prefixed("student.", STATE) | prefixed("teacher.", SHIFTED)})
+    tensors, match = read_state_dict(path, wanted=WANTED)
+    assert torch.equal(tensors["3.bias"], STATE["3.bias"])
+    assert str(match) == (
+        "weights of model, without the prefix student., not those of model.teacher, which fit too (checkpoints.weights)"
+    )
+    tensors, match = read_state_dict(path, wanted=WANTED, key="model.teacher")
+    assert torch.equal(tensors["3.bias"], SHIFTED["3.bias"])
+    assert str(match) == "weights of model, without the prefix teacher."
+    flat = saved(tmp_path, prefixed("teacher.", SHIFTED) | prefixed("student.", STATE), "flat.pt")
+    assert torch.equal(read_state_dict(flat, wanted=WANTED, key="student").tensors["3.bias"], STATE["3.bias"])
+    assert read_state_dict(flat, wanted=WANTED).match.others == ("student",)  # in the order of the file
+    with pytest.raises(
+        CheckpointError, match="weights = 'tutor' is not in it; dictionaries of tensors: teacher, student"
+    ):
+        read_state_dict(flat, wanted=WANTED, key="tutor")
 
 
 def test_counters_of_old_files_are_zero(tmp_path):

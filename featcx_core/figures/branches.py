@@ -1,0 +1,193 @@
+"""Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int64
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from featcx_core.figures.canvas import BLUE, INK, VERMILION, canvas, dress, footnote, nothing_to_show
+from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, verdict
+from featcx_core.measures.ends import Ends, bootstrap_means, ends
+
+QUESTION = "Which branch carries simple and complex concepts?"
+STYLES = {"residual": "-o", "main": "--s", "attention": "--s", "mlp": ":^"}
+COLOURS = {"simplest": BLUE, "most complex": VERMILION}
+_MEASURES = {
+    "cka": "mean CKA with the code\n(0 = unrelated, 1 = the same)",
+    "v_information": "mean I_V\n(0 = not readable, 1 = fully)",
+}
+
+
+class Scores(NamedTuple):
+    """One measure of every branch and concept at one epoch."""
+
+    values: Float[np.ndarray, "concept branch"]
+    """The measure; NaN for a dead concept."""
+    columns: pd.DataFrame
+    """Block, branch and shortcut of every column, in forward order."""
+
+
+def branches_by_block(
+    branches: pd.DataFrame,
+    complexity: pd.DataFrame,
+    layers: pd.DataFrame,
+    *,
+    reference_epoch: int,
+    end_shares: Sequence[float] = (0.01, 0.1),
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> Figure:
+    """CKA and I_V of every branch by block, of the simplest and the most complex concepts, with bootstrap bands.
+
+    One column an epoch: the reference epoch, and the untrained network where it was measured. One pair of rows a share.
+    """
+    epochs = [epoch for epoch in sorted({0, reference_epoch}) if (branches["epoch"] == epoch).any()]
+    groups = {epoch: groups_of(complexity, epoch=epoch, end_shares=end_shares) for epoch in epochs}
+    epochs = [epoch for epoch in epochs if groups[epoch]]
+    if not epochs:
+        return nothing_to_show(QUESTION, "no residual block was measured, or fewer than 20 concepts have a complexity")
+    n_shares = max(map(len, groups.values()))
+    figure = canvas(QUESTION, height=1.6 + 5.4 * n_shares)
+    panels = figure.subplots(2 * n_shares, len(epochs), squeeze=False, sharex="col", sharey="row")
+    for column, epoch in enumerate(epochs):
+        for row, group in enumerate(groups[epoch]):
+            for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
+                scores = scores_of(branches, layers, epoch=epoch, measure=measure)
+                _curves(axes, scores, group, n_bootstrap=n_bootstrap, seed=seed)
+                if measure == "cka":
+                    _shuffled(axes, branches[branches["epoch"] == epoch])
+                _dress(axes, measure, group, epoch, is_first=column == 0)
+        _name_blocks(panels[-1, column], scores.columns)
+    handles, names = panels[0, 0].get_legend_handles_labels()
+    panels[1, 0].legend(handles, names, frameon=False, fontsize=8.5, loc="upper left")
+    footnote(
+        figure,
+        "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
+        "its own concepts. Bands: 95 % bootstrap over concepts. Dotted: the same for codes permuted over images.",
+    )
+    return figure
+
+
+def groups_of(complexity: pd.DataFrame, *, epoch: int, end_shares: Sequence[float]) -> list[Ends]:
+    """The simplest and the most complex concepts of an epoch, by their numbers."""
+    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")].sort_values("concept")
+    return ends(own["complexity"].to_numpy(dtype=float), shares=end_shares)
+
+
+def scores_of(branches: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str) -> Scores:
+    """One measure of every concept, a column a branch, blocks in forward order."""
+    depth = layers.set_index("layer")["depth"]
+    own = branches[branches["epoch"] == epoch]
+    columns = own[["block", "branch", "shortcut"]].drop_duplicates()
+    columns = columns.assign(depth=columns["block"].map(depth)).sort_values("depth", kind="stable")
+    wide = own.pivot(index="concept", columns=["block", "branch"], values=measure)
+    wide = wide[list(zip(columns["block"], columns["branch"], strict=True))]
+    return Scores(wide.to_numpy(dtype=float), columns.reset_index(drop=True))
+
+
+class Nearness(NamedTuple):
+    """Score in the residual minus mean score in the other branches, mean over blocks; positive = nearer to it."""
+
+    simplest: Estimate
+    """Of the simplest concepts."""
+    most_complex: Estimate
+    """Of the most complex ones."""
+
+    def __str__(self) -> str:
+        return f"{_precise(self.simplest)} for the simplest, {_precise(self.most_complex)} for the most complex"
+
+
+def nearness_to_residual(
+    branches: pd.DataFrame, complexity: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str = "cka"
+) -> Nearness | None:
+    """Of the smallest groups of at least 10 concepts (1 % at the most); None where nothing was measured."""
+    groups = groups_of(complexity, epoch=epoch, end_shares=(0.01,))
+    if not groups or not (branches["epoch"] == epoch).any():
+        return None
+    values, columns = scores_of(branches, layers, epoch=epoch, measure=measure)
+    is_residual, blocks = (columns["branch"] == "residual").to_numpy(), columns["block"].to_numpy()
+    by_block = [
+        values[:, is_residual & (blocks == block)].mean(1) - values[:, ~is_residual & (blocks == block)].mean(1)
+        for block in dict.fromkeys(blocks)
+    ]
+    nearer = np.stack(by_block, axis=1)
+    estimates = []
+    for members in (groups[0].simplest, groups[0].most_complex):
+        known = _known(nearer, members)
+        known = known[:, ~np.isnan(known).any(axis=0)]
+        if not known.size:
+            return None
+        mean, low, high = bootstrap_means(known.mean(axis=1)[:, None])
+        estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(known)))
+    return Nearness(*estimates)
+
+
+def weigh_nearness(found: Nearness) -> tuple[Status, str]:
+    """What it says about the claim: simple concepts nearer to the residual, complex ones to what is added to it."""
+    contrast = difference(found.most_complex, found.simplest)
+    simple = verdict(*found.simplest[:3], expected="positive")
+    built = verdict(*found.most_complex[:3], expected="negative")
+    apart = verdict(*contrast[:3], expected="positive")
+    if simple == built == "seen here":
+        return "seen", "seen here"
+    if apart == "seen here":
+        return (
+            "partly",
+            "simple concepts are nearer to the residual than complex ones, but not both are as the claim says",
+        )
+    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex)"
+
+
+def _precise(estimate: Estimate) -> str:
+    value, low, high = (number(part, digits=3) for part in estimate[:3])
+    return f"{value} [{low}, {high}]"
+
+
+def _known(
+    values: Float[np.ndarray, "concept column"], members: Int64[np.ndarray, "member"]
+) -> Float[np.ndarray, "known column"]:
+    """The members' rows, without concepts that lack a value where others have one; a constant branch has none."""
+    rows = values[members]
+    measured = ~np.isnan(values).all(axis=0)
+    known: np.ndarray = rows[~np.isnan(rows[:, measured]).any(axis=1)]
+    return known
+
+
+def _curves(axes: Axes, scores: Scores, group: Ends, *, n_bootstrap: int, seed: int) -> None:
+    blocks = list(dict.fromkeys(scores.columns["block"]))
+    for name, members in (("simplest", group.simplest), ("most complex", group.most_complex)):
+        known = _known(scores.values, members)
+        if not len(known):
+            continue
+        band = bootstrap_means(known, n_bootstrap=n_bootstrap, seed=seed)
+        for branch in dict.fromkeys(scores.columns["branch"]):
+            chosen = (scores.columns["branch"] == branch).to_numpy()
+            places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
+            style = STYLES.get(str(branch), "-.D")
+            label = f"{branch}, {name} (n = {len(known)})"
+            axes.plot(places, band.mean[chosen], style, color=COLOURS[name], markersize=5, linewidth=1.5, label=label)
+            axes.fill_between(places, band.low[chosen], band.high[chosen], color=COLOURS[name], alpha=0.13, linewidth=0)
+
+
+def _shuffled(axes: Axes, own: pd.DataFrame) -> None:
+    mean = float(own["cka_shuffled"].astype(float).mean())
+    axes.axhline(mean, color=INK, linestyle=":", linewidth=1.4, label="permuted codes (should be 0)")
+
+
+def _dress(axes: Axes, measure: str, group: Ends, epoch: int, *, is_first: bool) -> None:
+    name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
+    title = f"{name}: the {100 * group.share:g} % at either end" if measure == "cka" else ""
+    dress(axes, x="", y=_MEASURES[measure] if is_first else "", title=title)
+
+
+def _name_blocks(axes: Axes, columns: pd.DataFrame) -> None:
+    """Under the lowest panel: the blocks from input to output, projections marked."""
+    blocks = columns.drop_duplicates("block")
+    marks = {"projection": " (projection)"}
+    labels = [f"{row.block}{marks.get(str(row.shortcut), '')}" for row in blocks.itertuples()]
+    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xlabel("block, from input to output", fontsize=10, color=INK)

@@ -1,0 +1,86 @@
+"""Where: how closely the activations of a residual block's branch follow each concept [Fel et al., 2024, §3, App. J].
+
+Linear CKA of a branch X with one code z: the kernels are K = XX' and L = zz'. Kornblith et al., *Similarity of neural
+network representations revisited*, ICML 2019; Song et al., *Feature selection via dependence maximization*, JMLR 2012,
+eq. 5 (unbiased HSIC).
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from featcx_core.arrays import Array
+from featcx_core.features.kernels import KernelSums
+from featcx_core.features.moments import refuse_unequal
+
+_IMAGES_AT_ONCE = 2048
+_ROUNDING = 1e-9
+"""An alignment of a kernel with itself below this share of its trace squared is nothing but rounding."""
+
+
+class ConceptCKA(NamedTuple):
+    """Linear CKA of one branch with every concept, in float64; NaN where branch or code does not vary."""
+
+    unbiased: Float[Array, "concept"]
+    """0 on average where there is no relation, so values a little below 0 occur; 1 = the branch is the code."""
+    biased: Float[Array, "concept"]
+    """In [0, 1]; above 0 for independent data, the more so the more units there are to an image."""
+    as_printed: Float[Array, "concept"]
+    """In [0, 1]; App. E of the paper, which is not linear CKA."""
+
+
+def concept_cka(acts: Float[Array, "image unit"], codes: Float[Array, "image concept"]) -> ConceptCKA:
+    """Linear CKA of one branch's activations with each concept's code: higher = the branch varies as the concept does.
+
+    `HSIC(K, L) / sqrt(HSIC(K, K)·HSIC(L, L))`; see `concept_cka_of_sums`.
+
+    Raises:
+        ValueError: fewer than 4 images, different images on both sides, NaN or infinity.
+
+    >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0], [5.0]])
+    >>> round(concept_cka(x, -2 * x + 1).unbiased.item(), 6)
+    1.0
+    """
+
+    refuse_unequal(acts, codes)
+    starts = range(0, len(acts), _IMAGES_AT_ONCE)
+    chunks = ((acts[at : at + _IMAGES_AT_ONCE], codes[at : at + _IMAGES_AT_ONCE]) for at in starts)
+    return concept_cka_of_sums(KernelSums.over(chunks))
+
+
+def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
+    """`concept_cka` for more images than memory holds.
+
+    With centred X and z, v = X'z, C = X'X, and the kernels' diagonals k and l:
+    unbiased `HSIC(K, L) = |v|² + Σk·Σl / ((n-1)(n-2)) - n/(n-2) · k'l`, up to a factor that cancels;
+    biased `HSIC(K, L) = |v|²`; as printed `||KL||² / (||KK||·||LL||) = v'Cv / (||CC||·z'z)`.
+
+    Raises:
+        ValueError: fewer than 4 images.
+    """
+    n = sums.moments.n
+    if n < 4:
+        raise ValueError(f"wanted at least 4 images for CKA, got {n}; try a larger probe split")
+    second, higher = sums.moments.centred(), sums.centred()
+    k, l, c, v = second.xx.trace(), second.zz, second.xx, second.xz  # noqa: E741 - the papers' letters
+
+    def unbiased(square: Tensor, traces: Tensor, diagonals: Tensor) -> Tensor:
+        return square + traces / ((n - 1) * (n - 2)) - n / (n - 2) * diagonals
+
+    def scale(hsic: Tensor, trace: Tensor) -> Tensor:
+        return torch.where(hsic > _ROUNDING * trace.square(), hsic, math.nan).sqrt()
+
+    aligned = v.square().sum(0)
+    cross = unbiased(aligned, k * l, higher.qzz)
+    own = scale(unbiased(c.square().sum(), k.square(), higher.qq), k)
+    of_codes = scale(unbiased(l.square(), l.square(), higher.zzzz), l)
+    varies = (l > 0) & (k > 0)
+    results = (
+        cross / (own * of_codes),
+        aligned / (c.square().sum().sqrt() * l),
+        (v * (c @ v)).sum(0) / ((c @ c).square().sum().sqrt() * l),
+    )
+    return ConceptCKA(*(sums.moments.restore(torch.where(varies, result, math.nan)) for result in results))

@@ -1,0 +1,70 @@
+"""The two ends of the complexity spectrum: groups of the simplest and of the most complex concepts, and their means.
+
+Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §3: curves of the 1 %
+at either end.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int64
+
+
+class Ends(NamedTuple):
+    """As many of the simplest concepts as of the most complex ones."""
+
+    share: float
+    """Of the living concepts, at either end; the groups hold more where that would be fewer than `at_least`."""
+    simplest: Int64[np.ndarray, "member"]
+    """Numbers of the concepts with the lowest K, in order."""
+    most_complex: Int64[np.ndarray, "member"]
+    """Numbers of those with the highest K, in order."""
+
+
+class Means(NamedTuple):
+    """Means over concepts with their bands, curve by curve."""
+
+    mean: Float[np.ndarray, "*curve"]
+    """Mean over the members."""
+    low: Float[np.ndarray, "*curve"]
+    """2.5 % point of the mean over bootstrap samples of the members."""
+    high: Float[np.ndarray, "*curve"]
+    """97.5 % point."""
+
+
+def ends(complexity: Float[np.ndarray, "concept"], *, shares: Sequence[float], at_least: int = 10) -> list[Ends]:
+    """The groups at the two ends, smallest first; NaN is dead and belongs to none.
+
+    A share s of n living concepts has `max(at_least, ceil(s·n))` members. Shares with the same members are given once,
+    as the largest of them. Shares whose two groups would overlap are left out: fewer than 20 living concepts, no group.
+
+    >>> [(end.share, end.simplest[:2].tolist(), end.most_complex[-2:].tolist())
+    ...  for end in ends(np.linspace(0, 1, 1200), shares=(0.001, 0.005, 0.1))]
+    [(0.005, [0, 1], [1198, 1199]), (0.1, [0, 1], [1198, 1199])]
+    """
+    ranked = np.argsort(complexity, kind="stable")[: int((~np.isnan(complexity)).sum())]  # NaN comes last
+    by_size: dict[int, float] = {}
+    for share in sorted(shares, reverse=True):
+        # 0.1 * 70 is a little above 7 in floating point: rounded before it is rounded up
+        size = max(at_least, math.ceil(round(share * len(ranked), 6)))
+        if 2 * size <= len(ranked):
+            by_size.setdefault(size, share)
+    return [Ends(by_size[size], ranked[:size], ranked[-size:]) for size in sorted(by_size)]
+
+
+def bootstrap_means(values: Float[np.ndarray, "concept *curve"], *, n_bootstrap: int = 1000, seed: int = 0) -> Means:
+    """Mean over concepts of each curve's value, with 95 % percentile bootstrap bands.
+
+    Each sample draws the same concepts for all curves, so that curves of one group can be compared point by point.
+
+    >>> band = bootstrap_means(np.array([[0.0, 1.0], [1.0, 1.0]]))
+    >>> band.mean.tolist(), band.low.tolist(), band.high.tolist()
+    ([0.5, 1.0], [0.0, 1.0], [1.0, 1.0])
+    """
+    n, chance = len(values), np.random.default_rng(seed)
+    counts = chance.multinomial(n, np.full(n, 1 / n), size=n_bootstrap)  # how often each concept is drawn
+    drawn = np.tensordot(counts / n, values, axes=1)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return Means(values.mean(axis=0), low, high)

@@ -1,0 +1,116 @@
+"""Studies whose answers are known, made smaller than the packaged ones: the numbers must say what is true of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featcx_core.features.activations import record_activations, record_dictionary_activations
+from featcx_core.sources.generated import FACTORS, SIDE, bits, factors, shortcut, with_patch
+from featcx_core.sources.training import train
+from featcx_core.staleness import State
+from featcx_core.steps.dynamics import make_decode_time
+from featcx_core.steps.features import make_codes, make_dictionary
+from featcx_core.steps.measures import make_complexity, make_importance, make_v_information
+from featcx_core.steps.sources import make_checkpoint
+from featcx_core.store import Store
+from featcx_core.study import Study
+from featcx_core.study_files import load_study
+from tests.ground_truth import (
+    eta_squared,
+    planted_units,
+)
+
+SMALL = {"widths": [8, 16, 32], "blocks": 1}
+
+
+def smaller(name: str, **parts: dict[str, object]) -> Study:
+    """The packaged study with other values of some fields."""
+    values = load_study(name).model_dump(mode="json")
+    return Study.model_validate({**values, **{part: {**values[part], **fields} for part, fields in parts.items()}})
+
+
+def analysed(study: Study, home: Path) -> Store:
+    """Everything that the tables of complexity, importance and decode_time are made from, at every epoch."""
+    store = train(study, home=home, device="cpu")
+    reference = store.study.reference_epoch
+    epochs = [reference, *range(reference)]
+    for epoch in epochs:
+        make_checkpoint(store, epoch=epoch, device="cpu")
+        record_activations(store, epoch=epoch, device="cpu")
+        record_dictionary_activations(store, epoch=epoch, device="cpu")
+        make_dictionary(store, epoch=epoch, device="cpu")
+        make_codes(store, epoch=epoch, device="cpu")
+        own = {epoch, reference}
+        make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=sorted(own), device="cpu")
+        make_complexity(store, epoch=epoch)
+        make_importance(store, epoch=epoch)
+    make_decode_time(store)
+    store.write_current(State(store).visible())
+    return store
+
+
+# -- the images ----------------------------------------------------------------------------------------------------------
+
+
+def test_factors_are_independent_and_decide_the_class():
+    known = factors(n_images=270)
+    assert known.images.shape == (270, 3, SIDE, SIDE)
+    assert np.bincount(known.labels).tolist() == [10] * 27
+    names = [name.split("_") for name in known.class_names]
+    for place, (factor, values) in enumerate(FACTORS.items()):
+        told = [values.index(names[label][place]) for label in known.labels]
+        assert known.factors[factor].tolist() == told
+    again = factors(n_images=270)
+    assert (again.images == known.images).all()
+    assert (factors(n_images=270, seed=1).images != known.images).any()
+
+
+def test_objects_differ_in_their_factors_only():
+    known = factors(n_images=2700)
+    shapes, textures = known.factors["shape"], known.factors["texture"]
+    red = known.images[:, 0].astype(float) - known.images[:, 1:].mean(axis=1)  # the background is grey
+    area = [(red[(shapes == s) & (known.factors["colour"] == 0)] > 60).mean() for s in range(3)]
+    assert np.ptp(area) < 0.2 * np.mean(area)
+    brightness = [known.images[textures == t].mean() for t in range(3)]
+    assert np.ptp(brightness) < 3
+
+
+def test_the_patch_goes_with_one_digit_and_changes_nothing_else():
+    patched, plain = shortcut(), shortcut(has_patch=False)
+    has = patched.factors["patch"].astype(bool)
+    assert 0.9 < has[patched.labels == 3].mean() < 1
+    assert 0 < has[patched.labels != 3].mean() < 0.05
+    assert (patched.images[~has] == plain.images[~has]).all()
+    assert (patched.images[has] == with_patch(plain.images[has])).all()
+    assert (plain.images[:, 0] == plain.images[:, 2]).all()  # grey
+
+
+def test_bits_and_parities():
+    known = bits(n_images=64)
+    tiles = np.stack([known.factors[f"bit_{n}"] for n in range(8)], axis=1)
+    seen = known.images[:, 0].reshape(64, 2, 8, 4, 8).mean(axis=(2, 4)).reshape(64, 8) > 127
+    assert (seen == tiles).all()
+    assert (known.factors["parity_3"] == tiles[:, :3].sum(axis=1) % 2).all()
+    assert (known.labels == known.factors["parity_6"]).all()
+
+
+def test_share_of_variance_between_values():
+    values = np.array([0, 0, 1, 1])
+    codes = np.array([[1.0, 0.0, 5.0], [1.0, 2.0, 5.0], [3.0, 0.0, 5.0], [3.0, 2.0, 5.0]])
+    assert eta_squared(codes, values).tolist() == [1.0, 0.0, 0.0]
+
+
+# -- what is measured of them --------------------------------------------------------------------------------------------
+
+
+def test_planted_parities_lie_where_they_must(tmp_path: Path):
+    sizes = {"train": 600, "fit": 600, "score": 600, "test": 100}
+    store = analysed(smaller("planted", data={"split": sizes}, training={"epochs": 1}), tmp_path)
+    units = planted_units(store)
+    assert [unit.expected for unit in units] == [0.0] * 9 + [0.2, 0.4, 0.6, 0.8]
+    for unit in units:
+        assert unit.measured.value == pytest.approx(unit.expected, abs=0.01), unit
+    table = store.read_table("complexity")
+    noise = table[(table["epoch"] == 1) & (table["kind"] == "shuffled")]["complexity"]
+    assert noise.min() > 0.97  # codes that have nothing to do with their images
