@@ -289,7 +289,8 @@ class Analyses(_Part):
     """What is analysed."""
 
     run: tuple[Analysis, ...] = (
-        "complexity", "importance", "decode_time", "sedimentation", "clusters", "concept_paths",
+        "complexity", "importance", "decode_time", "sedimentation", "branches", "redundancy", "sensitivity", "support",
+        "clusters", "concept_paths",
     )  # fmt: skip
     """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
