@@ -119,8 +119,14 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
         str(raw),
         f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
         f"{partial}",
-        _numbers(**raw._asdict(), partial=partial.value, partial_low=partial.low, partial_high=partial.high),
+        _numbers(
+            **raw._asdict(), **{_partial(name): value for name, value in partial._asdict().items() if name != "n"}
+        ),
     )
+
+
+def _partial(name: str) -> str:
+    return "partial" if name == "value" else f"partial_{name}"
 
 
 def _sedimentation(curve: pd.DataFrame, of: str) -> Headline:
