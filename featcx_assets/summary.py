@@ -9,7 +9,7 @@ from featcx_core.store import Store
 
 
 def summary_lines(store: Store) -> list[str]:
-    """The main numbers of the reference epoch, a line each, then the paths of report and database."""
+    """The main numbers of the reference epoch, a line each, then the paths of report, explorer and database."""
     found = _headlines(store)
     width = max((len(row.name) for row in found), default=0)
     numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in found]
@@ -27,5 +27,9 @@ def _headlines(store: Store) -> list[Headline]:
 
 
 def _places(store: Store) -> dict[str, str]:
-    places = {"report": store.report / "index.html", "database": database(store.home)}
+    places = {
+        "report": store.report / "index.html",
+        "explorer": store.explorer / "index.html",
+        "database": database(store.home),
+    }
     return {name: str(path) for name, path in places.items() if path.exists()}

@@ -109,6 +109,10 @@ def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
             return [store.dictionary(epoch)]
         case "codes":
             return [store.codes(epoch)]
+        case "v_information" if layer == state.anatomy.penultimate:
+            return [store.sums(epoch)]
+        case "visualisation":
+            return [store.visualisation(epoch)]
     return []
 
 

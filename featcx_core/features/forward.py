@@ -63,13 +63,32 @@ class Network(NamedTuple):
         """What the taps take, batch after batch, in the images' order; batches of large images are smaller."""
         batch_size = self.data.at_once(batch_size)
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
+        n_batches = -(-len(indices) // batch_size)
+        return self.over(inputs, taps, n_batches=n_batches, progress=progress, desc="forward pass")
+
+    def over(
+        self,
+        inputs: Iterator[torch.Tensor],
+        taps: Sequence[Tap],
+        *,
+        n_batches: int,
+        desc: str,
+        progress: Progress | None = None,
+    ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
+        """The same for batches that come normalised, on the device."""
         with _tapped(self.model, taps) as (taken, watching):
-            for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
+            for _ in (progress or silent)(range(n_batches), desc=desc):
                 with torch.inference_mode(), _exact(), watching:  # not around the yield: all would leak into the caller
                     self.model(next(inputs))
                 if lacking := [tap.layer for place, tap in enumerate(taps) if place not in taken]:
                     raise ValueError(f"{lacking[0]}: wanted its activations of every batch, got none of this one")
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
+
+    def through(self, inputs: torch.Tensor, tap: Tap) -> torch.Tensor:
+        """What the tap takes from one batch, as a tensor on the device that gradients pass through."""
+        with _tapped(self.model, [tap]) as (taken, watching), _exact(), watching:
+            self.model(inputs)
+        return taken[0]
 
 
 def pooled(row: Layer, pooling: str) -> Reduce:

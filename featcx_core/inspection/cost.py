@@ -20,7 +20,9 @@ _ROW_BYTES = 40  # beside them; they are numbers of four bytes that hardly compr
 _CODE_SECONDS = 1e-7  # to read a code, or to write one, chunk by chunk
 _EPOCH_SECONDS = 0.3  # small tables, quality of the dictionary, complexity and importance
 _FIGURES_SECONDS = 12.0  # all figures, the sheet of concepts and the report
-_REPORT_BYTES = 3e6
+_REPORT_BYTES = 4.4e6  # 1.4 of them the explorer's library of charts
+_PICTURE_BYTES = 4096.0  # of a probe image in the explorer, at most; a block of the disk
+_CONCEPT_BYTES = 1500.0  # of its scores and curves there
 _ACTIVE_DIRECTIONS = 0.3  # share of the codes of random directions that are not zero
 _BATCH = 512  # images, the largest of the forward passes
 _GROUP_BYTES = 2**30  # positions of small classes are factorised together up to it
@@ -90,6 +92,9 @@ def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, siz
         settling = min(size.n_train, NORMALISATION_IMAGES) * image
         training = size.n_train * training_seconds(network, study) + looked_at + settling
         steps.insert(0, Step("training", training, size.n_trained))
+    if "sensitivity" in study.analyses.run:
+        noisy = size.n_noisy * (image + concepts[1] / size.n_probe)
+        steps.append(Step("sensitivity", load_seconds + noisy, size.n_detailed))
     across = 2.5 * size.n_epochs * sample.correlation_seconds(study, n_concepts=size.n_concepts) + _FIGURES_SECONDS
     once = (Step("curves over all epochs, figures and report", across, 1),)
     disk = _disk(study, size, layers=layers.share, positions=positions.share, active=active)
@@ -136,8 +141,9 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
         "dictionary_activations": n * size.positions_bytes * positions,
         "dictionary": 4.0 * n * size.n_concepts * size.n_units,
         "codes": 4.0 * n * size.n_probe * codes,
+        "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts),
         "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
-        "report": _REPORT_BYTES,
+        "report": _REPORT_BYTES + size.n_probe * _PICTURE_BYTES + size.n_concepts * _CONCEPT_BYTES,
     }
 
 

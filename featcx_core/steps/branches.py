@@ -77,7 +77,7 @@ def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader,
 def _measured(
     acts: "zarr.Array[Any]", codes: CodeReader, probe: Probe, *, where: torch.device
 ) -> tuple[VInformation, ConceptCKA]:
-    """One pass over the activations, one factorisation: I_V of the concepts, CKA of them and of the shuffled ones."""
+    """One pass over a branch, one factorisation: I_V of the concepts, CKA of them and of shuffled ones."""
 
     def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for a, b in codes.chunks(half):

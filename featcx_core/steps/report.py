@@ -3,24 +3,28 @@
 from pathlib import Path
 
 import numpy as np
-import zarr
+from jaxtyping import Int, Num
 from matplotlib.figure import Figure
 
 from featcx_core.anatomy import Anatomy
-from featcx_core.features.nnls import nnls
 from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import training_curves
+from featcx_core.figures.evidence import number
 from featcx_core.figures.gallery import StudyTables, gallery
+from featcx_core.figures.pictures import concept_pictures
 from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.sources.classes import chance, doubt
 from featcx_core.sources.images import load_data
-from featcx_core.staleness import State
+from featcx_core.staleness import Partition, State
 from featcx_core.steps.dynamics import refuse_stale
-from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
+from featcx_core.steps.features import open_codes
+from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key, write_bytes
 from featcx_core.study import Study
+from featcx_core.tables import TABLES
 
 N_TOP_IMAGES = 8
 
@@ -40,6 +44,7 @@ def make_figures(store: Store) -> dict[str, bytes]:
     guess = chance(study.model, n_outputs=store.anatomy.n_classes)
     figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
+    figures["concept_pictures"] = _made_pictures(store, state, tables)
     pictures = {name: png(figure) for name, figure in figures.items()}
     with store.writing(store.figures, fingerprint=fingerprint) as draft:
         draft.mkdir()
@@ -112,9 +117,31 @@ def read_tables(store: Store) -> StudyTables:
     columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
     frames = {}
     for name in StudyTables._fields:
-        wanted = ["study", *columns[name]] if name in columns else None
+        of_table = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+        wanted = ["study", *columns[name]] if name in columns else of_table
         frames[name] = store.read_table(name, columns=wanted)
     return StudyTables(**frames)
+
+
+def _made_pictures(store: Store, state: State, tables: StudyTables) -> Figure:
+    """The pictures made to excite concepts, where they are asked for and current."""
+    epoch, none = store.study.reference_epoch, np.zeros((0, 1, 1, 1))
+    if Partition("visualisation", epoch) not in state.current:
+        return concept_pictures(none, none, labels=[])
+    group = open_visualisation(store, epoch=epoch)
+    chosen, made, best = (np.asarray(group[name]) for name in ("concept", "projection", "best_image"))
+    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, chosen])
+    named = [_label(tables, epoch, *each) for each in zip(chosen.tolist(), made.tolist(), best.tolist(), strict=True)]
+    images = _pictures(store, codes.argmax(axis=0)[:, None])[:, 0] / 255
+    return concept_pictures(np.asarray(group["images"]), images, labels=named)
+
+
+def _label(tables: StudyTables, epoch: int, concept: int, made: float, best: float) -> str:
+    own = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == "concept")]
+    k = own.loc[own["concept"] == concept, "complexity"].iloc[0]
+    names = tables.concepts[(tables.concepts["epoch"] == epoch) & (tables.concepts["concept"] == concept)]
+    along = f"a {number(made, digits=1)} / {number(best, digits=1)}"
+    return f"{names['class_name'].iloc[0]}, concept {concept}\nK {number(k)}, {along}"
 
 
 def _sheet(store: Store, tables: StudyTables) -> Figure:
@@ -123,9 +150,10 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
     chosen = choose_concepts(tables.complexity, epoch=epoch)
     if not chosen:
         return concept_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), labels=[])
-    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, np.array(chosen)])
-    top = np.argsort(-codes, axis=0, kind="stable")[:N_TOP_IMAGES].T  # (concept, rank)
-    images, heat = _pictures(store, top), _heat_maps(store, top, chosen)
+    top = read_top_images(store, n_images=N_TOP_IMAGES).images[chosen]
+    images, heat = _pictures(store, top), np.zeros((*top.shape, *(map_shape(store) or (1, 1))), dtype=np.float32)
+    for found in heat_maps(store, top, of=chosen.__getitem__):
+        heat[*found.places.T] = found.maps
     labels = concept_labels(
         chosen,
         epoch=epoch,
@@ -137,22 +165,8 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
     return concept_sheet(images, heat, labels=labels)
 
 
-def _pictures(store: Store, top: np.ndarray) -> np.ndarray:
+def _pictures(store: Store, top: Int[np.ndarray, "concept rank"]) -> Num[np.ndarray, "concept rank c h w"]:
+    """Their pixels in 0 … 1; white where a concept is active on fewer images."""
     data = load_data(store.study)
-    probe = np.concatenate([data.split["fit"], data.split["score"]])
-    images = data.images[probe[top.ravel()]]
-    return images.reshape(*top.shape, *images.shape[1:])
-
-
-def _heat_maps(store: Store, top: np.ndarray, chosen: list[int]) -> np.ndarray:
-    """(concept, rank, height, width): each position's code of the concept."""
-    epoch, dictionary_settings = store.study.reference_epoch, store.study.dictionary
-    positions = zarr.open_array(str(store.positions(epoch)), mode="r")
-    layer = next(row for row in store.anatomy.layers if row.layer == store.anatomy.penultimate)
-    shown, place = np.unique(top, return_inverse=True)
-    acts = np.asarray(positions.oindex[shown], dtype=np.float32)  # (image, position, unit)
-    atoms = read_dictionary(store, epoch=epoch).atoms
-    flat = nnls(acts.reshape(-1, acts.shape[2]), atoms, l1=dictionary_settings.l1, l2=dictionary_settings.l2).codes
-    maps = flat[:, chosen].reshape(len(shown), layer.height, layer.width, len(chosen))
-    by_rank = maps[place.reshape(top.shape)]  # (concept, rank, height, width, chosen)
-    return np.stack([by_rank[i, ..., i] for i in range(len(chosen))])
+    images = data.images[data.probe[top.ravel()]].reshape(*top.shape, *data.image_shape)
+    return np.where((top >= 0)[..., None, None, None], images / np.float32(255), np.nan)

@@ -28,6 +28,8 @@ PARTS = {
     "j": "paper_size",
     "k": "folders",
     "l": "branches",
+    "m": "explorer",
+    "n": "properties",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

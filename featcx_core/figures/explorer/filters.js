@@ -1,0 +1,96 @@
+"use strict";
+// Which concepts are shown, and in which order.
+featcx.filters = (() => {
+  const { element } = featcx;
+  const ranges = new Map(); // column -> [low, high]; NaN: no limit
+  const order = { by: "complexity", descending: false };
+  let words = [];
+  let changed = () => {};
+
+  const scale = (column) => (column.form === "percent" ? 100 : 1);
+  const limit = (input, column) => (input.value === "" ? NaN : Number(input.value) / scale(column));
+
+  function start(onChange) {
+    changed = onChange;
+    const form = document.getElementById("filters");
+    if (!featcx.column.has(order.by)) order.by = "concept";
+    for (const name of ["class_name", "super_class"]) {
+      const names = featcx.column.get(name)?.names ?? [];
+      document.getElementById("names").append(...names.slice(0, 2000).map((value) => element("option", { value })));
+    }
+    document.querySelector("#ranges .ranges").append(...featcx.numeric().map(fields));
+    document.getElementById("text").addEventListener("input", (event) => { read(event.target.value); changed(); });
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("reset", () => { words = []; ranges.clear(); setTimeout(changed); });
+  }
+
+  function fields(column) {
+    const known = column.values.filter((value) => value !== null);
+    const ends = [Math.min(...known), Math.max(...known)];
+    const inputs = ["lowest", "highest"].map((which, place) => element("input", {
+      type: "number", step: "any", name: `${column.name}_${which}`, "aria-label": `${column.label}, ${which}`,
+      placeholder: featcx.written(column, ends[place]).replace(" %", ""),
+    }));
+    for (const input of inputs) {
+      input.addEventListener("input", () => { ranges.set(column, inputs.map((i) => limit(i, column))); changed(); });
+    }
+    const unit = column.form === "percent" ? ", %" : "";
+    return element("fieldset", { title: column.meaning }, element("legend", {}, column.label + unit), ...inputs);
+  }
+
+  function read(text) {
+    words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  }
+
+  function only(column, value) { // everything else is let go
+    document.getElementById("filters").reset();
+    const inputs = document.querySelectorAll(`#ranges input[name^="${column.name}_"]`);
+    for (const input of inputs) input.value = value;
+    document.getElementById("ranges").open = true;
+    setTimeout(() => { ranges.set(column, [value, value]); changed(); });
+  }
+
+  function matches() {
+    const named = ["class_name", "super_class"].map((name) => featcx.column.get(name)).filter(Boolean);
+    const found = words.map((word) => ({ // a name is looked at once, not once a concept
+      number: /^\d+$/.test(word) ? Number(word) : -1,
+      names: named.map((column) => column.names.map((name) => name.toLowerCase().includes(word))),
+    }));
+    return (concept) => found.every(({ number, names }) => number === concept
+      || named.some((column, place) => names[place][column.values[concept]]));
+  }
+
+  function within(concept) {
+    for (const [column, [low, high]] of ranges) {
+      if (Number.isNaN(low) && Number.isNaN(high)) continue;
+      const value = column.values[concept];
+      if (value === null || value < low || value > high) return false;
+    }
+    return true;
+  }
+
+  function concepts() {
+    const fits = matches();
+    const found = [];
+    for (let concept = 0; concept < featcx.count; concept += 1) if (fits(concept) && within(concept)) found.push(concept);
+    const column = featcx.column.get(order.by);
+    if (!column) return order.descending ? found.reverse() : found;
+    const { values, rank } = column;
+    const key = rank ? (concept) => rank[values[concept]] ?? null : (concept) => values[concept];
+    const sign = order.descending ? -1 : 1;
+    return found.sort((a, b) => { // what has no value comes last, whichever way
+      const [x, y] = [key(a), key(b)];
+      if (x === null || y === null) return (x === null) - (y === null) || a - b;
+      return sign * (x - y) || a - b;
+    });
+  }
+
+  function sortBy(name) {
+    const isText = Boolean(featcx.column.get(name)?.names) || name === "concept";
+    order.descending = order.by === name ? !order.descending : !isText && name !== "complexity";
+    order.by = name;
+    changed();
+  }
+
+  return { start, concepts, sortBy, only, order };
+})();

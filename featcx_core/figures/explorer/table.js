@@ -1,0 +1,108 @@
+"use strict";
+// The table: only the rows in view are in the page, so 10,000 concepts cost what 30 do.
+featcx.table = (() => {
+  const { element } = featcx;
+  const ROW = 44; // pixels: --row of the style sheet
+  const MORE = 8; // rows beyond either edge
+  const WIDTHS = { text: 7.2, count: 5, share: 4.4, percent: 7, value: 5.4 };
+  let shown = [];
+  let cursor = 0;
+  let box, head, body, moved;
+
+  const columns = () => featcx.columns.filter((column) => column.in_table);
+
+  function start(onMove) {
+    moved = onMove;
+    box = document.getElementById("rows");
+    [head, body] = [box.querySelector("thead"), box.querySelector("tbody")];
+    const widths = [7, ...columns().map((column) => (column.label.length > 11 ? 7.4 : WIDTHS[column.form]))];
+    const table = box.querySelector("table");
+    table.style.width = `${widths.reduce((a, b) => a + b)}rem`;
+    table.prepend(element("colgroup", {}, ...widths.map((width) => element("col", { style: `width:${width}rem` }))));
+    box.setAttribute("aria-colcount", widths.length);
+    box.addEventListener("scroll", () => requestAnimationFrame(render), { passive: true });
+    new ResizeObserver(() => render()).observe(box);
+    body.addEventListener("click", (event) => {
+      const row = event.target.closest("tr[data-concept]");
+      if (row && !event.target.closest("a")) location.hash = featcx.address(row.dataset.concept);
+    });
+  }
+
+  function header() {
+    const { by, descending } = featcx.filters.order;
+    const cell = (name, label, title, css) => {
+      const mark = by === name ? (descending ? " ↓" : " ↑") : "";
+      const button = element("button", { type: "button", title, tabIndex: 0 }, label + mark);
+      button.addEventListener("click", () => {
+        featcx.filters.sortBy(name);
+        head.querySelector(`[data-name="${name}"] button`).focus();
+      });
+      const found = element("th", { scope: "col", role: "columnheader", className: css, "data-name": name }, button);
+      if (mark) found.setAttribute("aria-sort", descending ? "descending" : "ascending");
+      return found;
+    };
+    const first = cell("concept", "concept", "Number of the concept; its strongest image.", "text");
+    const others = columns().map((c) => cell(c.name, c.label, c.meaning, c.names ? "text" : ""));
+    head.replaceChildren(element("tr", { role: "row" }, first, ...others));
+  }
+
+  function show(concepts) {
+    shown = concepts;
+    cursor = 0;
+    box.setAttribute("aria-rowcount", shown.length + 1);
+    header();
+    render();
+    reveal();
+    moved(shown[cursor]);
+  }
+
+  function render() {
+    const first = Math.max(0, Math.floor(box.scrollTop / ROW) - MORE);
+    const last = Math.min(shown.length, first + Math.ceil(box.clientHeight / ROW) + 2 * MORE);
+    const rows = [];
+    for (let place = first; place < last; place += 1) rows.push(row(place));
+    if (!shown.length) rows.push(element("tr", { className: "nothing" }, element("td", { colSpan: 99 }, "No concept fits these filters.")));
+    body.replaceChildren(space(first), ...rows, space(shown.length - last));
+    box.setAttribute("aria-activedescendant", body.querySelector('[aria-selected="true"]')?.id ?? "");
+  }
+
+  const space = (rows) => element("tr", { className: "space", ariaHidden: "true" }, element("td", { style: `height:${rows * ROW}px` }));
+
+  function row(place) {
+    const concept = shown[place];
+    const link = element("a", { href: featcx.address(concept), tabIndex: -1 }, featcx.thumbnail(concept), String(concept));
+    const cells = columns().map((column) => {
+      const text = featcx.written(column, column.values[concept]);
+      return element("td", { role: "gridcell", className: column.names ? "text" : "", title: column.names ? text : "" }, text);
+    });
+    return element("tr", {
+      id: `row-${concept}`, role: "row", "data-concept": concept, "aria-rowindex": place + 2,
+      "aria-selected": String(place === cursor),
+    }, element("td", { role: "gridcell" }, link), ...cells);
+  }
+
+  function reveal() {
+    const [top, header] = [cursor * ROW, ROW];
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + ROW + header > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW + header - box.clientHeight + 4;
+    render();
+  }
+
+  function move(step) { // returns the concept that it comes to
+    cursor = Math.max(0, Math.min(shown.length - 1, cursor + step));
+    reveal();
+    moved(shown[cursor]);
+    return shown[cursor];
+  }
+
+  function goTo(concept) { // stays where it is when the filters leave the concept out
+    const place = shown.indexOf(concept);
+    if (place >= 0) move(place - cursor);
+  }
+
+  const page = () => Math.max(1, Math.floor(box.clientHeight / ROW) - 2);
+  return {
+    start, show, move, goTo, page, focus: () => box.focus({ preventScroll: true }), current: () => shown[cursor],
+    concepts: () => shown, place: (concept) => shown.indexOf(concept),
+  };
+})();
