@@ -92,6 +92,9 @@ def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, siz
         settling = min(size.n_train, NORMALISATION_IMAGES) * image
         training = size.n_train * training_seconds(network, study) + looked_at + settling
         steps.insert(0, Step("training", training, size.n_trained))
+    if "sensitivity" in study.analyses.run:
+        noisy = size.n_noisy * (image + concepts[1] / size.n_probe)
+        steps.append(Step("sensitivity", load_seconds + noisy, size.n_detailed))
     across = 2.5 * size.n_epochs * sample.correlation_seconds(study, n_concepts=size.n_concepts) + _FIGURES_SECONDS
     once = (Step("curves over all epochs, figures and report", across, 1),)
     disk = _disk(study, size, layers=layers.share, positions=positions.share, active=active)

@@ -29,6 +29,7 @@ PARTS = {
     "k": "folders",
     "l": "branches",
     "m": "explorer",
+    "n": "properties",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

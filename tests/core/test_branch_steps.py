@@ -69,6 +69,18 @@ def test_the_rows_are_sound_and_current(asking: Store):
     assert shortcuts_bring_what_came(asking).passed  # no recorded block follows another: nothing to compare
 
 
+def test_a_notebook_opens_branches(asking: Store):
+    study = fx.open_study("tiny", home=asking.home)
+    acts = study.branch(epoch=2, block="layer3.2", branch="main")
+    assert (acts.shape, acts.attrs["branch"]) == ((120, 64), "main")
+    assert study.layers.set_index("layer").loc["layer3.2", "branches"] == ["residual", "main"]
+    found = fx.concept_cka(np.asarray(acts[:]), np.asarray(study.codes(epoch=2)[:]))
+    own = study.table("branches").query("block == 'layer3.2' and branch == 'main' and cka == cka")
+    np.testing.assert_allclose(found.unbiased[own["concept"]], own["cka"], atol=1e-6)
+    with pytest.raises(ValueError, match=r"stem.*layer2\.0"):
+        study.branch(epoch=2, block="stem", branch="main")
+
+
 def test_checks_find_what_is_wrong(asking: Store):
     altered(asking, "branches", "000002", lambda rows: rows.assign(cka_shuffled=0.3))
     found = permuted_codes_have_no_branch(asking)

@@ -136,6 +136,8 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
              "null_cosine": 0.7, "complexity": own_complexity[i], "importance": gamma[i]}
             for i in range(N_CONCEPTS)
         ]  # fmt: skip
+    for epoch in {0, reference}:
+        _branch_rows(rows, epoch, np.where(dead, np.nan, 0.3 - 0.2 * hardness))
     return StudyTables(*(frame(name, rows[name]) for name in StudyTables._fields))
 
 
@@ -148,6 +150,17 @@ def _concept_rows(rows, epoch, complexity, gamma, prevalence, dead):
         {"epoch": epoch, **group._asdict()} for group in sedimentation(complexity, gamma, n_bootstrap=200, seed=0)
     ]
     _correlation_rows(rows, epoch, "importance", complexity, gamma, prevalence)
+
+
+def _branch_rows(rows, epoch, cka):
+    for depth, block in enumerate(LAYERS[1:]):
+        for branch in ("residual", "main"):
+            rows["branches"] += [
+                {"epoch": epoch, "block": block, "branch": branch, "shortcut": "identity", "concept": i,
+                 "cka": value + 0.01 * depth, "cka_shuffled": 0.001 if value == value else np.nan,
+                 "v_information": 2 * value}
+                for i, value in enumerate(cka)
+            ]  # fmt: skip
 
 
 def _correlation_rows(rows, epoch, y, complexity, other, prevalence):

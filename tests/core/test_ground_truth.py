@@ -17,8 +17,14 @@ from featcx_core.store import Store
 from featcx_core.study import Study
 from featcx_core.study_files import load_study
 from tests.ground_truth import (
+    Interval,
     eta_squared,
+    factor_concepts,
+    known_codes,
+    measured,
+    patch_concept,
     planted_units,
+    reliance,
 )
 
 SMALL = {"widths": [8, 16, 32], "blocks": 1}
@@ -31,20 +37,20 @@ def smaller(name: str, **parts: dict[str, object]) -> Study:
 
 
 def analysed(study: Study, home: Path) -> Store:
-    """Everything that the tables of complexity, importance and decode_time are made from, at every epoch."""
+    """The reference epoch's complexity and importance, and how early its concepts are."""
     store = train(study, home=home, device="cpu")
     reference = store.study.reference_epoch
-    epochs = [reference, *range(reference)]
-    for epoch in epochs:
+    for epoch in range(reference, -1, -1):
         make_checkpoint(store, epoch=epoch, device="cpu")
         record_activations(store, epoch=epoch, device="cpu")
-        record_dictionary_activations(store, epoch=epoch, device="cpu")
-        make_dictionary(store, epoch=epoch, device="cpu")
-        make_codes(store, epoch=epoch, device="cpu")
-        own = {epoch, reference}
-        make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=sorted(own), device="cpu")
-        make_complexity(store, epoch=epoch)
-        make_importance(store, epoch=epoch)
+        if epoch == reference:
+            record_dictionary_activations(store, epoch=epoch, device="cpu")
+            make_dictionary(store, epoch=epoch, device="cpu")
+            make_codes(store, epoch=epoch, device="cpu")
+        layers = store.anatomy.names if epoch == reference else [store.anatomy.penultimate]
+        make_v_information(store, epoch=epoch, layers=layers, dictionary_epochs=[reference], device="cpu")
+    make_complexity(store, epoch=reference)
+    make_importance(store, epoch=reference)
     make_decode_time(store)
     store.write_current(State(store).visible())
     return store
@@ -114,3 +120,63 @@ def test_planted_parities_lie_where_they_must(tmp_path: Path):
     table = store.read_table("complexity")
     noise = table[(table["epoch"] == 1) & (table["kind"] == "shuffled")]["complexity"]
     assert noise.min() > 0.97  # codes that have nothing to do with their images
+
+
+@pytest.fixture(scope="module")
+def factors_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    sizes = {"train": 1080, "fit": 540, "score": 540, "test": 54}
+    parts: dict[str, dict[str, object]] = {
+        "data": {"split": sizes},
+        "model": {"arguments": SMALL},
+        "training": {"epochs": 5, "batch_size": 32},
+        "dictionary": {"atoms_per_class": 20, "images_per_class": 10},
+    }
+    return analysed(smaller("factors", **parts), tmp_path_factory.mktemp("factors"))
+
+
+def test_colour_is_simpler_and_earlier_than_shape(factors_store: Store):
+    known = factors()
+    found = measured(factors_store, known_codes(factors_store, known))
+    assert found["colour"].complexity.high < found["texture"].complexity.high
+    assert found["texture"].complexity.high < found["shape"].complexity.low
+    assert found["colour"].decode_time < found["shape"].decode_time
+    assert found["colour"].first_epoch == 1
+    # what has nothing to do with the images, and what is linear in their pixels
+    assert found["noise"].complexity.low > 0.97
+    assert found["brightness"].by_layer[0] > 0.9
+    assert found["brightness"].untrained.high < 0.1
+
+
+def test_concepts_belong_to_the_factor_that_explains_them(factors_store: Store):
+    found = factor_concepts(factors_store, factors())
+    n_alive = int(factors_store.read_table("concepts").query("epoch == 5")["alive"].sum())
+    assert sum(len(own.complexity) for own in found.values()) == n_alive
+    assert len(found["colour"].complexity) > 0
+    assert Interval.of_mean(found["colour"].complexity).high < 0.5
+
+
+@pytest.fixture(scope="module")
+def shortcut_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    sizes = {"train": 1500, "fit": 400, "score": 400, "test": 100}
+    parts: dict[str, dict[str, object]] = {
+        "data": {"split": sizes},
+        "model": {"arguments": SMALL},
+        "training": {"epochs": 4, "batch_size": 32},
+        "dictionary": {"images_per_class": 60},
+    }
+    return analysed(smaller("shortcut", **parts), tmp_path_factory.mktemp("shortcut"))
+
+
+def test_a_shortcut_is_found_among_the_simplest_and_most_important(shortcut_store: Store):
+    found = patch_concept(shortcut_store)
+    assert found.effect > 1
+    assert found.class_name == "3"
+    assert found.simpler < 0.1
+    assert found.more_important < 0.1
+    assert found.without_patch > 0.3  # gone when the patch is taken from the images
+
+
+def test_the_network_relies_on_the_shortcut(shortcut_store: Store):
+    relied = reliance(shortcut_store)
+    assert relied.says_3_with > relied.says_3_without + 0.1
+    assert relied.finds_3_with > relied.finds_3_without
