@@ -7,7 +7,21 @@ import dagster as dg
 from featcx_assets.resources import Workbench
 from featcx_core.study import Study
 from featcx_core.tables import COMPARED, TABLES, Table
-from featcx_core.verification import Finding, penultimate_says_more, predictions_kept, shuffled_say_nothing, table_rows
+from featcx_core.verification import (
+    Finding,
+    clusters_are_nested,
+    fewer_masked_units_change_less,
+    matches_are_unique,
+    penultimate_says_more,
+    permuted_codes_have_no_branch,
+    predictions_kept,
+    shortcuts_bring_what_came,
+    shuffled_say_nothing,
+    super_classes_cover_all,
+    support_starts_from_the_dictionary,
+    table_rows,
+    weak_noise_moves_little,
+)
 
 Check = Callable[..., Finding]
 
@@ -19,6 +33,14 @@ def checks(study: Study) -> list[dg.AssetChecksDefinition]:
         _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
         _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
+        _check(study, "branches", "permuted_codes_have_no_branch", permuted_codes_have_no_branch),
+        _check(study, "branches", "shortcuts_bring_what_came", shortcuts_bring_what_came),
+        _check(study, "redundancy", "fewer_masked_units_change_less", fewer_masked_units_change_less),
+        _check(study, "sensitivity", "weak_noise_moves_little", weak_noise_moves_little),
+        _check(study, "support", "support_starts_from_the_dictionary", support_starts_from_the_dictionary),
+        _check(study, "concept_paths", "matches_are_unique", matches_are_unique),
+        _check(study, "clusters", "clusters_are_nested", clusters_are_nested),
+        _check(study, "clusters", "super_classes_cover_all_classes", super_classes_cover_all),
     ]
 
 

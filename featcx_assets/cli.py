@@ -166,7 +166,7 @@ def status(study: str | None, *, as_json: bool) -> None:
 @click.option("--classes", default=1000, show_default=True, help="Number of classes.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
-    """What is found in MODEL: layers, blocks, shortcuts, head.
+    """What is found in MODEL: layers, blocks, shortcuts, branches, head.
 
     MODEL is builtin:…, torchvision:…, timm:… or package.module:…
     """
@@ -183,13 +183,13 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     if as_json:
         click.echo(anatomy.model_dump_json(indent=1))
         return
-    click.echo(f"{'layer':<32}{'role':<13}{'kind':<24}{'units':>6}  {'positions':<22}{'shortcut'}")
+    click.echo(f"{'layer':<32}{'role':<13}{'kind':<24}{'units':>6}  {'positions':<22}{'shortcut':<12}branches")
     for row in anatomy.layers:
         place = f"{row.height}x{row.width}{_NOTES.get(row.layout, '')}{' after a ReLU' if row.rectified else ''}"
         _, call = module_and_call(row.layer)
         kind = row.kind if call == 1 else f"{row.kind}, call {call}"
-        line = f"{row.layer:<32}{row.role:<13}{kind:<24}{row.units:>6}  {place:<22}{row.shortcut}"
-        click.echo(line.rstrip())
+        line = f"{row.layer:<32}{row.role:<13}{kind:<24}{row.units:>6}  {place:<22}{row.shortcut:<12}"
+        click.echo((line + ", ".join(row.branches)).rstrip())
     click.echo(f"head: {anatomy.head}, {anatomy.n_classes} classes")
 
 

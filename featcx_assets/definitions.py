@@ -1,4 +1,4 @@
-"""What Dagster loads: the assets of every study in FEATCX_HOME and of the packaged ones.
+"""What Dagster loads: the assets of every study in FEATCX_HOME, or of the packaged one where there is none.
 
 Reads study files and `layers.json` only, so it loads no torch.
 """
@@ -20,12 +20,13 @@ from featcx_core.study_files import load_study, packaged_studies
 
 
 def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:
-    """Registered studies, then packaged ones that are not registered yet."""
+    """The registered studies; where there is none, the packaged ones whose network is known without torch."""
     registered = {path.parent.name: path for path in sorted(folder.glob("*/study.toml"))}
     layers = {name: path.with_name("layers.json") for name, path in registered.items()}
-    for name, path in packaged_studies().items():
-        if name not in registered:
-            registered[name], layers[name] = path, path.with_name(f"{name}.layers.json")
+    if not registered:
+        known = {name: path.with_name(f"{name}.layers.json") for name, path in packaged_studies().items()}
+        layers = {name: path for name, path in known.items() if path.is_file()}
+        registered = {name: packaged_studies()[name] for name in layers}
     for name, path in registered.items():
         try:
             study, anatomy = load_study(path), read_anatomy(layers[name])

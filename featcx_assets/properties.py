@@ -31,8 +31,13 @@ def _redundancy(task: Task) -> None:
 def _sensitivity(task: Task) -> None:
     from featcx_core.steps.properties import make_sensitivity
 
-    workbench = task.workbench
-    make_sensitivity(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size)
+    make_sensitivity(
+        task.store,
+        epoch=task.epoch,
+        device=task.workbench.device,
+        batch_size=task.workbench.batch_size,
+        progress=bar,
+    )
 
 
 def _support(task: Task) -> None:
@@ -50,7 +55,7 @@ def _clusters(task: Task) -> None:
 def _visualise(task: Task) -> None:
     from featcx_core.steps.visualisation import make_visualisation
 
-    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device)
+    make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device, progress=bar)
 
 
 def _show_visualisation(store: Store, partition: Partition) -> Metadata:

@@ -77,10 +77,12 @@ def run_study(
             _tell(store, taken, say)
             return Outcome(0, tuple(state.survey.bad.values()), broken=False, taken=len(taken))
         from featcx_core.sources.images import load_data, refuse_too_many_atoms
-        from featcx_core.sources.method import dictionary_method
+        from featcx_core.sources.method import dictionary_method, refuse_unusable_clusters
 
-        dictionary_method(store.study, store.anatomy)  # these two before it trains
-        refuse_too_many_atoms(store.study, load_data(store.study), units=store.anatomy.n_units)
+        dictionary_method(store.study, store.anatomy)  # these three before it trains
+        data = load_data(store.study)
+        refuse_too_many_atoms(store.study, data, units=store.anatomy.n_units)
+        refuse_unusable_clusters(store.study, n_classes=len(data.class_names))
         os.environ.update(environment(store.home))
         _tell(store, taken, say)
         with instance(store.home) as dagster:

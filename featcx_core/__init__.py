@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from featcx_core.features.dictionary import Dictionary as Dictionary
     from featcx_core.features.dictionary import encode as encode
     from featcx_core.features.dictionary import fit_dictionary as fit_dictionary
+    from featcx_core.measures.branches import concept_cka as concept_cka
     from featcx_core.measures.complexity import complexity as complexity
     from featcx_core.measures.decode_time import decode_time as decode_time
     from featcx_core.measures.importance import importance as importance
@@ -29,6 +30,7 @@ _HOMES = {
     "OpenStudy": "notebook",
     "Study": "study",
     "complexity": "measures.complexity",
+    "concept_cka": "measures.branches",
     "decode_time": "measures.decode_time",
     "encode": "features.dictionary",
     "fit_dictionary": "features.dictionary",

@@ -26,7 +26,7 @@ CODE_VERSIONS = {
     "v_information": 1,
     "reference_v_information": 1,
     "complexity": 1,
-    "importance": 1,
+    "importance": 2,
     "branches": 1,
     "redundancy": 1,
     "sensitivity": 1,
@@ -34,8 +34,8 @@ CODE_VERSIONS = {
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
-    "sedimentation": 1,
-    "correlations": 1,
+    "sedimentation": 2,
+    "correlations": 2,
     "concept_paths": 1,
     "figures": 2,
     "report": 2,
@@ -98,7 +98,7 @@ class Fingerprints:
             case "complexity":
                 return (), tuple(self.of("v_information", epoch, name) for name in self.anatomy.in_complexity)
             case "importance":
-                return (), (self.of("codes", epoch),)
+                return ("probe.groups",), (self.of("codes", epoch),)
             case "branches":
                 blocks = [row.layer for row in self.anatomy.layers if row.branches]
                 return _PROBE, (self.of("codes", epoch), *(self.of("activations", epoch, name) for name in blocks))
@@ -111,9 +111,12 @@ class Fingerprints:
             case "clusters":
                 named = self.study.data.superclasses
                 path = named if isinstance(named, str) else ""
-                digest = text_digest(path, field="data.superclasses")
+                digests = (
+                    text_digest(path, field="data.superclasses"),
+                    text_digest(self.study.data.classes, field="data.classes"),  # super-classes are of names
+                )
                 fields = ("seed", "clusters", "data.superclasses")
-                return fields, (self.of("dictionary", epoch), *filter(None, [digest]))
+                return fields, (self.of("dictionary", epoch), *filter(None, digests))
             case "visualisation":
                 return ("seed", "visualisation"), (self.of("codes", epoch), self.of("complexity", epoch))
         raise ValueError(f"wanted an asset made once an epoch, got {asset!r}")

@@ -10,7 +10,7 @@ import pandas as pd
 import zarr
 from jaxtyping import Int64, UInt8
 
-from featcx_core.features.activations import open_activations
+from featcx_core.features.activations import open_activations, open_branch
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.images import load_data
@@ -57,6 +57,15 @@ class OpenStudy:
         self._check("layer", layer, self._store.anatomy.names)
         self._check("epoch", epoch, self.epochs)
         return open_activations(self._store, epoch=epoch, layer=layer)
+
+    def branch(self, *, epoch: int, block: str, branch: str) -> "zarr.Array[Any]":
+        """What a branch of a residual block adds up on the probe images, (image, unit): `residual`, `main`, …
+
+        Recorded at the epochs of `analyses.epochs`. Raises ValueError where it was not.
+        """
+        self._check("block", block, [row.layer for row in self._store.anatomy.layers if row.branches])
+        self._check("epoch", epoch, self.epochs)
+        return open_branch(self._store, epoch=epoch, block=block, branch=branch)
 
     def codes(self, *, epoch: int) -> "zarr.Array[Any]":
         """Codes of the probe images, (image, concept)."""

@@ -80,6 +80,7 @@ def _take(mine: State, theirs: State, partition: Partition, fingerprint: str) ->
         for one in sorted((store, other), key=lambda s: s.study.name):  # in one order, so that nobody waits for ever
             stack.enter_context(one.lock(f"epoch-{epoch_key(partition.epoch)}"))
         folders = list(zip(_folders(theirs, mine, partition), _folders(mine, mine, partition), strict=True))
+        folders += _branches(theirs, mine, partition, fingerprint)
         if any(other.committed(source) != fingerprint for source, _ in folders):
             return False
         if theirs.committed(partition) != fingerprint:
@@ -108,7 +109,21 @@ def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
             return [store.dictionary(epoch)]
         case "codes":
             return [store.codes(epoch)]
+        case "v_information" if layer == state.anatomy.penultimate:
+            return [store.sums(epoch)]
+        case "visualisation":
+            return [store.visualisation(epoch)]
     return []
+
+
+def _branches(theirs: State, mine: State, partition: Partition, fingerprint: str) -> list[tuple[Path, Path]]:
+    """Those branches of a block that the other study has recorded; the others are recorded when they are asked for."""
+    if partition.asset != "activations":
+        return []
+    _, epoch, layer = partition
+    row = next(row for row in theirs.anatomy.layers if row.layer == layer)
+    places = [(theirs.store.branch(epoch, layer, name), mine.store.branch(epoch, layer, name)) for name in row.branches]
+    return [(source, place) for source, place in places if theirs.store.committed(source) == fingerprint]
 
 
 def _link(source: str, place: str) -> None:

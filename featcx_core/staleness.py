@@ -173,6 +173,8 @@ class State:
                 parts = [_digest(store, "epochs", partition.name)]
             case "v_information" | "reference_v_information":
                 parts = [_digest(store, "v_information", table_partition(partition))]
+                if asset == "v_information" and layer == self.anatomy.penultimate:
+                    parts.append(store.committed(store.sums(epoch)))
             case "visualisation":
                 parts = [store.committed(store.visualisation(epoch))]
             case "figures":

@@ -288,7 +288,10 @@ _READ_TOGETHER: dict[str, set[str]] = {
 class Analyses(_Part):
     """What is analysed."""
 
-    run: tuple[Analysis, ...] = ("complexity", "importance", "decode_time", "sedimentation")
+    run: tuple[Analysis, ...] = (
+        "complexity", "importance", "decode_time", "sedimentation", "branches", "redundancy", "sensitivity", "support",
+        "clusters", "concept_paths",
+    )  # fmt: skip
     """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
     """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
@@ -345,8 +348,8 @@ class Clusters(_Part):
 
     count: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"
     """Clusters; `auto`: 1.5 times the root of the number of concepts, 150 for 10,000."""
-    embedding: Literal["umap", "tsne", "pca"] = "umap"
-    """What lays the atoms out on a plane."""
+    embedding: Literal["umap", "tsne", "pca"] = "tsne"
+    """What lays the atoms out on a plane: `tsne` and `pca` of scikit-learn, `umap` (extra `umap`)."""
 
 
 class Visualisation(_Part):

@@ -180,6 +180,7 @@ _ALL = (
         _real("importance", "Γ: mean |contribution to the predicted class's logit|.", 0.0),
         _real("signed_importance", "Mean contribution with its sign; negative = inhibitor."),
         _share("prevalence_fraction", "Share of probe images on which the concept is active."),
+        Column("jackknife", "list<float>", "Γ without each group of probe images."),
     ),
     _table(
         "decode_time",
@@ -202,6 +203,8 @@ _ALL = (
         _share("mean_complexity", "Mean K of the group."),
         _share("low", "2.5 % bootstrap percentile over concepts."),
         _share("high", "97.5 % bootstrap percentile over concepts."),
+        _share("low_images", "2.5 % bootstrap percentile over groups of probe images.", nullable=True),
+        _share("high_images", "97.5 % bootstrap percentile over groups of probe images.", nullable=True),
     ),
     _table(
         "correlations",
@@ -217,6 +220,8 @@ _ALL = (
         _real("low", "2.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
         _real("high", "97.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
         _count("n", "Concepts behind it."),
+        _real("low_images", "2.5 % bootstrap percentile over groups of probe images.", -1.0, 1.0, nullable=True),
+        _real("high_images", "97.5 % bootstrap percentile over groups of probe images.", -1.0, 1.0, nullable=True),
     ),
     _table(
         "branches",
@@ -259,7 +264,13 @@ _ALL = (
             0.0,
             nullable=True,
         ),
-        _real("standard_deviation", "The same over masks; null if dead.", 0.0, nullable=True),
+        _real("standard_deviation", "Over masks; higher = in fewer units; null if dead.", 0.0, nullable=True),
+        _real(
+            "redundancy_as_printed",
+            "The mean with the paper's appendix E in place of CKA; null if dead.",
+            0.0,
+            nullable=True,
+        ),
     ),
     _table(
         "sensitivity",

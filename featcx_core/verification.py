@@ -1,6 +1,7 @@
 """What must hold of a study's tables: each row against its description, and the controls against their null values."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -8,6 +9,8 @@ import pandas as pd
 
 from featcx_core.store import Store
 from featcx_core.tables import Table
+
+_SOME_IMAGES = 64
 
 
 class Finding(NamedTuple):
@@ -75,6 +78,39 @@ def penultimate_says_more(store: Store) -> Finding:
     return Finding(bool(means[last] > means[first]), says, numbers, is_error=False)
 
 
+def permuted_codes_have_no_branch(store: Store) -> Finding:
+    """Unbiased CKA of any branch with codes that were permuted over images is close to 0 (|mean| <= 0.02)."""
+    frame = store.read_table("branches", columns=["epoch", "cka_shuffled"])
+    means = frame.groupby("epoch")["cka_shuffled"].mean().dropna()
+    worst = float(means.abs().max()) if len(means) else 0.0
+    offenders = [f"epoch {epoch}: {mean:.3f}" for epoch, mean in means.items() if abs(mean) > 0.02]
+    return Finding(not offenders, "; ".join(offenders) or f"largest mean {worst:.4f}", {"largest_mean": worst})
+
+
+def shortcuts_bring_what_came(store: Store) -> Finding:
+    """An identity shortcut brings what the block before gave, where that has the same shape."""
+    from featcx_core.features.activations import open_activations, open_branch
+
+    followed = [
+        (before, row)
+        for before, row in pairwise(store.anatomy.layers)
+        if row.shortcut == "identity" and "residual" in row.branches and before.role == "block"
+        if (before.layout, before.height, before.width) == (row.layout, row.height, row.width)
+        if before.units == row.units and not before.rectified
+    ]
+    offenders, worst = [], 0.0
+    for epoch in sorted(store.read_table("branches", columns=["epoch"])["epoch"].unique()):
+        for before, row in followed:
+            given = np.asarray(open_activations(store, epoch=int(epoch), layer=before.layer)[:_SOME_IMAGES])
+            brought = open_branch(store, epoch=int(epoch), block=row.layer, branch="residual")[:_SOME_IMAGES]
+            apart = float(np.abs(np.asarray(brought) - given).max() / (np.abs(given).max() or 1.0))
+            worst = max(worst, apart)
+            if apart > 1e-2:  # float16 keeps three digits
+                offenders.append(f"epoch {epoch}: {row.layer} is not given what {before.layer} gives")
+    says = "; ".join(offenders[:5]) or f"largest difference {worst:.2g} of the largest activation"
+    return Finding(not offenders, says, {"largest_difference": worst}, is_error=False)
+
+
 def predictions_kept(store: Store) -> Finding:
     """The codes and atoms, in place of the activations, keep 99 % of the predictions of trained epochs."""
     frame = store.read_table("dictionaries", columns=["epoch", "predictions_kept_fraction"])
@@ -84,3 +120,81 @@ def predictions_kept(store: Store) -> Finding:
     worst = float(trained["predictions_kept_fraction"].min()) if len(trained) else 1.0
     says = "; ".join(offenders) or f"at least {worst:.3f}"
     return Finding(not offenders, says, {"lowest_share": worst}, is_error=False)
+
+
+def support_starts_from_the_dictionary(store: Store) -> Finding:
+    """With all concepts kept, every order keeps the predictions that the dictionary keeps, and all of its accuracy."""
+    wanted = ["epoch", "order", "kept_fraction", "relative_accuracy", "predictions_kept_fraction"]
+    whole = store.read_table("support", columns=wanted).query("kept_fraction == 1")
+    kept = store.read_table("dictionaries", columns=["epoch", "predictions_kept_fraction"])
+    both = whole.merge(kept, on="epoch", suffixes=("", "_of_dictionary"))
+    away = (both["predictions_kept_fraction"] - both["predictions_kept_fraction_of_dictionary"]).abs()
+    wrong = both[(away > 1e-3) | ((both["relative_accuracy"] - 1).abs() > 1e-9)]
+    offenders = [f"epoch {row.epoch}, {row.order}: {row.predictions_kept_fraction:.4f}" for row in wrong.itertuples()]
+    largest = float(away.max()) if len(away) else 0.0
+    says = "; ".join(offenders[:5]) or f"largest difference {largest:.1e}"
+    return Finding(not offenders, says, {"largest_difference": largest})
+
+
+def fewer_masked_units_change_less(store: Store) -> Finding:
+    """The fewer units are masked, the nearer is redundancy to 1, what it is with none (median over concepts)."""
+    frame = store.read_table("redundancy", columns=["epoch", "masked_fraction", "redundancy"]).dropna()
+    away = (frame["redundancy"] - 1).abs().groupby([frame["epoch"], frame["masked_fraction"]]).median()
+    ends = away.groupby("epoch").agg(["first", "last"])
+    wrong = ends[ends["first"] > ends["last"]]
+    offenders = [f"epoch {row.Index}: {row.first:.3f}, then {row.last:.3f}" for row in wrong.itertuples()]
+    largest = float(ends["first"].max()) if len(ends) else 0.0
+    says = "; ".join(offenders) or f"at the smallest share at most {largest:.3f} away"
+    return Finding(not offenders, says, {"farthest_at_smallest_share": largest}, is_error=False)
+
+
+def weak_noise_moves_little(store: Store) -> Finding:
+    """The weakest noise moves the median concept of trained epochs less than another image does (sensitivity < 1)."""
+    frame = store.read_table("sensitivity", columns=["epoch", "sigma", "sensitivity"])
+    trained = frame[(frame["epoch"] > 0) & (frame["sigma"] == frame["sigma"].min())]
+    medians = trained.groupby("epoch")["sensitivity"].median().dropna()
+    offenders = [f"epoch {epoch}: {median:.3f}" for epoch, median in medians.items() if median >= 1]
+    largest = float(medians.max()) if len(medians) else 0.0
+    says = "; ".join(offenders) or f"largest median {largest:.1e}"
+    return Finding(not offenders, says, {"largest_median": largest}, is_error=False)
+
+
+def matches_are_unique(store: Store) -> Finding:
+    """No concept of an epoch is matched to two of the reference epoch's, which match themselves with cosine 1."""
+    frame = store.read_table("concept_paths", columns=["epoch", "concept", "matched_concept", "cosine"])
+    matched = frame.dropna(subset=["matched_concept"])
+    twice = matched[matched.duplicated(["epoch", "matched_concept"])]
+    own = matched[matched["epoch"] == store.study.reference_epoch]
+    strayed = own[(own["concept"] != own["matched_concept"]) | (own["cosine"] < 1 - 1e-5)]
+    offenders = [f"epoch {row.epoch}: concept {row.matched_concept} is matched twice" for row in twice.itertuples()]
+    offenders += [
+        f"concept {row.concept} of the reference epoch is not matched to itself" for row in strayed.itertuples()
+    ]
+    return Finding(not offenders, "; ".join(offenders[:5]) or f"{len(matched)} matches", {"matches": len(matched)})
+
+
+def clusters_are_nested(store: Store) -> Finding:
+    """Every cluster lies in one branch of each level, and every branch in one branch of the level above."""
+    columns = ["level_1", "level_2", "level_3", "level_4", "cluster"]
+    frame = store.read_table("clusters", columns=["epoch", *columns])
+    offenders = [
+        f"epoch {epoch}: {fine} {branch} lies in several branches of {coarse}"
+        for epoch, rows in frame.groupby("epoch")
+        for coarse, fine in pairwise(columns)
+        for branch, owners in rows.groupby(fine)[coarse].nunique().items()
+        if owners > 1
+    ]
+    most = int(frame["cluster"].max()) + 1 if len(frame) else 0
+    return Finding(not offenders, "; ".join(offenders[:5]) or f"at most {most} clusters", {"clusters": most})
+
+
+def super_classes_cover_all(store: Store) -> Finding:
+    """Where the study names super-classes, every class is in one; a class in none keeps its rows, without one."""
+    clusters = store.read_table("clusters", columns=["epoch", "concept", "super_class"])
+    names = store.read_table("concepts", columns=["epoch", "concept", "class_name"])
+    left = clusters[clusters["super_class"] == ""]
+    if not store.study.data.superclasses:
+        return Finding(passed=True, says="the study names none", numbers={})
+    missing = sorted(set(left.merge(names, on=["epoch", "concept"])["class_name"]))
+    says = f"in no super-class: {', '.join(missing[:20])}; name them in data.superclasses" if missing else "all classes"
+    return Finding(not missing, says, {"classes_left": len(missing)}, is_error=False)

@@ -63,13 +63,32 @@ class Network(NamedTuple):
         """What the taps take, batch after batch, in the images' order; batches of large images are smaller."""
         batch_size = self.data.at_once(batch_size)
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
+        n_batches = -(-len(indices) // batch_size)
+        return self.over(inputs, taps, n_batches=n_batches, progress=progress, desc="forward pass")
+
+    def over(
+        self,
+        inputs: Iterator[torch.Tensor],
+        taps: Sequence[Tap],
+        *,
+        n_batches: int,
+        desc: str,
+        progress: Progress | None = None,
+    ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
+        """The same for batches that come normalised, on the device."""
         with _tapped(self.model, taps) as (taken, watching):
-            for _ in (progress or silent)(range(0, len(indices), batch_size), desc="forward pass"):
+            for _ in (progress or silent)(range(n_batches), desc=desc):
                 with torch.inference_mode(), _exact(), watching:  # not around the yield: all would leak into the caller
                     self.model(next(inputs))
                 if lacking := [tap.layer for place, tap in enumerate(taps) if place not in taken]:
                     raise ValueError(f"{lacking[0]}: wanted its activations of every batch, got none of this one")
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
+
+    def through(self, inputs: torch.Tensor, tap: Tap) -> torch.Tensor:
+        """What the tap takes from one batch, as a tensor on the device that gradients pass through."""
+        with _tapped(self.model, [tap]) as (taken, watching), _exact(), watching:
+            self.model(inputs)
+        return taken[0]
 
 
 def pooled(row: Layer, pooling: str) -> Reduce:
@@ -130,37 +149,33 @@ def _exact() -> AbstractContextManager[None]:
 def _tapped(
     model: nn.Module, taps: Sequence[Tap]
 ) -> Iterator[tuple[dict[int, torch.Tensor], AbstractContextManager[object]]]:
-    """What the taps take, by place, each at the layer's own call of its module in every forward pass.
-
-    And what must be entered around the pass.
-    """
+    """What the taps take, by place, each at the layer's own call of its module in every forward pass; and what must be
+    entered around the pass."""
     taken: dict[int, torch.Tensor] = {}
     times: Counter[int] = Counter()
 
     def take(place: int, reduce: Reduce) -> Take:
-        def keep(values: torch.Tensor) -> None:
-            taken[place] = reduce(values)
-
-        return keep
+        return lambda values: taken.update({place: reduce(values)})
 
     def hook(place: int, call: int, keep: Take) -> Callable[..., None]:
-        def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        def at_its_call(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
             times[place] += 1
             if times[place] == call:
                 keep(output)
 
-        return count
+        return at_its_call
 
     branches: dict[str, list[tuple[Branch, Take]]] = {}
     with ExitStack() as stack:
         stack.callback(model.register_forward_pre_hook(lambda *_: times.clear()).remove)
-        for place, (layer, reduce, branch) in enumerate(taps):
-            if branch is None:
-                module, call = module_and_call(layer)
-                taking = hook(place, call, take(place, reduce))
-                stack.callback(model.get_submodule(module).register_forward_hook(taking).remove)
+        for place, tap in enumerate(taps):
+            module, call = module_and_call(tap.layer)
+            keep = take(place, tap.reduce)
+            if tap.branch is None:
+                handle = model.get_submodule(module).register_forward_hook(hook(place, call, keep))
+                stack.callback(handle.remove)
             else:
-                branches.setdefault(layer, []).append((branch, take(place, reduce)))
+                branches.setdefault(tap.layer, []).append((tap.branch, keep))
         operands = Operands(branches)
         stack.enter_context(operands.hooked(model))
         yield taken, operands if branches else nullcontext()

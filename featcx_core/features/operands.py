@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
 
 from featcx_core.anatomy import Branch, call_name, module_and_call
-from featcx_core.sources.trace import added
+from featcx_core.sources.sums import added
 
 Take = Callable[[torch.Tensor], None]
 """Takes an operand before it is added: a sum in place overwrites it."""
@@ -32,16 +33,11 @@ class Operands(TorchFunctionMode):
         self._n_sums = 0
         self._times: Counter[str] = Counter()
 
-    def __enter__(self) -> "Operands":
-        self._times.clear()
-        super().__enter__()  # type: ignore[no-untyped-call]
-        return self
-
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         if self._open and (operands := added(function, args)):
-            for branch, take in self._wanted[self._open]:
+            for branch, take in self._wanted.get(self._open, ()):
                 if branch.place == self._n_sums:
                     take(operands[branch.operand])
             self._n_sums += 1
@@ -50,19 +46,20 @@ class Operands(TorchFunctionMode):
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
         """Watch the blocks begin and end."""
-        modules = dict.fromkeys(module_and_call(block)[0] for block in self._wanted)
+        modules = {module_and_call(block)[0] for block in self._wanted}
         handles = [handle for name in modules for handle in self._hook(model.get_submodule(name), name)]
+        if modules:
+            handles.append(model.register_forward_pre_hook(lambda *_: self._times.clear()))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _hook(self, module: nn.Module, name: str) -> Iterator[Any]:
+    def _hook(self, module: nn.Module, name: str) -> Iterator[RemovableHandle]:
         def begin(_: nn.Module, __: object) -> None:
             self._times[name] += 1
-            block = call_name(name, self._times[name])
-            self._open, self._n_sums = block if block in self._wanted else "", 0
+            self._open, self._n_sums = call_name(name, self._times[name]), 0
 
         def end(_: nn.Module, __: object, ___: object) -> None:
             self._open = ""

@@ -118,7 +118,8 @@ def nearness_to_residual(
     estimates = []
     for members in (groups[0].simplest, groups[0].most_complex):
         known = _known(nearer, members)
-        if not len(known):
+        known = known[:, ~np.isnan(known).any(axis=0)]
+        if not known.size:
             return None
         mean, low, high = bootstrap_means(known.mean(axis=1)[:, None])
         estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(known)))

@@ -1,8 +1,7 @@
-"""The claims of Fel et al., Understanding Visual Feature Reliance through the Lens of Complexity (NeurIPS 2024), §2–§6,
+"""The claims of Fel et al., Understanding Visual Feature Reliance through the Lens of Complexity (NeurIPS 2024),
 each held against the numbers of one study."""
 
 import math
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,6 +10,7 @@ from featcx_core.figures.evidence import (
     CONTROLS,
     NOT_MEASURED,
     STATUS_OF_VERDICT,
+    Claim,
     Estimate,
     Expected,
     Status,
@@ -24,23 +24,13 @@ from featcx_core.figures.evidence import (
     weigh,
 )
 from featcx_core.figures.gallery import StudyTables, trained_epochs
+from featcx_core.figures.property_claims import property_claims
 
 KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
 NEAR = 0.25  # what "near" may mean for a correlation
 HOW_WELL = -0.8  # from this rank correlation with the final I_V on, Λ says little else
 SETTLED = 0.25  # a curve has settled when its last third moves by less than this share of its range
-
-
-class Claim(NamedTuple):
-    """A claim of the paper beside what this study says about it."""
-
-    statement: str
-    """What the paper says."""
-    status: Status
-    """seen, partly, undecided, absent or missing."""
-    finding: str
-    """What the study's numbers allow one to say, in one sentence with the numbers."""
 
 
 def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
@@ -55,6 +45,7 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
         no_trend_at_the_beginning(tables.correlations, trained=trained),
         mean_complexity_rises(tables.sedimentation),
         important_concepts_become_simpler(tables.sedimentation),
+        *property_claims(tables, reference_epoch=reference_epoch),
     ]
 
 
@@ -84,15 +75,16 @@ def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
     size = ""
     if status in ("seen", "partly"):
         low, high = DECODE_TIME - NEAR, DECODE_TIME + NEAR
-        if low <= raw.low and raw.high <= high:
+        least, most = raw.widest
+        if low <= least and most <= high:
             size = f" The interval lies between {low} and {high}."
-        elif raw.low <= DECODE_TIME <= raw.high:
+        elif least <= DECODE_TIME <= most:
             status, size = (
                 "undecided",
                 " The interval is too wide to say whether it is near 0.5; the sign is the paper's.",
             )
         else:
-            side = "above" if raw.low > DECODE_TIME else "below"
+            side = "above" if least > DECODE_TIME else "below"
             status, size = (
                 "partly",
                 f" The interval reaches far {side} 0.5: the sign is the paper's, the strength is not.",
@@ -255,7 +247,7 @@ def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, st
         return "not measured", "missing", "it takes two trained epochs or more."
     first, last = band(curve, 0), band(curve, -1)
     change = difference(first, last)
-    said = verdict(change.value, change.low, change.high, expected=expected)
+    said = verdict(change.value, *change.widest, expected=expected)
     numbers = (
         f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
         f"({last.n} concepts); the change is {change}."

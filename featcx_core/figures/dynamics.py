@@ -57,6 +57,8 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
             alpha=0.15,
             linewidth=0,
         )
+        for end in ("low_images", "high_images"):
+            axes.plot(trained["epoch"], trained[end].astype(float), ":", color=colour, linewidth=1)
         _untrained(axes, curve[curve["epoch"] == 0], colour=colour, marker=marker)
     dress(axes, x="epoch", y="mean complexity K  (0 = simple, 1 = complex)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -64,7 +66,7 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
     footnote(
         figure,
         "Every epoch has its own dictionary, so the concepts differ between epochs. Bands: 95 % bootstrap over "
-        "concepts. Open marks: the untrained network (epoch 0).",
+        "concepts; dotted: over images. Open marks: the untrained network (epoch 0).",
     )
     return figure
 

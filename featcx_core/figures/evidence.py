@@ -5,8 +5,12 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from featcx_core.measures.correlations import correlation as rank_correlation
+
 CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
+
+_IMAGES = ("low_images", "high_images")
 
 Expected = Literal["negative", "positive", "zero"]
 Verdict = Literal["seen here", "absent here", "not decided: the interval includes zero", "not measured"]
@@ -20,20 +24,47 @@ STATUS_OF_VERDICT: dict[Verdict, Status] = {
 
 
 class Estimate(NamedTuple):
-    """A number with its 95 % interval."""
+    """A number with its 95 % intervals."""
 
     value: float
     """The estimate."""
     low: float
-    """Lower end of the interval."""
+    """Lower end of the interval over concepts."""
     high: float
-    """Upper end of the interval."""
+    """Upper end of the interval over concepts."""
     n: int
     """Number of concepts behind it."""
+    low_images: float = math.nan
+    """Lower end of the interval over images; NaN where there is none."""
+    high_images: float = math.nan
+    """Upper end of the interval over images."""
 
     def __str__(self) -> str:
         interval = "" if math.isnan(self.low) else f" [{number(self.low)}, {number(self.high)}]"
-        return number(self.value) + interval
+        return number(self.value) + interval + (f" {self.images}" if self.images else "")
+
+    @property
+    def images(self) -> str:
+        """The interval over images in words; empty where there is none."""
+        known = math.isfinite(self.low_images)
+        return f"{{{number(self.low_images)}, {number(self.high_images)}}}" if known else ""
+
+    @property
+    def widest(self) -> tuple[float, float]:
+        """The outer ends of both intervals: what is said holds over concepts and over images."""
+        lows, highs = (self.low, self.low_images), (self.high, self.high_images)
+        return min(filter(math.isfinite, lows), default=math.nan), max(filter(math.isfinite, highs), default=math.nan)
+
+
+class Claim(NamedTuple):
+    """A claim of the paper beside what this study says about it."""
+
+    statement: str
+    """What the paper says."""
+    status: Status
+    """seen, partly, undecided, absent or missing."""
+    finding: str
+    """What the study's numbers allow one to say, in one sentence with the numbers."""
 
 
 NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0)
@@ -75,8 +106,8 @@ def verdict(value: float, low: float, high: float, *, expected: Expected, margin
 
 def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Status, str]:
     """One status and one sentence from a raw and a partial correlation; the weaker of the two decides."""
-    of_raw = verdict(raw.value, raw.low, raw.high, expected=expected)
-    of_partial = verdict(partial.value, partial.low, partial.high, expected=expected)
+    of_raw = verdict(raw.value, *raw.widest, expected=expected)
+    of_partial = verdict(partial.value, *partial.widest, expected=expected)
     fixed = "with prevalence and variance held fixed"
     both = f"{of_raw} (raw correlation); {of_partial} ({fixed})"
     if of_raw == of_partial:
@@ -102,10 +133,17 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
 def difference(first: Estimate, last: Estimate) -> Estimate:
     """Last minus first, with the widest interval that the two allow: it excludes zero only where they do not overlap.
 
-    >>> difference(Estimate(0.25, 0.0, 0.5, 9), Estimate(1.0, 0.75, 1.25, 9))
-    Estimate(value=0.75, low=0.25, high=1.25, n=9)
+    >>> difference(Estimate(0.25, 0.0, 0.5, 9), Estimate(1.0, 0.75, 1.25, 9))[:4]
+    (0.75, 0.25, 1.25, 9)
     """
-    return Estimate(last.value - first.value, last.low - first.high, last.high - first.low, min(first.n, last.n))
+    return Estimate(
+        last.value - first.value,
+        last.low - first.high,
+        last.high - first.low,
+        min(first.n, last.n),
+        last.low_images - first.high_images,
+        last.high_images - first.low_images,
+    )
 
 
 def correlation(
@@ -122,7 +160,29 @@ def correlation(
     if found.empty:
         return NOT_MEASURED
     row = found.iloc[0]
-    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]))
+    ends = (float(row[end]) for end in _IMAGES)
+    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]), *ends)
+
+
+def with_complexity(
+    complexity: pd.DataFrame, measured: pd.DataFrame, concepts: pd.DataFrame, *, epoch: int, column: str
+) -> tuple[Estimate, Estimate]:
+    """Spearman's correlation of K with what was measured of an epoch's concepts, raw and partial, over concepts.
+
+    `measured` has a row a concept of that epoch; partial holds prevalence and variance fixed.
+    """
+    own = complexity.loc[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept"), ["concept", "complexity"]]
+    names = CONTROLS.split(",")
+    rows = own.merge(measured.loc[measured["epoch"] == epoch, ["concept", column]], on="concept")
+    rows = rows.merge(concepts.loc[concepts["epoch"] == epoch, ["concept", *names]], on="concept").astype(float)
+    found = (
+        rank_correlation(
+            rows["complexity"].to_numpy(), rows[column].to_numpy(), controls=controls, n_bootstrap=1000, seed=0
+        )
+        for controls in (None, rows[names].to_numpy())
+    )
+    raw, partial = (Estimate(*each) for each in found)
+    return raw, partial
 
 
 def smallest_top_group(sedimentation: pd.DataFrame) -> str | None:
@@ -146,4 +206,5 @@ def sedimentation_curve(sedimentation: pd.DataFrame, group: str) -> pd.DataFrame
 def band(curve: pd.DataFrame, place: int) -> Estimate:
     """One epoch of a sedimentation curve as an estimate."""
     row = curve.iloc[place]
-    return Estimate(float(row["mean_complexity"]), float(row["low"]), float(row["high"]), int(row["n_concepts"]))
+    ends = (float(row[end]) for end in _IMAGES)
+    return Estimate(float(row["mean_complexity"]), float(row["low"]), float(row["high"]), int(row["n_concepts"]), *ends)

@@ -41,7 +41,9 @@ def complexity_against_importance(
         raw = correlation(correlations, epoch=epoch, y="importance")
         partial = correlation(correlations, epoch=epoch, y="importance", controls=CONTROLS)
         name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
-        panel.set_title(f"{name}\nSpearman {raw}\npartial {partial}", fontsize=10, loc="left", color=INK)
+        lines = [f"Spearman {raw}", f"partial {partial}"]
+        title = "\n".join([name, *(line.replace(" {", "\n    {") for line in lines)])  # a panel is narrow
+        panel.set_title(title, fontsize=10, loc="left", color=INK)
     for panel in panels[len(shown) :]:
         panel.set_visible(False)
     colour_bar(panels[0].collections[0], list(panels), label="prevalence (share of images)")
@@ -49,7 +51,7 @@ def complexity_against_importance(
     on_floor = f" Triangles: importance exactly 0 ({zeros})." if zeros else ""
     footnote(
         figure,
-        "K: complexity. Partial: prevalence and variance held fixed. [ ]: 95 % bootstrap over concepts." + on_floor,
+        "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images." + on_floor,
     )
     return figure
 
@@ -83,7 +85,11 @@ def complexity_against_decode_time(
         partial = correlation(correlations, epoch=epoch, y="decode_time", method=method, controls=CONTROLS)
         lines.append(f"{method.capitalize()} {raw},  partial {partial}")
     dress(axes, x="time to decode Λ  (low = available early, high = late)", y=K_AXIS, title="\n".join(lines))
-    footnote(figure, f"{len(points)} concepts of epoch {epoch}. Partial: prevalence and variance held fixed.")
+    footnote(
+        figure,
+        f"{len(points)} concepts of epoch {epoch}. Partial: prevalence and variance held fixed. 95 % bootstrap: "
+        "[ ] over concepts, { } over images.",
+    )
     return figure
 
 

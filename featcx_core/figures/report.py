@@ -8,19 +8,41 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from featcx_core.figures.claims import claims
 from featcx_core.figures.gallery import StudyTables
-from featcx_core.figures.summary import concept_rows, control_rows, dictionary_facts, headlines, questions
+from featcx_core.figures.summary import (
+    concept_rows,
+    control_rows,
+    dictionary_facts,
+    headlines,
+    notes,
+    questions,
+    super_class_rows,
+)
 
 ALTERNATIVE_TEXTS = {
     "training_curves": "Two line charts by epoch: loss and accuracy on training and on held-out images.",
     "complexity_spectrum": "Concepts sorted by complexity K with error bars, above box plots of K for the controls.",
     "concept_sheet": "One row a concept from simple to complex: its strongest images with heat maps.",
+    "concept_pictures": "Pairs of a picture made to excite a concept and the image on which it is strongest.",
     "complexity_against_decode_time": "Scatter plot of complexity K against time to decode Λ, one point a concept.",
     "information_by_layer_and_epoch": "Mean V-information by layer, one line an epoch, and by layer and epoch.",
     "branches_by_block": "CKA and V-information of residual and main branch by block, of simple and complex concepts.",
     "complexity_against_importance": "Scatter plots of complexity K against importance Γ, one panel an epoch.",
     "sedimentation_curves": "Line chart of mean complexity by epoch for all and for the most important concepts.",
+    "redundancy_against_complexity": "Scatter plots of redundancy against complexity K by masked share of units.",
+    "sensitivity_against_complexity": "Scatter plots of sensitivity to noise against complexity K by noise level.",
+    "sparsity_against_complexity": "Scatter plots of the atoms' Hoyer sparsity against complexity K.",
+    "support_curves": "Line charts of accuracy by the share of concepts kept, one line an order of removal.",
+    "concept_map": "Four scatter plots of a plane of atoms, coloured by K, importance, sparsity and super-class.",
+    "concept_dendrogram": "Two trees of clusters, branches coloured by mean K and by mean importance.",
+    "groups_by_complexity": "Mean K and mean importance of each cluster and super-class, with intervals.",
+    "concept_paths": "Share of concepts matched by epoch, epochs of birth, and paths of K and importance by epoch.",
+    "inhibitors": "Scatter plot of signed against absolute importance, with a list of the strongest inhibitors.",
 }
 """The pictures that the report has a place for, and what each shows to a reader who cannot see it."""
+_PLACES = (
+    "dictionary", "when", "where", "branch", "end", "start", "rise", "sediment",
+    "redundancy", "robustness", "sparsity", "support",
+)  # fmt: skip
 
 
 def render_report(
@@ -55,12 +77,12 @@ def render_report(
         facts=facts,
         reference_epoch=reference_epoch,
         headlines=headlines(tables, reference_epoch=reference_epoch),
-        claims=dict(
-            zip(("dictionary", "when", "where", "branch", "end", "start", "rise", "sediment"), found, strict=True)
-        ),
+        claims=dict(zip(_PLACES, found, strict=True)),
         pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()},
         alternative_texts=ALTERNATIVE_TEXTS,
         ranked=ranked,
+        super_classes=super_class_rows(tables, reference_epoch=reference_epoch),
+        notes=notes(tables, reference_epoch=reference_epoch),
         controls=control_rows(tables, reference_epoch=reference_epoch),
         dictionary=dictionary_facts(tables.dictionaries, reference_epoch=reference_epoch),
         questions=questions(study, reference_epoch=reference_epoch),

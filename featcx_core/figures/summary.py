@@ -15,9 +15,14 @@ from featcx_core.figures.evidence import (
     smallest_top_group,
 )
 from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.inhibitors import inhibitors_finding
+from featcx_core.figures.meta_features import concepts_of, groups_finding
+from featcx_core.figures.paths import paths_finding
+from featcx_core.measures.group_means import GroupMean, group_means
 from featcx_core.tables import TABLES
 
 Numbers = dict[str, float | int | None]
+MOST_NAMES = 8  # classes without a super-class that the report names
 
 
 class Headline(NamedTuple):
@@ -48,6 +53,21 @@ class Row(NamedTuple):
     """Λ; low = available early."""
     prevalence: str
     """Share of probe images on which it is active, in per cent."""
+
+
+class SuperClass(NamedTuple):
+    """A super-class as the report's table lists it."""
+
+    name: str
+    """As the study names it; `none:` and the classes that are in none."""
+    n_classes: int
+    """Classes in it that have concepts."""
+    n: int
+    """Concepts that have a complexity."""
+    complexity: str
+    """Mean K with its interval over them."""
+    importance: str
+    """Mean Γ with its interval over them."""
 
 
 def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
@@ -97,9 +117,16 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
     return Headline(
         name,
         str(raw),
-        f"Spearman, epoch {epoch}; with prevalence and variance held fixed: {partial}",
-        _numbers(**raw._asdict(), partial=partial.value, partial_low=partial.low, partial_high=partial.high),
+        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
+        f"{partial}",
+        _numbers(
+            **raw._asdict(), **{_partial(name): value for name, value in partial._asdict().items() if name != "n"}
+        ),
     )
+
+
+def _partial(name: str) -> str:
+    return "partial" if name == "value" else f"partial_{name}"
 
 
 def _sedimentation(curve: pd.DataFrame, of: str) -> Headline:
@@ -142,6 +169,41 @@ def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) 
         "most important": joined.dropna(subset=["importance"]).nlargest(n_rows, "importance"),
     }
     return {name: [_row(record) for _, record in order.iterrows()] for name, order in orders.items()}
+
+
+def super_class_rows(tables: StudyTables, *, reference_epoch: int) -> list[SuperClass]:
+    """Mean K and Γ of each super-class of the reference epoch, from simple to complex; none where none is named."""
+    known = concepts_of(
+        tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=reference_epoch
+    ).dropna(subset=["complexity"])
+    if not (known["super_class"] != "").any():
+        return []
+    classes = tables.concepts.loc[tables.concepts["epoch"] == reference_epoch, ["concept", "class_name"]]
+    known = known.merge(classes, on="concept")
+    left = sorted(known.loc[known["super_class"] == "", "class_name"].unique())
+    none = f"none: {', '.join(left[:MOST_NAMES])}" + (" …" if len(left) > MOST_NAMES else "")
+    names = [name or none for name in known["super_class"]]
+    counts = known.groupby(names)["class_name"].nunique()
+    k, gamma = (group_means(known[c].to_numpy(dtype=float), names) for c in ("complexity", "importance"))
+    return [
+        SuperClass(str(a.group), int(counts[a.group]), a.n, _group(a), _group(b))
+        for a, b in sorted(zip(k, gamma, strict=True), key=lambda pair: pair[0].mean)
+    ]
+
+
+def _group(group: GroupMean) -> str:
+    return number(group.mean) + (f" [{number(group.low)}, {number(group.high)}]" if group.n > 1 else "")
+
+
+def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
+    """What figures show on which the paper claims nothing, a sentence each, with the statistic behind it."""
+    complexity, importance, concepts = tables.complexity, tables.importance, tables.concepts
+    known = concepts_of(tables.clusters, complexity, importance, concepts, epoch=reference_epoch)
+    return {
+        "groups": groups_finding(known),
+        "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
+        "inhibitors": inhibitors_finding(importance, complexity, concepts, epoch=reference_epoch),
+    }
 
 
 def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str, int, str, str]]:

@@ -92,6 +92,9 @@ def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, siz
         settling = min(size.n_train, NORMALISATION_IMAGES) * image
         training = size.n_train * training_seconds(network, study) + looked_at + settling
         steps.insert(0, Step("training", training, size.n_trained))
+    if "sensitivity" in study.analyses.run:
+        noisy = size.n_noisy * (image + concepts[1] / size.n_probe)
+        steps.append(Step("sensitivity", load_seconds + noisy, size.n_detailed))
     across = 2.5 * size.n_epochs * sample.correlation_seconds(study, n_concepts=size.n_concepts) + _FIGURES_SECONDS
     once = (Step("curves over all epochs, figures and report", across, 1),)
     disk = _disk(study, size, layers=layers.share, positions=positions.share, active=active)
@@ -138,6 +141,7 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
         "dictionary_activations": n * size.positions_bytes * positions,
         "dictionary": 4.0 * n * size.n_concepts * size.n_units,
         "codes": 4.0 * n * size.n_probe * codes,
+        "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts),
         "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
         "report": _REPORT_BYTES + size.n_probe * _PICTURE_BYTES + size.n_concepts * _CONCEPT_BYTES,
     }

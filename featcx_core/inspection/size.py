@@ -8,6 +8,7 @@ import numpy as np
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.sources.images import Data, dictionary_images
+from featcx_core.staleness import DETAILED, ONCE
 from featcx_core.steps.features import N_RANDOM_DIRECTIONS
 from featcx_core.study import Study
 
@@ -17,8 +18,16 @@ class Size(NamedTuple):
 
     n_epochs: int
     """Checkpoints, epoch 0 with them."""
+    n_detailed: int
+    """Those at which the detailed analyses are made."""
+    n_details: int
+    """Detailed analyses of all these epochs."""
+    n_once: int
+    """Artefacts of all epochs together."""
     n_trained: int
     """Epochs that featcx trains."""
+    n_noisy: int
+    """Noisy images behind an epoch's sensitivity."""
     n_probe: int
     """Images on which activations are recorded."""
     n_half: int
@@ -65,9 +74,9 @@ class Size(NamedTuple):
 
     @property
     def n_partitions(self) -> int:
-        """Artefacts that the workflow keeps account of: an epoch's six, its layers' two or three, six of all epochs."""
+        """Artefacts that the workflow keeps account of: an epoch's six, its layers' two or three, and the rest."""
         followed = (self.n_epochs - 1) * len(self.units) if self.reference_columns else 0
-        return self.n_epochs * (6 + 2 * len(self.units)) + followed + 5 + bool(self.n_trained)
+        return self.n_epochs * (6 + 2 * len(self.units)) + followed + self.n_details + self.n_once
 
 
 def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]) -> Size:
@@ -76,10 +85,16 @@ def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]
     images = [len(rows) for rows in dictionary_images(data, study)]
     of_dictionary = tuple(images) if study.dictionary.scope == "class" else (sum(images),)
     n_concepts = study.dictionary.atoms_per_class * len(of_dictionary)
+    chosen = study.with_reference(max(epochs, default=0)) if study.waits_for_reference else study
+    n_detailed, noise, run = len(chosen.detailed_epochs(epochs)), study.sensitivity, set(study.analyses.run)
     is_followed = "decode_time" in study.analyses.run and len(epochs) > 1
     return Size(
         n_epochs=len(epochs),
+        n_detailed=n_detailed,
+        n_details=n_detailed * len(run & set(DETAILED) - {"visualisation"}) + ("visualisation" in run),
+        n_once=4 + len(run & set(ONCE)) - bool(study.checkpoints.folder) + (run >= {"complexity", "importance"}),
         n_trained=0 if study.checkpoints.folder else study.training.epochs,
+        n_noisy=min(noise.images, len(data.probe)) * noise.draws * len(noise.sigmas),
         n_probe=len(data.probe),
         n_half=max(len(data.split["fit"]), len(data.split["score"])),
         n_train=len(data.split["train"]),

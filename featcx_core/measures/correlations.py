@@ -6,8 +6,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import rankdata
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.over_images import Redrawn, interval
 
 _VALUES_AT_ONCE = 2_000_000
 _CONSTANT = 1e-28
@@ -30,6 +32,10 @@ class Correlation(NamedTuple):
     """97.5 % point."""
     n: int
     """Concepts without NaN."""
+    low_images: float = math.nan
+    """2.5 % point over resamples of the images; NaN where there are none."""
+    high_images: float = math.nan
+    """97.5 % point."""
 
 
 def correlation(
@@ -40,8 +46,11 @@ def correlation(
     controls: Float[Array, "concept control"] | None = None,
     n_bootstrap: int = 1000,
     seed: int,
+    over_images: tuple[Redrawn, Redrawn] | None = None,
 ) -> Correlation:
     """Correlation of two properties over concepts, given the controls, with a 95 % percentile bootstrap interval.
+
+    A second interval, over images, where `over_images` gives x and y in resamples of them; the controls stay.
 
     With controls: the correlation of what is left of x and y after linear regression on them; for Spearman of the
     ranks on the controls' ranks. Ties share their mean rank, and ranks are taken anew in every bootstrap sample.
@@ -59,7 +68,8 @@ def correlation(
         raise ValueError(f"wanted method spearman or pearson, got {method!r}; try spearman")
     given = [x, y] if controls is None else [x, y, *controls.T]
     variables = np.stack([tensor.cpu().double().numpy() for tensor in as_tensors(*given)[0]])
-    variables = variables[:, ~np.isnan(variables).any(0)]
+    known = ~np.isnan(variables).any(0)
+    variables = variables[:, known]
     n = variables.shape[1]
     if n < len(variables) + 2:
         return Correlation(math.nan, math.nan, math.nan, n)
@@ -72,7 +82,28 @@ def correlation(
     if math.isnan(value) or len(drawn) == 0:
         return Correlation(value, math.nan, math.nan, n)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Correlation(value, float(low), float(high), n)
+    images = _over_images(tuple(redrawn[:, known] for redrawn in over_images or ()), variables[2:], method)
+    return Correlation(value, float(low), float(high), n, *images)
+
+
+def _over_images(
+    redrawn: tuple[Redrawn, ...], controls: Float[np.ndarray, "control concept"], method: str
+) -> tuple[float, float]:
+    if not redrawn:
+        return math.nan, math.nan
+    n_draws, n = redrawn[0].shape
+    found = []
+    for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * (2 + len(controls)) // _VALUES_AT_ONCE):
+        held = np.broadcast_to(controls, (len(block), *controls.shape))
+        values = np.concatenate([np.stack([part[block] for part in redrawn], axis=1), held], axis=1)
+        scores = _ranked(values) if method == "spearman" else _scaled(values)
+        found.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
+    return interval(np.concatenate(found))
+
+
+def _ranked(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:
+    ranks: np.ndarray = rankdata(values, axis=-1) / values.shape[-1]
+    return ranks
 
 
 def _resamples(chance: np.random.Generator, n_samples: int, n: int) -> Float[np.ndarray, "sample concept"]:
@@ -82,9 +113,15 @@ def _resamples(chance: np.random.Generator, n_samples: int, n: int) -> Float[np.
 
 
 def _values(variables: Float[np.ndarray, "variable concept"]) -> Scores:
-    span = np.ptp(variables, axis=1, keepdims=True)
-    scaled = (variables - variables.min(1, keepdims=True)) / np.where(span > 0, span, 1)
+    scaled = _scaled(variables)
     return lambda counts: np.broadcast_to(scaled, (len(counts), *scaled.shape))
+
+
+def _scaled(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:
+    """Values from 0 to 1."""
+    span = np.ptp(values, axis=-1, keepdims=True)
+    scaled: np.ndarray = (values - values.min(-1, keepdims=True)) / np.where(span > 0, span, 1)
+    return scaled
 
 
 def _ranks(variables: Float[np.ndarray, "variable concept"]) -> Scores:

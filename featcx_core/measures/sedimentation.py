@@ -4,14 +4,16 @@ Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexit
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.over_images import Redrawn, interval
 
 _DRAWS_AT_ONCE = 2_000_000
 
@@ -29,6 +31,10 @@ class Group(NamedTuple):
     """2.5 % point of the mean over bootstrap samples of the members."""
     high: float
     """97.5 % point."""
+    low_images: float = math.nan
+    """2.5 % point over resamples of the images; NaN where there are none."""
+    high_images: float = math.nan
+    """97.5 % point."""
 
 
 def sedimentation(
@@ -39,12 +45,14 @@ def sedimentation(
     at_least: int = 10,
     n_bootstrap: int = 1000,
     seed: int,
+    over_images: tuple[Redrawn, Redrawn] | None = None,
 ) -> list[Group]:
     """Mean complexity of one epoch's living concepts, and of the shares of them with the largest importance.
 
     A share s of n living concepts has `max(at_least, ceil(s·n))` members. Groups with the same members are written
     once, under the name of the largest share; a concept with NaN is dead and belongs to none; no living concept,
-    no group. Bands: percentile bootstrap over the members, 95 %.
+    no group. Bands: percentile bootstrap over the members, 95 %; and over images, where `over_images` gives K and Γ of
+    all concepts in resamples of them: in each, the members are chosen anew.
 
     Raises:
         ValueError: a share outside (0, 1].
@@ -61,6 +69,7 @@ def sedimentation(
     alive = ~(k.isnan() | gamma.isnan())
     k, gamma = k[alive].cpu().double(), gamma[alive].cpu()
     ranked = k[gamma.argsort(descending=True, stable=True)]
+    means = _means_over_images(*(redrawn[:, alive.cpu().numpy()] for redrawn in over_images or ()))
     n_alive = len(ranked)
     if n_alive == 0:
         return []
@@ -70,14 +79,26 @@ def sedimentation(
         size = min(n_alive, max(at_least, math.ceil(round(share * n_alive, 6))))
         names.setdefault(size, f"top_{100 * share:g}pct")
     sizes = [n_alive, *sorted(set(names) - {n_alive})]
-    return [_group(names[size], ranked[:size], n_bootstrap, seed) for size in sizes]
+    return [
+        Group(names[size], size, ranked[:size].mean().item(), *_band(ranked[:size], n_bootstrap, seed), *means(size))
+        for size in sizes
+    ]
 
 
-def _group(name: str, members: Float[Tensor, "concept"], n_bootstrap: int, seed: int) -> Group:
+def _band(members: Float[Tensor, "concept"], n_bootstrap: int, seed: int) -> tuple[float, float]:
     n = len(members)
     chance = torch.Generator().manual_seed(seed)  # each group its own: one more share changes no other's band
     at_once = max(1, _DRAWS_AT_ONCE // n)
     sizes = [min(at_once, n_bootstrap - start) for start in range(0, n_bootstrap, at_once)]
     drawn = [members[torch.randint(n, (size, n), generator=chance)].mean(1) for size in sizes]
     low, high = torch.cat(drawn).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return Group(name, n, members.mean().item(), low, high)
+    return low, high
+
+
+def _means_over_images(*redrawn: Redrawn) -> Callable[[int], tuple[float, float]]:
+    """From a group's size to the interval of its mean K; (NaN, NaN) without resamples."""
+    if not redrawn:
+        return lambda size: (math.nan, math.nan)
+    k, gamma = redrawn
+    ranked = np.take_along_axis(k, np.argsort(-gamma, axis=1, kind="stable"), axis=1)
+    return lambda size: interval(ranked[:, :size].mean(1))

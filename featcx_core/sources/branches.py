@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from math import prod
 
 from featcx_core.anatomy import Branch, Layout
-from featcx_core.sources.trace import Call, Sum
+from featcx_core.sources.sums import Sum
+from featcx_core.sources.trace import Call
 
 
 def branches(call: Call, layout: Layout) -> dict[str, Branch]:

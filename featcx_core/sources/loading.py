@@ -1,6 +1,7 @@
 """The images of a study: found, checked, divided and, where they are files, set up to be decoded."""
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,13 +12,22 @@ from PIL import Image
 from featcx_core.sources.arrays import npy, npz, packaged_digits
 from featcx_core.sources.decoding import Decoded, decoded
 from featcx_core.sources.folders import image_folder
+from featcx_core.sources.generated import bits, factors, shortcut
 from featcx_core.sources.reading import Files, Header, Images, Source
 from featcx_core.sources.splits import divided
 from featcx_core.sources.torchvision_sets import torchvision_set
 from featcx_core.sources.transforms import Preprocessing
 from featcx_core.study import Data, StudyError
 
-SOURCES = ("packaged:mnist5k", "npz:FILE", "npy:FOLDER", "folder:PATH", "torchvision:NAME:ROOT")
+PACKAGED: dict[str, Callable[[], Source]] = {
+    "packaged:mnist5k": packaged_digits,
+    "packaged:factors": lambda: Source(*factors()[:3]),
+    "packaged:shortcut": lambda: Source(*shortcut()[:3]),
+    "packaged:no_shortcut": lambda: Source(*shortcut(has_patch=False)[:3]),
+    "packaged:bits": lambda: Source(*bits()[:3]),
+}
+"""Images that come with featcx; all but the first are generated."""
+SOURCES = (*PACKAGED, "npz:FILE", "npy:FOLDER", "folder:PATH", "torchvision:NAME:ROOT")
 """Where images can come from."""
 
 
@@ -58,8 +68,8 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
 
 def open_source(data: Data) -> Source:
     """All images of the source that a study names. Raises StudyError where it is unknown or cannot be read."""
-    if data.source == "packaged:mnist5k":
-        return packaged_digits()
+    if data.source in PACKAGED:
+        return PACKAGED[data.source]()
     match data.kind if data.path else "":
         case "npz":
             return npz(Path(data.path))

@@ -1,4 +1,4 @@
-"""How a study's dictionary is fitted, decided before anything is recorded."""
+"""How a study's dictionary is fitted and grouped, decided before anything is recorded."""
 
 from importlib.util import find_spec
 
@@ -27,3 +27,18 @@ def dictionary_method(study: Study, anatomy: Anatomy) -> str:
             "dictionary.method = \"sae\": overcomplete is not installed; try pip install 'featcx[dictionaries]'"
         )
     return method
+
+
+def refuse_unusable_clusters(study: Study, *, n_classes: int) -> None:
+    """Raises StudyError where more clusters are asked for than there will be concepts, or a package is missing."""
+    wanted, atoms = study.clusters, study.dictionary.atoms_per_class
+    n_concepts = atoms * (n_classes if study.dictionary.scope == "class" else 1)
+    if wanted.count != "auto" and wanted.count > n_concepts:
+        raise StudyError(
+            f"clusters.count = {wanted.count}: there are only {n_concepts} concepts; lower it, raise "
+            'dictionary.atoms_per_class, or state "auto"'
+        )
+    if wanted.embedding == "umap" and find_spec("umap") is None:
+        raise StudyError(
+            'clusters.embedding = "umap": umap-learn is not installed; try pip install \'featcx[umap]\', or "tsne"'
+        )

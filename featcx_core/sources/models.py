@@ -17,9 +17,10 @@ from torch.overrides import TorchFunctionMode
 from featcx_core.sources.raised import raised
 from featcx_core.sources.small_resnet import SmallResNet
 from featcx_core.sources.weights import BUILT_WITH_WEIGHTS, load_weights, refuse_weights
+from featcx_core.sources.xor_chain import XorChain
 from featcx_core.study import Model, Study, StudyError
 
-SOURCES = ("builtin:small_resnet", "torchvision:NAME", "timm:NAME", "package.module:factory")
+SOURCES = ("builtin:small_resnet", "builtin:xor_chain", "torchvision:NAME", "timm:NAME", "package.module:factory")
 """Where networks can come from."""
 
 
@@ -127,6 +128,8 @@ def _factory(
     if model.source == "builtin:small_resnet":
         own, channels = {"n_classes": n_classes}, {"channels": image_shape[0]}
         return SmallResNet, channels | (own if outputs else {}), {} if outputs else own
+    if model.source == "builtin:xor_chain":
+        return XorChain, {"n_classes": n_classes}, {}
     if kind == "torchvision" and name:
         from torchvision import models
 

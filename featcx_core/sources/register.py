@@ -90,7 +90,7 @@ def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     """What cannot be analysed replaces nothing. Raises StudyError."""
     from featcx_core.sources.classes import refuse_other_outputs
     from featcx_core.sources.images import load_data, refuse_too_many_atoms
-    from featcx_core.sources.method import dictionary_method
+    from featcx_core.sources.method import dictionary_method, refuse_unusable_clusters
 
     dictionary_method(study, anatomy)
     data = load_data(study)
@@ -100,6 +100,7 @@ def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
         )
     refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
     refuse_too_many_atoms(study, data, units=anatomy.n_units)
+    refuse_unusable_clusters(study, n_classes=len(data.class_names))
 
 
 def _write(path: Path, text: str) -> bool:

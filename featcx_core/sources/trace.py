@@ -1,7 +1,7 @@
 """One forward pass through a network, watched: what every module gives, what it adds up, and the head."""
 
 from collections import Counter
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any, NamedTuple
@@ -11,31 +11,14 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
-from torch.utils.weak import WeakTensorKeyDictionary
 
 from featcx_core.anatomy import Shortcut, call_name
 from featcx_core.sources.raised import raised
+from featcx_core.sources.sums import OpenCall, Sum, added, tensors
 from featcx_core.study import StudyError
 
 N_IMAGES = 2
 """Images of the pass: with one, an operand that is the same for all images would look like one of an image."""
-_SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
-_ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_forward")
-
-
-class Sum(NamedTuple):
-    """A sum of two tensors of one shape, made by a module's own `forward`."""
-
-    place: int
-    """Which sum of two tensors it is since the module was called, those inside its parts counted too; 0 = first."""
-    shape: torch.Size
-    """Of both."""
-    adds_given: bool
-    """Whether one of the two is what the module was given."""
-    shortcut: int | None
-    """The operand on which fewer functions worked since the module was called; None where nobody can tell."""
-    attends: bool
-    """Whether the other operand came by way of attention."""
 
 
 class Call(NamedTuple):
@@ -124,61 +107,6 @@ def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
-def added(function: Any, args: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """The operands of a function that adds two tensors; None for any other, and for a number that is added."""
-    if getattr(function, "__name__", "") not in _SUMS or len(args) < 2:
-        return None
-    a, b = args[:2]
-    return (a, b) if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor) else None
-
-
-class _Way(NamedTuple):
-    """How a tensor came out of what a module was given."""
-
-    n_functions: int
-    attends: bool
-
-
-class _Open:
-    """A call that has not returned yet."""
-
-    def __init__(self, name: str, begin: int, given: tuple[object, ...], vectors: torch.Tensor | None) -> None:
-        self.name, self.begin, self.given, self.vectors = name, begin, given, vectors
-        self.sums: list[Sum] = []
-        self.n_sums = 0
-        self.ways: MutableMapping[torch.Tensor, _Way] = (
-            WeakTensorKeyDictionary()
-        )  # by identity; what is freed is forgotten, so no memory is held
-        for tensor in _tensors(given):
-            self.ways[tensor] = _Way(0, attends=False)
-
-    def note(self, place: int, a: torch.Tensor, b: torch.Tensor) -> None:
-        """A sum of one tensor an image with another; not of a bias, a mask or position codes, which are broadcast."""
-        if a.shape != b.shape or a.ndim < 2:
-            return
-        adds_given = any(operand is given for operand in (a, b) for given in self.given)
-        shortcut, attends, ways = None, False, [self.ways.get(a), self.ways.get(b)]
-        if ways[0] and ways[1] and ways[0].n_functions != ways[1].n_functions:
-            shortcut = int(ways[1].n_functions < ways[0].n_functions)
-            attends = max(ways[0], ways[1]).attends
-        self.sums.append(Sum(place, a.shape, adds_given, shortcut, attends))
-
-    def way(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> _Way | None:
-        """The way of what a function gives: one function longer than that of the operand on which most worked.
-
-        A sum of two of one shape takes the shorter way: it is the stream that the shortcut goes on with.
-        """
-        ways = [way for tensor in _tensors((args, kwargs)) if (way := self.ways.get(tensor)) is not None]
-        if not ways:
-            return None
-        operands = added(function, args)
-        if operands and len(ways) == 2 and operands[0].shape == operands[1].shape:
-            shorter = min(ways)
-            return _Way(shorter.n_functions + 1, shorter.attends)
-        attends = any(way.attends for way in ways) or getattr(function, "__name__", "") in _ATTENTION
-        return _Way(max(ways).n_functions + 1, attends)
-
-
 class _Watch(TorchFunctionMode):
     """Sees modules begin and end, and, as a mode, the sums between; a sum belongs to the innermost open module."""
 
@@ -186,7 +114,7 @@ class _Watch(TorchFunctionMode):
         super().__init__()
         self.calls: list[Call] = []
         self.linear: list[tuple[Head, torch.Tensor]] = []
-        self._open: list[_Open] = []
+        self._open: list[OpenCall] = []
         self._clock = count()
         self._times: Counter[str] = Counter()
 
@@ -200,7 +128,7 @@ class _Watch(TorchFunctionMode):
                 call.n_sums += 1
         ways = [call.way(function, args, kwargs) for call in self._open]  # before it, since it may overwrite them
         result = function(*args, **kwargs)
-        for tensor in _tensors(result):
+        for tensor in tensors(result):
             for call, way in zip(self._open, ways, strict=True):
                 if way is not None:
                     call.ways[tensor] = way
@@ -223,7 +151,7 @@ class _Watch(TorchFunctionMode):
             # Copied, as everything: an operation in place overwrites what the module before it gave.
             vectors = given[0].detach().clone() if is_vectors else None
             self._times[name] += 1
-            self._open.append(_Open(call_name(name, self._times[name]), next(self._clock), given, vectors))
+            self._open.append(OpenCall(call_name(name, self._times[name]), next(self._clock), given, vectors))
 
         def end(_: nn.Module, __: object, ___: object, output: object) -> None:
             self._end(name, module, self._open.pop(), output)
@@ -231,7 +159,7 @@ class _Watch(TorchFunctionMode):
         yield module.register_forward_pre_hook(begin, with_kwargs=True)
         yield module.register_forward_hook(end, with_kwargs=True)
 
-    def _end(self, name: str, module: nn.Module, call: _Open, output: object) -> None:
+    def _end(self, name: str, module: nn.Module, call: OpenCall, output: object) -> None:
         if not isinstance(output, torch.Tensor) or output.ndim < 2 or len(output) != N_IMAGES:
             return
         copy = output.detach().clone()
@@ -252,14 +180,3 @@ class _Watch(TorchFunctionMode):
                 sums=tuple(call.sums),
             )
         )
-
-
-def _tensors(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in arguments or results, however nested."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
-    elif isinstance(value, dict):
-        yield from _tensors(list(value.values()))

@@ -56,7 +56,7 @@ def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader,
     information, cka = _measured(acts, codes, store.study.probe, where=sums_device(device))
     n = codes.widths["concept"]  # the shuffled ones stand behind them
     unbiased, biased, printed = (np.asarray(part.cpu()) for part in cka)
-    value, error = (np.asarray(part.cpu())[:n] for part in information[:2])
+    value, error = (np.asarray(part.cpu()) for part in information[:2])
     return pd.DataFrame(
         {
             "epoch": epoch,
@@ -77,7 +77,7 @@ def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader,
 def _measured(
     acts: "zarr.Array[Any]", codes: CodeReader, probe: Probe, *, where: torch.device
 ) -> tuple[VInformation, ConceptCKA]:
-    """One pass over a branch's activations, and one factorisation, for all codes."""
+    """One pass over a branch, one factorisation: I_V of the concepts, CKA of them and of shuffled ones."""
 
     def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for a, b in codes.chunks(half):
@@ -85,6 +85,7 @@ def _measured(
             yield x, torch.from_numpy(codes.rows(a, b)).to(where)
 
     score: KernelSums | None = None
+    n_concepts = codes.widths["concept"]
 
     def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
         nonlocal score
@@ -93,9 +94,10 @@ def _measured(
                 score = KernelSums.of(x, z)
             else:
                 score.add(x, z)
-            yield x, z
+            yield x, z[:, :n_concepts]
 
     fit = KernelSums.over(chunks("fit"))
-    information = v_information_streamed(fit.moments, scored(), penalties=probe.penalties, groups=probe.groups)
+    concepts = fit.moments.only(torch.arange(n_concepts, device=where))
+    information = v_information_streamed(concepts, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
     return information, concept_cka_of_sums(fit.merge(score))

@@ -7,8 +7,10 @@ import pandas as pd
 
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.decode_time import decode_time, first_epoch
+from featcx_core.measures.over_images import Redrawn, draw_groups, redraw, redraw_lack
 from featcx_core.measures.sedimentation import Group, sedimentation
 from featcx_core.staleness import NEEDS, ONCE, Partition, State, table_partition
+from featcx_core.steps.measures import jackknife_of
 from featcx_core.store import Store, epoch_key
 
 CONTROLS = ("prevalence_fraction", "variance")
@@ -17,30 +19,35 @@ CONTROLS = ("prevalence_fraction", "variance")
 
 def make_decode_time(store: Store) -> pd.DataFrame:
     """Λ of the reference epoch's concepts, over the checkpoints 1 … reference; writes its rows."""
-    state = State(store)
-    reference, layer = store.study.reference_epoch, store.anatomy.penultimate
-    curves: dict[int, pd.Series] = {}
-    for epoch in sorted(state.survey.digests):
-        asset = "v_information" if epoch == reference else "reference_v_information"
-        partition = Partition(asset, epoch, layer)
-        if 1 <= epoch <= reference and partition in state.current:
-            rows = store.read_partition("v_information", table_partition(partition))
-            curves[epoch] = rows[rows["kind"] == "concept"].set_index("concept")["v_information"]
+    state, reference = State(store), store.study.reference_epoch
+    curves = _followed(state)
     if reference not in curves:
         raise ValueError(f"no V-information at the reference epoch {reference}; materialise it first")
     epochs = np.array(sorted(curves))
-    by_epoch = np.stack([curves[epoch].to_numpy() for epoch in epochs])
+    by_epoch = np.stack([curves[epoch]["v_information"].to_numpy() for epoch in epochs])
     first = first_epoch(by_epoch, epochs)
     frame = pd.DataFrame(
         {
             "reference_epoch": reference,
-            "concept": curves[reference].index.to_numpy(),
+            "concept": curves[reference]["concept"].to_numpy(),
             "decode_time": decode_time(by_epoch),
             "first_epoch": pd.Series(first, dtype="Int64").mask(pd.Series(first < 0)),
         }
     )
-    _write(state, "decode_time", frame)
+    write_over_epochs(state, "decode_time", frame)
     return frame
+
+
+def _followed(state: State) -> dict[int, pd.DataFrame]:
+    """V-information of the penultimate layer about the reference epoch's concepts, at the checkpoints up to it."""
+    store, reference = state.store, state.study.reference_epoch
+    curves: dict[int, pd.DataFrame] = {}
+    for epoch in sorted(state.survey.digests):
+        asset = "v_information" if epoch == reference else "reference_v_information"
+        partition = Partition(asset, epoch, store.anatomy.penultimate)
+        if 1 <= epoch <= reference and partition in state.current:
+            curves[epoch] = _of_concepts(store, table_partition(partition))
+    return curves
 
 
 def make_sedimentation(store: Store) -> pd.DataFrame:
@@ -49,6 +56,7 @@ def make_sedimentation(store: Store) -> pd.DataFrame:
     Raises ValueError where no epoch has both complexity and importance.
     """
     state, analyses = State(store), store.study.analyses
+    images = Images(store)
     parts = []
     for epoch, concepts in _by_epoch(state):
         groups = sedimentation(
@@ -57,10 +65,11 @@ def make_sedimentation(store: Store) -> pd.DataFrame:
             shares=analyses.top_shares,
             n_bootstrap=analyses.bootstrap,
             seed=store.study.seed,
+            over_images=(images.complexity(epoch), images.importance(epoch)),
         )
         parts.append(pd.DataFrame(groups, columns=list(Group._fields)).assign(epoch=epoch))
     frame = pd.concat(parts, ignore_index=True)
-    _write(state, "sedimentation", frame)
+    write_over_epochs(state, "sedimentation", frame)
     return frame
 
 
@@ -71,15 +80,53 @@ def make_correlations(store: Store) -> pd.DataFrame:
     """
     state = State(store)
     refuse_stale(state, "correlations")
+    images = Images(store)
     rows: list[dict[str, object]] = []
     for epoch, concepts in _by_epoch(state):
-        rows.extend(_correlations(store, epoch, concepts, y="importance"))
+        k = images.complexity(epoch)
+        rows.extend(_correlations(store, epoch, concepts, y="importance", over_images=(k, images.importance(epoch))))
         if epoch == store.study.reference_epoch and state.is_current(Partition("decode_time")):
             late = store.read_partition("decode_time", "all", columns=["concept", "decode_time"])
-            rows.extend(_correlations(store, epoch, concepts.merge(late, on="concept"), y="decode_time"))
+            both, drawn = concepts.merge(late, on="concept"), (k, images.lack([*_followed(state).values()]))
+            rows.extend(_correlations(store, epoch, both, y="decode_time", over_images=drawn))
     frame = pd.DataFrame(rows)
-    _write(state, "correlations", frame)
+    write_over_epochs(state, "correlations", frame)
     return frame
+
+
+class Images:
+    """Resamples of the probe images, the same for all measures and epochs.
+
+    Args:
+        store: the study's artefacts.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        study = store.study
+        self.groups = study.probe.groups
+        self.weights = draw_groups(self.groups, n_bootstrap=study.analyses.bootstrap, seed=study.seed)
+
+    def complexity(self, epoch: int) -> Redrawn:
+        """K of an epoch's concepts in each resample."""
+        key, layers = epoch_key(epoch), self.store.anatomy.in_complexity
+        return self.lack([_of_concepts(self.store, f"{key}-{layer}") for layer in layers])
+
+    def importance(self, epoch: int) -> Redrawn:
+        """Γ of an epoch's concepts in each resample."""
+        rows = self.store.read_partition("importance", epoch_key(epoch), columns=["importance", "jackknife"])
+        return redraw(rows["importance"].to_numpy(), jackknife_of(rows, self.groups).astype(np.float64), self.weights)
+
+    def lack(self, parts: list[pd.DataFrame]) -> Redrawn:
+        """1 − mean V-information over layers or epochs in each resample: K or Λ."""
+        information = np.stack([part["v_information"].to_numpy() for part in parts])
+        return redraw_lack(information, np.stack([jackknife_of(part, self.groups) for part in parts]), self.weights)
+
+
+def _of_concepts(store: Store, partition: str) -> pd.DataFrame:
+    wanted = ["kind", "concept", "v_information", "jackknife"]
+    rows = store.read_partition("v_information", partition, columns=wanted)
+    return rows[rows["kind"] == "concept"]
 
 
 def refuse_stale(state: State, asset: str) -> None:
@@ -93,7 +140,9 @@ def refuse_stale(state: State, asset: str) -> None:
             raise ValueError(f"{asset}: {need} is not current; materialise {need} first")
 
 
-def _correlations(store: Store, epoch: int, concepts: pd.DataFrame, *, y: str) -> Iterator[dict[str, object]]:
+def _correlations(
+    store: Store, epoch: int, concepts: pd.DataFrame, *, y: str, over_images: tuple[Redrawn, Redrawn]
+) -> Iterator[dict[str, object]]:
     x_values, y_values = concepts["complexity"].to_numpy(), concepts[y].to_numpy()
     for method in ("spearman", "pearson"):
         for controls in ((), CONTROLS):
@@ -104,6 +153,7 @@ def _correlations(store: Store, epoch: int, concepts: pd.DataFrame, *, y: str) -
                 controls=concepts[list(controls)].to_numpy() if controls else None,
                 n_bootstrap=store.study.analyses.bootstrap,
                 seed=store.study.seed,
+                over_images=over_images,
             )
             keys = {"epoch": epoch, "x": "complexity", "y": y, "method": method, "controls": ",".join(controls)}
             yield {**keys, **found._asdict()}
@@ -124,6 +174,7 @@ def _by_epoch(state: State) -> Iterator[tuple[int, pd.DataFrame]]:
         yield epoch, own.merge(gamma, on="concept").merge(concepts, on="concept")
 
 
-def _write(state: State, table: str, frame: pd.DataFrame) -> None:
+def write_over_epochs(state: State, table: str, frame: pd.DataFrame) -> None:
+    """Write the rows of a table over all epochs, with what they were made from."""
     fingerprint, inputs = state.cross_epoch(table), state.inputs(table)
     state.store.write_table(table, "all", frame, fingerprint=fingerprint, inputs=inputs)

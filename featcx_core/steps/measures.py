@@ -6,11 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+import zarr
 
 from featcx_core.features.activations import open_activations
 from featcx_core.features.moments import Moments
 from featcx_core.measures.complexity import complexity, complexity_standard_error
-from featcx_core.measures.importance import importance
+from featcx_core.measures.importance import importance_streamed
 from featcx_core.measures.v_information import as_printed, v_information_streamed
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import fingerprints, read_head
@@ -31,8 +32,9 @@ def make_v_information(
 ) -> None:
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
-    Writes the rows. The own dictionary comes with all controls, the other with shuffled codes; asked for together,
-    they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing, and for
+    Writes the rows; at the penultimate layer also the sums behind those of the own concepts (`open_sums`). The own
+    dictionary comes with all controls, the other with shuffled codes; asked for together, they share each layer's sums
+    and factorisation. Raises ValueError where activations or codes are missing, and for
     the dictionary of another epoch.
     """
     known = {epoch, store.study.reference_epoch}
@@ -41,10 +43,33 @@ def make_v_information(
     prints = fingerprints(store)
     dictionaries = [_Codes.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
     for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
-        for read, frame in zip(dictionaries, _v_information(store, epoch, layer, dictionaries, device), strict=True):
+        for read, frame, sums in _v_information(store, epoch, layer, dictionaries, device):
             asset, prefix = ("v_information", "") if read.epoch == epoch else ("reference_v_information", "reference-")
             partition, fingerprint = f"{prefix}{epoch_key(epoch)}-{layer}", prints.of(asset, epoch, layer)
+            if layer == store.anatomy.penultimate and read.epoch == epoch:
+                _write_sums(store, epoch, sums, fingerprint=fingerprint)
             store.write_table("v_information", partition, frame, fingerprint=fingerprint)
+
+
+def open_sums(store: Store, *, epoch: int) -> zarr.Group:
+    """An epoch's sums over the probe images, centred: arrays `xx` (unit, unit) of the penultimate activations, `xz`
+    (unit, concept) of these and the own codes, `zz` (concept,); attribute `n`, the images.
+
+    Raises ValueError when there are none.
+    """
+    folder = store.sums(epoch)
+    if store.committed(folder) is None:
+        raise ValueError(f"epoch {epoch}: no sums yet at {folder}; materialise v_information first")
+    return zarr.open_group(str(folder), mode="r")
+
+
+def _write_sums(store: Store, epoch: int, moments: Moments, *, fingerprint: str) -> None:
+    """In float32, which is enough once the means are taken off."""
+    sums = moments.centred()
+    with store.writing(store.sums(epoch), fingerprint=fingerprint) as draft:
+        group = zarr.create_group(store=str(draft), attributes={"n": sums.n})
+        for name in ("xx", "xz", "zz"):
+            group.create_array(name, data=getattr(sums, name).float().cpu().numpy())
 
 
 class _Codes(NamedTuple):
@@ -63,8 +88,8 @@ class _Codes(NamedTuple):
 
 def _v_information(
     store: Store, epoch: int, layer: str, dictionaries: list[_Codes], device: str
-) -> Iterator[pd.DataFrame]:
-    """A frame for each dictionary; their codes stand side by side."""
+) -> Iterator[tuple[_Codes, pd.DataFrame, Moments]]:
+    """Each dictionary with its rows and its concepts' sums over both halves; their codes stand side by side."""
     probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
     acts = open_activations(store, epoch=epoch, layer=layer)
 
@@ -92,12 +117,15 @@ def _v_information(
     fit = Moments.over(chunks("fit"))
     result = v_information_streamed(fit, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
+    both = fit.only(chosen).merge(score)
     printed = np.full(starts[-1], np.nan)
-    printed[concepts] = as_printed(fit.only(chosen).merge(score)).cpu()
+    printed[concepts] = as_printed(both).cpu()
     columns = [np.asarray(part.cpu()) for part in result]
-    for read, start, stop in zip(dictionaries, starts[:-1], starts[1:], strict=True):
-        own = [column[start:stop] for column in (*columns, printed)]
-        yield _frame(read, *own).assign(epoch=epoch, layer=layer, dictionary_epoch=read.epoch)
+    members = torch.split(torch.arange(len(concepts), device=where), widths)
+    for read, start, stop, own in zip(dictionaries, starts[:-1], starts[1:], members, strict=True):
+        parts = [column[start:stop] for column in (*columns, printed)]
+        frame = _frame(read, *parts).assign(epoch=epoch, layer=layer, dictionary_epoch=read.epoch)
+        yield read, frame, both.only(own)
 
 
 def _frame(
@@ -122,7 +150,7 @@ def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
     groups = store.study.probe.groups
     frame = parts[0][["epoch", "kind", "concept"]].assign(
         complexity=complexity(np.stack([part["v_information"] for part in parts])),
-        standard_error=complexity_standard_error(np.stack([_jackknife(part, groups) for part in parts])),
+        standard_error=complexity_standard_error(np.stack([jackknife_of(part, groups) for part in parts])),
         complexity_as_printed=complexity(np.stack([part["v_information_as_printed"] for part in parts])),
     )
     store.write_table("complexity", epoch_key(epoch), frame, fingerprint=fingerprint)
@@ -130,18 +158,25 @@ def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
 
 
 def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
-    """Γ of every concept of an epoch's own dictionary; writes its rows."""
+    """Γ of every concept of an epoch's own dictionary; writes its rows.
+
+    Group g of the jackknife holds the images g, g + groups, … of either half: its score images are those of group g of
+    the V-information.
+    """
     dictionary, fingerprint = read_dictionary(store, epoch=epoch), fingerprints(store).of("importance", epoch)
     head, _ = read_head(store, epoch=epoch)
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit"))
-    n_concepts, total = len(dictionary.atoms), reader.n_images
-    sums = np.zeros((3, n_concepts))
-    for half in ("fit", "score"):
-        for start, stop in reader.chunks(half):
-            rows = reader.rows(start, stop)
-            codes, predicted = rows[:, :n_concepts], rows[:, n_concepts:].argmax(axis=1)
-            sums += (stop - start) * np.stack(importance(codes, dictionary.atoms, head, predicted=predicted))
-    gamma, signed, prevalence = sums / total
+    n_concepts, groups = len(dictionary.atoms), store.study.probe.groups
+
+    def decided() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        for half, first in (("fit", 0), ("score", reader.n_fit)):
+            for start, stop in reader.chunks(half):
+                rows = reader.rows(start, stop)
+                group = (np.arange(start, stop) - first) % groups
+                yield rows[:, :n_concepts], rows[:, n_concepts:].argmax(axis=1), group
+
+    found = importance_streamed(decided(), dictionary.atoms, head, groups=groups)
+    gamma, signed, prevalence, left_out = (np.asarray(part) for part in found)
     frame = pd.DataFrame(
         {
             "epoch": epoch,
@@ -149,13 +184,14 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
             "importance": gamma,
             "signed_importance": signed,
             "prevalence_fraction": prevalence,
+            "jackknife": list(left_out.astype(np.float32)),
         }
     )
     store.write_table("importance", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame
 
 
-def _jackknife(part: pd.DataFrame, groups: int) -> np.ndarray:
-    """(concept, group); NaN for a dead concept."""
+def jackknife_of(part: pd.DataFrame, groups: int) -> np.ndarray:
+    """What is stored without each group, (concept, group); NaN for a dead concept."""
     missing = np.full(groups, np.nan, dtype=np.float32)
     return np.stack([missing if row is None else row for row in part["jackknife"]])

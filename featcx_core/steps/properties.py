@@ -1,18 +1,137 @@
 """An epoch's redundancy, sensitivity and support."""
 
-from featcx_core.store import Store
+from collections.abc import Iterator
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+import torch
+
+from featcx_core.features.forward import Network, Tap, pooled
+from featcx_core.features.nnls import Encoder
+from featcx_core.measures.redundancy import redundancy
+from featcx_core.measures.sensitivity import Responses
+from featcx_core.measures.support import SupportCounts, removal_orders
+from featcx_core.progress import Progress
+from featcx_core.sources.checkpoints import fingerprints, read_head
+from featcx_core.sources.classes import class_outputs
+from featcx_core.sources.images import load_data
+from featcx_core.sources.models import sums_device
+from featcx_core.sources.noise import noisy_batches
+from featcx_core.steps.features import CodeReader, read_dictionary
+from featcx_core.steps.measures import open_sums
+from featcx_core.store import Store, epoch_key
 
 
-def make_redundancy(store: Store, *, epoch: int) -> None:
-    """What is left of every concept when units are hidden, from the stored sums; writes the rows."""
-    raise NotImplementedError
+def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
+    """What is left of every concept when units are masked, from the stored sums; writes the rows.
+
+    Raises ValueError where there are no sums.
+    """
+    settings, fingerprint = store.study.redundancy, fingerprints(store).of("redundancy", epoch)
+    sums, is_alive = open_sums(store, epoch=epoch), _concepts(store, epoch)["alive"].to_numpy()
+    gram, cross = (np.asarray(sums[name], dtype=np.float64) for name in ("xx", "xz"))
+    parts = []
+    for share in sorted(set(settings.masked_fractions)):
+        found = redundancy(gram, cross, masked_fraction=share, n_masks=settings.masks, seed=store.study.seed)
+        rows = {name: np.where(is_alive, values, np.nan) for name, values in found._asdict().items()}
+        parts.append(pd.DataFrame(rows).assign(masked_fraction=share, concept=np.arange(len(is_alive))))
+    frame = pd.concat(parts, ignore_index=True).rename(columns={"as_printed": "redundancy_as_printed"})
+    frame = frame.assign(epoch=epoch, n_masks=settings.masks)
+    return _write(store, "redundancy", epoch, frame, fingerprint)
 
 
-def make_sensitivity(store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256) -> None:
-    """How much every concept moves with noise; writes the rows."""
-    raise NotImplementedError
+def make_sensitivity(
+    store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256, progress: Progress | None = None
+) -> pd.DataFrame:
+    """How much noise in the pixels of some probe images, the first ones, moves every concept; writes the rows.
+
+    Raises ValueError where there are no codes; CheckpointError for an unusable checkpoint.
+    """
+    study, fingerprint = store.study, fingerprints(store).of("sensitivity", epoch)
+    settings, concepts = study.sensitivity, _concepts(store, epoch)
+    network, atoms = Network.load(store, epoch=epoch, device=device), read_dictionary(store, epoch=epoch).atoms
+    encode = Encoder(torch.from_numpy(atoms).to(sums_device(device)), l1=study.dictionary.l1, l2=study.dictionary.l2)
+    images, sigmas = network.data.probe[: settings.images], sorted(set(settings.sigmas))
+    draws = {"n_images": len(images), "n_draws": settings.draws}
+    noisy = {sigma: Responses(**draws, n_bootstrap=study.analyses.bootstrap, seed=study.seed) for sigma in sigmas}
+    passes = _noisy_acts(store, network, images, sigmas, batch_size=batch_size, progress=progress)
+    for sigma, acts in zip(cycle(sigmas), passes):
+        noisy[sigma].add(encode(torch.from_numpy(acts)).codes)
+    variance, is_alive = (concepts[name].to_numpy() for name in ("variance", "alive"))
+    parts = []
+    for sigma, responses in noisy.items():
+        found = responses.result(torch.tensor(variance))
+        rows = {name: np.where(is_alive, values, np.nan) for name, values in found._asdict().items()}
+        rows["sensitivity_as_printed"] = np.asarray(found.as_printed)
+        parts.append(pd.DataFrame(rows).drop(columns="as_printed").assign(sigma=sigma, concept=concepts["concept"]))
+    frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, **draws)
+    return _write(store, "sensitivity", epoch, frame, fingerprint)
 
 
-def make_support(store: Store, *, epoch: int) -> None:
-    """Accuracy as concepts are removed; writes the rows."""
-    raise NotImplementedError
+def _noisy_acts(
+    store: Store,
+    network: Network,
+    images: np.ndarray,
+    sigmas: list[float],
+    *,
+    batch_size: int,
+    progress: Progress | None,
+) -> Iterator[np.ndarray]:
+    """Penultimate activations of noisy images, a batch a level, again and again."""
+    n_draws, at_once = store.study.sensitivity.draws, network.data.at_once(batch_size)
+    row = next(row for row in store.anatomy.layers if row.role == "penultimate")
+    batches = noisy_batches(
+        network.data,
+        images,
+        n_draws=n_draws,
+        sigmas=sigmas,
+        seed=store.study.seed,
+        batch_size=at_once,
+        device=network.device,
+    )
+    n_batches = -(-len(images) * n_draws // at_once) * len(sigmas)
+    taps = [Tap(row.layer, pooled(row, store.study.activations.pooling))]
+    for (acts,) in network.over(batches, taps, n_batches=n_batches, desc="noisy images", progress=progress):
+        yield acts
+
+
+def make_support(store: Store, *, epoch: int) -> pd.DataFrame:
+    """What is left of the predictions as concepts are removed, in several orders, on all probe images; writes the rows.
+
+    Raises ValueError where codes, complexity or importance are missing.
+    """
+    study, fingerprint = store.study, fingerprints(store).of("support", epoch)
+    key, n_steps = epoch_key(epoch), study.support.steps
+    own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])
+    scores = own[own["kind"] == "concept"].merge(store.read_partition("importance", key), on="concept")
+    orders = removal_orders(scores["complexity"].to_numpy(), scores["importance"].to_numpy(), seed=study.seed)
+    shares = (n_steps - np.arange(n_steps + 1)) / n_steps
+    weight, bias = read_head(store, epoch=epoch)
+    counts = SupportCounts(read_dictionary(store, epoch=epoch).atoms, weight, bias, orders=orders, shares=shares)
+    reader, labels = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit")), _right_outputs(store)
+    for half in ("fit", "score"):
+        for start, stop in reader.chunks(half):
+            codes, logits = np.split(reader.rows(start, stop), [len(scores)], axis=1)
+            right = None if labels is None else labels[start:stop]
+            counts.add(codes, predicted=logits.argmax(axis=1), labels=right)
+    curves = [pd.DataFrame(curve._asdict()).assign(order=name) for name, curve in counts.curves().items()]
+    parts = [curve.assign(kept_fraction=shares) for curve in curves]
+    frame = pd.concat(parts, ignore_index=True).rename(columns={"predictions_kept": "predictions_kept_fraction"})
+    return _write(store, "support", epoch, frame.assign(epoch=epoch), fingerprint)
+
+
+def _right_outputs(store: Store) -> np.ndarray | None:
+    """The right output of each probe image; None where no output is a class."""
+    data = load_data(store.study)
+    outputs = np.array(class_outputs(store.study.model, data.class_names), dtype=np.int64)
+    return outputs[data.labels[data.probe]] if len(outputs) else None
+
+
+def _concepts(store: Store, epoch: int) -> pd.DataFrame:
+    return store.read_partition("concepts", epoch_key(epoch), columns=["concept", "variance", "alive"])
+
+
+def _write(store: Store, table: str, epoch: int, frame: pd.DataFrame, fingerprint: str) -> pd.DataFrame:
+    store.write_table(table, epoch_key(epoch), frame, fingerprint=fingerprint)
+    return frame

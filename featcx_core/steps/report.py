@@ -10,16 +10,21 @@ from featcx_core.anatomy import Anatomy
 from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import training_curves
+from featcx_core.figures.evidence import number
 from featcx_core.figures.gallery import StudyTables, gallery
+from featcx_core.figures.pictures import concept_pictures
 from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.sources.classes import chance, doubt
 from featcx_core.sources.images import load_data
-from featcx_core.staleness import State
+from featcx_core.staleness import Partition, State
 from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
+from featcx_core.steps.features import open_codes
+from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key, write_bytes
 from featcx_core.study import Study
+from featcx_core.tables import TABLES
 
 N_TOP_IMAGES = 8
 
@@ -39,6 +44,7 @@ def make_figures(store: Store) -> dict[str, bytes]:
     guess = chance(study.model, n_outputs=store.anatomy.n_classes)
     figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
+    figures["concept_pictures"] = _made_pictures(store, state, tables)
     pictures = {name: png(figure) for name, figure in figures.items()}
     with store.writing(store.figures, fingerprint=fingerprint) as draft:
         draft.mkdir()
@@ -111,9 +117,31 @@ def read_tables(store: Store) -> StudyTables:
     columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
     frames = {}
     for name in StudyTables._fields:
-        wanted = ["study", *columns[name]] if name in columns else None
+        of_table = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+        wanted = ["study", *columns[name]] if name in columns else of_table
         frames[name] = store.read_table(name, columns=wanted)
     return StudyTables(**frames)
+
+
+def _made_pictures(store: Store, state: State, tables: StudyTables) -> Figure:
+    """The pictures made to excite concepts, where they are asked for and current."""
+    epoch, none = store.study.reference_epoch, np.zeros((0, 1, 1, 1))
+    if Partition("visualisation", epoch) not in state.current:
+        return concept_pictures(none, none, labels=[])
+    group = open_visualisation(store, epoch=epoch)
+    chosen, made, best = (np.asarray(group[name]) for name in ("concept", "projection", "best_image"))
+    codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, chosen])
+    named = [_label(tables, epoch, *each) for each in zip(chosen.tolist(), made.tolist(), best.tolist(), strict=True)]
+    images = _pictures(store, codes.argmax(axis=0)[:, None])[:, 0] / 255
+    return concept_pictures(np.asarray(group["images"]), images, labels=named)
+
+
+def _label(tables: StudyTables, epoch: int, concept: int, made: float, best: float) -> str:
+    own = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == "concept")]
+    k = own.loc[own["concept"] == concept, "complexity"].iloc[0]
+    names = tables.concepts[(tables.concepts["epoch"] == epoch) & (tables.concepts["concept"] == concept)]
+    along = f"a {number(made, digits=1)} / {number(best, digits=1)}"
+    return f"{names['class_name'].iloc[0]}, concept {concept}\nK {number(k)}, {along}"
 
 
 def _sheet(store: Store, tables: StudyTables) -> Figure:

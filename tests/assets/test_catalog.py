@@ -23,7 +23,7 @@ def fresh(home: Path, name: str = "s") -> Store:
 
 def importance(epoch: int, value: float, *, n: int = 3) -> pd.DataFrame:
     rows = {"concept": range(n), "importance": value, "signed_importance": value, "prevalence_fraction": 0.5}
-    return pd.DataFrame(rows).assign(epoch=epoch)
+    return pd.DataFrame(rows).assign(epoch=epoch, jackknife=[[value]] * n)
 
 
 def values(home: Path) -> list[tuple[str, int, float]]:

@@ -24,7 +24,7 @@ def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
 
 def test_all_pass_on_a_finished_study(small: Store):
     found = evaluated(small)
-    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 3
+    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 11
     assert [name for name, evaluation in found.items() if not evaluation.passed] == []
     assert found["importance_rows_are_valid"].metadata["rows"].value == 36
 
@@ -35,14 +35,19 @@ def test_each_fails_where_something_is_wrong(small: Store):
 
     for table in TABLES.values():
         if table.name not in ("layers", *COMPARED):
-            across = table.name in ("decode_time", "sedimentation", "correlations")
+            across = table.name in ("decode_time", "sedimentation", "correlations", "concept_paths")
             layer = "-stem" if table.name == "v_information" else ""
             altered(small, table.name, "all" if across else f"000002{layer}", twice)
     for layer, value in (("stem", 1.0), ("layer2.0", 1.0), ("layer3.2", 0.5)):
         altered(small, "v_information", f"000002-{layer}", lambda rows, value=value: rows.assign(v_information=value))
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.5))
+    altered(small, "clusters", "000002", lambda rows: rows.assign(level_1=range(len(rows))))
     found = evaluated(small)
-    assert [name for name, evaluation in found.items() if evaluation.passed] == []
+    assert [name for name, evaluation in found.items() if evaluation.passed] == ["super_classes_cover_all_classes"]
     severe = {name for name, evaluation in found.items() if evaluation.severity == dg.AssetCheckSeverity.ERROR}
-    assert found.keys() - severe == {"penultimate_says_more_than_stem", "reconstruction_keeps_predictions"}
+    assert found.keys() - severe == {
+        "penultimate_says_more_than_stem",
+        "reconstruction_keeps_predictions",
+        "super_classes_cover_all_classes",
+    }
     assert "rows share a key" in str(found["complexity_rows_are_valid"].description)

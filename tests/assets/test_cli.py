@@ -280,8 +280,9 @@ def test_a_file_that_cannot_be_used_replaces_nothing(small: Store, tmp_path: Pat
 def test_layers_of_a_model():
     result = featcx("layers", "builtin:small_resnet", "--image", "1x28x28", "--classes", "10")
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["layer", "role", "kind", "units", "positions", "shortcut"]
+    assert lines[0].split() == ["layer", "role", "kind", "units", "positions", "shortcut", "branches"]
     assert [line.split()[0] for line in lines[1:4]] == ["stem", "layer1.0", "layer1.1"]
+    assert lines[2].split()[-3:] == ["identity", "residual,", "main"]
     assert lines[-1] == "head: fc, 10 classes"
     found = json.loads(
         featcx("layers", "builtin:small_resnet", "--image", "1x28x28", "--classes", "10", "--json").stdout

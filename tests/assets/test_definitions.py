@@ -90,10 +90,10 @@ print(len(keys), {{key.path[0] for key in keys}}, sorted({HEAVY!r} & set(sys.mod
 def test_they_are_whole_and_every_study_is_there(crowded: Path):
     defs = definitions(crowded)
     dg.Definitions.validate_loadable(defs)
-    assert studies_of(defs) == {"mnist", "tiny"}
+    assert studies_of(defs) == {"tiny"}
     repository = defs.get_repository_def()
-    assert {sensor.name for sensor in repository.sensor_defs} == {"mnist_checkpoints", "tiny_checkpoints"}
-    assert {schedule.name for schedule in repository.schedule_defs} == {"mnist_across_epochs", "tiny_across_epochs"}
+    assert {sensor.name for sensor in repository.sensor_defs} == {"tiny_checkpoints"}
+    assert {schedule.name for schedule in repository.schedule_defs} == {"tiny_across_epochs"}
     assert all(s.default_status == dg.DefaultSensorStatus.RUNNING for s in repository.sensor_defs)
     assert all(s.default_status == dg.DefaultScheduleStatus.RUNNING for s in repository.schedule_defs)
 
@@ -166,14 +166,14 @@ def test_a_broken_study_is_left_out_and_the_others_stay(crowded: Path, caplog: p
     with caplog.at_level(logging.WARNING, logger="featcx"):
         defs = definitions(crowded)
     dg.Definitions.validate_loadable(defs)
-    assert studies_of(defs) == {"mnist", "tiny"}
+    assert studies_of(defs) == {"tiny"}
     (warning,) = [record.getMessage() for record in caplog.records if record.name == "featcx"]
     assert warning.startswith("study broken is left out: ")
 
 
 def test_the_packaged_study_is_shown_before_it_is_used(empty_home: Path):
     defs = definitions(empty_home)
-    assert studies_of(defs) == packaged_studies().keys()
+    assert studies_of(defs) == {"mnist"}
     anatomy = read_anatomy(packaged_studies()["mnist"].with_suffix(".layers.json"))
     grid = defs.resolve_asset_graph().get(dg.AssetKey(["mnist", "activations"])).partitions_def
     assert isinstance(grid, dg.MultiPartitionsDefinition)

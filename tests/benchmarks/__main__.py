@@ -27,7 +27,9 @@ PARTS = {
     "i": "training",
     "j": "paper_size",
     "k": "folders",
-    "l": "explorer",
+    "l": "branches",
+    "m": "explorer",
+    "n": "properties",
 }
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -49,6 +49,7 @@ def study_on_noise(
             "model": {"source": source, "arguments": arguments or {}},
             "training": {"epochs": epochs},
             "dictionary": {"atoms_per_class": atoms, "images_per_class": images_per_class},
+            "analyses": {"run": ["complexity", "importance", "decode_time", "sedimentation"]},
         }
     )
     store = register(study, home=folder / "home")

@@ -47,13 +47,13 @@ def test_value_and_interval_equal_the_loop(method, controlled, tied):
 def test_invariances():
     x, y, controls = concepts()
     base = correlation(x, y, controls=controls, seed=0)
-    assert correlation(np.exp(x), y**3, controls=np.tanh(controls), seed=0) == pytest.approx(base)
-    assert correlation(y, x, controls=controls[:, ::-1], seed=0) == pytest.approx(base)
+    assert correlation(np.exp(x), y**3, controls=np.tanh(controls), seed=0) == pytest.approx(base, nan_ok=True)
+    assert correlation(y, x, controls=controls[:, ::-1], seed=0) == pytest.approx(base, nan_ok=True)
     mirrored = correlation(-x, y, controls=controls, seed=0)
     assert (mirrored.value, mirrored.low, mirrored.high) == pytest.approx((-base.value, -base.high, -base.low))
     pearson = correlation(x, y, method="pearson", controls=controls, seed=0)
     mixed = controls @ np.array([[2.0, 1.0], [0.0, 3.0]]) + 5
-    assert correlation(9 * x + 1e3, y, method="pearson", controls=mixed, seed=0) == pytest.approx(pearson)
+    assert correlation(9 * x + 1e3, y, method="pearson", controls=mixed, seed=0) == pytest.approx(pearson, nan_ok=True)
 
 
 def test_a_common_cause_is_taken_out():
@@ -97,7 +97,7 @@ def test_nothing_left_to_correlate(method):
     assert np.isnan(correlation(x, x, method=method, controls=np.stack([x, y], 1), seed=0).value)
     useless = np.column_stack([controls, constant, controls[:, 0]])  # constant and doubled controls change nothing
     expected = correlation(x, y, method=method, controls=controls, seed=0)
-    assert correlation(x, y, method=method, controls=useless, seed=0) == pytest.approx(expected)
+    assert correlation(x, y, method=method, controls=useless, seed=0) == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_code_that_is_nearly_always_zero_still_has_an_interval():
@@ -114,7 +114,7 @@ def test_same_seed_same_interval_whatever_the_blocks(monkeypatch):
     assert correlation(*(torch.from_numpy(v) for v in (x, y)), controls=torch.from_numpy(controls), seed=3) == first
     assert correlation(x, y, controls=controls, seed=4) != first
     monkeypatch.setattr(module, "_VALUES_AT_ONCE", 5000)
-    assert correlation(x, y, controls=controls, seed=3) == pytest.approx(first, abs=1e-12)
+    assert correlation(x, y, controls=controls, seed=3) == pytest.approx(first, abs=1e-12, nan_ok=True)
 
 
 def test_an_unknown_method(monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.staleness import Partition, State
+from featcx_core.steps.clusters import make_clusters
 from featcx_core.steps.dynamics import make_correlations, make_decode_time, make_sedimentation
 from featcx_core.steps.features import make_codes, make_dictionary
 from featcx_core.steps.measures import (
@@ -15,9 +16,11 @@ from featcx_core.steps.measures import (
     make_importance,
     make_v_information,
 )
+from featcx_core.steps.paths import make_concept_paths
 from featcx_core.steps.report import make_figures, make_report
 from featcx_core.steps.sources import make_checkpoint
 from featcx_core.store import Store, open_store
+from featcx_core.study import Clusters, StudyError
 
 EPOCHS = (0, 1, 2)
 
@@ -84,3 +87,69 @@ def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: py
 
     monkeypatch.setattr(Store, "read_partition", dead)
     assert len(make_sedimentation(measured)) == 0
+
+
+def test_concepts_are_found_at_every_epoch(measured: Store) -> None:
+    rows = make_concept_paths(measured)
+    assert State(measured).is_current(Partition("concept_paths"))
+    assert sorted(rows.groupby("epoch").size().items()) == [(epoch, 12) for epoch in EPOCHS]
+    reference = rows[rows["epoch"] == 2].dropna(subset=["matched_concept"])
+    assert (reference["concept"] == reference["matched_concept"]).all()
+    assert reference["cosine"].to_numpy() == pytest.approx(np.ones(len(reference)), abs=1e-6)
+    own = measured.read_partition("complexity", "000001").query("kind == 'concept'").set_index("concept")["complexity"]
+    gamma = measured.read_partition("importance", "000001").set_index("concept")["importance"]
+    for row in rows[rows["epoch"] == 1].dropna(subset=["matched_concept"]).itertuples():
+        assert row.complexity == pytest.approx(own[row.matched_concept], nan_ok=True)
+        assert row.importance == pytest.approx(gamma[row.matched_concept])
+    assert rows["null_cosine"].between(0, 1).all()
+
+
+def test_an_epoch_without_results_is_left_out_of_the_paths(measured: Store) -> None:
+    measured.table("importance", "000001").unlink()
+    assert set(make_concept_paths(measured)["epoch"]) == {0, 2}
+
+
+def test_clusters_of_a_small_dictionary(measured: Store) -> None:
+    rows = make_clusters(measured, epoch=2)
+    assert State(measured).is_current(Partition("clusters", 2))
+    assert set(rows["cluster"]) == set(range(5))  # 1.5 · √12
+    assert rows[["x", "y"]].notna().all(axis=None)
+    assert set(rows["super_class"]) == {""}
+
+
+def changed(store: Store, **parts: object) -> Store:
+    """The same store, of a study that says something else."""
+    return Store(store.home, store.study.model_copy(update=parts))
+
+
+def test_more_clusters_than_concepts(measured: Store) -> None:
+    with pytest.raises(StudyError, match=r"clusters\.count = 13: there are only 12 concepts; lower it"):
+        make_clusters(changed(measured, clusters=Clusters(count=13)), epoch=2)
+    rows = make_clusters(changed(measured, clusters=Clusters(count=12, embedding="pca")), epoch=2)
+    assert rows["cluster"].nunique() > 8  # 12, without zero and equal atoms
+
+
+def test_umap_that_is_not_there(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("featcx_core.sources.method.find_spec", lambda name: None)
+    with pytest.raises(StudyError, match=r"umap-learn is not installed; try pip install 'featcx\[umap\]', or"):
+        make_clusters(changed(measured, clusters=Clusters(embedding="umap")), epoch=2)
+
+
+def test_super_classes_stand_beside_the_clusters(measured: Store) -> None:
+    def named(*classes: str) -> Store:
+        return changed(measured, data=measured.study.data.model_copy(update={"superclasses": {"straight": classes}}))
+
+    assert make_clusters(named("0", "1"), epoch=2)["super_class"].tolist() == ["straight"] * 8 + [""] * 4
+    with pytest.raises(StudyError, match=r"data\.superclasses: straight: no class '9'; nearest"):
+        make_clusters(named("0", "9"), epoch=2)
+    assert len(measured.read_partition("clusters", "000002")) == 12  # what is made stays
+
+
+def test_intervals_over_images_stand_beside_those_over_concepts(measured: Store) -> None:
+    make_decode_time(measured)
+    for rows in (make_sedimentation(measured), make_correlations(measured)):
+        known = rows.dropna(subset=["low"])
+        assert len(known)
+        assert (known["low_images"] <= known["high_images"]).all()
+    groups = measured.read_partition("importance", "000002")["jackknife"]
+    assert {len(values) for values in groups} == {measured.study.probe.groups}

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +11,10 @@ import pytest
 import torch
 from torch import nn
 
-from featcx_core.anatomy import Anatomy, Layer
+from featcx_core.anatomy import Anatomy, Branch, Layer
 from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
-from featcx_core.features.forward import by_position, pooled, samples
+from featcx_core.features.forward import by_position, pooled, pooled_branch, samples
+from featcx_core.features.operands import Operands, Take
 from featcx_core.sources.layers import resolve_anatomy
 from featcx_core.sources.models import build_model
 from featcx_core.sources.training import train
@@ -91,8 +92,21 @@ SHORTCUTS = {  # identity, projection, and blocks that add nothing
 }
 
 
+MAIN, ATTENTION = ("residual", "main"), ("residual", "attention", "mlp")
+BRANCHES = {
+    **{f"torchvision:{name}": MAIN for name in ("resnet18", "regnet_y_400mf", "mobilenet_v2", "mobilenet_v3_small")},
+    **{f"torchvision:{name}": MAIN for name in ("efficientnet_b0", "convnext_tiny")},
+    **{f"timm:{name}": MAIN for name in ("regnety_002", "mobilenetv2_035", "mobilenetv3_small_050", "convnext_atto")},
+    "torchvision:vit_b_16": ATTENTION,
+    "torchvision:swin_t": ATTENTION,
+    "timm:vit_tiny_patch16_224": ATTENTION,
+    "timm:swin_tiny_patch4_window7_224": ATTENTION,
+}
+RELU_AFTER_THE_SUM = ("torchvision:resnet18", "torchvision:regnet_y_400mf", "timm:regnety_002")
+
+
 class Seen:
-    """A network, what was found in it, and what its layers give for two images."""
+    """A network, what was found in it, and what its layers and branches give for two images."""
 
     def __init__(self, family: Family) -> None:
         model = family.build()
@@ -100,15 +114,23 @@ class Seen:
         self.acts: dict[str, torch.Tensor] = {}
         self.positions: dict[str, torch.Tensor] = {}
         self.outputs: dict[str, torch.Tensor] = {}
+        self.branches: dict[str, dict[str, torch.Tensor]] = {row.layer: {} for row in self.anatomy.layers}
+        operands = Operands({row.layer: list(self._keeping(row)) for row in self.anatomy.layers if row.branches})
         for row in self.anatomy.layers:
             model.get_submodule(row.layer).register_forward_hook(self._taking(row))
         images = torch.randn(2, *family.image_shape, generator=torch.Generator().manual_seed(2))
         with torch.inference_mode():
-            logits = model(images)
+            with operands.hooked(model), operands:
+                logits = model(images)
             head = model.get_submodule(self.anatomy.head)
             self.last = next(row for row in self.anatomy.layers if row.role == "penultimate")
             self.error = float((self.acts[self.last.layer] @ head.weight.T + head.bias - logits).abs().max())
             self.spread = float(logits.std())
+
+    def _keeping(self, row: Layer) -> Iterator[tuple[Branch, Take]]:
+        for name, branch in row.branches.items():
+            reduce, kept = pooled_branch(row, "gap"), self.branches[row.layer]
+            yield branch, lambda values, name=name, reduce=reduce, kept=kept: kept.update({name: reduce(values)})
 
     def _taking(self, row: Layer) -> Callable[..., None]:
         def take(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
@@ -123,6 +145,16 @@ class Seen:
 @cache
 def seen(family: str) -> Seen:
     return Seen(next(member for member in (*TORCHVISION, *TIMM) if member.source == family))
+
+
+@pytest.mark.parametrize("source", BRANCHES)
+def test_branches_of_a_family_are_what_its_blocks_add_up(source):
+    found = seen(source)
+    for row in found.anatomy.layers:
+        assert tuple(row.branches) == (BRANCHES[source] if row.shortcut else ())
+        if row.shortcut and source not in RELU_AFTER_THE_SUM:
+            total = torch.stack([found.branches[row.layer][name] for name in row.branches]).sum(0)
+            torch.testing.assert_close(total, found.acts[row.layer], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("source", NAMES)

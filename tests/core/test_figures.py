@@ -8,6 +8,7 @@ from featcx_core.figures.concepts import choose_concepts, concept_labels, concep
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
 from featcx_core.figures.gallery import StudyTables, gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.measures.correlations import correlation
@@ -16,6 +17,7 @@ from featcx_core.tables import TABLES
 
 N_EPOCHS, N_LAYERS, N_CONCEPTS, REFERENCE = 13, 10, 100, 12
 LAYERS = ["stem", *(f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(3))]
+ENDS = [0, REFERENCE]
 COUNTS = {"concept": N_CONCEPTS, "random_direction": 100, "shuffled": N_CONCEPTS, "class_logit": 10, "unit": 64}
 
 
@@ -24,7 +26,15 @@ def frame(name: str, rows: list[dict]) -> pd.DataFrame:
     fill = {"string": "x", "int64": 1, "float64": 0.5, "bool": True, "list<float>": None}
     columns = TABLES[name].columns
     return pd.DataFrame(
-        [{c.name: row.get(c.name, "mnist" if c.name == "study" else fill[c.dtype]) for c in columns} for row in rows],
+        [
+            {
+                c.name: row.get(
+                    c.name, "mnist" if c.name == "study" else np.nan if c.name.endswith("_images") else fill[c.dtype]
+                )
+                for c in columns
+            }
+            for row in rows
+        ],
         columns=[c.name for c in columns],
     )
 
@@ -50,6 +60,7 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
     dead = np.arange(N_CONCEPTS) % 33 == 32
     rows: dict[str, list[dict]] = {name: [] for name in StudyTables._fields}
     reference = n_epochs - 1
+    own_complexity = gamma = prevalence = np.empty(0)
     for depth, layer in enumerate(LAYERS):
         role = "stem" if depth == 0 else "penultimate" if depth == N_LAYERS - 1 else "block"
         rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True})
@@ -69,7 +80,6 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
             {"epoch": epoch, "method": "nmf", "n_concepts": N_CONCEPTS, "predictions_kept_fraction": 0.994,
              "relative_error": 0.081, "explained_variance": 0.972, "l0": 9.4, "dead": 3, "kkt_residual": 3.1e-7}
         )  # fmt: skip
-        own_complexity = np.empty(0)
         for kind, count in COUNTS.items():
             hard = hardness if count == N_CONCEPTS else chance.uniform(0.2, 0.9, count)
             values = information(epoch, kind, hard, chance)
@@ -112,6 +122,22 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
         for i, (d, f) in enumerate(zip(decode_time, first, strict=True))
     ]
     _correlation_rows(rows, reference, "decode_time", own_complexity, decode_time, prevalence)
+    for epoch in (0, reference):
+        rows["clusters"] += [
+            {"epoch": epoch, "concept": i, "cluster": i // 8, "x": np.cos(i) + i // 8, "y": np.sin(i),
+             "super_class": ["round", "straight", ""][i // 40],
+             **{f"level_{level}": i // (8 * 2 ** (5 - level)) for level in range(1, 5)}}
+            for i in range(N_CONCEPTS)
+        ]  # fmt: skip
+    for epoch in range(n_epochs):
+        is_born = np.arange(N_CONCEPTS) % n_epochs <= epoch
+        rows["concept_paths"] += [
+            {"epoch": epoch, "concept": i, "matched_concept": i, "cosine": 0.9 if is_born[i] else 0.5,
+             "null_cosine": 0.7, "complexity": own_complexity[i], "importance": gamma[i]}
+            for i in range(N_CONCEPTS)
+        ]  # fmt: skip
+    for epoch in {0, reference}:
+        _branch_rows(rows, epoch, np.where(dead, np.nan, 0.3 - 0.2 * hardness))
     return StudyTables(*(frame(name, rows[name]) for name in StudyTables._fields))
 
 
@@ -126,6 +152,17 @@ def _concept_rows(rows, epoch, complexity, gamma, prevalence, dead):
     _correlation_rows(rows, epoch, "importance", complexity, gamma, prevalence)
 
 
+def _branch_rows(rows, epoch, cka):
+    for depth, block in enumerate(LAYERS[1:]):
+        for branch in ("residual", "main"):
+            rows["branches"] += [
+                {"epoch": epoch, "block": block, "branch": branch, "shortcut": "identity", "concept": i,
+                 "cka": value + 0.01 * depth, "cka_shuffled": 0.001 if value == value else np.nan,
+                 "v_information": 2 * value}
+                for i, value in enumerate(cka)
+            ]  # fmt: skip
+
+
 def _correlation_rows(rows, epoch, y, complexity, other, prevalence):
     held = np.stack([prevalence, prevalence**2 + 0.01 * np.arange(N_CONCEPTS)], axis=1)
     for method in ("spearman", "pearson"):
@@ -136,9 +173,44 @@ def _correlation_rows(rows, epoch, y, complexity, other, prevalence):
             )
 
 
+def with_properties(tables: StudyTables, *, redundancy=-0.1, sensitivity=1.0, hoyer=0.0, masks=0.01, fall=0.2):
+    """Tables in which the properties go with K as strongly as said; `fall`: of accuracy, without the complex half."""
+    chance = np.random.default_rng(0)
+    own = tables.complexity.query("kind == 'concept'")
+    rows = {"redundancy": [], "sensitivity": [], "support": [], "concepts": tables.concepts.to_dict("records")}
+    for epoch in ENDS:
+        k = own[own["epoch"] == epoch].set_index("concept")["complexity"]
+        for i, value in k.items():
+            keys = {"epoch": epoch, "concept": i}
+            for share in (0.1, 0.5, 0.9):
+                found = 1 + redundancy * value + chance.normal(0, 0.02)
+                rows["redundancy"].append(
+                    {**keys, "masked_fraction": share, "n_masks": 20, "redundancy": found,
+                     "standard_deviation": masks, "redundancy_as_printed": found}
+                )  # fmt: skip
+            for sigma in (0.01, 0.1, 0.5):
+                found = np.exp(sensitivity * 3 * value + chance.normal(0, 0.5)) * sigma
+                rows["sensitivity"].append(
+                    {**keys, "sigma": sigma, "n_images": 200, "n_draws": 20, "sensitivity": found,
+                     "low": 0.8 * found, "high": 1.2 * found, "sensitivity_as_printed": found}
+                )  # fmt: skip
+        for order in ORDERS:
+            for kept in np.linspace(1, 0, 21):
+                left = 1 - 2 * fall * min(1 - kept, 0.5)
+                rows["support"].append(
+                    {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
+                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left}
+                )  # fmt: skip
+    score = own.set_index(["epoch", "concept"])["complexity"]
+    for row in rows["concepts"]:
+        row["hoyer"] = 0.5 + hoyer * score[row["epoch"], row["concept"]] + chance.normal(0, 0.05)
+        row["variance"] = chance.random()
+    return tables._replace(**{name: frame(name, found) for name, found in rows.items()})
+
+
 @pytest.fixture(scope="module")
 def tables() -> StudyTables:
-    return synthetic_tables()
+    return with_properties(synthetic_tables())
 
 
 def texts(figure: Figure) -> str:

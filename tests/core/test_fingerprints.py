@@ -60,8 +60,13 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ({"dictionary": {"atoms_per_class": 9}}, downstream("dictionary") & {*OF_EPOCHS}),
         ({"dictionary": {"scope": "all"}}, downstream("dictionary") & {*OF_EPOCHS}),
         ({"dictionary": {"keep_positions_gb": 0.0}}, set()),
+        ({"clusters": {"count": 7}}, {"clusters"}),
+        ({"data": {"superclasses": {"even": ["0"]}}}, {"clusters"}),
         ({"dictionary": {"l1": 0.5}}, downstream("codes") & {*OF_EPOCHS}),
-        ({"probe": {"groups": 9}}, downstream("v_information", "reference_v_information", "branches") & {*OF_EPOCHS}),
+        (
+            {"probe": {"groups": 9}},
+            downstream("v_information", "reference_v_information", "branches", "importance") & {*OF_EPOCHS},
+        ),
         (
             {"analyses": {"bootstrap": 500}},
             {"sensitivity", "sedimentation", "correlations", "figures", "report", "explorer"},

@@ -26,6 +26,7 @@ def importance(epoch: int, *values: float) -> pd.DataFrame:
             "prevalence_fraction": 0.5,
             "signed_importance": values,
             "importance": values,
+            "jackknife": [[value] for value in values],
         }
     )
 

@@ -15,7 +15,7 @@ def loaded(tmp_path: Path, text: str) -> Study:
 
 def test_the_packaged_study_states_every_default():
     assert load_study("mnist") == Study(name="mnist")
-    assert list(packaged_studies()) == ["mnist"]
+    assert list(packaged_studies()) == ["factors", "mnist", "planted", "shortcut"]
 
 
 def test_what_is_not_stated_is_the_default(tmp_path):
@@ -69,7 +69,7 @@ def test_a_mistake_is_one_line_that_names_file_and_place(tmp_path, text):
 
 
 def test_no_such_study():
-    with pytest.raises(StudyError, match=r"no study 'mnits': wanted a path to a TOML file or one of: mnist"):
+    with pytest.raises(StudyError, match=r"no study 'mnits': wanted a path to a TOML file or one of: factors, mnist"):
         load_study("mnits")
 
 

@@ -6,14 +6,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from featcx_core.store import Store
+from featcx_core.store import Store, open_store
 from featcx_core.study import Study
 from featcx_core.tables import COMPARED, TABLES
 from featcx_core.verification import (
     Finding,
+    clusters_are_nested,
+    matches_are_unique,
     penultimate_says_more,
     predictions_kept,
     shuffled_say_nothing,
+    super_classes_cover_all,
     table_rows,
 )
 
@@ -121,3 +124,30 @@ def test_nothing_made_is_nothing_wrong(small_home: Path, tmp_path: Path):
     for find in (shuffled_say_nothing, penultimate_says_more, predictions_kept):
         assert find(store).passed
     assert all(table_rows(store, table).passed for table in TABLES.values())
+
+
+def test_matches_that_are_not_one_to_one_are_named(small: Store):
+    assert matches_are_unique(small).passed
+    twice = lambda rows: rows.assign(matched_concept=rows["matched_concept"].mask(rows["concept"] == 1, 0))  # noqa: E731
+    altered(small, "concept_paths", "all", twice)
+    finding = matches_are_unique(small)
+    assert not finding.passed
+    assert "reference epoch: concept 1 is not matched to itself" in finding.says
+    assert "concept 0 is matched twice" in finding.says
+
+
+def test_clusters_in_several_branches_are_named(small: Store):
+    assert clusters_are_nested(small).passed
+    altered(small, "clusters", "000002", lambda rows: rows.assign(level_3=range(len(rows))))
+    finding = clusters_are_nested(small)
+    assert "lies in several branches of level_3" in finding.says
+
+
+def test_classes_in_no_super_class_are_named(small: Store):
+    assert super_classes_cover_all(small).says == "the study names none"
+    small.study_path.write_text(small.study_path.read_text().replace("[data]", '[data]\nsuperclasses = {bar = ["0"]}'))
+    store = open_store(small.home, "tiny")
+    finding = super_classes_cover_all(store)
+    assert not finding.passed
+    assert not finding.is_error
+    assert finding.says == "in no super-class: 0, 1, 2; name them in data.superclasses"

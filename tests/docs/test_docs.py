@@ -139,12 +139,12 @@ def test_the_library_gives_the_numbers_of_featcx_run(desk: Path):
         assert np.isfinite(wanted).any()
         np.testing.assert_allclose(names["complexity"][epoch], wanted, **close)
         rows = importance.query("epoch == @epoch")[["importance", "signed_importance", "prevalence_fraction"]]
-        np.testing.assert_allclose(np.stack(names["importance"][epoch], axis=1), rows, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(np.stack(names["importance"][epoch][:3], axis=1), rows, rtol=1e-4, atol=1e-6)
     wanted = made.table("decode_time").sort_values("concept")["decode_time"]
     np.testing.assert_allclose(names["decode_time"], wanted, **close)
     at_last = "epoch == 2 and y == 'importance' and method == 'spearman' and controls == ''"
     row = made.table("correlations").query(at_last).iloc[0]
-    np.testing.assert_allclose(names["found"], row[["value", "low", "high", "n"]].astype(float), rtol=0, atol=0.05)
+    np.testing.assert_allclose(names["found"][:4], row[["value", "low", "high", "n"]].astype(float), rtol=0, atol=0.05)
 
 
 # -- commands ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,49 @@
+"""What would excite a concept most: pictures made for it, each beside the image on which it is strongest."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.figure import Figure
+
+from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
+
+QUESTION = "What would excite each concept most, from simple to complex?"
+COLUMNS = 4
+
+
+def concept_pictures(
+    pictures: Float[np.ndarray, "concept channel height width"],
+    images: Float[np.ndarray, "concept channel height width"],
+    *,
+    labels: Sequence[str],
+) -> Figure:
+    """Pairs of a picture and an image with a label above, row by row; pixels in [0, 1], cut off where they leave it.
+
+    Raises: ValueError when there is not one image and one label a picture.
+    """
+    if len(pictures) != len(images) or len(labels) != len(pictures):
+        raise ValueError(
+            f"wanted an image and a label for each picture, got {len(pictures)}, {len(images)} and {len(labels)}; "
+            "try the same concepts for all three"
+        )
+    if not len(pictures):
+        return nothing_to_show(QUESTION, "the study does not ask for `visualisation`, or no concept has a complexity")
+    n_rows = -(-len(pictures) // COLUMNS)
+    aspect = pictures.shape[2] / (2.1 * pictures.shape[3])
+    figure = canvas(QUESTION, height=0.9 + n_rows * (2.1 * aspect + 0.55))
+    panels = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+    gap = np.ones((pictures.shape[2], max(1, pictures.shape[3] // 12), 3))
+    for axes, label, *pair in zip(panels, labels, pictures, images, strict=False):
+        left, right = (np.broadcast_to(p.clip(0, 1).transpose(1, 2, 0), (*p.shape[1:], 3)) for p in pair)
+        axes.imshow(np.concatenate([left, gap, right], axis=1), interpolation="nearest")
+        axes.set_title(label, fontsize=8.5, loc="left", color=INK)
+    for axes in panels:
+        axes.set_axis_off()
+    footnote(
+        figure,
+        "Left of each pair: a picture whose phases were optimised for the concept, with the mean magnitude spectrum of "
+        "the training images (MACO). Right: the probe image with the strongest code. a: activation along the concept, "
+        "of the picture and of the best probe image.",
+    )
+    return figure

@@ -1,0 +1,79 @@
+"""Other images: what the measures of all concepts would have been, from stored values without each group of images.
+
+A grouped bootstrap from the delete-a-group jackknife. With G groups, θ the value and θ_g that without group g, group g
+pulls θ by about d_g = (G − 1)(mean θ − θ_g): its pseudo-value is θ + d_g [Tukey 1958; Efron & Tibshirani, *An
+Introduction to the Bootstrap*, 1993, ch. 11]. A resample draws G groups with replacement and takes the mean of their
+pseudo-values; around θ it is widened by √(G/(G−1)), so that its variance is the jackknife's. All concepts, layers and
+epochs share the draws, as they share the images.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Float
+
+Redrawn: TypeAlias = Float[np.ndarray, "draw concept"]
+"""A property of every concept in each resample of the images."""
+
+
+def draw_groups(groups: int, *, n_bootstrap: int = 1000, seed: int) -> Float[np.ndarray, "draw group"]:
+    """The weight of each group's pull in each resample: how often it was drawn, minus once, over √(G(G−1)).
+
+    Raises:
+        ValueError: fewer than two groups.
+
+    >>> draw_groups(20, n_bootstrap=5, seed=0).shape
+    (5, 20)
+    """
+    if groups < 2:
+        raise ValueError(f"wanted at least 2 groups of images, got {groups}; try probe.groups = 20")
+    chance = np.random.default_rng(seed)
+    drawn = chance.integers(groups, size=(n_bootstrap, groups)) + groups * np.arange(n_bootstrap)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=n_bootstrap * groups).reshape(n_bootstrap, groups)
+    weights: np.ndarray = (counts - 1) / np.sqrt(groups * (groups - 1))
+    return weights
+
+
+def redraw(
+    value: Float[np.ndarray, "concept"],
+    left_out: Float[np.ndarray, "concept group"],
+    weights: Float[np.ndarray, "draw group"],
+) -> Redrawn:
+    """A measure of each concept in each resample of the images: `θ + Σ_g weight_g (G−1)(mean θ − θ_g)`.
+
+    Exact where the measure is a mean over images and the groups are of one size; to first order elsewhere.
+
+    >>> redraw(np.array([2.0]), np.array([[1.0, 3.0]]), np.array([[0.0, 0.0], [-0.5, 0.5]]))
+    array([[2.],
+           [1.]])
+    """
+    pulls = (left_out.shape[1] - 1) * (left_out.mean(1, keepdims=True) - left_out)
+    redrawn: np.ndarray = value + weights @ pulls.T
+    return redrawn
+
+
+def redraw_lack(
+    v_information: Float[np.ndarray, "row concept"],
+    jackknife: Float[np.ndarray, "row concept group"],
+    weights: Float[np.ndarray, "draw group"],
+) -> Redrawn:
+    """1 − mean over rows of I_V in each resample: K where rows are layers, Λ where they are epochs.
+
+    jackknife: R² without each group of score images, not clipped. Each resampled R² is clipped at 0 like I_V itself;
+    where I_V was clipped, R² is taken to be the mean of the jackknife. NaN for a dead concept.
+    """
+    lack = np.ones((len(weights), v_information.shape[1]))
+    for information, left_out in zip(v_information, jackknife, strict=True):
+        r2 = np.where(information > 0, information, np.minimum(left_out.mean(1), 0))
+        r2 = np.where(np.isnan(information), np.nan, r2)
+        lack -= redraw(r2, left_out.astype(np.float64), weights).clip(min=0) / len(v_information)
+    return lack
+
+
+def interval(redrawn: Float[np.ndarray, "draw"]) -> tuple[float, float]:
+    """The 2.5 % and 97.5 % points of a statistic over resamples; those where it is not defined say nothing."""
+    defined = redrawn[~np.isnan(redrawn)]
+    if len(defined) == 0:
+        return float("nan"), float("nan")
+    low, high = np.quantile(defined, [0.025, 0.975])
+    return float(low), float(high)

@@ -1,0 +1,121 @@
+"""Sensitivity of a concept: how much its code changes when noise is added to the pixels.
+
+Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, App. F.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.moments import refuse_non_finite
+
+
+class Sensitivity(NamedTuple):
+    """How much noise in the pixels moves each concept's code."""
+
+    sensitivity: Float[Array, "concept"]
+    """Mean over images of the variance over draws, over the code's variance over images; 0 = the noise changes
+    nothing, 1 = as much as another image does; NaN where the code has no variance."""
+    low: Float[Array, "concept"]
+    """2.5 % point over bootstrap samples of the noisy images; the code's variance over images is held fixed."""
+    high: Float[Array, "concept"]
+    """97.5 % point."""
+    as_printed: Float[Array, "concept"]
+    """Mean over images of the variance over draws, in squared units of the code."""
+
+
+def sensitivity(
+    codes: Float[Array, "image draw concept"],
+    variance: Float[Array, "concept"],
+    *,
+    n_bootstrap: int = 1000,
+    seed: int,
+) -> Sensitivity:
+    """Sensitivity of every concept, `mean over images x of Var_draws z(x + N(0, σ² I)) / Var_images z(x)`.
+
+    The variance over draws is the unbiased one (divided by draws - 1), so that its expectation does not depend on the
+    number of draws; that over images is the population's, as in the table of concepts. Arithmetic in float64 (float32
+    on MPS). Interval: percentile bootstrap over images, 95 %.
+
+    Args:
+        codes: (image, draw, concept), of noisy copies of some images, all at one noise level.
+        variance: of the codes of clean images, one a concept.
+        n_bootstrap: bootstrap samples.
+        seed: decides them.
+
+    Raises:
+        ValueError: no image, fewer than two draws, or codes that are not finite.
+
+    >>> codes, variance = torch.tensor([[[1.0], [3.0]], [[0.0], [0.0]]]), torch.tensor([4.0])
+    >>> sensitivity(codes, variance, seed=0).sensitivity   # variances 2 and 0, mean 1
+    tensor([0.2500], dtype=torch.float64)
+    """
+    (z,), restore = as_tensors(codes)
+    responses = Responses(n_images=len(z), n_draws=z.shape[1], n_bootstrap=n_bootstrap, seed=seed)
+    responses.add(z.flatten(0, 1))
+    return Sensitivity(*(restore(part) for part in responses.result(as_tensors(z, variance)[0][1])))
+
+
+class Responses:
+    """`sensitivity` for more noisy images than memory holds: their codes come in pieces.
+
+    Memory holds the draws of an image or two and the bootstrap samples' sums, whatever the number of images.
+
+    Args:
+        n_images: images that will come.
+        n_draws: noisy copies of each.
+        n_bootstrap: bootstrap samples.
+        seed: decides them.
+
+    Raises:
+        ValueError: no image, or fewer than two draws.
+    """
+
+    def __init__(self, *, n_images: int, n_draws: int, n_bootstrap: int = 1000, seed: int) -> None:
+        if n_images < 1 or n_draws < 2:
+            raise ValueError(f"wanted at least 1 image and 2 draws, got {n_images} and {n_draws}; try more")
+        self.n_images, self.n_draws, self.n_done = n_images, n_draws, 0
+        chance, even = np.random.default_rng(seed), np.full(n_images, 1 / n_images)
+        drawn = chance.multinomial(n_images, even, size=n_bootstrap)  # how often each sample has each image
+        self._weights = torch.from_numpy(np.concatenate([np.ones((1, n_images)), drawn]))
+        self._sums = torch.zeros(1)  # of variances, (1 + sample, concept): over all images, over each sample
+        self._pending: list[Tensor] = []
+        self._restore: Callable[[Tensor], Any] = lambda tensor: tensor
+
+    def add(self, codes: Float[Array, "row concept"]) -> None:
+        """Codes that follow the last ones: all draws of the first image, then of the second, cut anywhere.
+
+        Raises:
+            ValueError: codes that are not finite, or more than were said.
+        """
+        (z,), self._restore = as_tensors(codes)
+        refuse_non_finite(z, what="codes of noisy images", column="concept")
+        rows = torch.cat([*self._pending, z.to(torch.float32 if z.device.type == "mps" else torch.float64)])
+        whole = len(rows) // self.n_draws
+        self._pending = [rows[whole * self.n_draws :]]
+        if self.n_done + whole > self.n_images:
+            raise ValueError(f"wanted {self.n_images} images of {self.n_draws} draws, got more")
+        if whole:
+            variances = rows[: whole * self.n_draws].reshape(whole, self.n_draws, -1).var(1, correction=1)
+            self._weights = self._weights.to(variances)
+            self._sums = self._sums.to(variances) + self._weights[:, self.n_done : self.n_done + whole] @ variances
+            self.n_done += whole
+
+    def result(self, variance: Float[Array, "concept"]) -> Sensitivity:
+        """What came of all images, given the codes' variance over clean images.
+
+        Raises:
+            ValueError: not all of them have come.
+        """
+        if self.n_done < self.n_images:
+            raise ValueError(f"wanted {self.n_images} images of {self.n_draws} draws, got {self.n_done}")
+        (scale,), _ = as_tensors(variance)
+        means = self._sums / self.n_images
+        relative = (means / scale.to(means)).masked_fill(scale.to(means) <= 0, torch.nan)
+        low, high = relative[1:].quantile(torch.tensor([0.025, 0.975]).to(relative), dim=0)
+        return Sensitivity(*(self._restore(part) for part in (relative[0], low, high, means[0])))

@@ -1,0 +1,165 @@
+"""The figure of branches and what the report says about them."""
+
+import numpy as np
+import pytest
+
+from featcx_core.figures.branches import (
+    Nearness,
+    branches_by_block,
+    groups_of,
+    nearness_to_residual,
+    scores_of,
+    weigh_nearness,
+)
+from featcx_core.figures.canvas import png
+from featcx_core.figures.claims import simple_by_the_residual
+from featcx_core.figures.evidence import Estimate
+from tests.core.test_figures import frame, is_png, no_rows, texts
+
+BLOCKS = {"layer1.0": "identity", "layer2.0": "projection", "layer10.0": "identity"}  # not in the order of letters
+N_CONCEPTS = 40
+
+
+def tables(*, simple=0.1, built=0.1, information=0.0, epochs=(0, 4), added=("main",), n_concepts=N_CONCEPTS):
+    """A study in which simple concepts are nearer to the residual by `simple`, complex ones to the others by `built`.
+
+    Concept 3 is dead. `information`: by how much I_V is higher in the other branches, for all concepts.
+    """
+    chance = np.random.default_rng(0)
+    k = np.linspace(0, 1, n_concepts)
+    k[3] = np.nan
+    rows = []
+    for epoch in epochs:
+        for block, shortcut in BLOCKS.items():
+            for branch in ("residual", *added):
+                side = 1 if branch == "residual" else 0
+                drawn = (
+                    0.3 + side * np.where(k < 0.5, simple, -built) * (epoch > 0) + chance.normal(0, 0.01, n_concepts)
+                )
+                rows += [
+                    {"epoch": epoch, "block": block, "branch": branch, "shortcut": shortcut, "concept": i,
+                     "cka": np.nan if i == 3 else cka, "cka_shuffled": np.nan if i == 3 else 0.001,
+                     "v_information": np.nan if i == 3 else 0.5 - information * side}
+                    for i, cka in enumerate(drawn)
+                ]  # fmt: skip
+    complexity = [
+        {"epoch": epoch, "kind": "concept", "concept": i, "complexity": value}
+        for epoch in epochs
+        for i, value in enumerate(k)
+    ]
+    layers = [{"layer": name, "depth": depth} for depth, name in enumerate(["stem", *BLOCKS])]
+    return no_rows()._replace(
+        branches=frame("branches", rows).sample(frac=1, random_state=0),
+        complexity=frame("complexity", complexity),
+        layers=frame("layers", layers),
+    )
+
+
+def drawn(study, **options):
+    return branches_by_block(study.branches, study.complexity, study.layers, reference_epoch=4, **options)
+
+
+def test_the_figure_has_every_branch_group_and_epoch():
+    figure = drawn(tables())
+    said = texts(figure)
+    for words in (
+        "residual, simplest (n = 10)", "main, most complex (n = 10)", "permuted codes (should be 0)",
+        "epoch 0 (untrained): the 10 % at either end", "epoch 4: the 10 % at either end", "layer2.0 (projection)",
+    ):  # fmt: skip
+        assert words in said
+    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
+    assert labels == ["layer1.0", "layer2.0 (projection)", "layer10.0"]
+    assert is_png(png(figure))
+
+
+def test_transformers_have_their_two_branches():
+    said = texts(drawn(tables(added=("attention", "mlp"))))
+    assert "attention, simplest" in said
+    assert "mlp, most complex" in said
+
+
+def test_groups_that_differ_are_drawn_apart():
+    figure = drawn(tables(n_concepts=130), end_shares=(0.01, 0.1))
+    assert len(figure.axes) == 8
+    assert "the 1 % at either end" in texts(figure)
+
+
+@pytest.mark.parametrize("study", [no_rows(), tables(n_concepts=20)])  # one of the twenty is dead
+def test_without_rows_or_with_few_concepts_it_says_why(study):
+    assert "no residual block was measured, or fewer" in texts(drawn(study))
+
+
+def test_scores_are_in_forward_order_and_dead_concepts_belong_to_no_group():
+    study = tables()
+    values, columns = scores_of(study.branches, study.layers, epoch=4, measure="cka")
+    assert list(columns["block"].unique()) == list(BLOCKS)
+    row = study.branches.query("epoch == 4 and block == 'layer2.0' and branch == 'main' and concept == 7")
+    place = columns.index[(columns["block"] == "layer2.0") & (columns["branch"] == "main")]
+    assert values[7, place].item() == row["cka"].item()
+    (group,) = groups_of(study.complexity, epoch=4, end_shares=(0.01,))
+    assert 3 not in group.simplest
+    assert group.simplest[:3].tolist() == [0, 1, 2]
+
+
+def test_a_branch_that_does_not_vary_leaves_a_gap():
+    study = tables()
+    dead = (study.branches["block"] == "layer2.0") & (study.branches["branch"] == "main")
+    study = study._replace(branches=study.branches.assign(cka=study.branches["cka"].mask(dead)))
+    assert "residual, simplest (n = 10)" in texts(drawn(study))
+    found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
+    assert found is not None
+    assert found.simplest.value == pytest.approx(0.1, abs=0.01)
+
+
+def test_nearness_is_the_difference_over_blocks():
+    study = tables(simple=0.2, built=0.05)
+    found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
+    assert found is not None
+    assert found.simplest.value == pytest.approx(0.2, abs=0.01)
+    assert found.most_complex.value == pytest.approx(-0.05, abs=0.01)
+    assert found.simplest.low < found.simplest.value < found.simplest.high
+    assert found.simplest.n == 10
+    assert nearness_to_residual(study.branches, study.complexity, study.layers, epoch=3) is None
+
+
+def estimate(value: float, half: float = 0.01) -> Estimate:
+    return Estimate(value, value - half, value + half, 10)
+
+
+@pytest.mark.parametrize(
+    ("simplest", "most_complex", "status"),
+    [
+        (0.1, -0.1, "seen"), (0.2, 0.1, "partly"), (-0.1, -0.2, "partly"), (0.1, 0.1, "undecided"),
+        (0.0, 0.0, "undecided"), (-0.1, 0.1, "absent"),
+    ],
+)  # fmt: skip
+def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str):
+    assert weigh_nearness(Nearness(estimate(simplest), estimate(most_complex)))[0] == status
+
+
+@pytest.mark.parametrize(
+    ("study", "status", "words"),
+    [
+        (tables(information=-0.1), "partly", "seen here with CKA, not with I_V"),
+        (tables(simple=-0.1, built=-0.1), "absent", "absent here (simplest against most complex)"),
+        (no_rows(), "missing", "it takes residual blocks and 20 scored concepts"),
+    ],
+)
+def test_the_claim_needs_both_measures(study, status: str, words: str):
+    claim = simple_by_the_residual(study, reference_epoch=4)
+    assert claim.status == status
+    assert words in claim.finding
+
+
+def test_the_claim_is_seen_where_information_says_the_same_and_names_the_untrained_network():
+    study = tables()
+    sign = np.where(study.branches["concept"] < 20, 0.1, -0.1) * (study.branches["branch"] == "residual")
+    branches = study.branches.assign(v_information=study.branches["v_information"] + sign)
+    claim = simple_by_the_residual(study._replace(branches=branches), reference_epoch=4)
+    assert claim.status == "seen"
+    assert "mean over the blocks of epoch 4: 0.1" in claim.finding
+    assert "The untrained network has " in claim.finding
+
+
+def test_rows_of_one_epoch_suffice():
+    assert "epoch 4" in texts(drawn(tables(epochs=(4,))))

@@ -1,0 +1,139 @@
+"""Figures of single concepts: their paths, their groups, the inhibitors among them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from featcx_core.figures.canvas import png
+from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.inhibitors import inhibitors, inhibitors_finding
+from featcx_core.figures.meta_features import (
+    concept_dendrogram,
+    concept_map,
+    concepts_of,
+    groups_by_complexity,
+    groups_finding,
+)
+from featcx_core.figures.paths import births, concept_paths, paths_finding
+from featcx_core.figures.summary import super_class_rows
+from tests.core.test_figures import N_CONCEPTS, REFERENCE, frame, is_png, no_rows, synthetic_tables, texts
+
+
+@pytest.fixture(scope="module")
+def tables() -> StudyTables:
+    return synthetic_tables()
+
+
+@pytest.fixture(scope="module")
+def known(tables: StudyTables) -> pd.DataFrame:
+    return concepts_of(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=REFERENCE)
+
+
+def path_rows(cosines: dict[int, list[float]], complexity: dict[int, list[float]]) -> pd.DataFrame:
+    return frame(
+        "concept_paths",
+        [
+            {"concept": concept, "epoch": epoch, "matched_concept": concept, "cosine": cosine, "null_cosine": 0.6,
+             "complexity": complexity[concept][epoch], "importance": 0.1}
+            for concept, row in cosines.items() for epoch, cosine in enumerate(row)
+        ],
+    )  # fmt: skip
+
+
+def test_births_and_the_finding_by_hand():
+    paths = path_rows(
+        {0: [0.9, 0.9, 0.9, 1.0], 1: [0.1, 0.9, 0.2, 1.0], 2: [0.1, 0.7, 0.7, 1.0], 3: [np.nan] * 4},
+        {0: [0.9, 0.9, 0.9, 0.5], 1: [0.1, 0.5, 0.5, 0.5], 2: [0.1, 0.2, 0.3, 0.4], 3: [np.nan] * 4},
+    )
+    born = births(paths, reference_epoch=3)
+    assert dict(zip(born["concept"], born["birth"], strict=True)) == {0: 0, 1: 3, 2: 1}
+    assert births(paths, reference_epoch=2)["birth"].tolist() == [0, 1]  # what comes after the reference counts not
+    said = paths_finding(paths, reference_epoch=3)
+    assert "Of the 4 concepts of epoch 3, 33 % are matched above the null at epoch 0" in said
+    assert "by epoch 1; from birth on, K falls for 50 % of those born before the end (median change −0.10)" in said
+
+
+def test_paths_are_drawn_whatever_is_missing(tables):
+    figure = concept_paths(tables.concept_paths, reference_epoch=REFERENCE)
+    assert f"({N_CONCEPTS - 3} of {N_CONCEPTS})" in texts(figure)  # three are dead and have no path of K
+    nobody = tables.concept_paths.assign(cosine=0.1)
+    assert is_png(png(concept_paths(nobody, reference_epoch=REFERENCE), dots_per_inch=50))
+    assert "stay" not in paths_finding(nobody, reference_epoch=REFERENCE)
+    unmatched = tables.concept_paths.assign(cosine=np.nan)
+    assert is_png(png(concept_paths(unmatched, reference_epoch=REFERENCE), dots_per_inch=50))
+    assert "Not measured" in paths_finding(no_rows().concept_paths, reference_epoch=REFERENCE)
+
+
+def test_the_map_names_super_classes_or_says_that_there_are_none(known):
+    assert {"round", "straight", "none"} <= {*texts(concept_map(known)).split("\n")}
+    assert "names no super-classes" in texts(concept_map(known.assign(super_class="")))
+    many = known.assign(super_class=[f"s{i % 9}" for i in range(len(known))])
+    assert "others or none" in texts(concept_map(many))
+    bare = known.assign(complexity=np.nan, importance=0.0)
+    assert is_png(png(concept_map(bare), dots_per_inch=50))
+
+
+def test_the_tree_has_a_disc_for_every_branch(known):
+    figure = concept_dendrogram(known)
+    columns = [known[c].nunique() for c in ("level_1", "level_2", "level_3", "level_4", "cluster")]
+    for axes in figure.axes[:2]:
+        assert len(axes.collections[0].get_offsets()) == 1 + sum(columns)
+    assert "100 concepts in 13 clusters" in texts(figure)
+
+
+def test_groups_stand_from_simple_to_complex(known):
+    figure = groups_by_complexity(known)
+    left = figure.axes[0].collections[1].get_offsets()[:, 0]
+    assert (np.diff(left) >= 0).all()
+    assert is_png(png(groups_by_complexity(known.assign(super_class="")), dots_per_inch=50))
+    assert "nothing to show" in texts(groups_by_complexity(known.assign(complexity=np.nan)))
+
+
+def test_what_groups_say_of_chance_and_of_planted_ones(known):
+    planted = known.assign(complexity=known["cluster"] / 13 + 0.001 * known["concept"] % 0.005)
+    assert "accounts for 100 % of the variance" in groups_finding(planted)
+    shares = []
+    for seed in range(40):
+        random = known.assign(complexity=np.random.default_rng(seed).random(len(known)), super_class="")
+        shares.append(int(groups_finding(random).split("accounts for ")[1].split(" %")[0].replace("−", "-")))
+    assert np.mean(shares) == pytest.approx(0, abs=2)
+    assert "Not measured" in groups_finding(known.assign(cluster=0))
+
+
+def test_super_classes_of_the_report(tables):
+    rows = super_class_rows(tables, reference_epoch=REFERENCE)
+    assert {row.name for row in rows} == {"round", "straight", "none: digit 8, digit 9"}
+    assert {row.name: row.n_classes for row in rows} == {"round": 4, "straight": 4, "none: digit 8, digit 9": 2}
+    assert sum(row.n for row in rows) == N_CONCEPTS - 3
+    means = [float(row.complexity.split()[0]) for row in rows]
+    assert means == sorted(means)
+    unnamed = tables._replace(clusters=tables.clusters.assign(super_class=""))
+    assert super_class_rows(unnamed, reference_epoch=REFERENCE) == []
+
+
+def signed(values: list[tuple[float, float]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    gamma = [
+        {"epoch": 3, "concept": i, "importance": absolute, "signed_importance": value}
+        for i, (absolute, value) in enumerate(values)
+    ]
+    k = [{"epoch": 3, "kind": "concept", "concept": i, "complexity": i / 10} for i in range(len(values))]
+    names = [{"epoch": 3, "concept": i, "class_name": f"class{i}"} for i in range(len(values))]
+    return frame("importance", gamma), frame("complexity", k), frame("concepts", names)
+
+
+def test_inhibitors_by_hand():
+    tables = signed([(1.0, 0.5), (1.0, -0.5), (2.0, 2.0)])
+    said = inhibitors_finding(*tables, epoch=3)
+    # negative contributions: 0.25, 0.75 and 0 of 4
+    assert said.startswith("1 of 3 concepts are inhibitors on the whole (median K 0.10, the others 0.10)")
+    assert "25.0 % are negative" in said
+    written = texts(inhibitors(*tables, epoch=3))
+    assert "strongest inhibitors" in written
+    assert "class1" in written
+    assert "class0" not in written
+
+
+def test_without_inhibitors_the_most_divided_concepts_are_listed():
+    written = texts(inhibitors(*signed([(1.0, 0.5), (0.0, 0.0), (2.0, 2.0)]), epoch=3))
+    assert "none below 0" in written
+    assert "25 %" in written

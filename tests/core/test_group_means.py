@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from featcx_core.measures.group_means import group_means
+
+
+def test_by_hand():
+    found = group_means(np.array([1.0, np.nan, 2.0, 4.0]), [1, 0, 1, 2])
+    assert [(g.group, g.n, g.mean) for g in found[1:]] == [(1, 2, 1.5), (2, 1, 4.0)]
+    assert (found[1].low, found[1].high) == (1.0, 2.0)  # of two members: both the first, or both the second
+    assert found[0].n == 0
+    assert np.isnan([found[0].mean, found[0].low, found[2].low, found[2].high]).all()
+
+
+def test_the_interval_is_that_of_scipy():
+    values = np.random.default_rng(0).exponential(size=200)
+    [found] = group_means(values, ["all"] * 200, n_bootstrap=9999, seed=1)
+    expected = stats.bootstrap((values,), np.mean, method="percentile", rng=np.random.default_rng(0))
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval), abs=0.01)
+
+
+def test_five_members_miss_one_time_in_six():
+    chance = np.random.default_rng(0)
+    found = [group_means(chance.normal(size=5), ["a"] * 5, n_bootstrap=400, seed=i)[0] for i in range(600)]
+    assert np.mean([g.low > 0 or g.high < 0 for g in found]) == pytest.approx(1 / 6, abs=0.04)
+
+
+def test_same_seed_same_interval():
+    values = np.random.default_rng(0).normal(size=30)
+    assert group_means(values, ["a"] * 30) == group_means(values, ["a"] * 30)

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+
+from featcx_core.figures import properties as drawn
+from featcx_core.figures import property_claims as paper
+from featcx_core.figures.canvas import png
+from featcx_core.figures.evidence import with_complexity
+from featcx_core.figures.gallery import StudyTables
+from featcx_core.measures.correlations import correlation
+from tests.core.test_figures import ENDS, REFERENCE, no_rows, synthetic_tables, texts, with_properties
+
+
+@pytest.fixture(scope="module")
+def plain() -> StudyTables:
+    return synthetic_tables()
+
+
+@pytest.fixture(scope="module")
+def tables(plain) -> StudyTables:
+    return with_properties(plain)
+
+
+def figures(tables):
+    return {
+        "redundancy": drawn.redundancy_against_complexity(
+            tables.complexity, tables.redundancy, tables.concepts, epochs=ENDS
+        ),
+        "sensitivity": drawn.sensitivity_against_complexity(
+            tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS
+        ),
+        "sparsity": drawn.sparsity_against_complexity(tables.complexity, tables.concepts, epochs=ENDS),
+        "support": drawn.support_curves(tables.support, epochs=ENDS),
+    }
+
+
+def test_every_figure_shows_the_untrained_network_beside_the_trained_one(tables):
+    for figure in figures(tables).values():
+        assert "epoch 0 (untrained)" in texts(figure)
+        assert f"epoch {REFERENCE}" in texts(figure)
+        assert len(png(figure, dots_per_inch=30)) > 2000
+
+
+def test_figures_without_rows_say_so():
+    for figure in figures(no_rows()).values():
+        assert "nothing to show" in texts(figure)
+
+
+def test_panels_are_levels_and_carry_their_correlations(tables):
+    figure = figures(tables)["sensitivity"]
+    assert len(figure.axes) == 6
+    level = tables.sensitivity.query("sigma == 0.5")
+    raw, partial = with_complexity(tables.complexity, level, tables.concepts, epoch=REFERENCE, column="sensitivity")
+    assert raw.value > 0.5
+    assert f"noise σ = 0.5\nSpearman {raw}\npartial {partial}" in texts(figure)
+
+
+def test_a_concept_without_sensitivity_is_drawn_on_the_floor_and_counts(tables):
+    silent = tables.sensitivity.assign(
+        sensitivity=tables.sensitivity["sensitivity"].where(lambda s: s.index % 7 > 0, 0)
+    )
+    figure = drawn.sensitivity_against_complexity(tables.complexity, silent, tables.concepts, epochs=[REFERENCE])
+    heights = figure.axes[0].collections[-1].get_offsets()[:, 1]
+    assert heights.min() == drawn.FLOOR
+    alive = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"].notna().sum()
+    assert len(heights) == alive
+
+
+def test_support_curves_follow_predictions_where_there_are_no_classes(tables):
+    without = tables.support.assign(relative_accuracy=np.nan, accuracy=np.nan)
+    assert "predictions kept" in texts(drawn.support_curves(without, epochs=ENDS))
+    assert len(drawn.support_curves(tables.support, epochs=ENDS).axes[0].lines) == len(drawn.ORDERS)
+
+
+def test_with_complexity_is_the_correlation_over_living_concepts(tables):
+    rows = tables.redundancy.query("masked_fraction == 0.5")
+    raw, partial = with_complexity(tables.complexity, rows, tables.concepts, epoch=REFERENCE, column="redundancy")
+    k = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'").sort_values("concept")["complexity"]
+    values = rows.query("epoch == @REFERENCE").sort_values("concept")["redundancy"]
+    held = tables.concepts.query("epoch == @REFERENCE").sort_values("concept")[["prevalence_fraction", "variance"]]
+    assert raw == correlation(k.to_numpy(), values.to_numpy(), seed=0)
+    assert partial == correlation(k.to_numpy(), values.to_numpy(), controls=held.to_numpy(), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("slope", "masks", "status", "words"),
+    [
+        (-0.3, 0.01, "seen", "seen here"),
+        (0.3, 0.01, "absent", "absent here"),
+        (-0.3, 1.0, "undecided", "The choice of masks alone makes 100 % of the differences"),
+    ],
+)
+def test_redundancy_claim_knows_what_masks_make(plain, slope, masks, status, words):
+    tables = with_properties(plain, redundancy=slope, masks=masks)
+    claim = paper.complex_is_less_redundant(tables, reference_epoch=REFERENCE)
+    assert claim.status == status
+    assert words in claim.finding
+    assert "50% of the units masked" in claim.finding
+
+
+@pytest.mark.parametrize(("slope", "status"), [(3.0, "seen"), (-3.0, "absent"), (0.0, "undecided")])
+def test_robustness_claim_wants_complex_concepts_moved_more(plain, slope, status):
+    tables = with_properties(plain, sensitivity=slope)
+    claim = paper.complex_is_less_robust(tables, reference_epoch=REFERENCE)
+    assert claim.status == status
+    assert "σ = 0.1 on pixels" in claim.finding
+    assert "at σ = 0.01" in claim.finding
+
+
+@pytest.mark.parametrize(("slope", "status"), [(0.8, "absent"), (-0.8, "absent")])
+def test_sparsity_claim_wants_no_trend(plain, slope, status):
+    claim = paper.sparsity_has_no_trend(with_properties(plain, hoyer=slope), reference_epoch=REFERENCE)
+    assert claim.status == status
+
+
+@pytest.mark.parametrize(("fall", "status"), [(0.2, "seen"), (0.01, "absent")])
+def test_support_claim_wants_a_noticeable_fall(plain, fall, status):
+    claim = paper.complex_concepts_matter_together(with_properties(plain, fall=fall).support, reference_epoch=REFERENCE)
+    assert claim.status == status
+    assert f"without the 50 % most complex concepts {100 - 100 * fall:.0f} % of the accuracy" in claim.finding
+
+
+def test_claims_without_rows_are_missing():
+    found = paper.property_claims(no_rows(), reference_epoch=REFERENCE)
+    assert {claim.status for claim in found} == {"missing"}

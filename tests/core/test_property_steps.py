@@ -1,0 +1,213 @@
+"""Redundancy, sensitivity, support and pictures of a finished study, against what its stored arrays give."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from featcx_core.features.activations import open_activations
+from featcx_core.features.forward import Network, Tap, pooled
+from featcx_core.features.nnls import nnls
+from featcx_core.measures.redundancy import masks
+from featcx_core.sources.checkpoints import read_head
+from featcx_core.sources.images import load_data, normalised
+from featcx_core.sources.noise import white_noise
+from featcx_core.staleness import Partition, State
+from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.steps.measures import make_v_information, open_sums
+from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
+from featcx_core.steps.visualisation import make_visualisation, open_visualisation
+from featcx_core.store import Store, open_store
+from featcx_core.verification import (
+    fewer_masked_units_change_less,
+    support_starts_from_the_dictionary,
+    weak_noise_moves_little,
+)
+from tests.core.test_verification import altered
+from tests.references import redundancy as redundancy_reference
+from tests.references import sensitivity as sensitivity_reference
+from tests.references import support as support_reference
+
+EPOCH, LAYER = 2, "layer3.2"
+SETTINGS = """
+[sensitivity]
+images = 7
+draws = 3
+[visualisation]
+concepts = 3
+steps = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the properties are measured; not to be changed."""
+    home = shutil.copytree(finished_home, tmp_path_factory.mktemp("measured") / "home")
+    study = home / "tiny" / "study.toml"
+    study.write_text(study.read_text() + SETTINGS)
+    store = open_store(home, "tiny")
+    for epoch in (0, EPOCH):
+        make_redundancy(store, epoch=epoch)
+        make_sensitivity(store, epoch=epoch, device="cpu")
+        make_support(store, epoch=epoch)
+    make_visualisation(store, epoch=EPOCH, device="cpu")
+    store.write_current(State(store).visible())
+    return home
+
+
+@pytest.fixture(scope="module")
+def stored(measured_home: Path) -> Store:
+    return open_store(measured_home, "tiny")
+
+
+@pytest.fixture
+def measured(measured_home: Path, tmp_path: Path) -> Store:
+    """A copy, to change at will."""
+    return open_store(shutil.copytree(measured_home, tmp_path / "copy"), "tiny")
+
+
+def arrays(store: Store) -> tuple[np.ndarray, np.ndarray]:
+    acts = np.asarray(open_activations(store, epoch=EPOCH, layer=LAYER)[:], dtype=np.float64)
+    return acts, np.asarray(open_codes(store, epoch=EPOCH)[:], dtype=np.float64)
+
+
+def test_everything_is_current_and_in_the_tables(stored: Store):
+    state = State(stored)
+    for asset in ("redundancy", "sensitivity", "support"):
+        assert state.is_current(Partition(asset, EPOCH))
+        assert set(stored.read_table(asset)["epoch"]) == {0, EPOCH}
+    assert state.is_current(Partition("visualisation", EPOCH))
+
+
+def test_sums_are_those_of_all_probe_images(stored: Store):
+    acts, codes = arrays(stored)
+    sums, x, z = open_sums(stored, epoch=EPOCH), acts - acts.mean(axis=0), codes - codes.mean(axis=0)
+    assert sums.attrs["n"] == len(acts)
+    for name, expected in {"xx": x.T @ x, "xz": x.T @ z, "zz": np.square(z).sum(axis=0)}.items():
+        np.testing.assert_allclose(np.asarray(sums[name]), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+def test_redundancy_is_that_of_all_images(stored: Store):
+    acts, codes = arrays(stored)
+    alive = stored.read_partition("concepts", "000002")["alive"].to_numpy()
+    for share, rows in stored.read_partition("redundancy", "000002").groupby("masked_fraction"):
+        kept = masks(acts.shape[1], masked_fraction=share, n_masks=20, seed=0)
+        mean, _ = redundancy_reference.redundancy(acts, codes, kept)
+        assert (rows["redundancy"].isna() == ~alive).all()
+        np.testing.assert_allclose(rows["redundancy"][alive], mean[alive], rtol=1e-4)
+
+
+def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
+    network, atoms = Network.load(stored, epoch=EPOCH, device="cpu"), read_dictionary(stored, epoch=EPOCH).atoms
+    data = load_data(stored.study)
+    tap = Tap(LAYER, pooled(next(row for row in stored.anatomy.layers if row.layer == LAYER), "gap"))
+    codes = np.zeros((7, 3, len(atoms)))
+    std = torch.from_numpy(data.std.copy())[:, None, None]
+    for i, image in enumerate(data.probe[:7]):
+        for draw in range(3):
+            clean = normalised(torch.from_numpy(data.images[[image]]), data)
+            noise = white_noise(np.array([image]), np.array([draw]), shape=data.image_shape, seed=0)
+            with torch.no_grad():
+                acts = network.through(clean + 0.1 * torch.from_numpy(noise) / std, tap)
+            codes[i, draw] = nnls(acts, torch.from_numpy(atoms)).codes[0].double()
+    concepts = stored.read_partition("concepts", "000002")
+    alive = concepts["alive"].to_numpy()
+    relative, printed = sensitivity_reference.sensitivity(codes, concepts["variance"].to_numpy())
+    rows = stored.read_partition("sensitivity", "000002").query("sigma == 0.1")
+    assert (rows[["n_images", "n_draws"]] == [7, 3]).all(axis=None)
+    np.testing.assert_allclose(rows["sensitivity"][alive], np.array(relative)[alive], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(rows["sensitivity_as_printed"], printed, rtol=1e-3, atol=1e-6)
+    assert (rows["low"][alive] <= rows["sensitivity"][alive]).all()
+
+
+def test_sensitivity_does_not_depend_on_the_batch_size(measured: Store):
+    whole = measured.read_partition("sensitivity", "000002")
+    again = make_sensitivity(measured, epoch=EPOCH, device="cpu", batch_size=4)
+    np.testing.assert_allclose(again["sensitivity"], whole["sensitivity"], rtol=1e-3, atol=1e-6)
+
+
+def test_support_is_that_of_codes_set_to_zero(stored: Store):
+    acts, codes = arrays(stored)
+    weight, bias = read_head(stored, epoch=EPOCH)
+    data = load_data(stored.study)
+    rows = stored.read_partition("support", "000002")
+    own = stored.read_partition("complexity", "000002").query("kind == 'concept'")
+    order = own.sort_values("complexity", ascending=False, kind="stable", na_position="first")["concept"].to_numpy()
+    curve = support_reference.curve(
+        codes,
+        read_dictionary(stored, epoch=EPOCH).atoms,
+        weight,
+        bias,
+        order,
+        np.arange(20, -1, -1) / 20,
+        np.argmax(acts @ weight + bias, axis=1),
+        data.labels[data.probe],
+    )
+    found = rows[rows["order"] == "complexity_descending"]
+    columns = ["n_kept", "accuracy", "relative_accuracy", "predictions_kept_fraction"]
+    np.testing.assert_allclose(found[columns].to_numpy(dtype=float), curve, atol=0.02)  # a tie in float32
+    assert set(rows["order"]) == {
+        "complexity_descending",
+        "complexity_ascending",
+        "random",
+        "importance_descending",
+    }
+
+
+def test_the_sums_belong_to_the_partition(measured: Store):
+    partition = Partition("v_information", EPOCH, LAYER)
+    assert State(measured).is_current(partition)
+    shutil.rmtree(measured.sums(EPOCH))
+    assert not State(measured).is_current(partition)
+    with pytest.raises(ValueError, match=r"epoch 2: no sums yet at .*; materialise v_information first"):
+        make_redundancy(measured, epoch=EPOCH)
+    make_v_information(measured, epoch=EPOCH, layers=[LAYER], dictionary_epochs=[EPOCH])
+    assert State(measured).is_current(partition)
+
+
+def test_pictures_are_committed_with_what_they_reach(stored: Store):
+    group = open_visualisation(stored, epoch=EPOCH)
+    images, concepts = np.asarray(group["images"]), np.asarray(group["concept"])
+    assert images.shape == (3, *load_data(stored.study).image_shape)
+    assert len(np.unique(concepts)) == 3
+    acts, _ = arrays(stored)
+    best = (acts @ read_dictionary(stored, epoch=EPOCH).atoms[concepts].T).max(axis=0)
+    np.testing.assert_allclose(np.asarray(group["best_image"]), best, rtol=1e-5)
+    for concept, pixels in zip(concepts, images, strict=True):
+        picture = np.asarray(Image.open(stored.visualisation(EPOCH) / f"{concept:06d}.png"))
+        np.testing.assert_allclose(picture / 255, pixels[0].clip(0, 1), atol=1 / 255)
+    with pytest.raises(ValueError, match="epoch 1: no pictures yet"):
+        open_visualisation(stored, epoch=1)
+
+
+def test_checks_pass_and_find_what_is_wrong(measured: Store):
+    finds = (support_starts_from_the_dictionary, fewer_masked_units_change_less, weak_noise_moves_little)
+    assert all(find(measured).passed for find in finds)
+
+    def lost(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(predictions_kept_fraction=rows["predictions_kept_fraction"] / 2)
+
+    def turned(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(redundancy=rows["redundancy"].where(rows["masked_fraction"] > 0.2, 3.0))
+
+    def moved(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(sensitivity=2.0)
+
+    for table, change in (("support", lost), ("redundancy", turned), ("sensitivity", moved)):
+        altered(measured, table, "000002", change)
+    support, redundancy, sensitivity = (find(measured) for find in finds)
+    assert not support.passed
+    assert support.is_error
+    assert "epoch 2, random: " in support.says
+    assert redundancy.says.startswith("epoch 2: 2.000, then ")
+    assert sensitivity.says == "epoch 2: 2.000"
+
+
+def test_nothing_made_is_nothing_wrong(measured: Store):
+    measured.write_current([])
+    for find in (support_starts_from_the_dictionary, fewer_masked_units_change_less, weak_noise_moves_little):
+        assert find(measured).passed

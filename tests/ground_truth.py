@@ -1,0 +1,331 @@
+"""What featcx says of studies whose answers are known: planted parities, independent factors, a shortcut.
+
+Run as a module, with a home in which `featcx run planted`, `factors` and `shortcut` have ended, the page
+docs/ground_truth.md. The functions are those of the tests, which use smaller studies.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+import featcx_core as fx
+from featcx_core.features.activations import open_activations
+from featcx_core.features.forward import Network, Tap, pooled
+from featcx_core.measures.complexity import complexity
+from featcx_core.measures.importance import importance
+from featcx_core.measures.v_information import VInformation, jackknife_error
+from featcx_core.sources.checkpoints import read_head
+from featcx_core.sources.generated import N_BITS, N_PARITIES, Known, bits, factors, shortcut, with_patch
+from featcx_core.sources.images import load_data
+from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.store import Store, open_store
+
+N_RESAMPLES = 2000
+
+
+class Interval(NamedTuple):
+    """A value with what bounds it."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    @classmethod
+    def by_error(cls, value: float, error: float) -> "Interval":
+        """95 %, of a jackknife error."""
+        return cls(value, value - 1.96 * error, value + 1.96 * error)
+
+    @classmethod
+    def of_mean(cls, values: np.ndarray) -> "Interval":
+        """95 % bootstrap percentiles over the values."""
+        rows = np.random.default_rng(0).integers(0, len(values), (N_RESAMPLES, len(values)))
+        low, high = np.percentile(values[rows].mean(axis=1), [2.5, 97.5])
+        return cls(float(values.mean()), float(low), float(high))
+
+    @classmethod
+    def of_difference(cls, a: np.ndarray, b: np.ndarray) -> "Interval":
+        """95 % bootstrap percentiles of mean(a) - mean(b), each resampled."""
+        chance = np.random.default_rng(0)
+        means = [x[chance.integers(0, len(x), (N_RESAMPLES, len(x)))].mean(axis=1) for x in (a, b)]
+        low, high = np.percentile(means[0] - means[1], [2.5, 97.5])
+        return cls(float(a.mean() - b.mean()), float(low), float(high))
+
+
+# -- planted parities ----------------------------------------------------------------------------------------------------
+
+
+class PlantedUnit(NamedTuple):
+    """A unit of the last block, which holds a bit or a parity."""
+
+    name: str
+    expected: float
+    measured: Interval
+
+
+def planted_units(store: Store) -> list[PlantedUnit]:
+    """K of every unit beside what it must be: a parity that block k adds, of the five, has k/5."""
+    epoch = store.study.reference_epoch
+    table = store.read_table("complexity")
+    rows = table[(table["epoch"] == epoch) & (table["kind"] == "unit")].sort_values("concept")
+    expected = [0.0] * N_BITS + [place / N_PARITIES for place in range(N_PARITIES)]
+    return [
+        PlantedUnit(name, wanted, Interval.by_error(row.complexity, row.standard_error))
+        for name, wanted, row in zip(bits(n_images=4).factors, expected, rows.itertuples(), strict=True)
+    ]
+
+
+# -- independent factors -------------------------------------------------------------------------------------------------
+
+
+class Measured(NamedTuple):
+    """Codes that stand for something known, measured at the reference epoch and before."""
+
+    complexity: Interval
+    untrained: Interval
+    """K in the untrained network."""
+    by_layer: list[float]
+    """Mean I_V by layer, at the reference epoch."""
+    by_epoch: dict[int, float]
+    """Mean I_V of the penultimate layer."""
+
+    @property
+    def first_epoch(self) -> int:
+        """First trained epoch at half of the reference's."""
+        last = max(self.by_epoch)
+        return next(epoch for epoch, value in self.by_epoch.items() if epoch and value >= self.by_epoch[last] / 2)
+
+    @property
+    def decode_time(self) -> float:
+        """Λ."""
+        return 1 - float(np.mean([value for epoch, value in self.by_epoch.items() if epoch]))
+
+
+def known_codes(store: Store, known: Known) -> dict[str, np.ndarray]:
+    """Codes of the probe images, (image, code): an indicator of each value of a factor; brightness; noise."""
+    probe = load_data(store.study).probe
+    codes = {name: np.eye(int(values.max()) + 1)[values[probe]] for name, values in known.factors.items()}
+    codes["brightness"] = known.images[probe].mean(axis=(1, 2, 3))[:, None]
+    codes["noise"] = np.random.default_rng(0).normal(size=(len(probe), 3))
+    return codes
+
+
+def measured(store: Store, codes: Mapping[str, np.ndarray]) -> dict[str, Measured]:
+    """Codes that are not a network's own, held against its layers as concepts are."""
+    reference, penultimate = store.study.reference_epoch, store.anatomy.penultimate
+    epochs = sorted(set(store.read_table("epochs")["epoch"]))
+    layers = store.anatomy.in_complexity
+    values = np.concatenate(list(codes.values()), axis=1)
+    ends = np.cumsum([part.shape[1] for part in codes.values()])[:-1]
+    of_layers = {epoch: [_information(store, epoch, layer, values) for layer in layers] for epoch in (0, reference)}
+    of_epochs = {epoch: _information(store, epoch, penultimate, values).v_information for epoch in epochs}
+    columns = np.split(np.arange(values.shape[1]), ends)
+    found = {}
+    for name, own in zip(codes, columns, strict=True):
+        found[name] = Measured(
+            _mean_complexity(of_layers[reference], own),
+            _mean_complexity(of_layers[0], own),
+            [float(layer.v_information[own].mean()) for layer in of_layers[reference]],
+            {epoch: float(value[own].mean()) for epoch, value in of_epochs.items()},
+        )
+    return found
+
+
+def _information(store: Store, epoch: int, layer: str, codes: np.ndarray) -> VInformation:
+    acts = np.asarray(open_activations(store, epoch=epoch, layer=layer), dtype=np.float64)
+    n_fit = len(load_data(store.study).split["fit"])
+    return fx.v_information(acts[:n_fit], codes[:n_fit], acts[n_fit:], codes[n_fit:])
+
+
+def _mean_complexity(layers: list[VInformation], own: np.ndarray) -> Interval:
+    """Mean K over codes, with the error of the mean: the groups of images are the same for all of them."""
+    value = float(complexity(np.stack([layer.v_information[own] for layer in layers])).mean())
+    left_out = np.stack([layer.jackknife[own] for layer in layers]).mean(axis=(0, 1))
+    return Interval.by_error(value, float(jackknife_error(torch.from_numpy(1 - left_out))))
+
+
+class FactorConcepts(NamedTuple):
+    """The concepts of a dictionary whose code a factor explains better than the other factors do."""
+
+    complexity: np.ndarray
+    decode_time: np.ndarray
+    explained: float
+    """Mean share of their codes' variance that the factor explains."""
+
+
+def factor_concepts(store: Store, known: Known) -> dict[str, FactorConcepts]:
+    """The reference epoch's concepts, each with the factor that explains most of its code's variance (eta squared)."""
+    epoch, probe = store.study.reference_epoch, load_data(store.study).probe
+    codes = np.asarray(open_codes(store, epoch=epoch))
+    explained = np.stack([eta_squared(codes, values[probe]) for values in known.factors.values()])
+    table = store.read_table("complexity")
+    own = table[(table["epoch"] == epoch) & (table["kind"] == "concept")].set_index("concept")["complexity"]
+    late = store.read_table("decode_time").set_index("concept")["decode_time"]
+    found = {}
+    for place, name in enumerate(known.factors):
+        rows = [row for row in np.flatnonzero(explained.argmax(axis=0) == place) if np.isfinite(own[row])]
+        share = float(explained[place, rows].mean()) if rows else float("nan")
+        found[name] = FactorConcepts(own[rows].to_numpy(), late[rows].to_numpy(), share)
+    return found
+
+
+def eta_squared(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Share of each code's variance that lies between the values of a factor."""
+    means = np.stack([codes[values == value].mean(axis=0) for value in np.unique(values)])
+    counts = np.bincount(values)[np.unique(values)][:, None]
+    between = (counts * (means - codes.mean(axis=0)) ** 2).sum(axis=0)
+    within = ((codes - codes.mean(axis=0)) ** 2).sum(axis=0)
+    return np.divide(between, within, out=np.zeros_like(between), where=within > 0)
+
+
+# -- the shortcut --------------------------------------------------------------------------------------------------------
+
+
+class PatchConcept(NamedTuple):
+    """The concept that answers to the patch most: what adding it to the same images changes, in standard deviations."""
+
+    concept: int
+    class_name: str
+    effect: float
+    complexity: float
+    simpler: float
+    """Share of the alive concepts that are simpler."""
+    importance: float
+    more_important: float
+    """Share of the concepts that are more important."""
+    without_patch: float
+    """Share of the concepts that are more important on the same images without any patch."""
+    decode_time: float
+    earlier: float
+    """Share of the concepts that are earlier."""
+
+
+class Reliance(NamedTuple):
+    """Answers with the patch added to all images, and taken from all."""
+
+    says_3_with: float
+    """Share of images of other digits that are called 3 with the patch."""
+    says_3_without: float
+    finds_3_with: float
+    """Share of the 3s that are called 3."""
+    finds_3_without: float
+
+
+def patch_concept(store: Store) -> PatchConcept:
+    """Found by adding the patch to the probe images, not by its name."""
+    epoch, data = store.study.reference_epoch, load_data(store.study)
+    plain = shortcut(has_patch=False).images
+    dictionary, (head, bias) = read_dictionary(store, epoch=epoch), read_head(store, epoch=epoch)
+    spread = np.asarray(open_codes(store, epoch=epoch)).std(axis=0)
+    codes = {}
+    for name, images in (("with", with_patch(plain)), ("without", plain)):
+        acts = penultimate(store, images)[0]
+        codes[name] = acts, fx.encode(acts, dictionary.atoms)
+    effect = (codes["with"][1] - codes["without"][1]).mean(axis=0)
+    scaled = np.divide(effect, spread, out=np.zeros_like(effect), where=spread > 0)
+    acts, unpatched = codes["without"]
+    now = importance(unpatched, dictionary.atoms, head, predicted=(acts @ head + bias).argmax(axis=1)).importance
+    tables = {name: store.read_table(name) for name in ("complexity", "importance", "decode_time")}
+    own = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")["complexity"]
+    gamma = tables["importance"].query("epoch == @epoch").set_index("concept")["importance"]
+    late = tables["decode_time"].set_index("concept")["decode_time"]
+    best = int(np.where(own.notna().to_numpy(), scaled, -np.inf).argmax())
+    return PatchConcept(
+        concept=best,
+        class_name=data.class_names[int(dictionary.class_of[best])],
+        effect=float(scaled[best]),
+        complexity=float(own[best]),
+        simpler=float((own.dropna() < own[best]).mean()),
+        importance=float(gamma[best]),
+        more_important=float((gamma > gamma[best]).mean()),
+        without_patch=float((now > now[best]).mean()),
+        decode_time=float(late[best]),
+        earlier=float((late.dropna() < late[best]).mean()),
+    )
+
+
+def reliance(store: Store) -> Reliance:
+    """What the patch does to the network's answers."""
+    data, plain = load_data(store.study), shortcut(has_patch=False).images
+    three = data.labels[data.probe] == 3
+    said = [penultimate(store, images)[1] == 3 for images in (with_patch(plain), plain)]
+    others, threes = ([float(answer[rows].mean()) for answer in said] for rows in (~three, three))
+    return Reliance(*others, *threes)
+
+
+def penultimate(store: Store, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the head reads of the probe images with other pixels, (image, unit), and the predicted classes."""
+    epoch = store.study.reference_epoch
+    network = Network.load(store, epoch=epoch, device="cpu")
+    network = network._replace(data=network.data._replace(images=images))
+    row = next(row for row in store.anatomy.layers if row.role == "penultimate")
+    passes = network.forward(network.data.probe, [Tap(row.layer, pooled(row, "gap"))])
+    acts = np.concatenate([batch[0] for batch in passes])
+    head, bias = read_head(store, epoch=epoch)
+    return acts, (acts @ head + bias).argmax(axis=1)
+
+
+# -- the page ------------------------------------------------------------------------------------------------------------
+
+
+def planted_table(store: Store) -> Iterator[str]:
+    yield from ("| unit holds | K must be | K measured |", "|---|---|---|")
+    for unit in planted_units(store):
+        yield f"| {unit.name} | {unit.expected:.1f} | {unit.measured} |"
+
+
+def factor_tables(store: Store) -> Iterator[str]:
+    known = factors()
+    found = measured(store, known_codes(store, known))
+    layers = store.anatomy.in_complexity
+    yield from ("| code | K | K, untrained | Λ | half of its final I_V from epoch |", "|---|---|---|---|---|")
+    for name, one in found.items():
+        late = (f"{one.decode_time:.3f}", str(one.first_epoch)) if name != "noise" else ("–", "–")
+        yield f"| {name} | {one.complexity} | {one.untrained} | {late[0]} | {late[1]} |"
+    yield from ("", f"| I_V of | {' | '.join(layers)} |", f"|---|{'---|' * len(layers)}")
+    for name, one in found.items():
+        yield f"| {name} | {' | '.join(f'{value:.2f}' for value in one.by_layer)} |"
+    concepts = factor_concepts(store, known)
+    yield from ("", "| concepts mostly of | n | share explained | mean K | mean Λ |", "|---|---|---|---|---|")
+    for name, own in concepts.items():
+        means = [str(Interval.of_mean(values)) if len(values) else "–" for values in own[:2]]
+        yield f"| {name} | {len(own.complexity)} | {own.explained:.2f} | {means[0]} | {means[1]} |"
+    if len(concepts["shape"].complexity) and len(concepts["colour"].complexity):
+        parts = zip(concepts["shape"][:2], concepts["colour"][:2], strict=True)
+        differences = [Interval.of_difference(a, b) for a, b in parts]
+        yield f"| shape − colour | | | {differences[0]} | {differences[1]} |"
+
+
+def shortcut_table(store: Store) -> Iterator[str]:
+    found, relied = patch_concept(store), reliance(store)
+    yield from ("| the concept that answers to the patch | |", "|---|---|")
+    rows = {
+        "concept, fitted on class": f"{found.concept}, {found.class_name}",
+        "its code when the patch is added to the same images": f"+{found.effect:.2f} standard deviations",
+        "K, and share of concepts that are simpler": f"{found.complexity:.3f}, {found.simpler:.0%}",
+        "Λ, and share of concepts that are earlier": f"{found.decode_time:.3f}, {found.earlier:.0%}",
+        "Γ, and share of concepts that are more important": f"{found.importance:.3f}, {found.more_important:.0%}",
+        "share of concepts that are more important once no image has the patch": f"{found.without_patch:.0%}",
+        "other digits called 3 with the patch, without": f"{relied.says_3_with:.0%}, {relied.says_3_without:.0%}",
+        "3s called 3 with the patch, without": f"{relied.finds_3_with:.0%}, {relied.finds_3_without:.0%}",
+    }
+    yield from (f"| {name} | {value} |" for name, value in rows.items())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, default=Path(".featcx"), help="where the three studies were run")
+    home = parser.parse_args().home
+    for name, table in (("planted", planted_table), ("factors", factor_tables), ("shortcut", shortcut_table)):
+        sys.stdout.write("\n".join([f"## {name}\n", *table(open_store(home, name)), "", ""]))
+
+
+if __name__ == "__main__":
+    main()
