@@ -115,7 +115,7 @@ def test_few_units_and_equal_atoms_have_a_place_too():
 
 
 class FakeUmap:
-    """umap-learn takes 200 MB and a minute of compiling: here only what it is given is looked at."""
+    """umap-learn takes 210 MB and half a minute of compiling: here only what it is given is looked at."""
 
     def __init__(self, *, n_neighbors, init, random_state, n_jobs):
         self.given = n_neighbors, init, random_state, n_jobs

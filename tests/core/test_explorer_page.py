@@ -213,13 +213,13 @@ def test_no_page_is_wider_than_the_screen(page: Page, address: str):
         assert wide <= there
 
 
-def test_without_positions_the_page_says_that_there_are_no_heat_maps(page: Page, tmp_path: Path):
+def test_without_positions_the_page_says_that_there_are_no_heat_maps(tmp_path: Path, page: Page):
     opened(page, write_explorer(tmp_path / "flat", n_concepts=9, has_maps=False).as_uri(), "#concept/1")
     expect(page.get_by_text("there are no heat maps")).to_be_visible()
     expect(page.get_by_label("heat maps")).to_be_hidden()
 
 
-def test_ten_thousand_concepts_work(page: Page, tmp_path: Path):
+def test_ten_thousand_concepts_work(tmp_path: Path, page: Page):
     opened(page, write_explorer(tmp_path / "large", n_concepts=10_000).as_uri())
     expect(page.locator("#count")).to_have_text("10,000 concepts")
     assert len(concepts(page)) < 60
