@@ -94,7 +94,8 @@ def test_checkpoints_of_another_program_are_measured_and_not_trained(finished: S
 def test_one_checkpoint_follows_none(finished: Store, tiny: Study):
     size = size_of(tiny, finished.anatomy, load_data(tiny), epochs=(1,))
     assert size.reference_columns == 0
-    assert size.n_partitions == 6 + 2 * len(finished.anatomy.layers) + 6
+    n_detailed, n_once = 5, 8
+    assert size.n_partitions == 6 + 2 * len(finished.anatomy.layers) + n_detailed + n_once
 
 
 def test_positions_that_are_not_kept_take_no_disk(finished: Store, tiny: Study):
