@@ -28,7 +28,7 @@ def concept_pictures(
             "try the same concepts for all three"
         )
     if not len(pictures):
-        return nothing_to_show(QUESTION, "the study does not ask for `visualisation`, or no concept has a complexity")
+        return nothing_to_show(QUESTION, "no concept has a complexity")
     n_rows = -(-len(pictures) // COLUMNS)
     aspect = pictures.shape[2] / (2.1 * pictures.shape[3])
     figure = canvas(QUESTION, height=0.9 + n_rows * (2.1 * aspect + 0.55))

@@ -44,7 +44,8 @@ def make_figures(store: Store) -> dict[str, bytes]:
     guess = chance(study.model, n_outputs=store.anatomy.n_classes)
     figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
-    figures["concept_pictures"] = _made_pictures(store, state, tables)
+    if Partition("visualisation", store.study.reference_epoch) in state.current:
+        figures["concept_pictures"] = _made_pictures(store, tables)
     pictures = {name: png(figure) for name, figure in figures.items()}
     with store.writing(store.figures, fingerprint=fingerprint) as draft:
         draft.mkdir()
@@ -123,11 +124,9 @@ def read_tables(store: Store) -> StudyTables:
     return StudyTables(**frames)
 
 
-def _made_pictures(store: Store, state: State, tables: StudyTables) -> Figure:
-    """The pictures made to excite concepts, where they are asked for and current."""
-    epoch, none = store.study.reference_epoch, np.zeros((0, 1, 1, 1))
-    if Partition("visualisation", epoch) not in state.current:
-        return concept_pictures(none, none, labels=[])
+def _made_pictures(store: Store, tables: StudyTables) -> Figure:
+    """The pictures made to excite concepts, each beside the image on which its concept is strongest."""
+    epoch = store.study.reference_epoch
     group = open_visualisation(store, epoch=epoch)
     chosen, made, best = (np.asarray(group[name]) for name in ("concept", "projection", "best_image"))
     codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, chosen])

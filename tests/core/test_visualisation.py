@@ -95,6 +95,6 @@ def test_pairs_of_picture_and_image_are_drawn():
 
 def test_no_pictures_say_so_and_uneven_ones_are_refused():
     none = np.zeros((0, 1, 1, 1))
-    assert "does not ask for" in concept_pictures(none, none, labels=[]).axes[0].texts[0].get_text()
+    assert "no concept has a complexity" in concept_pictures(none, none, labels=[]).axes[0].texts[0].get_text()
     with pytest.raises(ValueError, match="an image and a label for each picture, got 2, 2 and 1"):
         concept_pictures(np.zeros((2, 1, 4, 4)), np.zeros((2, 1, 4, 4)), labels=["one"])
