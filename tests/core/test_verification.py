@@ -128,11 +128,14 @@ def test_nothing_made_is_nothing_wrong(small_home: Path, tmp_path: Path):
 
 def test_matches_that_are_not_one_to_one_are_named(small: Store):
     assert matches_are_unique(small).passed
-    twice = lambda rows: rows.assign(matched_concept=rows["matched_concept"].mask(rows["concept"] == 1, 0))  # noqa: E731
+
+    def twice(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(matched_concept=rows["matched_concept"].mask(rows["concept"] == 1, 0))
+
     altered(small, "concept_paths", "all", twice)
     finding = matches_are_unique(small)
     assert not finding.passed
-    assert "reference epoch: concept 1 is not matched to itself" in finding.says
+    assert "concept 1 of the reference epoch is not matched to itself" in finding.says
     assert "concept 0 is matched twice" in finding.says
 
 
