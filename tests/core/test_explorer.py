@@ -16,7 +16,7 @@ from featcx_core.figures.explorer.page import FILE_SIZE, SCRIPTS, Looks, details
 from featcx_core.figures.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
 from featcx_core.staleness import Partition, State
 from featcx_core.steps.explorer import make_explorer
-from featcx_core.store import Store
+from featcx_core.store import Store, open_store
 from tests.core.test_figures import no_rows
 from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
 
@@ -26,6 +26,12 @@ N = 50
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_explorer(tmp_path_factory.mktemp("explorer") / "all", n_concepts=N).parent
+
+
+@pytest.fixture
+def done(home: Path) -> Store:
+    """The tiny study, all of it made."""
+    return open_store(home, "tiny")
 
 
 def argument(script: str) -> object:
@@ -86,7 +92,7 @@ def test_small_images_are_kept_and_large_ones_shrunk(channels, mode):
     kept = Image.open(BytesIO(thumbnail(small)))
     assert kept.size == (28, 20)
     if channels == 3:
-        np.testing.assert_array_equal(np.asarray(kept), small.transpose(1, 2, 0))  # lossless
+        np.testing.assert_array_equal(np.asarray(kept), done.transpose(1, 2, 0))  # lossless
     shrunk = Image.open(BytesIO(thumbnail(np.zeros((channels, 300, 400), dtype=np.uint8))))
     assert shrunk.size == (LONGEST, LONGEST * 3 // 4)
 
@@ -134,10 +140,10 @@ def test_the_page_reads_only_what_lies_beside_it(folder: Path):
         assert not re.search(r"https?://|innerHTML|\bfetch\(|\beval\(", (folder / name).read_text()), name
 
 
-def test_a_study_gets_its_explorer(small: Store):
-    page = make_explorer(small)
+def test_a_study_gets_its_explorer(done: Store):
+    page = make_explorer(done)
     given = argument((page.parent / "concepts.js").read_text())
-    concepts = small.read_table("concepts").query("epoch == 2")
+    concepts = done.read_table("concepts").query("epoch == 2")
     assert given["count"] == len(concepts) == 12
     assert given["name"] == "tiny"
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
@@ -148,23 +154,38 @@ def test_a_study_gets_its_explorer(small: Store):
     for row in rows:
         assert len(base64.b64decode(row["heat"])) == len(row["images"]) * height * width
     assert max(base64.b64decode(rows[0]["heat"])) == 255
-    assert [chart["title"] for chart in given["chart_specs"]] == ["Where can it be read?", "When could it be read?"]
-    assert small.committed(small.explorer) is not None
+    assert [chart["title"] for chart in given["chart_specs"]] == [
+        "Where can it be read?", "When could it be read?", "How complex was it?", "How important was it?",
+        "Was it there?", "Which branch carries it?",
+    ]  # fmt: skip
+    shown = [column["label"] for column in given["columns"] if column["in_table"]]
+    assert {
+        "class",
+        "K",
+        "Γ",
+        "signed Γ",
+        "Λ",
+        "prevalence",
+        "redundancy, 50% hidden",
+        "sensitivity, σ 0.1",
+        "cluster",
+    } <= {*shown}
+    assert done.committed(done.explorer) is not None
 
 
-def test_pictures_made_to_excite_a_concept_stand_on_its_page(small: Store, monkeypatch: pytest.MonkeyPatch):
-    folder = small.visualisation(2)
+def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store, monkeypatch: pytest.MonkeyPatch):
+    folder = done.visualisation(2)
     folder.mkdir(parents=True)
     Image.new("L", (8, 8)).save(folder / "000005.png")
-    monkeypatch.setattr(State, "current", State(small).current | {Partition("visualisation", 2)})
-    page = make_explorer(small)
+    monkeypatch.setattr(State, "current", State(done).current | {Partition("visualisation", 2)})
+    page = make_explorer(done)
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
     assert [row["made"] for row in rows] == [[] if i != 5 else ["made/000005.png"] for i in range(12)]
     assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
 
 
-def test_an_explorer_that_cannot_be_written_leaves_the_old_one(small: Store, monkeypatch: pytest.MonkeyPatch):
-    page = make_explorer(small)
+def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monkeypatch: pytest.MonkeyPatch):
+    page = make_explorer(done)
     before = page.read_bytes()
 
     def full(image: np.ndarray) -> bytes:
@@ -172,14 +193,14 @@ def test_an_explorer_that_cannot_be_written_leaves_the_old_one(small: Store, mon
 
     monkeypatch.setattr("featcx_core.steps.explorer.thumbnail", full)
     with pytest.raises(OSError, match="No space left"):
-        make_explorer(small)
+        make_explorer(done)
     assert page.read_bytes() == before
-    assert list(small.report.glob(".*.partial")) == []
+    assert list(done.report.glob(".*.partial")) == []
 
 
-def test_where_there_is_one_position_an_image_there_are_no_maps(small: Store, monkeypatch: pytest.MonkeyPatch):
+def test_where_there_is_one_position_an_image_there_are_no_maps(done: Store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("featcx_core.steps.explorer.map_shape", lambda store: None)
     monkeypatch.setattr("featcx_core.steps.examples.map_shape", lambda store: None)
-    page = make_explorer(small)
+    page = make_explorer(done)
     assert argument((page.parent / "concepts.js").read_text())["heat"] is None
     assert {row["heat"] for row in argument((page.parent / "data" / "details_0000.js").read_text())} == {""}
