@@ -92,7 +92,7 @@ def test_small_images_are_kept_and_large_ones_shrunk(channels, mode):
     kept = Image.open(BytesIO(thumbnail(small)))
     assert kept.size == (28, 20)
     if channels == 3:
-        np.testing.assert_array_equal(np.asarray(kept), done.transpose(1, 2, 0))  # lossless
+        np.testing.assert_array_equal(np.asarray(kept), small.transpose(1, 2, 0))  # lossless
     shrunk = Image.open(BytesIO(thumbnail(np.zeros((channels, 300, 400), dtype=np.uint8))))
     assert shrunk.size == (LONGEST, LONGEST * 3 // 4)
 
