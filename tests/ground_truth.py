@@ -194,7 +194,7 @@ class PatchConcept(NamedTuple):
     concept: int
     class_name: str
     effect: float
-    complexity: float
+    complexity: Interval
     simpler: float
     """Share of the alive concepts that are simpler."""
     importance: float
@@ -233,7 +233,8 @@ def patch_concept(store: Store) -> PatchConcept:
     acts, unpatched = codes["without"]
     now = importance(unpatched, dictionary.atoms, head, predicted=(acts @ head + bias).argmax(axis=1)).importance
     tables = {name: store.read_table(name) for name in ("complexity", "importance", "decode_time")}
-    own = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")["complexity"]
+    scored = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")
+    own = scored["complexity"]
     gamma = tables["importance"].query("epoch == @epoch").set_index("concept")["importance"]
     late = tables["decode_time"].set_index("concept")["decode_time"]
     best = int(np.where(own.notna().to_numpy(), scaled, -np.inf).argmax())
@@ -241,7 +242,7 @@ def patch_concept(store: Store) -> PatchConcept:
         concept=best,
         class_name=data.class_names[int(dictionary.class_of[best])],
         effect=float(scaled[best]),
-        complexity=float(own[best]),
+        complexity=Interval.by_error(float(own[best]), float(scored["standard_error"][best])),
         simpler=float((own.dropna() < own[best]).mean()),
         importance=float(gamma[best]),
         more_important=float((gamma > gamma[best]).mean()),
@@ -309,7 +310,7 @@ def shortcut_table(store: Store) -> Iterator[str]:
     rows = {
         "concept, fitted on class": f"{found.concept}, {found.class_name}",
         "its code when the patch is added to the same images": f"+{found.effect:.2f} standard deviations",
-        "K, and share of concepts that are simpler": f"{found.complexity:.3f}, {found.simpler:.0%}",
+        "K, and share of concepts that are simpler": f"{found.complexity}, {found.simpler:.0%}",
         "Λ, and share of concepts that are earlier": f"{found.decode_time:.3f}, {found.earlier:.0%}",
         "Γ, and share of concepts that are more important": f"{found.importance:.3f}, {found.more_important:.0%}",
         "share of concepts that are more important once no image has the patch": f"{found.without_patch:.0%}",
