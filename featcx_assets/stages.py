@@ -81,7 +81,7 @@ def closure(assets: Collection[str]) -> set[str]:
 
 def _can_start(state: State, stage: Stage, partition: Partition, earlier: list[Partition]) -> bool:
     """Whether all it needs is there, or is made earlier in the same run."""
-    if partition.asset in BY_EPOCH:  # what they need is made in earlier stages
+    if partition.asset in (*BY_EPOCH, "concept_paths", "explorer"):  # what they need is made in earlier stages
         return state.is_ready(partition)
     in_run = [need for need in NEEDS[partition.asset] if need in stage.assets]
     if any(p.asset in in_run and p.epoch == partition.epoch for p in earlier):

@@ -65,6 +65,12 @@ class Fingerprints:
         fields, inputs = self._made_from(asset, epoch, layer)
         return combine(asset, self.study.digest(*fields), *inputs, partition=(epoch, layer))
 
+    def of_branch(self, epoch: int, block: str, branch: str) -> str:
+        """Fingerprint of the activations in a branch of a block: of where the branch was found, too."""
+        row = next(row for row in self.anatomy.layers if row.layer == block)
+        found = row.branches[branch].model_dump_json()
+        return combine("activations", self.of("activations", epoch, block), row.shortcut, branch, found)
+
     def fields(self, asset: str) -> str:
         """Digest of the fields that a table over all epochs uses; its other inputs are what is there."""
         return self.study.digest(*_CROSS_EPOCH_FIELDS[asset])
@@ -100,8 +106,8 @@ class Fingerprints:
             case "importance":
                 return ("probe.groups",), (self.of("codes", epoch),)
             case "branches":
-                blocks = [row.layer for row in self.anatomy.layers if row.branches]
-                return _PROBE, (self.of("codes", epoch), *(self.of("activations", epoch, name) for name in blocks))
+                branches = [(row.layer, name) for row in self.anatomy.layers for name in row.branches]
+                return _PROBE, (self.of("codes", epoch), *(self.of_branch(epoch, *branch) for branch in branches))
             case "redundancy":
                 return ("seed", "redundancy"), (self.of("v_information", epoch, penultimate),)
             case "sensitivity":

@@ -7,7 +7,7 @@ replaced whole); rows are written again under the study's own name.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
@@ -79,14 +79,14 @@ def _take(mine: State, theirs: State, partition: Partition, fingerprint: str) ->
     with ExitStack() as stack:
         for one in sorted((store, other), key=lambda s: s.study.name):  # in one order, so that nobody waits for ever
             stack.enter_context(one.lock(f"epoch-{epoch_key(partition.epoch)}"))
-        folders = list(zip(_folders(theirs, mine, partition), _folders(mine, mine, partition), strict=True))
-        folders += _branches(theirs, mine, partition, fingerprint)
-        if any(other.committed(source) != fingerprint for source, _ in folders):
+        places = zip(_folders(theirs, mine, partition), _folders(mine, mine, partition), strict=True)
+        folders = [(source, place, fingerprint) for source, place in places]
+        if any(other.committed(source) != fingerprint for source, _, _ in folders):
             return False
         if theirs.committed(partition) != fingerprint:
             return False
-        for source, place in folders:
-            with store.writing(place, fingerprint=fingerprint) as draft:
+        for source, place, own in (*folders, *_branches(theirs, mine, partition)):
+            with store.writing(place, fingerprint=own) as draft:
                 shutil.copytree(source, draft, copy_function=_link)
         asset = "v_information" if partition.asset == "reference_v_information" else partition.asset
         for table in (t.name for t in TABLES.values() if t.asset == asset and t.name != "layers"):
@@ -116,14 +116,19 @@ def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
     return []
 
 
-def _branches(theirs: State, mine: State, partition: Partition, fingerprint: str) -> list[tuple[Path, Path]]:
-    """Those branches of a block that the other study has recorded; the others are recorded when they are asked for."""
+def _branches(theirs: State, mine: State, partition: Partition) -> Iterator[tuple[Path, Path, str]]:
+    """Those branches of a block that the other study has recorded, where it found them at the same place.
+
+    The others are recorded when they are asked for.
+    """
     if partition.asset != "activations":
-        return []
+        return
     _, epoch, layer = partition
-    row = next(row for row in theirs.anatomy.layers if row.layer == layer)
-    places = [(theirs.store.branch(epoch, layer, name), mine.store.branch(epoch, layer, name)) for name in row.branches]
-    return [(source, place) for source, place in places if theirs.store.committed(source) == fingerprint]
+    row = next(row for row in mine.anatomy.layers if row.layer == layer)
+    for name in row.branches:
+        source, fingerprint = theirs.store.branch(epoch, layer, name), mine.prints.of_branch(epoch, layer, name)
+        if theirs.store.committed(source) == fingerprint:
+            yield source, mine.store.branch(epoch, layer, name), fingerprint
 
 
 def _link(source: str, place: str) -> None:

@@ -195,10 +195,9 @@ class State:
         """Fingerprints of the current partitions that an asset over all epochs is made from, sorted."""
         found: list[str] = []
         for need in NEEDS[asset]:
-            if need not in self.wanted:
-                continue
-            if need in ONCE:
-                found.append(self.cross_epoch(need))
+            if need in ONCE:  # one that is not asked for counts where it was made nevertheless
+                if need in self.wanted or self.is_current(Partition(need)):
+                    found.append(self.cross_epoch(need))
             else:
                 found.extend(self.prints.of(*p) for p in self.partitions(need) if self._feeds(asset, p))
         return tuple(sorted(found))
@@ -238,6 +237,8 @@ class State:
             if asset == "concept_paths":
                 reference = self.study.reference_epoch
                 return all(Partition(need, reference) in self.current for need in NEEDS[asset])
+            if asset == "explorer":
+                return Partition("codes", self.study.reference_epoch) in self.current
             if asset in BY_EPOCH:
                 known = {
                     name: {p.epoch for p in self.current if p.asset == name} for name in ("complexity", "importance")

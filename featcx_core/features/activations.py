@@ -229,10 +229,11 @@ def _targets(store: Store, epoch: int, row: Layer, *, has_branches: bool) -> Ite
 
 def _branch_targets(store: Store, epoch: int, row: Layer) -> Iterator[_Target]:
     pooling, about, n = _pooling(store, row), _about(store, epoch), len(load_data(store.study).probe)
-    fingerprint = fingerprints(store).of("activations", epoch, row.layer)
+    prints = fingerprints(store)
     for name, branch in row.branches.items():
         attributes = {"layer": row.layer, "branch": name, "pooling": pooling, **about}
         tap = Tap(row.layer, pooled_branch(row, pooling), branch)
+        fingerprint = prints.of_branch(epoch, row.layer, name)
         yield _Target(store.branch(epoch, row.layer, name), tap, (n, row.units), attributes, fingerprint)
 
 

@@ -41,13 +41,22 @@ def test_each_fails_where_something_is_wrong(small: Store):
     for layer, value in (("stem", 1.0), ("layer2.0", 1.0), ("layer3.2", 0.5)):
         altered(small, "v_information", f"000002-{layer}", lambda rows, value=value: rows.assign(v_information=value))
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.5))
+    altered(small, "branches", "000002", lambda rows: rows.assign(cka_shuffled=0.9))
+    altered(small, "redundancy", "000002", lambda rows: rows.assign(redundancy=1 / (0.05 + rows["masked_fraction"])))
+    altered(small, "sensitivity", "000002", lambda rows: rows.assign(sensitivity=2.0))
+    altered(small, "support", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.1))
     altered(small, "clusters", "000002", lambda rows: rows.assign(level_1=range(len(rows))))
     found = evaluated(small)
-    assert [name for name, evaluation in found.items() if evaluation.passed] == ["super_classes_cover_all_classes"]
+    passed = {name for name, evaluation in found.items() if evaluation.passed}
+    assert passed == {"shortcuts_bring_what_came", "super_classes_cover_all_classes"}  # these read no altered rows
     severe = {name for name, evaluation in found.items() if evaluation.severity == dg.AssetCheckSeverity.ERROR}
     assert found.keys() - severe == {
         "penultimate_says_more_than_stem",
         "reconstruction_keeps_predictions",
         "super_classes_cover_all_classes",
+        "shortcuts_bring_what_came",
+        "permuted_codes_have_no_branch",
+        "fewer_masked_units_change_less",
+        "weak_noise_moves_little",
     }
     assert "rows share a key" in str(found["complexity_rows_are_valid"].description)

@@ -42,7 +42,8 @@ def change(path: Path, old: str, new: str) -> str:
 
 def test_an_unknown_study(empty_home: Path):
     assert (
-        refused("run", "mnits") == "Error: no study 'mnits': wanted a path to a TOML file or one of: mnist, mnist_sweep"
+        refused("run", "mnits") == "Error: no study 'mnits': wanted a path to a TOML file or one of: factors, mnist, "
+        "mnist_sweep, planted, shortcut"
     )
     assert re.fullmatch(
         r"Error: no study 'tiny' in .*; it has none yet; `featcx run` makes .*", refused("status", "tiny")
@@ -184,10 +185,11 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
 def test_run_says_what_it_made_and_where_things_lie(small: Store):
     result = featcx("run", "tiny", "--only", "sedimentation")
     assert result.exit_code == 0
-    first, *numbers, report, database = result.stdout.splitlines()
+    first, *numbers, report, explorer, database = result.stdout.splitlines()
     assert first == "tiny: nothing to do, everything is current"
     assert any("held-out accuracy" in line for line in numbers)
     assert report == f"report: {small.report / 'index.html'}"
+    assert explorer == f"explorer: {small.explorer / 'index.html'}"
     assert database == f"database: {small.home / 'featcx.duckdb'}"
     assert result.stderr == ""
     values = json.loads(featcx("run", "tiny", "--only", "sedimentation", "--json").stdout)
@@ -200,7 +202,7 @@ def test_a_summary_of_what_is_not_there_yet(study: Path):
     result = featcx("run", str(study), "--only", "checkpoint", "--epochs", "0", "--device", "cpu")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == "tiny: 2 partitions made"
-    assert result.stderr.splitlines() == ["[1/7] training: training", "[2/7] checkpoints: 1 partitions, epoch 0"]
+    assert result.stderr.splitlines() == ["[1/8] training: training", "[2/8] checkpoints: 1 partitions, epoch 0"]
 
 
 def test_training_that_diverges(study: Path):
@@ -235,7 +237,7 @@ def test_status_counts_what_is_made_stale_and_missing(small: Store):
     assert rows["figures"] == "0 of 1 1 stale, 0 missing"
     assert lines[-1].startswith(f"  bad checkpoint: {small.checkpoint(3)} is truncated")
     found = json.loads(featcx("status", "tiny", "--json").stdout)["tiny"]
-    assert {row["asset"] for row in found["assets"]} == {*ASSETS}
+    assert {row["asset"] for row in found["assets"]} == {*ASSETS} - {"visualisation"}  # not asked for
     assert len(found["bad_checkpoints"]) == 1
 
 

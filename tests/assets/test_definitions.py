@@ -140,6 +140,14 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "shuffled_codes_say_nothing",
         "penultimate_says_more_than_stem",
         "reconstruction_keeps_predictions",
+        "permuted_codes_have_no_branch",
+        "shortcuts_bring_what_came",
+        "fewer_masked_units_change_less",
+        "weak_noise_moves_little",
+        "support_starts_from_the_dictionary",
+        "matches_are_unique",
+        "clusters_are_nested",
+        "super_classes_cover_all_classes",
     }
     assert all(spec.description for spec in checks.values())
 
