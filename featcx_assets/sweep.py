@@ -29,8 +29,7 @@ def register_sweep(path: Path, *, home: Path, say: Say) -> tuple[Group, dict[str
     sweep = load_sweep(path)
     group = Group(sweep.name, tuple(study.name for study in sweep.studies))
     refuse_unusable(home, group)
-    if difference := _difference(sweep, home):
-        say(f"sweep {sweep.name} is now as {path}; {difference}")
+    difference = _difference(sweep, home)
     refused, siblings = dict[str, str](), list[Store]()
     for study in sweep.studies:
         try:
@@ -40,6 +39,8 @@ def register_sweep(path: Path, *, home: Path, say: Say) -> tuple[Group, dict[str
     if not siblings:
         raise StudyError(next(iter(refused.values())))
     write_group(home, group)
+    if difference:
+        say(f"sweep {sweep.name} is now as {path}; {difference}")
     return group, refused
 
 

@@ -22,7 +22,7 @@ class TopImages(NamedTuple):
     """The concept's code on it; 0 where there is none."""
 
 
-def top_images(chunks: Iterable[Float[Array, "image concept"]], *, n_images: int) -> TopImages:
+def top_images(chunks: Iterable[Float[Array, "_ concept"]], *, n_images: int) -> TopImages:
     """Find each concept's strongest images in codes that come some rows at a time; of equals the earlier one.
 
     Holds one chunk and the best so far, never all codes. Comes in the kind of the first chunk.

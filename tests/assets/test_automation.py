@@ -13,7 +13,7 @@ from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
 from featcx_core.sources.register import register
-from featcx_core.staleness import ASSETS, ONCE, State
+from featcx_core.staleness import ONCE, State
 from featcx_core.steps import features, measures
 from featcx_core.steps.report import doubts
 from featcx_core.store import Store, open_store, write_bytes
@@ -64,7 +64,7 @@ def scheduled(dagster: dg.DagsterInstance, store: Store) -> list[str] | str:
 
 def stale(store: Store) -> dict[str, list[int]]:
     state = State(store)
-    return {asset: [p.epoch for p in state.stale(asset)] for asset in ASSETS if state.stale(asset)}
+    return {asset: [p.epoch for p in state.stale(asset)] for asset in state.wanted if state.stale(asset)}
 
 
 def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, capsys: pytest.CaptureFixture[str]):
@@ -126,7 +126,7 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
     with instance(small.home) as dagster:
         assert tick(dagster, store).skip_reason.skip_message == "no checkpoint yet"
         write(10, weights[1])
-        assert follow(dagster, store) == EPOCHLY
+        assert follow(dagster, store) == [*EPOCHLY, ["branches", "redundancy", "sensitivity", "support", "clusters"]]
         write(30, weights[2])
         write(5, weights[0])  # late, of an earlier epoch
         (runs / "20.pth").write_bytes(b"broken")

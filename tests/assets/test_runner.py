@@ -184,7 +184,7 @@ import os, signal, sys
 from featcx_assets import runner
 from featcx_assets.cli import main
 from featcx_core import store
-from featcx_core.features import activations
+from featcx_core.features import writing
 from featcx_core.sources import training
 from featcx_core.steps import dynamics, measures, sources
 
@@ -201,7 +201,7 @@ places = [
     # the state to resume from is written, the checkpoint is not
     (training._Run, "_commit_checkpoint", lambda n, run, epoch, metrics: epoch == 1),
     # one layer of the second epoch is written, the others are not
-    (activations._Writer, "close", lambda n, writer: n == 6),
+    (writing.Writer, "close", lambda n, writer: n == 6),
     # the rows are in a temporary file
     (store, "_flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
 ]

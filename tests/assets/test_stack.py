@@ -92,7 +92,7 @@ def test_the_same_commands_on_loopback_make_a_run_succeed_after_a_crash(tmp_path
         stack.start()
 
         nodes = {"/".join(node["assetKey"]["path"]): node for node in stack.ask(ASSETS)["assetNodes"]}
-        assert {"tiny/training", "tiny/checkpoint", "tiny/activations", "mnist/training"} <= nodes.keys()
+        assert {"tiny/training", "tiny/checkpoint", "tiny/activations"} <= nodes.keys()
         assert nodes["tiny/checkpoint"]["dependencyKeys"] == [{"path": ["tiny", "training"]}]
 
         # A run that dies with its code location is known to have failed and does not keep the next one waiting.

@@ -70,7 +70,7 @@ def test_a_sweep_runs_one_study_after_another_and_compares_them(swept_home: Path
 def test_what_no_swept_field_decides_is_computed_once(swept_home: Path):
     said = (swept_home.parent / "stderr").read_text().split(f"study 2 of 2: {MEMBERS[1]}")[1]
     assert f"taken from {MEMBERS[0]}: " in said
-    assert [int(n) for n in re.findall(r"\[(\d)/7\]", said)] == [4, 5, 6, 7]  # no training, no forward pass
+    assert [int(n) for n in re.findall(r"\[(\d)/8\]", said)] == [4, 5, 6, 7, 8]  # no training, no forward pass
     assert "[4/8] dictionary and codes: 3 partitions" in said  # the codes
     one, two = (open_store(swept_home, name) for name in MEMBERS)
     assert one.checkpoint(2).read_bytes() == two.checkpoint(2).read_bytes()

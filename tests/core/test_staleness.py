@@ -75,7 +75,7 @@ def test_what_is_lost_is_made_again(small: Store, lost: str, wanted: dict[str, s
     found = stale(small)
     assert {asset: epochs for asset, epochs in found.items() if asset not in ONCE} == wanted
     # what was made from it is still there; what spans all epochs is made from current partitions only
-    assert found.keys() - wanted.keys() <= {"decode_time", "sedimentation", "correlations"}
+    assert found.keys() - wanted.keys() <= {"decode_time", "sedimentation", "correlations", "concept_paths"}
 
 
 def test_a_folder_without_its_marker_is_not_there(small: Store):
