@@ -36,24 +36,24 @@ def branches_by_block(
     complexity: pd.DataFrame,
     layers: pd.DataFrame,
     *,
-    reference_epoch: int,
+    epochs: Sequence[int],
     end_shares: Sequence[float] = (0.01, 0.1),
     n_bootstrap: int = 1000,
     seed: int = 0,
 ) -> Figure:
     """CKA and I_V of every branch by block, of the simplest and the most complex concepts, with bootstrap bands.
 
-    One column an epoch: the reference epoch, and the untrained network where it was measured. One pair of rows a share.
+    One column an epoch, of those that were measured. One pair of rows a share.
     """
-    epochs = [epoch for epoch in sorted({0, reference_epoch}) if (branches["epoch"] == epoch).any()]
-    groups = {epoch: groups_of(complexity, epoch=epoch, end_shares=end_shares) for epoch in epochs}
-    epochs = [epoch for epoch in epochs if groups[epoch]]
-    if not epochs:
+    measured = [epoch for epoch in epochs if (branches["epoch"] == epoch).any()]
+    groups = {epoch: groups_of(complexity, epoch=epoch, end_shares=end_shares) for epoch in measured}
+    shown = [epoch for epoch in measured if groups[epoch]]
+    if not shown:
         return nothing_to_show(QUESTION, "no residual block was measured, or fewer than 20 concepts have a complexity")
     n_shares = max(map(len, groups.values()))
     figure = canvas(QUESTION, height=1.6 + 5.4 * n_shares)
-    panels = figure.subplots(2 * n_shares, len(epochs), squeeze=False, sharex="col", sharey="row")
-    for column, epoch in enumerate(epochs):
+    panels = figure.subplots(2 * n_shares, len(shown), squeeze=False, sharex="col", sharey="row")
+    for column, epoch in enumerate(shown):
         for row, group in enumerate(groups[epoch]):
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
                 scores = scores_of(branches, layers, epoch=epoch, measure=measure)

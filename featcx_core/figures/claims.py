@@ -17,6 +17,7 @@ from featcx_core.figures.evidence import (
     band,
     correlation,
     difference,
+    not_measured,
     number,
     sedimentation_curve,
     smallest_top_group,
@@ -227,7 +228,9 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
     }
     found, information, untrained = at[reference_epoch, "cka"], at[reference_epoch, "v_information"], at[0, "cka"]
     if found is None:
-        return Claim(statement, "missing", "not measured: it takes residual blocks and 20 scored concepts.")
+        elsewhere = not_measured(tables.branches, epoch=reference_epoch)
+        needs = "not measured: it takes residual blocks and 20 scored concepts."
+        return Claim(statement, "missing", needs if elsewhere == "not measured." else elsewhere)
     status, said = weigh_nearness(found)
     numbers = (
         f"CKA with the residual minus CKA with what is added to it, mean over the blocks of epoch {reference_epoch}: "

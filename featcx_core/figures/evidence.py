@@ -185,6 +185,29 @@ def with_complexity(
     return raw, partial
 
 
+def not_measured(table: pd.DataFrame, *, epoch: int) -> str:
+    """The finding where a table has no row of the epoch: at which epochs it has some.
+
+    >>> not_measured(pd.DataFrame({"epoch": [6, 3, 3]}), epoch=12)
+    'not measured at epoch 12; measured at 3, 6 (`analyses.epochs`).'
+    """
+    epochs = sorted({int(each) for each in table["epoch"]})
+    if not epochs or epoch in epochs:
+        return "not measured."
+    return f"not measured at epoch {epoch}; measured at {', '.join(map(str, epochs))} (`analyses.epochs`)."
+
+
+def epochs_to_show(table: pd.DataFrame, *, reference_epoch: int) -> list[int]:
+    """The first epoch of a table, and the reference epoch, or the last one where it has no row of that.
+
+    >>> epochs_to_show(pd.DataFrame({"epoch": [9, 6, 3]}), reference_epoch=12)
+    [3, 9]
+    """
+    measured = sorted({int(each) for each in table["epoch"]})
+    last = [reference_epoch] if reference_epoch in measured else measured[-1:]
+    return sorted({*measured[:1], *last})
+
+
 def smallest_top_group(sedimentation: pd.DataFrame) -> str | None:
     """The smallest group of important concepts among those written at the most epochs; None where there is only `all`.
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from featcx_core.figures.branches import branches_by_block
 from featcx_core.figures.dynamics import sedimentation_curves, training_curves
+from featcx_core.figures.evidence import epochs_to_show
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.inhibitors import inhibitors
 from featcx_core.figures.meta_features import concept_dendrogram, concept_map, concepts_of, groups_by_complexity
@@ -72,8 +73,13 @@ def gallery(
     trained = trained_epochs(tables)
     milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
     complexity, importance, correlations = tables.complexity, tables.importance, tables.correlations
-    concepts, ends = tables.concepts, sorted({0, reference_epoch})
-    known = concepts_of(tables.clusters, complexity, importance, tables.concepts, epoch=reference_epoch)
+    concepts = tables.concepts
+    shown = {
+        name: epochs_to_show(getattr(tables, name), reference_epoch=reference_epoch)
+        for name in ("branches", "redundancy", "sensitivity", "concepts", "support", "clusters")
+    }
+    clustered = max(shown["clusters"], default=reference_epoch)
+    known = concepts_of(tables.clusters, complexity, importance, tables.concepts, epoch=clustered)
     return {
         "training_curves": training_curves(tables.epochs),
         "complexity_spectrum": complexity_spectrum(complexity, reference_epoch=reference_epoch, importance=importance),
@@ -82,20 +88,20 @@ def gallery(
             tables.v_information, tables.layers, reference_epoch=reference_epoch
         ),
         "branches_by_block": branches_by_block(
-            tables.branches, complexity, tables.layers, reference_epoch=reference_epoch, end_shares=end_shares
+            tables.branches, complexity, tables.layers, epochs=shown["branches"], end_shares=end_shares
         ),
         "complexity_against_importance": complexity_against_importance(
             complexity, importance, correlations, epochs=milestones
         ),
         "sedimentation_curves": sedimentation_curves(tables.sedimentation),
         "redundancy_against_complexity": redundancy_against_complexity(
-            complexity, tables.redundancy, concepts, epochs=ends
+            complexity, tables.redundancy, concepts, epochs=shown["redundancy"]
         ),
         "sensitivity_against_complexity": sensitivity_against_complexity(
-            complexity, tables.sensitivity, concepts, epochs=ends
+            complexity, tables.sensitivity, concepts, epochs=shown["sensitivity"]
         ),
-        "sparsity_against_complexity": sparsity_against_complexity(complexity, concepts, epochs=ends),
-        "support_curves": support_curves(tables.support, epochs=ends),
+        "sparsity_against_complexity": sparsity_against_complexity(complexity, concepts, epochs=shown["concepts"]),
+        "support_curves": support_curves(tables.support, epochs=shown["support"]),
         "concept_map": concept_map(known),
         "concept_dendrogram": concept_dendrogram(known),
         "groups_by_complexity": groups_by_complexity(known),

@@ -58,8 +58,9 @@ def redundancy_against_complexity(
     footnote(
         figure,
         "Redundancy: CKA of the units left and the concept, over CKA of all; mean and standard error over masks. The "
-        "mean tells concepts apart only where the lines are shorter than the cloud is high: in expectation a mask "
-        f"leaves the same share of every concept. {_PARTIAL}",
+        "mean surely tells concepts apart only where the lines are shorter than the cloud is high: in expectation a "
+        "mask leaves the same share of every concept. The lines are an upper bound: they include what a mask does to "
+        f"all concepts alike. {_PARTIAL}",
     )
     return figure
 

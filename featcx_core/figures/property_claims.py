@@ -4,10 +4,19 @@ import math
 
 import pandas as pd
 
-from featcx_core.figures.evidence import Claim, Estimate, Expected, Status, number, weigh, with_complexity
+from featcx_core.figures.evidence import (
+    Claim,
+    Estimate,
+    Expected,
+    Status,
+    not_measured,
+    number,
+    weigh,
+    with_complexity,
+)
 from featcx_core.figures.gallery import StudyTables
 
-NOTICEABLE = 0.05  # a fall of accuracy below this is within three standard errors of an accuracy on a thousand images
+NOTICEABLE = 0.05  # a smaller loss of accuracy is within three standard errors of an accuracy on a thousand images
 
 
 def property_claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
@@ -16,7 +25,7 @@ def property_claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]
         complex_is_less_redundant(tables, reference_epoch=reference_epoch),
         complex_is_less_robust(tables, reference_epoch=reference_epoch),
         sparsity_has_no_trend(tables, reference_epoch=reference_epoch),
-        complex_concepts_matter_together(tables.support, reference_epoch=reference_epoch),
+        complex_concepts_matter_together(tables, reference_epoch=reference_epoch),
     ]
 
 
@@ -25,7 +34,7 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
     statement = "Complex concepts are less redundant: K and redundancy go against each other."
     rows, level = _at(tables.redundancy, reference_epoch, "masked_fraction", near=0.5)
     if math.isnan(level):
-        return Claim(statement, "missing", "not measured.")
+        return Claim(statement, "missing", not_measured(tables.redundancy, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, rows, reference_epoch, "redundancy", expected="negative")
     printed, _ = _both(tables, rows, reference_epoch, "redundancy_as_printed")
     spread = float(rows["redundancy"].var())
@@ -36,19 +45,27 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
     if share > 0.5:
         status = "undecided" if status in ("seen", "partly") else status
         finding += (
-            f" The choice of masks alone makes {_percent(min(share, 1.0))} % of the differences between "
-            "concepts: in expectation every mask leaves the same share of each, and other masks rank them otherwise."
+            f" The choice of masks makes up to {_percent(min(share, 1.0))} % of the differences between concepts, so "
+            "other masks may rank them otherwise: in expectation every mask leaves the same share of each. It is an "
+            "upper bound, because the deviation over masks includes what a mask does to all concepts alike."
         )
     return Claim(statement, status, finding)
 
 
 def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Spearman of K and sensitivity at the level nearest 0.1: wanted positive; the other levels beside it."""
+    """Spearman of K and sensitivity at the level nearest 0.1: wanted positive, and not before training already."""
     statement = "Complex concepts are less robust: noise in the image moves them more."
     rows, level = _at(tables.sensitivity, reference_epoch, "sigma", near=0.1)
     if math.isnan(level):
-        return Claim(statement, "missing", "not measured.")
+        return Claim(statement, "missing", not_measured(tables.sensitivity, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, rows, reference_epoch, "sensitivity", expected="positive")
+    same = tables.sensitivity[tables.sensitivity["sigma"] == level]
+    untrained, untrained_partial = _both(tables, same, 0, "sensitivity")
+    before = f" The untrained network has {untrained}, partial {untrained_partial}."
+    if not untrained.n:
+        before = " The untrained network was not measured, so whether the relation is learned is not known."
+    elif status in ("seen", "partly") and reference_epoch > 0 and untrained.low > 0:
+        status, said = "partly", f"{said}, but it is there in the untrained network too and may not be learned"
     printed, _ = _both(tables, rows, reference_epoch, "sensitivity_as_printed")
     own = tables.sensitivity[tables.sensitivity["epoch"] == reference_epoch]
     others = [
@@ -58,7 +75,7 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     ]
     more = f" Raw {' and '.join(others)}." if others else ""
     variance = f" The variance alone, as the paper has it: {printed}."
-    return Claim(statement, status, f"{said}. {numbers} (σ = {level:g} on pixels in [0, 1]).{more}{variance}")
+    return Claim(statement, status, f"{said}. {numbers} (σ = {level:g} on pixels in [0, 1]).{before}{more}{variance}")
 
 
 def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim:
@@ -69,30 +86,36 @@ def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim
     return Claim(statement, status, f"{said}. {numbers} (Hoyer sparsity of the atom).")
 
 
-def complex_concepts_matter_together(support: pd.DataFrame, *, reference_epoch: int) -> Claim:
-    """Relative accuracy without the more complex half: wanted a noticeable fall; other halves beside it."""
+def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: int) -> Claim:
+    """Loss of accuracy without the more complex half: wanted noticeable, and larger than that of a random half."""
     statement = "Complex concepts, each of little importance, matter together (support features)."
-    own = support[support["epoch"] == reference_epoch]
+    own = tables.support[tables.support["epoch"] == reference_epoch]
     has_classes = bool(own["relative_accuracy"].notna().any())
     column = "relative_accuracy" if has_classes else "predictions_kept_fraction"
     rows, level = _at(own.dropna(subset=[column]), reference_epoch, "kept_fraction", near=0.5)
     if math.isnan(level):
-        return Claim(statement, "missing", "not measured.")
-    left = rows.set_index("order")[column].astype(float)
-    halves = {
-        "the simplest": "complexity_ascending",
-        "the most important": "importance_descending",
-        "random ones": "random",
-    }
-    fall = 1 - float(left["complexity_descending"])
-    what = "of the accuracy" if has_classes else "of the predictions"
-    others = ", ".join(f"without {name} {_percent(float(left[order]))} %" for name, order in halves.items())
+        return Claim(statement, "missing", not_measured(tables.support, epoch=reference_epoch))
+    loss = 1 - rows.set_index("order")[column].astype(float)
+    lost, by_chance = float(loss["complexity_descending"]), float(loss["random"])
+    status: Status = "absent" if lost < NOTICEABLE else "partly" if by_chance >= lost else "seen"
+    said = f"{status} here" if status != "partly" else "there is such a loss, but a random half costs as much"
+    share, what = _percent(1 - level), "of the accuracy" if has_classes else "of the predictions"
+    simplest, important = (_percent(float(loss[name])) for name in ("complexity_ascending", "importance_descending"))
     finding = (
-        f"without the {_percent(1 - level)} % most complex concepts {_percent(1 - fall)} % {what} are left; {others} "
-        f"(epoch {reference_epoch}). Noticeable is a fall of {_percent(NOTICEABLE)} % or more."
+        f"{said}: without the {share} % most complex concepts {_percent(lost)} % {what} are lost, without {share} % at "
+        f"random {_percent(by_chance)} %, without the simplest {simplest} %, without the most important {important} % "
+        f"(epoch {reference_epoch}). "
+        f"A loss counts from {_percent(NOTICEABLE)} % on; no interval stands behind it."
     )
-    said = "seen here" if fall >= NOTICEABLE else "absent here"
-    return Claim(statement, "seen" if fall >= NOTICEABLE else "absent", f"{said}: {finding}")
+    return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
+
+
+def _dead_among_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> str:
+    """How many of the removed concepts are dead, in words; empty where none is. They go first in every order."""
+    scored = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == "concept")]
+    n_removed, n_dead = len(scored) - int(rows["n_kept"].iloc[0]), int(scored["complexity"].isna().sum())
+    removed = f" Of the {n_removed} removed, {min(n_dead, n_removed)} were dead, the same in every order."
+    return removed if n_dead and n_removed > 0 else ""
 
 
 def _at(table: pd.DataFrame, epoch: int, column: str, *, near: float) -> tuple[pd.DataFrame, float]:

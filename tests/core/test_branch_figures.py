@@ -56,7 +56,7 @@ def tables(*, simple=0.1, built=0.1, information=0.0, epochs=(0, 4), added=("mai
 
 
 def drawn(study, **options):
-    return branches_by_block(study.branches, study.complexity, study.layers, reference_epoch=4, **options)
+    return branches_by_block(study.branches, study.complexity, study.layers, epochs=(0, 4), **options)
 
 
 def test_the_figure_has_every_branch_group_and_epoch():
@@ -143,6 +143,7 @@ def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str
         (tables(information=-0.1), "partly", "seen here with CKA, not with I_V"),
         (tables(simple=-0.1, built=-0.1), "absent", "absent here (simplest against most complex)"),
         (no_rows(), "missing", "it takes residual blocks and 20 scored concepts"),
+        (tables(epochs=(3,)), "missing", "not measured at epoch 4; measured at 3 (`analyses.epochs`)"),
     ],
 )
 def test_the_claim_needs_both_measures(study, status: str, words: str):

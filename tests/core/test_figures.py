@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,8 +175,21 @@ def _correlation_rows(rows, epoch, y, complexity, other, prevalence):
             )
 
 
-def with_properties(tables: StudyTables, *, redundancy=-0.1, sensitivity=1.0, hoyer=0.0, masks=0.01, fall=0.2):
-    """Tables in which the properties go with K as strongly as said; `fall`: of accuracy, without the complex half."""
+def with_properties(
+    tables: StudyTables,
+    *,
+    redundancy=-0.1,
+    sensitivity=1.0,
+    untrained=0.0,
+    hoyer=0.0,
+    masks=0.01,
+    fall=0.2,
+    random_fall=0.004,
+):
+    """Tables in which the properties go with K as strongly as said (`untrained`: the sensitivity of epoch 0).
+
+    `fall`: of accuracy, without the complex half; `random_fall`: without any other half.
+    """
     chance = np.random.default_rng(0)
     own = tables.complexity.query("kind == 'concept'")
     rows = {"redundancy": [], "sensitivity": [], "support": [], "concepts": tables.concepts.to_dict("records")}
@@ -189,14 +204,16 @@ def with_properties(tables: StudyTables, *, redundancy=-0.1, sensitivity=1.0, ho
                      "standard_deviation": masks, "redundancy_as_printed": found}
                 )  # fmt: skip
             for sigma in (0.01, 0.1, 0.5):
-                found = np.exp(sensitivity * 3 * value + chance.normal(0, 0.5)) * sigma
+                slope = sensitivity if epoch else untrained
+                found = np.exp(slope * 3 * value + chance.normal(0, 0.5)) * sigma
                 rows["sensitivity"].append(
                     {**keys, "sigma": sigma, "n_images": 200, "n_draws": 20, "sensitivity": found,
                      "low": 0.8 * found, "high": 1.2 * found, "sensitivity_as_printed": found}
                 )  # fmt: skip
         for order in ORDERS:
             for kept in np.linspace(1, 0, 21):
-                left = 1 - 2 * fall * min(1 - kept, 0.5)
+                half = fall if order == "complexity_descending" else random_fall
+                left = 1 - 2 * half * min(1 - kept, 0.5)
                 rows["support"].append(
                     {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
                      "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left}
@@ -239,6 +256,21 @@ def test_png_is_900_pixels_wide_at_100_dots_and_the_same_each_time():
 def test_tables_without_rows_give_figures_that_say_why():
     for name, figure in gallery(no_rows(), reference_epoch=REFERENCE).items():
         assert "nothing to show:" in texts(figure), name
+
+
+def test_epochs_that_the_study_names_are_shown_in_place_of_its_ends(tables):
+    detailed = ("branches", "redundancy", "sensitivity", "support", "clusters")
+    moved = {0: 3, REFERENCE: 6}
+    named = {name: getattr(tables, name).replace({"epoch": moved}) for name in detailed}
+    figures = gallery(tables._replace(**named), reference_epoch=REFERENCE)
+    for name in (
+        "branches_by_block",
+        "redundancy_against_complexity",
+        "sensitivity_against_complexity",
+        "support_curves",
+    ):
+        assert set(re.findall(r"^epoch (\d+)", texts(figures[name]), flags=re.MULTILINE)) == {"3", "6"}, name
+    assert "Epoch 6" in texts(figures["concept_dendrogram"])
 
 
 def test_a_single_epoch_is_enough(tables):

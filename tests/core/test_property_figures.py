@@ -86,7 +86,7 @@ def test_with_complexity_is_the_correlation_over_living_concepts(tables):
     [
         (-0.3, 0.01, "seen", "seen here"),
         (0.3, 0.01, "absent", "absent here"),
-        (-0.3, 1.0, "undecided", "The choice of masks alone makes 100 % of the differences"),
+        (-0.3, 1.0, "undecided", "The choice of masks makes up to 100 % of the differences"),
     ],
 )
 def test_redundancy_claim_knows_what_masks_make(plain, slope, masks, status, words):
@@ -112,11 +112,52 @@ def test_sparsity_claim_wants_no_trend(plain, slope, status):
     assert claim.status == status
 
 
-@pytest.mark.parametrize(("fall", "status"), [(0.2, "seen"), (0.01, "absent")])
-def test_support_claim_wants_a_noticeable_fall(plain, fall, status):
-    claim = paper.complex_concepts_matter_together(with_properties(plain, fall=fall).support, reference_epoch=REFERENCE)
+def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
+    claim = paper.complex_is_less_robust(
+        with_properties(plain, sensitivity=3.0, untrained=3.0), reference_epoch=REFERENCE
+    )
+    assert claim.status == "partly"
+    assert "it is there in the untrained network too and may not be learned" in claim.finding
+    tables = with_properties(plain, sensitivity=3.0, untrained=-1.0)
+    claim = paper.complex_is_less_robust(tables, reference_epoch=REFERENCE)
+    own = tables.sensitivity.query("sigma == 0.1")
+    raw, partial = with_complexity(tables.complexity, own, tables.concepts, epoch=0, column="sensitivity")
+    assert claim.status == "seen"
+    assert f"The untrained network has {raw}, partial {partial}." in claim.finding
+    claim = paper.complex_is_less_robust(
+        tables._replace(sensitivity=tables.sensitivity.query("epoch > 0")), reference_epoch=REFERENCE
+    )
+    assert "The untrained network was not measured" in claim.finding
+
+
+@pytest.mark.parametrize(
+    ("fall", "random_fall", "status", "words"),
+    [
+        (0.2, 0.1, "seen", "seen here: "),
+        (0.2, 0.2, "partly", "a random half costs as much"),
+        (0.01, 0.1, "absent", "absent here: "),
+    ],
+)
+def test_support_claim_wants_a_noticeable_loss_beyond_that_of_a_random_half(plain, fall, random_fall, status, words):
+    tables = with_properties(plain, fall=fall, random_fall=random_fall)
+    claim = paper.complex_concepts_matter_together(tables, reference_epoch=REFERENCE)
     assert claim.status == status
-    assert f"without the 50 % most complex concepts {100 - 100 * fall:.0f} % of the accuracy" in claim.finding
+    assert words in claim.finding
+    assert f"without the 50 % most complex concepts {100 * fall:.0f} % of the accuracy are lost" in claim.finding
+    assert f"at random {100 * random_fall:.0f} %, without the simplest {100 * random_fall:.0f} %" in claim.finding
+    assert "no interval stands behind it" in claim.finding
+    assert "Of the 50 removed, 3 were dead" in claim.finding
+
+
+def test_claims_say_at_which_epochs_something_was_measured(plain):
+    tables = with_properties(plain)
+    named = {
+        name: getattr(tables, name).replace({"epoch": {0: 3, REFERENCE: 6}})
+        for name in ("redundancy", "sensitivity", "support")
+    }
+    found = paper.property_claims(tables._replace(**named), reference_epoch=REFERENCE)
+    said = f"not measured at epoch {REFERENCE}; measured at 3, 6 (`analyses.epochs`)."
+    assert [claim.finding == said for claim in found] == [True, True, False, True]
 
 
 def test_claims_without_rows_are_missing():

@@ -21,7 +21,7 @@ from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
 from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
 from featcx_core.steps.visualisation import make_visualisation, open_visualisation
-from featcx_core.store import Store, open_store
+from featcx_core.store import Store, epoch_key, open_store
 from featcx_core.verification import (
     fewer_masked_units_change_less,
     support_starts_from_the_dictionary,
@@ -205,6 +205,17 @@ def test_checks_pass_and_find_what_is_wrong(measured: Store):
     assert "epoch 2, random: " in support.says
     assert redundancy.says.startswith("epoch 2: 2.000, then ")
     assert sensitivity.says == "epoch 2: 2.000"
+
+
+@pytest.mark.parametrize("n_images", [2, 3])
+def test_two_predictions_may_turn_where_logits_are_nearly_equal(measured: Store, n_images: int):
+    n_probe = len(load_data(measured.study).probe)
+
+    def turned(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows.assign(predictions_kept_fraction=rows["predictions_kept_fraction"] + n_images / n_probe)
+
+    altered(measured, "dictionaries", epoch_key(EPOCH), turned)
+    assert support_starts_from_the_dictionary(measured).passed == (n_images == 2)
 
 
 def test_nothing_made_is_nothing_wrong(measured: Store):

@@ -154,3 +154,6 @@ def test_classes_in_no_super_class_are_named(small: Store):
     assert not finding.passed
     assert not finding.is_error
     assert finding.says == "in no super-class: 0, 1, 2; name them in data.superclasses"
+    together = store.study.dictionary.model_copy(update={"scope": "all"})
+    finding = super_classes_cover_all(Store(store.home, store.study.model_copy(update={"dictionary": together})))
+    assert (finding.passed, finding.says) == (True, 'atoms belong to no class: dictionary.scope = "all"')
