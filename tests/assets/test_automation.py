@@ -96,10 +96,10 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
 
     with instance(small.home) as dagster:
         asked = scheduled(dagster, small)
-        assert asked == ["sedimentation", "correlations", "figures", "report", "explorer"]
+        assert asked == ["sedimentation", "correlations", "concept_paths", "figures", "report", "explorer"]
     run_study(small, only=["sedimentation", "correlations"], epochs=(), device="cpu", say=lambda line: None)
     with instance(small.home) as dagster:
-        assert scheduled(dagster, small) == ["figures", "report", "explorer"]
+        assert scheduled(dagster, small) == ["concept_paths", "figures", "report", "explorer"]
 
 
 EPOCHLY = [
