@@ -43,7 +43,8 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
     about = f"{level:.0%} of the units masked; with the paper's formula {printed}"
     finding = f"{said}. {numbers} ({about})."
     if share > 0.5:
-        status = "undecided" if status in ("seen", "partly") else status
+        if status in ("seen", "partly"):
+            status, finding = "undecided", f"not decided, since masks may have made it; the correlations: {finding}"
         finding += (
             f" The choice of masks makes up to {_percent(min(share, 1.0))} % of the differences between concepts, so "
             "other masks may rank them otherwise: in expectation every mask leaves the same share of each. It is an "

@@ -95,6 +95,7 @@ def test_redundancy_claim_knows_what_masks_make(plain, slope, masks, status, wor
     assert claim.status == status
     assert words in claim.finding
     assert "50% of the units masked" in claim.finding
+    assert claim.finding.startswith("not decided") == (status == "undecided")
 
 
 @pytest.mark.parametrize(("slope", "status"), [(3.0, "seen"), (-3.0, "absent"), (0.0, "undecided")])
