@@ -28,7 +28,8 @@ def assets(study: Study) -> list[dg.AssetsDefinition]:
     ]
 
 
-Make = Callable[[Store, str], Metadata]
+Make = Callable[[Store, str, frozenset[str]], Metadata]
+"""Makes an asset by its name; the assets of the run."""
 
 
 def _asset(
@@ -44,14 +45,15 @@ def _asset(
             if state.is_current(Partition(name)):
                 context.log.info("nothing to do, the fingerprint is current")
                 return dg.MaterializeResult(metadata={"fingerprint": state.cross_epoch(name)})
-            metadata = make(store, name)
+            selected = frozenset(key.path[-1] for key in context.run.asset_selection or ())
+            metadata = make(store, name, selected)
             write_catalog(store.home)
         return dg.MaterializeResult(metadata={"fingerprint": state.cross_epoch(name), **metadata})
 
     return over_epochs
 
 
-def _table(store: Store, name: str) -> Metadata:
+def _table(store: Store, name: str, _: frozenset[str]) -> Metadata:
     from featcx_core.steps import dynamics, paths
 
     steps = {
@@ -65,21 +67,21 @@ def _table(store: Store, name: str) -> Metadata:
     return table_metadata(store, name, "all")
 
 
-def _figures(store: Store, name: str) -> Metadata:
+def _figures(store: Store, name: str, _: frozenset[str]) -> Metadata:
     from featcx_core.steps.report import make_figures
 
     pictures = make_figures(store)
     return {title: picture(png) for title, png in pictures.items()}
 
 
-def _report(store: Store, name: str) -> Metadata:
+def _report(store: Store, name: str, selected: frozenset[str]) -> Metadata:
     from featcx_core.steps.report import make_report
 
-    make_report(store)
+    make_report(store, with_explorer="explorer" in selected)
     return {"report": dg.MetadataValue.url((store.report / "index.html").as_uri())}
 
 
-def _explorer(store: Store, name: str) -> Metadata:
+def _explorer(store: Store, name: str, _: frozenset[str]) -> Metadata:
     from featcx_core.steps.explorer import make_explorer
 
     page = make_explorer(store)

@@ -12,7 +12,7 @@ from featcx_assets.partitions import epoch_partitions, grid_partitions, partitio
 from featcx_assets.resources import Workbench
 from featcx_core.anatomy import Anatomy
 from featcx_core.sources.landing import whereabouts
-from featcx_core.staleness import EPOCHLY, GRID, NEEDS, Partition, State, assets_of
+from featcx_core.staleness import DETAILED, EPOCHLY, GRID, NEEDS, Partition, State, assets_of
 from featcx_core.store import Store, epoch_key
 from featcx_core.study import Study
 from featcx_core.tables import TABLES, Dtype
@@ -136,15 +136,22 @@ def _make_epochs(
                 yield epoch, str(error) if str(error).startswith(named) else f"{named}: {error}"
                 continue
         for partition in asked:
-            metadata = _metadata(state, step, partition) if partition in known else {"note": _why_none(partition)}
+            metadata = (
+                _metadata(state, step, partition) if partition in known else {"note": _why_none(state, partition)}
+            )
             key = partition_key(partition)
             if partition in stale:  # logged as it is committed, so that a crash keeps it
                 context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
             _keep_for_the_end(context, key, metadata)
 
 
-def _why_none(partition: Partition) -> str:
-    return "as v_information" if partition.asset == "reference_v_information" else "the checkpoint is gone"
+def _why_none(state: State, partition: Partition) -> str:
+    asset, epoch, _ = partition
+    if asset == "visualisation" and epoch != state.study.reference_epoch:
+        return "made at the reference epoch only"
+    if asset in DETAILED and epoch not in state.detailed_epochs(asset):
+        return "the study's analyses.epochs does not name this epoch"
+    return "as v_information" if asset == "reference_v_information" else "the checkpoint is gone"
 
 
 def _refuse_lacking(state: State, stale: list[Partition]) -> None:

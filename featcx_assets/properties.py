@@ -43,7 +43,7 @@ def _sensitivity(task: Task) -> None:
 def _support(task: Task) -> None:
     from featcx_core.steps.properties import make_support
 
-    make_support(task.store, epoch=task.epoch)
+    make_support(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
 def _clusters(task: Task) -> None:

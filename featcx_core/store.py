@@ -269,11 +269,18 @@ class Store:
         """Fingerprint and inputs of a partition's rows, from the file's footer; None where there is no file."""
         return footer(self.table(table, partition))
 
-    def read_table(self, table: str, *, columns: list[str] | None = None) -> pd.DataFrame:
-        """The rows that are visible: those whose fingerprint is the study's current one."""
+    def visible_partitions(self, table: str) -> list[str]:
+        """The partitions whose fingerprint is the study's current one, in order."""
         current = set(self._current()["fingerprint"])
-        folder = self.root / "tables" / table
-        paths = [p for p in sorted(folder.glob("*.parquet")) if (made := footer(p)) and made[0] in current]
+        paths = sorted((self.root / "tables" / table).glob("*.parquet"))
+        return [path.stem for path in paths if (made := footer(path)) and made[0] in current]
+
+    def read_table(
+        self, table: str, *, columns: list[str] | None = None, partitions: Collection[str] | None = None
+    ) -> pd.DataFrame:
+        """The rows that are visible: of all partitions, or of some, which need not be there."""
+        names = self.visible_partitions(table)
+        paths = [self.table(table, name) for name in names if partitions is None or name in partitions]
         wanted = schema(TABLES[table])
         if columns is not None:
             wanted = pa.schema([wanted.field(name) for name in columns])

@@ -296,7 +296,7 @@ class Analyses(_Part):
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
     """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
     checkpoint there is (0: the untrained network) and the reference epoch; `all`; or epochs."""
-    end_shares: tuple[Share, ...] = (0.01, 0.1)
+    end_shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.01, 0.1)
     """Groups of the simplest and of the most complex concepts that curves show; at least 10 concepts a group."""
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
     """Groups of most important concepts that sedimentation follows."""
@@ -319,7 +319,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 class Redundancy(_Part):
     """How much of a concept is left when units are hidden."""
 
-    masked_fractions: tuple[Fraction, ...] = (0.1, 0.5, 0.9)
+    masked_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.5, 0.9)
     """Shares of the penultimate layer's units that a mask removes."""
     masks: Annotated[int, Field(ge=1)] = 20
     """Random masks of each share."""
@@ -332,7 +332,7 @@ class Sensitivity(_Part):
     """Probe images; at most all."""
     draws: Annotated[int, Field(ge=2)] = 20
     """Noisy copies of each image."""
-    sigmas: tuple[Annotated[float, Field(gt=0)], ...] = (0.01, 0.1, 0.5)
+    sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.01, 0.1, 0.5)
     """Standard deviations of the noise, on pixels in [0, 1]."""
 
 

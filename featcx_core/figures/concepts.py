@@ -54,8 +54,9 @@ def concept_sheet(
         right.imshow(row, interpolation="nearest", aspect="equal")
         right.set_anchor("W")
     has_places = heat_maps.shape[2] * heat_maps.shape[3] > 1
-    colours = "where the concept is active" if has_places else "how active it is, not where (one position an image)"
-    footnote(figure, f"Left to right: strongest image first. Bright colours: {colours}.")
+    where = "Bright colours: where the concept is active."
+    nowhere = "No heat maps: the dictionary is fitted on one vector an image."
+    footnote(figure, f"Left to right: strongest image first. {where if has_places else nowhere}")
     return figure
 
 

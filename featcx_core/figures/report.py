@@ -52,11 +52,13 @@ def render_report(
     facts: Mapping[str, str],
     reference_epoch: int,
     figures: Mapping[str, bytes],
+    has_explorer: bool = True,
 ) -> str:
     """The report as one HTML document.
 
     facts: what was studied, name -> value, shown as they come (data, counts, network, …).
     figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; a missing one is named as missing.
+    has_explorer: whether `explorer/index.html` lies beside the report, and is linked.
 
     Raises: ValueError for a figure without a place, and for tables with rows of another study.
     """
@@ -74,6 +76,7 @@ def render_report(
     ranked = concept_rows(tables, reference_epoch=reference_epoch)
     return places.get_template("report.html.j2").render(
         study=study,
+        has_explorer=has_explorer,
         facts=facts,
         reference_epoch=reference_epoch,
         headlines=headlines(tables, reference_epoch=reference_epoch),

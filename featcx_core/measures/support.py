@@ -76,8 +76,8 @@ def support(
     """Accuracy of `z_S D W + b` by the share of concepts in S that are left, for every order of removal.
 
     Removing a concept sets its code to zero; atoms, head and bias stay. The logits of an order are added up once, from
-    no concept to all: what a step keeps beyond the one before is one product, and together they cost as much as one
-    full z D W. Several orders of a name are averaged. Arithmetic in float64 (float32 on MPS).
+    no concept to all: what a step keeps beyond the one before is one product, of the codes other than zero alone.
+    Several orders of a name are averaged. Arithmetic in float64, on the CPU where the device has none (MPS).
 
     Args:
         codes: z, (image, concept).
@@ -119,8 +119,8 @@ class SupportCounts:
         shares: Float[np.ndarray, "step"],
     ) -> None:
         (d, w, b), _ = as_tensors(atoms, head, bias)
-        dtype = torch.float32 if d.device.type == "mps" else torch.float64
-        self.effects, self.bias = d.to(dtype) @ w.to(dtype), b.to(dtype)  # (concept, class): a concept's in each logit
+        d, w, b = (part.to("cpu" if part.device.type == "mps" else part.device).double() for part in (d, w, b))
+        self.effects, self.bias = d @ w, b  # (concept, class): what a concept adds to each logit
         n_concepts = len(d)
         for name, group in orders.items():
             if not (np.sort(group, axis=1) == np.arange(n_concepts)).all():
@@ -142,26 +142,39 @@ class SupportCounts:
         labels: Int[Array, "image"] | None = None,
     ) -> None:
         """Images that follow the last ones."""
-        (z, own), _ = as_tensors(codes, predicted)
-        right = None if labels is None else as_tensors(codes, labels)[0][1]
+        z, own, *given = as_tensors(self.effects, codes, predicted, *([] if labels is None else [labels]))[0][1:]
+        right = given[0] if given else None
+        places = z.nonzero()
+        values = z[places[:, 0], places[:, 1]].double()
         self.has_labels &= right is not None
         self.n_images += len(z)
         for name, group in self.orders.items():
             for order in group:
-                for step, says in enumerate(self._predictions(z.to(self.effects), order)):
+                for step, says in enumerate(self._predictions(places, values, order, n_images=len(z))):
                     self.kept[name][step] += int((says == own).sum()) / len(group)
                     self.right[name][step] += 0 if right is None else int((says == right).sum()) / len(group)
 
     def _predictions(
-        self, codes: Float[Tensor, "image concept"], order: Int[np.ndarray, "concept"]
+        self,
+        places: Int[Tensor, "code 2"],
+        values: Float[Tensor, "code"],
+        order: Int[np.ndarray, "concept"],
+        *,
+        n_images: int,
     ) -> Iterator[Int[Tensor, "image"]]:
-        """Predicted classes from the fewest concepts to all of them: the last that are removed count first."""
-        by_place = torch.from_numpy(order[::-1].copy()).to(codes.device)
-        logits, n_summed = self.bias.repeat(len(codes), 1), 0
-        for size in self.sizes.tolist():
-            added = by_place[n_summed:size]
-            logits.addmm_(codes[:, added], self.effects[added])
-            n_summed = size
+        """Predicted classes from the fewest concepts to all of them: the last that are removed count first.
+
+        places: image and concept of each code other than zero, image after image.
+        """
+        step_of = np.empty(len(order), dtype=np.int64)  # the first step that keeps a concept
+        step_of[order[::-1]] = np.searchsorted(self.sizes, np.arange(len(order)), side="right")
+        steps = torch.from_numpy(step_of).to(places.device)[places[:, 1]]
+        logits, shape = self.bias.repeat(n_images, 1), (n_images, len(order))
+        for step in range(len(self.sizes)):
+            here = steps == step
+            where = places[here].T.contiguous()  # torch's way to compressed rows misreads others
+            added = torch.sparse_coo_tensor(where, values[here], shape, is_coalesced=True, check_invariants=False)
+            logits = torch.sparse.addmm(logits, added, self.effects)
             yield logits.argmax(1)
 
     def curves(self) -> dict[str, Support]:

@@ -32,9 +32,13 @@ def read_top_images(store: Store, *, n_images: int) -> TopImages:
 
 
 def map_shape(store: Store) -> tuple[int, int] | None:
-    """Height and width of the layer before the head; None where it has one position an image."""
+    """Height and width of the layer before the head.
+
+    None where it gives a dictionary one sample an image: a vector, or a class token, among whose atoms the patches
+    have no place.
+    """
     layer = next(row for row in store.anatomy.layers if row.layer == store.anatomy.penultimate)
-    return (layer.height, layer.width) if layer.height * layer.width > 1 else None
+    return (layer.height, layer.width) if layer.n_samples > 1 else None
 
 
 def heat_maps(
@@ -43,7 +47,7 @@ def heat_maps(
     """Where concepts are active in these probe images, image after image, so that each is read once.
 
     images: rows of the probe images, -1 for none; `of` says which concept a row of them belongs to.
-    Memory holds some images' positions, never all. Yields nothing where there is one position an image.
+    Memory holds some images' positions, never all. Yields nothing where `map_shape` is None.
     """
     shape, epoch, settings = map_shape(store), store.study.reference_epoch, store.study.dictionary
     if shape is None:

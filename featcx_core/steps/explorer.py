@@ -17,17 +17,18 @@ from featcx_core.figures.gallery import StudyTables
 from featcx_core.measures.neighbours import neighbours
 from featcx_core.sources.decoding import read_ahead
 from featcx_core.sources.images import Data, load_data
-from featcx_core.staleness import Partition, State, table_partition
+from featcx_core.staleness import DETAILED, Partition, State, table_partition
 from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import read_dictionary
-from featcx_core.store import Store
+from featcx_core.store import Store, epoch_key
 
 N_IMAGES = 8
 """Images that a concept's page shows."""
 N_NEIGHBOURS = 8
 """Nearest concepts on it."""
 _IMAGES_AT_ONCE = 256
+_BY_EPOCH = ("concepts", "complexity", "importance", *DETAILED)  # tables of which one epoch is shown
 
 
 def make_explorer(store: Store) -> Path:
@@ -72,9 +73,13 @@ def make_explorer(store: Store) -> Path:
 
 
 def _read_tables(state: State) -> StudyTables:
-    """The visible rows; of V-information those that are shown, which is a small part of that table."""
-    store = state.store
-    frames = {name: store.read_table(name) for name in StudyTables._fields if name != "v_information"}
+    """The visible rows that are shown: a small part of V-information, and of other tables by epoch the reference's."""
+    store, reference = state.store, [epoch_key(state.study.reference_epoch)]
+    frames = {
+        name: store.read_table(name, partitions=reference if name in _BY_EPOCH else None)
+        for name in StudyTables._fields
+        if name != "v_information"
+    }
     return StudyTables(v_information=_information(state), **frames)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from featcx_core.arrays import as_tensors
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.nnls import Encoder
 from featcx_core.measures.redundancy import redundancy
@@ -96,7 +97,7 @@ def _noisy_acts(
         yield acts
 
 
-def make_support(store: Store, *, epoch: int) -> pd.DataFrame:
+def make_support(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFrame:
     """What is left of the predictions as concepts are removed, in several orders, on all probe images; writes the rows.
 
     Raises ValueError where codes, complexity or importance are missing.
@@ -107,8 +108,8 @@ def make_support(store: Store, *, epoch: int) -> pd.DataFrame:
     scores = own[own["kind"] == "concept"].merge(store.read_partition("importance", key), on="concept")
     orders = removal_orders(scores["complexity"].to_numpy(), scores["importance"].to_numpy(), seed=study.seed)
     shares = (n_steps - np.arange(n_steps + 1)) / n_steps
-    weight, bias = read_head(store, epoch=epoch)
-    counts = SupportCounts(read_dictionary(store, epoch=epoch).atoms, weight, bias, orders=orders, shares=shares)
+    model, _ = as_tensors(read_dictionary(store, epoch=epoch).atoms, *read_head(store, epoch=epoch))
+    counts = SupportCounts(*(part.to(sums_device(device)) for part in model), orders=orders, shares=shares)
     reader, labels = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit")), _right_outputs(store)
     for half in ("fit", "score"):
         for start, stop in reader.chunks(half):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import zarr
+from jaxtyping import Float
 from PIL import Image
 
 from featcx_core.features.activations import open_activations
@@ -21,6 +22,7 @@ from featcx_core.store import Store, epoch_key
 SPECTRUM_IMAGES = 1000
 """Training images behind the fixed spectrum, at most."""
 _AT_ONCE = 128  # crops in a batch, forwards and backwards
+_ROWS_AT_ONCE = 4096  # probe images whose activations are held
 
 
 def make_visualisation(
@@ -28,19 +30,24 @@ def make_visualisation(
 ) -> list[int]:
     """Make and commit a picture of concepts spread evenly along the epoch's complexity; returns which.
 
-    Raises ValueError where codes or complexity are missing; CheckpointError for an unusable checkpoint.
+    Raises ValueError where codes or complexity are missing, or no concept has a complexity; CheckpointError for an
+    unusable checkpoint.
     """
     study, fingerprint = store.study, fingerprints(store).of("visualisation", epoch)
     scores = store.read_partition("complexity", epoch_key(epoch))
     chosen = choose_concepts(scores, epoch=epoch, n_concepts=study.visualisation.concepts)
+    if not chosen:
+        raise ValueError(
+            f"epoch {epoch}: wanted a concept with a complexity to make a picture of, got none, all are active on too "
+            'few probe images; try larger data.split.fit and data.split.score, or no "visualisation" in analyses.run'
+        )
     atoms = read_dictionary(store, epoch=epoch).atoms[chosen]
     network = Network.load(store, epoch=epoch, device=device)
     found = _pictures(store, network, atoms, [study.seed * 1_000_003 + i for i in chosen], progress)
-    acts = np.asarray(open_activations(store, epoch=epoch, layer=store.anatomy.penultimate), dtype=np.float32)
     arrays = {
         "concept": np.array(chosen, dtype=np.int64),
         **{name: np.asarray(part.cpu()) for name, part in found._asdict().items()},
-        "best_image": (acts @ atoms.T).max(axis=0),
+        "best_image": _strongest(store, epoch, atoms),
     }
     with store.writing(store.visualisation(epoch), fingerprint=fingerprint) as draft:
         draft.mkdir()
@@ -66,6 +73,16 @@ def open_visualisation(store: Store, *, epoch: int) -> zarr.Group:
     if store.committed(folder) is None:
         raise ValueError(f"epoch {epoch}: no pictures yet at {folder}; materialise visualisation first")
     return zarr.open_group(str(folder / "arrays.zarr"), mode="r")
+
+
+def _strongest(store: Store, epoch: int, atoms: Float[np.ndarray, "concept unit"]) -> Float[np.ndarray, "concept"]:
+    """The largest activation along each atom over the probe images, some of which are held at a time."""
+    acts = open_activations(store, epoch=epoch, layer=store.anatomy.penultimate)
+    best = np.full(len(atoms), -np.inf, dtype=np.float32)
+    for start in range(0, acts.shape[0], _ROWS_AT_ONCE):
+        rows = np.asarray(acts[start : start + _ROWS_AT_ONCE], dtype=np.float32)
+        best = np.maximum(best, (rows @ atoms.T).max(axis=0))
+    return best
 
 
 def _pictures(

@@ -111,6 +111,19 @@ def test_what_fails_in_a_range_is_named_and_the_rest_is_made(small: Store):
     assert State(small).stale("importance") == []
 
 
+def test_an_epoch_that_is_not_analysed_in_detail_says_so(small: Store):
+    with dg.DagsterInstance.ephemeral() as dagster:
+        ui = Ui(small, dagster)
+        for asset, note in (
+            ("support", "the study's analyses.epochs does not name this epoch"),
+            ("visualisation", "made at the reference epoch only"),
+        ):
+            result = ui.materialise(asset, one="000001")
+            assert result.success
+            (event,) = result.asset_materializations_for_node(f"tiny__{asset}")
+            assert event.metadata["note"].value == note
+
+
 def test_what_has_nothing_to_be_made_from_says_so(trained_only: Store):
     with dg.DagsterInstance.ephemeral() as dagster:
         ui = Ui(trained_only, dagster)

@@ -15,6 +15,7 @@ from featcx_core.figures.explorer.columns import concept_columns
 from featcx_core.figures.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
 from featcx_core.figures.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
 from featcx_core.staleness import Partition, State
+from featcx_core.steps.examples import heat_maps, map_shape
 from featcx_core.steps.explorer import make_explorer
 from featcx_core.store import Store, open_store
 from tests.core.test_figures import no_rows
@@ -53,6 +54,14 @@ def test_columns_are_the_properties_that_the_study_has():
     assert found["super_class"].values[0] == "animal"
     assert found["super_class"].values[N - 1] is None  # none is stated
     assert found["complexity"].meaning.startswith("K: 0 = simple")
+
+
+def test_a_zero_atom_is_in_no_cluster():
+    tables = made_up_tables(N)
+    rows = tables.clusters.assign(cluster=tables.clusters["cluster"].where(tables.clusters["concept"] != 4, -1))
+    columns = concept_columns(tables._replace(clusters=rows), reference_epoch=REFERENCE)
+    found = next(column.values for column in columns if column.name == "cluster")
+    assert found == [None if concept == 4 else concept % 7 for concept in range(N)]
 
 
 def test_values_are_short():
@@ -196,6 +205,14 @@ def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monk
         make_explorer(done)
     assert page.read_bytes() == before
     assert list(done.report.glob(".*.partial")) == []
+
+
+def test_a_class_token_has_no_maps(done: Store):
+    layers = done.layers_path.read_text()
+    assert map_shape(done) is not None
+    done.layers_path.write_text(layers.replace('"channels_first"', '"class_token"'))
+    assert map_shape(done) is None
+    assert list(heat_maps(done, np.zeros((2, 3), dtype=np.int64))) == []
 
 
 def test_where_there_is_one_position_an_image_there_are_no_maps(done: Store, monkeypatch: pytest.MonkeyPatch):

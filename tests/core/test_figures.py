@@ -417,7 +417,7 @@ def test_concept_sheet_of_one_position_does_not_say_where():
         texts(concept_sheet(images, np.ones((1, 2, 2, 2)), labels=["a"]))
     )
     said = str(texts(concept_sheet(images, np.ones((1, 2, 1, 1)), labels=["a"])))
-    assert "Bright colours: how active it is, not where (one position an image)." in said
+    assert "No heat maps: the dictionary is fitted on one vector an image." in said
 
 
 def test_concept_sheet_without_concepts_says_so():

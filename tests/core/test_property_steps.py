@@ -17,9 +17,11 @@ from featcx_core.sources.checkpoints import read_head
 from featcx_core.sources.images import load_data, normalised
 from featcx_core.sources.noise import white_noise
 from featcx_core.staleness import Partition, State
+from featcx_core.steps import explorer
 from featcx_core.steps.features import open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
 from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
+from featcx_core.steps.report import read_tables
 from featcx_core.steps.visualisation import make_visualisation, open_visualisation
 from featcx_core.store import Store, epoch_key, open_store
 from featcx_core.verification import (
@@ -53,7 +55,7 @@ def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory)
     for epoch in (0, EPOCH):
         make_redundancy(store, epoch=epoch)
         make_sensitivity(store, epoch=epoch, device="cpu")
-        make_support(store, epoch=epoch)
+        make_support(store, epoch=epoch, device="cpu")
     make_visualisation(store, epoch=EPOCH, device="cpu")
     store.write_current(State(store).visible())
     return home
@@ -182,6 +184,40 @@ def test_pictures_are_committed_with_what_they_reach(stored: Store):
         np.testing.assert_allclose(picture / 255, pixels[0].clip(0, 1), atol=1 / 255)
     with pytest.raises(ValueError, match="epoch 1: no pictures yet"):
         open_visualisation(stored, epoch=1)
+
+
+def test_the_strongest_image_does_not_depend_on_how_many_are_held(measured: Store, monkeypatch: pytest.MonkeyPatch):
+    whole = np.asarray(open_visualisation(measured, epoch=EPOCH)["best_image"])
+    monkeypatch.setattr("featcx_core.steps.visualisation._ROWS_AT_ONCE", 5)
+    make_visualisation(measured, epoch=EPOCH, device="cpu")
+    np.testing.assert_allclose(np.asarray(open_visualisation(measured, epoch=EPOCH)["best_image"]), whole, rtol=1e-5)
+
+
+def test_no_picture_is_made_where_no_concept_has_a_complexity(measured: Store, monkeypatch: pytest.MonkeyPatch):
+    altered(measured, "complexity", "000002", lambda rows: rows.assign(complexity=np.nan))
+    monkeypatch.setattr(Network, "load", lambda *_, **__: pytest.fail("the network is loaded before"))
+    with pytest.raises(
+        ValueError, match=r"epoch 2: wanted a concept with a complexity .* got none, .*data\.split\.fit"
+    ):
+        make_visualisation(measured, epoch=EPOCH, device="cpu")
+
+
+def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(measured: Store):
+    study = measured.root / "study.toml"
+    text = study.read_text()
+    study.write_text(text.replace("[analyses]\n", '[analyses]\nepochs = "all"\n'))
+    store = open_store(measured.home, "tiny")
+    make_support(store, epoch=1, device="cpu")
+    state = State(store)
+    store.write_current(state.visible())
+    assert set(store.read_table("support")["epoch"]) == {0, 1, EPOCH}
+    drawn, shown = read_tables(store), explorer._read_tables(state)
+    assert set(drawn.support["epoch"]) == {0, EPOCH}
+    assert set(drawn.complexity["epoch"]) == {0, 1, EPOCH}
+    for name in ("support", "complexity", "importance", "concepts"):
+        assert set(getattr(shown, name)["epoch"]) == {EPOCH}
+    store.table("support", "000002").unlink()
+    assert set(read_tables(store).support["epoch"]) == {0, 1}  # the last one there is
 
 
 def test_checks_pass_and_find_what_is_wrong(measured: Store):

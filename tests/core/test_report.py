@@ -108,6 +108,12 @@ def test_the_weaker_of_raw_and_partial_decides(raw, partial, expected, status, w
     assert words in sentence
 
 
+def test_the_explorer_is_linked_where_there_is_one(tables, html):
+    given = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
+    assert html.count("explorer/index.html") == 2
+    assert "explorer" not in render_report(tables, **given, has_explorer=False)
+
+
 def test_overlapping_bands_leave_a_difference_undecided():
     change = difference(Estimate(0.6, 0.5, 0.7, 10), Estimate(0.45, 0.4, 0.55, 10))
     assert change.low < 0 < change.high

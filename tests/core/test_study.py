@@ -56,6 +56,9 @@ MISTAKES = {
     'name = "a"\n[activations]\npooling = "max"': r"activations\.pooling: .*got 'max'",
     'name = "a"\n[training]\nepochs = 3\n[probe]\nreference_epoch = 4': r"reference_epoch = 4 is beyond .* = 3",
     'name = "a"\n[analyses]\nrun = ["sedimentation", "complexity"]': r"sedimentation needs importance in analyses\.run",
+    'name = "a"\n[analyses]\nend_shares = []': r"analyses\.end_shares: .*at least 1 item",
+    'name = "a"\n[redundancy]\nmasked_fractions = []': r"redundancy\.masked_fractions: .*at least 1 item",
+    'name = "a"\n[sensitivity]\nsigmas = []': r"sensitivity\.sigmas: .*at least 1 item",
     'name = "a': r"not valid TOML",
 }
 

@@ -130,6 +130,17 @@ def test_takes_tensors():
         np.testing.assert_array_equal(curve.accuracy, expected[name].accuracy)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 1.0])
+def test_only_codes_other_than_zero_count_however_many_there_are(share):
+    codes, atoms, head, bias, given = planted()
+    codes = np.where(np.random.default_rng(5).random(codes.shape) < share, codes + 0.1, 0.0)
+    found = support(codes, atoms, head, bias, shares=SHARES, **given)
+    for name in ("complexity_ascending", "importance_descending"):
+        order = given["orders"][name][0]
+        curve = reference.curve(codes, atoms, head, bias, order, SHARES, given["predicted"], given["labels"])
+        np.testing.assert_allclose(np.stack(found[name], axis=1), curve, atol=1e-12)
+
+
 def test_errors():
     codes, atoms, head, bias, given = planted()
     with pytest.raises(ValueError, match=r"shares from 0 to 1, got 0\.0 to 20\.0"):

@@ -88,7 +88,8 @@ def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[Column
     for row in PROPERTIES:
         if row.name == "cluster":
             found += _levels(of_epoch, concepts)
-        values = _listed(of_epoch[row.table].set_index("concept")[row.column], concepts)
+        known = of_epoch[row.table].set_index("concept")[row.column]
+        values = _listed(known[known >= 0] if row.name == "cluster" else known, concepts)
         meaning = _meaning(row.table, row.column)
         found.append(Column(row.name, row.label, meaning, row.form, row.in_table, values))
     return [column for column in found if any(value is not None for value in column.values)]

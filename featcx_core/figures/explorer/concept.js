@@ -82,7 +82,7 @@ featcx.concept = (() => {
     if (!details.images.length) return "It is active on no probe image.";
     const few = details.images.length < featcx.n_images ? `Active on only ${details.images.length} probe images. ` : "";
     const order = `${few}Strongest first; per cent of the strongest code.`;
-    if (!featcx.heat) return `${order} The layer has one position an image, so there are no heat maps.`;
+    if (!featcx.heat) return `${order} The dictionary is fitted on one vector an image, so there are no heat maps.`;
     return `${order} Bright: where in the image the concept is active, on one scale for all of them.`;
   }
 

@@ -68,7 +68,7 @@ class Setting(NamedTuple):
     image_shape: tuple[int, int]
     """Height and width of the images."""
     map_shape: tuple[int, int] | None
-    """Height and width of a heat map; None where the layer has one position an image."""
+    """Height and width of a heat map; None where the dictionary has one vector an image."""
     n_images: int
     """Images that a concept's page shows, at most."""
     smallest_smooth: int

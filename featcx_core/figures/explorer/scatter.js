@@ -83,7 +83,7 @@ featcx.scatter = (() => {
     const key = select("key");
     key.replaceChildren();
     if (!column) return () => scale[Math.floor(scale.length / 2)];
-    const kinds = column.names ?? (column.name === "cluster" ? [...new Set(column.values)].map(String) : null);
+    const kinds = column.names ?? (column.name === "cluster" ? [...new Set(column.values)].filter((value) => value !== null).map(String) : null);
     if (kinds) {
       const all = kinds.length <= MOST_COLOURS;
       const dot = (n) => element("i", { style: `background:${groups[n % groups.length]}` });
