@@ -150,6 +150,7 @@ def test_the_page_reads_only_what_lies_beside_it(folder: Path):
 
 
 def test_a_study_gets_its_explorer(done: Store):
+    assert 'href="explorer/index.html"' in (done.report / "index.html").read_text()  # made after the report
     page = make_explorer(done)
     given = argument((page.parent / "concepts.js").read_text())
     concepts = done.read_table("concepts").query("epoch == 2")
