@@ -224,7 +224,8 @@ def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(small_home: Path
     assert set(half["v_information"]["epoch"]) == {0, 1}
     assert half["complexity"].empty
 
-    assert run(open_store(empty_home, "tiny")).failures == ()
+    tables = {table.asset for name, table in TABLES.items() if name not in COMPARED}
+    assert run(open_store(empty_home, "tiny"), only=tables).failures == ()
     same(visible(empty_home), visible(small_home))
     with instance(empty_home) as dagster:
         statuses = [run.status for run in dagster.get_runs()]

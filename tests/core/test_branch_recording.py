@@ -228,7 +228,7 @@ def test_branches_come_with_the_activations_where_the_study_asks_for_them(asking
     ):
         acts = open_branch(asking, epoch=2, block=block, branch=branch)
         np.testing.assert_allclose(acts[:], maps(asking, probe, module).mean((2, 3)), rtol=1e-3, atol=1e-4)
-        assert asking.committed(asking.branch(2, block, branch)) == fingerprints(asking).of("activations", 2, block)
+        assert asking.committed(asking.branch(2, block, branch)) == fingerprints(asking).of_branch(2, block, branch)
         assert (acts.attrs["layer"], acts.attrs["branch"], acts.attrs["n_fit"]) == (block, branch, 60)
     for before, block in (("layer1.0", "layer1.1"), ("layer3.1", "layer3.2")):
         given = open_activations(asking, epoch=2, layer=before)[:]
