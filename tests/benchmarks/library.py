@@ -2,7 +2,18 @@
 
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.staleness import State
-from featcx_core.steps import dynamics, features, measures, report, sources
+from featcx_core.steps import (
+    branches,
+    clusters,
+    dynamics,
+    explorer,
+    features,
+    measures,
+    paths,
+    properties,
+    report,
+    sources,
+)
 from featcx_core.store import Store
 
 
@@ -24,16 +35,29 @@ def measure_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     measures.make_importance(store, epoch=epoch)
 
 
+def detail_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
+    """The detailed analyses of one epoch, as by default: all but the pictures."""
+    branches.make_branches(store, epoch=epoch, device=device)
+    properties.make_redundancy(store, epoch=epoch)
+    properties.make_sensitivity(store, epoch=epoch, device=device)
+    properties.make_support(store, epoch=epoch, device=device)
+    clusters.make_clusters(store, epoch=epoch)
+
+
 def analyse(store: Store, *, device: str = "cpu") -> None:
-    """The whole study, given its checkpoints."""
+    """The whole study, given its checkpoints: what `featcx run` makes with the default analyses."""
     epochs = sorted(State(store).survey.digests)
     for epoch in epochs:
         describe_epoch(store, epoch, device=device)
     for epoch in epochs:
         measure_epoch(store, epoch, device=device)
+    for epoch in sorted(store.study.detailed_epochs(epochs)):
+        detail_epoch(store, epoch, device=device)
     dynamics.make_decode_time(store)
     dynamics.make_sedimentation(store)
     dynamics.make_correlations(store)
+    paths.make_concept_paths(store)
     report.make_figures(store)
-    report.make_report(store)
+    report.make_report(store, with_explorer=True)
+    explorer.make_explorer(store)
     store.write_current(State(store).visible())

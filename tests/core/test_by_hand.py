@@ -1,0 +1,13 @@
+"""The library without the workflow around it makes a whole study, and the workflow finds nothing left to do."""
+
+from featcx_core.staleness import State
+from featcx_core.store import Store
+from tests.benchmarks.library import analyse
+
+
+def test_plain_calls_make_everything_that_a_run_makes(trained: Store):
+    analyse(trained)
+    state = State(trained)
+    assert {asset: state.stale(asset) for asset in state.wanted} == {asset: [] for asset in state.wanted}
+    rows = {name: len(trained.read_table(name)) for name in ("branches", "support", "clusters", "concept_paths")}
+    assert min(rows.values()) > 0, rows
