@@ -63,6 +63,15 @@ class Step(NamedTuple):
     """Counts, previews and pictures of a partition."""
 
 
+def table_step(asset: str, make: Make, *, kinds: set[str], description: str) -> Step:
+    """A measure that writes one partition of the table of its own name."""
+
+    def describe(store: Store, partition: Partition) -> Metadata:
+        return table_metadata(store, asset, partition.name)
+
+    return Step(asset, "measures", kinds, description, (asset,), make, describe)
+
+
 def stepwise(study: Study, anatomy: Anatomy, step: Step) -> dg.AssetsDefinition:
     """The partitioned asset of a step."""
     name = study.name

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from featcx_assets.materialize import Metadata, Step, Task, picture, stepwise, table_metadata
+from featcx_assets.materialize import Metadata, Step, Task, picture, stepwise, table_metadata, table_step
 from featcx_assets.progress import bar
 from featcx_core.anatomy import Anatomy
 from featcx_core.staleness import Partition, State, table_partition
@@ -95,13 +95,10 @@ _STEPS = (
         make=_complexity,
         describe=_show_complexity,
     ),
-    Step(
-        asset="importance",
-        group="measures",
+    table_step(
+        "importance",
+        _importance,
         kinds={"torch", "parquet"},
         description="Γ: how much the decision relies on a concept. One row per (epoch, concept).",
-        tables=("importance",),
-        make=_importance,
-        describe=lambda store, p: table_metadata(store, "importance", p.name),
     ),
 )

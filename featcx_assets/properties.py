@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_metadata
+from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_step
 from featcx_assets.progress import bar
 from featcx_core.anatomy import Anatomy
 from featcx_core.staleness import Partition
@@ -63,51 +63,36 @@ def _show_visualisation(store: Store, partition: Partition) -> Metadata:
 
 
 _STEPS = (
-    Step(
-        asset="branches",
-        group="measures",
+    table_step(
+        "branches",
+        _branches,
         kinds={"torch", "parquet"},
         description="CKA and V-information of the residual and the main branch with every concept. One row per "
         "(epoch, block, branch, concept).",
-        tables=("branches",),
-        make=_branches,
-        describe=lambda store, p: table_metadata(store, "branches", p.name),
     ),
-    Step(
-        asset="redundancy",
-        group="measures",
+    table_step(
+        "redundancy",
+        _redundancy,
         kinds={"torch", "parquet"},
         description="What is left of a concept when units are hidden. One row per (epoch, concept, masked share).",
-        tables=("redundancy",),
-        make=_redundancy,
-        describe=lambda store, p: table_metadata(store, "redundancy", p.name),
     ),
-    Step(
-        asset="sensitivity",
-        group="measures",
+    table_step(
+        "sensitivity",
+        _sensitivity,
         kinds={"torch", "parquet"},
         description="How much a concept moves when noise is added to the image. One row per (epoch, concept, sigma).",
-        tables=("sensitivity",),
-        make=_sensitivity,
-        describe=lambda store, p: table_metadata(store, "sensitivity", p.name),
     ),
-    Step(
-        asset="support",
-        group="measures",
+    table_step(
+        "support",
+        _support,
         kinds={"torch", "parquet"},
         description="Accuracy as concepts are removed. One row per (epoch, order of removal, share kept).",
-        tables=("support",),
-        make=_support,
-        describe=lambda store, p: table_metadata(store, "support", p.name),
     ),
-    Step(
-        asset="clusters",
-        group="measures",
+    table_step(
+        "clusters",
+        _clusters,
         kinds={"scikitlearn", "parquet"},
         description="Meta-features: clusters of atoms, their dendrogram, and a plane. One row per concept.",
-        tables=("clusters",),
-        make=_clusters,
-        describe=lambda store, p: table_metadata(store, "clusters", p.name),
     ),
     Step(
         asset="visualisation",
