@@ -1,13 +1,16 @@
 """What all tests share: a tiny study on generated images, finished once a session, and a gate against silent skips."""
 
+import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from featcx_core.store import Store
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 # One thread, in subprocesses too: the order in which threads sum decides the last bits, and so many at once on a busy
 # machine are slower. Read when torch is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+# jaxtyping compiles, in every process, what is first imported from within a module that it watches: 1,300 files.
+for library in ("matplotlib.figure", "pandas", "scipy.stats", "sklearn.cluster", "torchvision", "zarr"):
+    import_module(library)
 
 TINY = """
 name = "tiny"
@@ -31,6 +38,9 @@ atoms_per_class = 4
 images_per_class = 30
 [probe]
 groups = 5
+[sensitivity]
+images = 7
+draws = 3
 [analyses]
 bootstrap = 100
 """
@@ -62,25 +72,49 @@ layers = ["stem", "layer2.0"]
 """Makes it the small study: recorded at three layers only, these and the penultimate one."""
 
 
+MadeOnce = Callable[[str, Callable[[Path], None]], Path]
+"""Gives the folder of a name, filled by the function."""
+
+
 @pytest.fixture(scope="session")
-def finished_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> MadeOnce:
+    """Folders that all workers of a session share: the first that asks fills one, the others wait for it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+
+    def folder_of(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, made = shared / name, shared / f"{name}.made"
+        with FileLock(shared / f"{name}.lock"):
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # of a worker that failed
+                folder.mkdir()
+                fill(folder)
+                made.touch()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
+def finished_home(made_once: MadeOnce) -> Path:
     """A home in which `featcx run` on the tiny study has ended; not to be changed."""
-    folder = tmp_path_factory.mktemp("finished")
-    _run(write_tiny(folder), home=folder / "home")
-    return folder / "home"
+    return made_once("finished", lambda folder: _run(write_tiny(folder), home=folder / "home")) / "home"
 
 
 @pytest.fixture(scope="session")
-def small_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_home(finished_home: Path, made_once: MadeOnce) -> Path:
     """A home with all tables of the small study, whose pictures are out of date; not to be changed."""
-    home = shutil.copytree(finished_home, tmp_path_factory.mktemp("small") / "home")
-    shutil.rmtree(home / "dagster")
-    study = home / "tiny" / "study.toml"
-    study.write_text(study.read_text() + FEW_LAYERS)
-    from featcx_core.tables import COMPARED, TABLES
 
-    _run(study, home=home, only=tuple({table.asset for name, table in TABLES.items() if name not in COMPARED}))
-    return home
+    def fill(folder: Path) -> None:
+        from featcx_core.tables import COMPARED, TABLES
+
+        home = shutil.copytree(finished_home, folder / "home")
+        shutil.rmtree(home / "dagster")
+        study = home / "tiny" / "study.toml"
+        study.write_text(study.read_text() + FEW_LAYERS)
+        _run(study, home=home, only=tuple({table.asset for name, table in TABLES.items() if name not in COMPARED}))
+
+    return made_once("small", fill) / "home"
 
 
 def _run(study: Path, *, home: Path, only: tuple[str, ...] = ()) -> None:
@@ -125,6 +159,16 @@ def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without any study."""
     _use(tmp_path / "empty", monkeypatch)
     return tmp_path / "empty"
+
+
+@pytest.fixture(autouse=True)
+def logger_as_it_was() -> Iterator[None]:
+    """Take back what a run within the process sets on the logger: tests read what it says."""
+    logger = logging.getLogger("featcx")
+    level, handlers, propagate = logger.level, [*logger.handlers], logger.propagate
+    yield
+    logger.setLevel(level)
+    logger.handlers[:], logger.propagate = handlers, propagate
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,16 +17,21 @@ from featcx_core.groups import Group, group_store, read_group, write_group
 from featcx_core.staleness import State
 from featcx_core.store import Store, open_store
 from tests.assets.command import featcx, refused
-from tests.conftest import FEW_LAYERS, TINY, _use, write_tiny
+from tests.conftest import FEW_LAYERS, TINY, MadeOnce, _use, write_tiny
 
-SWEEP = TINY.replace('"tiny"', '"sweep"', 1) + FEW_LAYERS + '[sweep]\n"dictionary.l1" = [0.001, 0.01]\n'
+FEW_ANALYSES = 'run = ["complexity", "importance", "decode_time", "sedimentation", "support"]  # one of each stage\n'
+SWEPT = '[sweep]\n"dictionary.l1" = [0.001, 0.01]\n'
+SWEEP = TINY.replace('"tiny"', '"sweep"', 1) + FEW_ANALYSES + FEW_LAYERS + SWEPT
 MEMBERS = ("sweep__l1_0p001", "sweep__l1_0p01")
 
 
 @pytest.fixture(scope="module")
-def swept_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def swept_home(made_once: MadeOnce) -> Path:
     """A home in which `featcx run` on a sweep of two has ended; what it said lies beside it."""
-    folder = tmp_path_factory.mktemp("swept")
+    return made_once("swept", _sweep) / "home"
+
+
+def _sweep(folder: Path) -> None:
     path = write_tiny(folder, text=SWEEP)
     with pytest.MonkeyPatch.context() as patch:
         _use(folder / "home", patch)
@@ -34,7 +39,6 @@ def swept_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert result.exit_code == 0, result.output
     (folder / "stdout").write_text(result.stdout)
     (folder / "stderr").write_text(result.stderr)
-    return folder / "home"
 
 
 @pytest.fixture

@@ -36,9 +36,6 @@ from tests.references import support as support_reference
 
 EPOCH, LAYER = 2, "layer3.2"
 SETTINGS = """
-[sensitivity]
-images = 7
-draws = 3
 [visualisation]
 concepts = 3
 steps = 4
