@@ -155,6 +155,19 @@ def small(small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
+def no_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs draw the training's curves and the sheet of concepts only: for tests that look at what is made, not drawn."""
+    leave_out_gallery(monkeypatch)
+
+
+def leave_out_gallery(patch: pytest.MonkeyPatch) -> None:
+    """The same for the length of a patch."""
+    from featcx_core.steps import report
+
+    patch.setattr(report, "gallery", lambda tables, *, reference_epoch, end_shares: {})
+
+
+@pytest.fixture
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without any study."""
     _use(tmp_path / "empty", monkeypatch)

@@ -121,12 +121,17 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
         torch.save(nested, path := runs / name.format(epoch))
         settle(path)
 
-    settings = {"name": "other", "checkpoints": Checkpoints(folder=str(runs), pattern="{epoch}.pth")}
+    few = ("complexity", "importance", "decode_time", "sedimentation", "support", "clusters")
+    settings = {
+        "name": "other",
+        "checkpoints": Checkpoints(folder=str(runs), pattern="{epoch}.pth"),
+        "analyses": small.study.analyses.model_copy(update={"run": few}),
+    }
     store = register(small.study.model_copy(update=settings).with_reference(30), home=small.home)
     with instance(small.home) as dagster:
         assert tick(dagster, store).skip_reason.skip_message == "no checkpoint yet"
         write(10, weights[1])
-        assert follow(dagster, store) == [*EPOCHLY, ["branches", "redundancy", "sensitivity", "support", "clusters"]]
+        assert follow(dagster, store) == [*EPOCHLY, ["support", "clusters"]]
         write(30, weights[2])
         write(5, weights[0])  # late, of an earlier epoch
         (runs / "20.pth").write_bytes(b"broken")
@@ -160,6 +165,7 @@ def test_nothing_is_asked_for_on_a_finished_study(home: Path):
         assert scheduled(dagster, store) == "nothing is stale"
 
 
+@pytest.mark.usefixtures("no_gallery")
 def test_a_run_of_both_measures_own_and_reference_concepts_together(small: Store, monkeypatch: pytest.MonkeyPatch):
     for path in (small.root / "tables" / "v_information").glob("*-*.parquet"):
         path.unlink()

@@ -142,6 +142,7 @@ def test_before_the_first_run(empty_home: Path):
     assert refused("status") == f"Error: no study in {empty_home} yet; `featcx run` makes the first"
 
 
+@pytest.mark.usefixtures("no_gallery")
 def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
     good, weights = small.checkpoint(2), load_file(small.checkpoint(2))
     shutil.copy(good, small.checkpoint(4))

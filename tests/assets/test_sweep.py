@@ -17,7 +17,7 @@ from featcx_core.groups import Group, group_store, read_group, write_group
 from featcx_core.staleness import State
 from featcx_core.store import Store, open_store
 from tests.assets.command import featcx, refused
-from tests.conftest import FEW_LAYERS, TINY, MadeOnce, _use, write_tiny
+from tests.conftest import FEW_LAYERS, TINY, MadeOnce, _use, leave_out_gallery, write_tiny
 
 FEW_ANALYSES = 'run = ["complexity", "importance", "decode_time", "sedimentation", "support"]  # one of each stage\n'
 SWEPT = '[sweep]\n"dictionary.l1" = [0.001, 0.01]\n'
@@ -35,6 +35,7 @@ def _sweep(folder: Path) -> None:
     path = write_tiny(folder, text=SWEEP)
     with pytest.MonkeyPatch.context() as patch:
         _use(folder / "home", patch)
+        leave_out_gallery(patch)
         result = featcx("run", str(path), "--device", "cpu")
     assert result.exit_code == 0, result.output
     (folder / "stdout").write_text(result.stdout)
@@ -136,6 +137,7 @@ def test_a_second_run_by_name_does_nothing(swept: Path):
     assert {row["measure"] for row in values["rows"]} >= {"test_accuracy", "complexity_importance_partial"}
 
 
+@pytest.mark.usefixtures("no_gallery")
 def test_a_changed_member_makes_the_comparison_stale(swept: Path):
     assert "  comparison" + " " * 16 + "     1 of 1" in featcx("status", "sweep").stdout
     store = open_store(swept, MEMBERS[0])

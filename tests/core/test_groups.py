@@ -10,6 +10,7 @@ from featcx_core.groups import Comparison, Group, differing, group_paths, group_
 from featcx_core.sharing import take_over
 from featcx_core.sources.register import register
 from featcx_core.staleness import State
+from featcx_core.steps import comparison
 from featcx_core.steps.comparison import make_comparison
 from featcx_core.steps.dynamics import make_correlations, make_decode_time, make_sedimentation
 from featcx_core.store import Store
@@ -36,6 +37,12 @@ def pair(small: Store) -> Group:
     group = Group("both", ("tiny", "other"))
     write_group(small.home, group)
     return group
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparisons draw nothing: for tests that look at tables and fingerprints."""
+    monkeypatch.setattr(comparison, "comparison_figures", lambda *tables: {})
 
 
 def test_a_group_is_read_as_it_was_written(tmp_path: Path):
@@ -114,6 +121,7 @@ def test_the_comparison_of_two_studies(small: Store, pair: Group):
     assert not Comparison(small.home, pair).is_wanting
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_it_is_stale_when_a_table_of_a_member_changed(small: Store, pair: Group):
     make_comparison(small.home, pair)
     text = small.study_path.read_text()
@@ -131,6 +139,7 @@ def test_it_is_stale_when_a_table_of_a_member_changed(small: Store, pair: Group)
     assert Comparison(small.home, pair).is_current
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_it_is_stale_when_its_members_changed_or_a_part_is_gone(small: Store, pair: Group):
     make_comparison(small.home, pair)
     made_sibling(small, "third", bootstrap=300)
@@ -140,6 +149,7 @@ def test_it_is_stale_when_its_members_changed_or_a_part_is_gone(small: Store, pa
     assert Comparison(small.home, pair).is_wanting
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_member_without_results_is_left_out_and_said(small: Store, pair: Group):
     register(small.study.model_copy(update={"name": "third", "seed": 1}), home=small.home)
     group = Group("three", (*pair.members, "third", "fourth"))

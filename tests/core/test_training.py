@@ -1,8 +1,6 @@
+import multiprocessing
 import shutil
-import subprocess
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -175,27 +173,21 @@ def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
     assert sorted(digests(store)) == [0]
 
 
-KILLED = """
-import sys
-from featcx_core.sources.training import train
-from featcx_core.study_files import load_study
-train(load_study(sys.argv[1]), home=sys.argv[2], device="cpu")
-"""
-
-
 def test_killed_at_any_moment_it_ends_with_the_same_weights(tiny: Study, trained: Store, tmp_path):
     """The state or the checkpoint of an epoch is the last thing a killed training wrote; both must do."""
     home = tmp_path / "killed"
     store = register(tiny, home=home)
+    processes = multiprocessing.get_context("forkserver")  # loads the libraries once for all
+    processes.set_forkserver_preload(["featcx_core.sources.training", "torch._dynamo"])
     for last in (store.checkpoint(0), store.training_state, store.checkpoint(1)):
         stamp = last.stat().st_mtime_ns if last.exists() else None
-        process = subprocess.Popen([sys.executable, "-c", KILLED, str(store.study_path), str(home)])
+        process = processes.Process(target=train, args=(tiny,), kwargs={"home": home, "device": "cpu"})
+        process.start()
         deadline = time.monotonic() + 120
-        while process.poll() is None and time.monotonic() < deadline:
+        while process.is_alive() and time.monotonic() < deadline:
             if last.exists() and last.stat().st_mtime_ns != stamp:
                 process.kill()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.002)
+            process.join(timeout=0.002)
     again(open_store(home, "tiny"))
     assert digests(store) == digests(trained)
     assert not [path for path in Path(home).rglob("*") if path.suffix == ".safetensors" and not path.stat().st_size]
