@@ -27,9 +27,9 @@ CODE_VERSIONS = {
     "reference_v_information": 1,
     "complexity": 1,
     "importance": 2,
-    "branches": 1,
-    "redundancy": 1,
-    "sensitivity": 1,
+    "branches": 2,
+    "redundancy": 2,
+    "sensitivity": 2,
     "support": 1,
     "clusters": 1,
     "visualisation": 1,
@@ -98,7 +98,8 @@ class Fingerprints:
                 names = text_digest(self.study.data.classes, field="data.classes")  # stand in the table of concepts
                 return ("seed", "dictionary.l1", "dictionary.l2"), (*inputs, names) if names else inputs
             case "v_information":
-                return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch))
+                sums = (_SUMS,) if layer == penultimate else ()
+                return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch), *sums)
             case "reference_v_information":
                 return _PROBE, (self.of("activations", epoch, layer), self.of("codes", reference))
             case "complexity":
@@ -199,6 +200,7 @@ def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
 
 
 _PROBE = ("probe.penalties", "probe.groups")
+_SUMS = "sums of concepts and random directions"  # they come with the penultimate layer's rows, and are no asset
 _CROSS_EPOCH_FIELDS = {
     "decode_time": ("probe.reference_epoch", "training.epochs"),
     "sedimentation": ("seed", "analyses.top_shares", "analyses.bootstrap"),
