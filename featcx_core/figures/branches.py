@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import BLUE, INK, VERMILION, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, verdict
+from featcx_core.figures.canvas import BLUE, INK, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
+from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, of_kind, verdict
 from featcx_core.measures.ends import Ends, bootstrap_means, ends
 
 QUESTION = "Which branch carries simple and complex concepts?"
@@ -43,7 +43,7 @@ def branches_by_block(
 ) -> Figure:
     """CKA and I_V of every branch by block, of the simplest and the most complex concepts, with bootstrap bands.
 
-    One column an epoch, of those that were measured. One pair of rows a share.
+    Grey: the mean of the random directions. One column an epoch, of those that were measured. One pair of rows a share.
     """
     measured = [epoch for epoch in epochs if (branches["epoch"] == epoch).any()]
     groups = {epoch: groups_of(complexity, epoch=epoch, end_shares=end_shares) for epoch in measured}
@@ -58,6 +58,7 @@ def branches_by_block(
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
                 scores = scores_of(branches, layers, epoch=epoch, measure=measure)
                 _curves(axes, scores, group, n_bootstrap=n_bootstrap, seed=seed)
+                _control(axes, scores_of(branches, layers, epoch=epoch, measure=measure, kind="random_direction"))
                 if measure == "cka":
                     _shuffled(axes, branches[branches["epoch"] == epoch])
                 _dress(axes, measure, group, epoch, is_first=column == 0)
@@ -67,21 +68,26 @@ def branches_by_block(
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
-        "its own concepts. Bands: 95 % bootstrap over concepts. Dotted: the same for codes permuted over images.",
+        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of all. Dotted: the same "
+        "for codes permuted over images.",
     )
     return figure
 
 
-def groups_of(complexity: pd.DataFrame, *, epoch: int, end_shares: Sequence[float]) -> list[Ends]:
-    """The simplest and the most complex concepts of an epoch, by their numbers."""
-    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")].sort_values("concept")
+def groups_of(
+    complexity: pd.DataFrame, *, epoch: int, end_shares: Sequence[float], kind: str = "concept"
+) -> list[Ends]:
+    """The simplest and the most complex concepts of an epoch, or directions of a control, by their numbers."""
+    own = of_kind(complexity[complexity["epoch"] == epoch], kind).sort_values("concept")
     return ends(own["complexity"].to_numpy(dtype=float), shares=end_shares)
 
 
-def scores_of(branches: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str) -> Scores:
-    """One measure of every concept, a column a branch, blocks in forward order."""
+def scores_of(
+    branches: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str, kind: str = "concept"
+) -> Scores:
+    """One measure of every concept, or direction of a control, a column a branch, blocks in forward order."""
     depth = layers.set_index("layer")["depth"]
-    own = branches[branches["epoch"] == epoch]
+    own = of_kind(branches[branches["epoch"] == epoch], kind)
     columns = own[["block", "branch", "shortcut"]].drop_duplicates()
     columns = columns.assign(depth=columns["block"].map(depth)).sort_values("depth", kind="stable")
     wide = own.pivot(index="concept", columns=["block", "branch"], values=measure)
@@ -102,13 +108,19 @@ class Nearness(NamedTuple):
 
 
 def nearness_to_residual(
-    branches: pd.DataFrame, complexity: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str = "cka"
+    branches: pd.DataFrame,
+    complexity: pd.DataFrame,
+    layers: pd.DataFrame,
+    *,
+    epoch: int,
+    measure: str = "cka",
+    kind: str = "concept",
 ) -> Nearness | None:
     """Of the smallest groups of at least 10 concepts (1 % at the most); None where nothing was measured."""
-    groups = groups_of(complexity, epoch=epoch, end_shares=(0.01,))
-    if not groups or not (branches["epoch"] == epoch).any():
+    groups = groups_of(complexity, epoch=epoch, end_shares=(0.01,), kind=kind)
+    if not groups or not (of_kind(branches, kind)["epoch"] == epoch).any():
         return None
-    values, columns = scores_of(branches, layers, epoch=epoch, measure=measure)
+    values, columns = scores_of(branches, layers, epoch=epoch, measure=measure, kind=kind)
     is_residual, blocks = (columns["branch"] == "residual").to_numpy(), columns["block"].to_numpy()
     by_block = [
         values[:, is_residual & (blocks == block)].mean(1) - values[:, ~is_residual & (blocks == block)].mean(1)
@@ -171,6 +183,20 @@ def _curves(axes: Axes, scores: Scores, group: Ends, *, n_bootstrap: int, seed: 
             label = f"{branch}, {name} (n = {len(known)})"
             axes.plot(places, band.mean[chosen], style, color=COLOURS[name], markersize=5, linewidth=1.5, label=label)
             axes.fill_between(places, band.low[chosen], band.high[chosen], color=COLOURS[name], alpha=0.13, linewidth=0)
+
+
+def _control(axes: Axes, scores: Scores) -> None:
+    """The mean of the random directions in every branch."""
+    blocks, alive = list(dict.fromkeys(scores.columns["block"])), _known(scores.values, np.arange(len(scores.values)))
+    if not len(alive):
+        return
+    mean = alive.mean(0)
+    for branch in dict.fromkeys(scores.columns["branch"]):
+        chosen = (scores.columns["branch"] == branch).to_numpy()
+        places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
+        label = f"{branch}, random directions (n = {len(alive)})"
+        style = STYLES.get(str(branch), "-.D")
+        axes.plot(places, mean[chosen], style, color=MUTED, markersize=3, linewidth=1.2, label=label)
 
 
 def _shuffled(axes: Axes, own: pd.DataFrame) -> None:

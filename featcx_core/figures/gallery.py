@@ -47,11 +47,11 @@ class StudyTables(NamedTuple):
     correlations: pd.DataFrame
     """One row per (epoch, x, y, method, controls)."""
     branches: pd.DataFrame
-    """One row per (epoch, block, branch, concept)."""
+    """One row per (epoch, block, branch, kind, concept)."""
     redundancy: pd.DataFrame
-    """One row per (epoch, concept, masked share)."""
+    """One row per (epoch, kind, concept, masked share)."""
     sensitivity: pd.DataFrame
-    """One row per (epoch, concept, sigma)."""
+    """One row per (epoch, kind, concept, sigma)."""
     support: pd.DataFrame
     """One row per (epoch, order, share kept)."""
     clusters: pd.DataFrame
@@ -100,7 +100,9 @@ def gallery(
         "sensitivity_against_complexity": sensitivity_against_complexity(
             complexity, tables.sensitivity, concepts, epochs=shown["sensitivity"]
         ),
-        "sparsity_against_complexity": sparsity_against_complexity(complexity, concepts, epochs=shown["concepts"]),
+        "sparsity_against_complexity": sparsity_against_complexity(
+            complexity, concepts, tables.layers, epochs=shown["concepts"]
+        ),
         "support_curves": support_curves(tables.support, epochs=shown["support"]),
         "concept_map": concept_map(known),
         "concept_dendrogram": concept_dendrogram(known),

@@ -4,13 +4,17 @@ import math
 
 import pandas as pd
 
+from featcx_core.features.quality import random_hoyer
 from featcx_core.figures.evidence import (
+    NOT_OF_CONCEPTS,
     Claim,
     Estimate,
     Expected,
     Status,
+    control_with_complexity,
     not_measured,
     number,
+    of_kind,
     weigh,
     with_complexity,
 )
@@ -30,18 +34,25 @@ def property_claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]
 
 
 def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Spearman of K and redundancy at the middle share: wanted negative, where concepts differ beyond the masks."""
+    """Spearman of K and redundancy at the middle share: wanted negative, where concepts differ beyond the masks.
+
+    And not in random directions as well.
+    """
     statement = "Complex concepts are less redundant: K and redundancy go against each other."
     rows, level = _at(tables.redundancy, reference_epoch, "masked_fraction", near=0.5)
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.redundancy, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, rows, reference_epoch, "redundancy", expected="negative")
     printed, _ = _both(tables, rows, reference_epoch, "redundancy_as_printed")
-    spread = float(rows["redundancy"].var())
-    masks = float((rows["standard_deviation"] ** 2 / (rows["n_masks"] - 1).clip(lower=1)).mean())
+    control, beside = _control(tables, rows, reference_epoch, "redundancy")
+    if status in ("seen", "partly") and control.high < 0:
+        status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
+    own = of_kind(rows, "concept")
+    spread = float(own["redundancy"].var())
+    masks = float((own["standard_deviation"] ** 2 / (own["n_masks"] - 1).clip(lower=1)).mean())
     share = masks / spread if spread > 0 else math.nan
     about = f"{level:.0%} of the units masked; with the paper's formula {printed}"
-    finding = f"{said}. {numbers} ({about})."
+    finding = f"{said}. {numbers} ({about}).{beside}"
     if share > 0.5:
         if status in ("seen", "partly"):
             status, finding = "undecided", f"not decided, since masks may have made it; the correlations: {finding}"
@@ -54,7 +65,10 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
 
 
 def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Spearman of K and sensitivity at the level nearest 0.1: wanted positive, and not before training already."""
+    """Spearman of K and sensitivity at the level nearest 0.1: wanted positive, not before training already.
+
+    And not in random directions as well.
+    """
     statement = "Complex concepts are less robust: noise in the image moves them more."
     rows, level = _at(tables.sensitivity, reference_epoch, "sigma", near=0.1)
     if math.isnan(level):
@@ -62,11 +76,15 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     status, said, numbers = _weighed(tables, rows, reference_epoch, "sensitivity", expected="positive")
     same = tables.sensitivity[tables.sensitivity["sigma"] == level]
     untrained, untrained_partial = _both(tables, same, 0, "sensitivity")
+    control, beside = _control(tables, rows, reference_epoch, "sensitivity")
+    doubts = [NOT_OF_CONCEPTS] if control.low > 0 else []
     before = f" The untrained network has {untrained}, partial {untrained_partial}."
     if not untrained.n:
         before = " The untrained network was not measured, so whether the relation is learned is not known."
-    elif status in ("seen", "partly") and reference_epoch > 0 and untrained.low > 0:
-        status, said = "partly", f"{said}, but it is there in the untrained network too and may not be learned"
+    elif reference_epoch > 0 and untrained.low > 0:
+        doubts.append("it is there in the untrained network too and may not be learned")
+    if status in ("seen", "partly") and doubts:
+        status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
     printed, _ = _both(tables, rows, reference_epoch, "sensitivity_as_printed")
     own = tables.sensitivity[tables.sensitivity["epoch"] == reference_epoch]
     others = [
@@ -76,7 +94,9 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     ]
     more = f" Raw {' and '.join(others)}." if others else ""
     variance = f" The variance alone, as the paper has it: {printed}."
-    return Claim(statement, status, f"{said}. {numbers} (σ = {level:g} on pixels in [0, 1]).{before}{more}{variance}")
+    return Claim(
+        statement, status, f"{said}. {numbers} (σ = {level:g} on pixels in [0, 1]).{before}{beside}{more}{variance}"
+    )
 
 
 def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim:
@@ -84,7 +104,11 @@ def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim
     statement = "Whether a concept is encoded by one unit or by many has nothing to do with its complexity."
     rows = tables.concepts[tables.concepts["epoch"] == reference_epoch].dropna(subset=["hoyer"])
     status, said, numbers = _weighed(tables, rows, reference_epoch, "hoyer", expected="zero")
-    return Claim(statement, status, f"{said}. {numbers} (Hoyer sparsity of the atom).")
+    units, beside = tables.layers.loc[tables.layers["role"] == "penultimate", "units"].dropna(), ""
+    if len(rows) and len(units):
+        by_chance = number(random_hoyer(int(units.iloc[0])))
+        beside = f" The mean atom has {number(float(rows['hoyer'].mean()))}, the mean random direction {by_chance}."
+    return Claim(statement, status, f"{said}. {numbers} (Hoyer sparsity of the atom).{beside}")
 
 
 def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: int) -> Claim:
@@ -130,6 +154,16 @@ def _at(table: pd.DataFrame, epoch: int, column: str, *, near: float) -> tuple[p
 
 def _both(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, Estimate]:
     return with_complexity(tables.complexity, rows, tables.concepts, epoch=epoch, column=column)
+
+
+def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, str]:
+    """The correlation of K with a property over random directions, and a sentence of it; empty without any."""
+    found = control_with_complexity(tables.complexity, rows, epoch=epoch, column=column)
+    middle, of_concepts = (
+        f"{of_kind(rows, kind)[column].astype(float).median():.2g}" for kind in ("random_direction", "concept")
+    )
+    medians = f"; their median is {middle}, that of the concepts {of_concepts}"
+    return found, f" Random directions have {found}{medians}." if found.n else ""
 
 
 def _weighed(

@@ -66,9 +66,8 @@ def make_sensitivity(
         own = coded[coded["kind"] == kind]
         found = responses.result(torch.tensor(own["variance"].to_numpy()))
         rows = {name: np.where(own["alive"], values, np.nan) for name, values in found._asdict().items()}
-        del rows["as_printed"]  # this one a dead concept has, too
-        whole = {"sensitivity_as_printed": np.asarray(found.as_printed), "sigma": sigma}
-        parts.append(own[["kind", "concept"]].assign(**rows, **whole))
+        rows["sensitivity_as_printed"] = np.asarray(found.as_printed)  # a dead concept has it too
+        parts.append(own[["kind", "concept"]].assign(**rows, sigma=sigma).drop(columns="as_printed"))
     frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, **draws)
     return _write(store, "sensitivity", epoch, frame, fingerprint)
 
