@@ -56,7 +56,8 @@ def against_complexity(
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
         if len(beside):
             theirs = control_with_complexity(complexity, beside, epoch=epoch, column="value")
-            lines += [f"random directions {theirs}", f"medians {_median(own)}, random directions {_median(beside)}"]
+            middle = beside["value"].astype(float).median()
+            lines += [f"random directions {theirs}", f"their median {middle:.3g}"]
         axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)
     if panels[0, 0].get_legend_handles_labels()[1]:
         panels[0, 0].legend(frameon=False, fontsize=8.5)
@@ -68,10 +69,6 @@ def _points(complexity: pd.DataFrame, measured: pd.DataFrame, kind: str) -> pd.D
     k = of_kind(complexity, kind)[["epoch", "concept", "complexity"]]
     points = k.merge(of_kind(measured, kind), on=["epoch", "concept"])
     return points.dropna(subset=["complexity", "value"])
-
-
-def _median(points: pd.DataFrame) -> str:
-    return f"{points['value'].astype(float).median():.2g}"
 
 
 def _control(axes: Axes, points: pd.DataFrame, *, is_log: bool, by_chance: float) -> None:

@@ -51,8 +51,11 @@ def branches_by_block(
     if not shown:
         return nothing_to_show(QUESTION, "no residual block was measured, or fewer than 20 concepts have a complexity")
     n_shares = max(map(len, groups.values()))
-    figure = canvas(QUESTION, height=1.6 + 5.4 * n_shares)
-    panels = figure.subplots(2 * n_shares, len(shown), squeeze=False, sharex="col", sharey="row")
+    figure = canvas(QUESTION, height=2.2 + 5.4 * n_shares)
+    grid = figure.add_gridspec(2, 1, height_ratios=[0.6, 5.4 * n_shares])
+    legend = figure.add_subplot(grid[0])
+    legend.set_axis_off()
+    panels = grid[1].subgridspec(2 * n_shares, len(shown)).subplots(squeeze=False, sharex="col", sharey="row")
     for column, epoch in enumerate(shown):
         for row, group in enumerate(groups[epoch]):
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
@@ -64,12 +67,14 @@ def branches_by_block(
                 _dress(axes, measure, group, epoch, is_first=column == 0)
         _name_blocks(panels[-1, column], scores.columns)
     handles, names = panels[0, 0].get_legend_handles_labels()
-    panels[1, 0].legend(handles, names, frameon=False, fontsize=8.5, loc="upper left")
+    legend.legend(handles, names, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
+    control = of_kind(branches, "random_direction").dropna(subset=["cka"])
+    n_alive = [f"{control.loc[control['epoch'] == epoch, 'concept'].nunique()} at epoch {epoch}" for epoch in shown]
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
-        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of all. Dotted: the same "
-        "for codes permuted over images.",
+        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of the "
+        f"living ({', '.join(n_alive)}). Dotted: the same for codes permuted over images.",
     )
     return figure
 
@@ -194,7 +199,7 @@ def _control(axes: Axes, scores: Scores) -> None:
     for branch in dict.fromkeys(scores.columns["branch"]):
         chosen = (scores.columns["branch"] == branch).to_numpy()
         places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
-        label = f"{branch}, random directions (n = {len(alive)})"
+        label = f"{branch}, random directions"
         style = STYLES.get(str(branch), "-.D")
         axes.plot(places, mean[chosen], style, color=MUTED, markersize=3, linewidth=1.2, label=label)
 
