@@ -1,7 +1,7 @@
 """Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -51,11 +51,7 @@ def branches_by_block(
     if not shown:
         return nothing_to_show(QUESTION, "no residual block was measured, or fewer than 20 concepts have a complexity")
     n_shares = max(map(len, groups.values()))
-    figure = canvas(QUESTION, height=2.2 + 5.4 * n_shares)
-    grid = figure.add_gridspec(2, 1, height_ratios=[0.6, 5.4 * n_shares])
-    legend = figure.add_subplot(grid[0])
-    legend.set_axis_off()
-    panels = grid[1].subgridspec(2 * n_shares, len(shown)).subplots(squeeze=False, sharex="col", sharey="row")
+    figure, legend, panels = _panels(n_shares, len(shown))
     for column, epoch in enumerate(shown):
         for row, group in enumerate(groups[epoch]):
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
@@ -68,8 +64,7 @@ def branches_by_block(
         _name_blocks(panels[-1, column], scores.columns)
     handles, names = panels[0, 0].get_legend_handles_labels()
     legend.legend(handles, names, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
-    control = of_kind(branches, "random_direction").dropna(subset=["cka"])
-    n_alive = [f"{control.loc[control['epoch'] == epoch, 'concept'].nunique()} at epoch {epoch}" for epoch in shown]
+    n_alive = [f"{_n_alive(branches, epoch)} at epoch {epoch}" for epoch in shown]
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
@@ -77,6 +72,22 @@ def branches_by_block(
         f"living ({', '.join(n_alive)}). Dotted: the same for codes permuted over images.",
     )
     return figure
+
+
+def _panels(n_shares: int, n_columns: int) -> tuple[Figure, Axes, "np.ndarray[Any, np.dtype[np.object_]]"]:
+    """An empty figure, the place of its legend above the panels, and these."""
+    figure = canvas(QUESTION, height=2.2 + 5.4 * n_shares)
+    grid = figure.add_gridspec(2, 1, height_ratios=[0.6, 5.4 * n_shares])
+    legend = figure.add_subplot(grid[0])
+    legend.set_axis_off()
+    panels = grid[1].subgridspec(2 * n_shares, n_columns).subplots(squeeze=False, sharex="col", sharey="row")
+    return figure, legend, panels
+
+
+def _n_alive(branches: pd.DataFrame, epoch: int) -> int:
+    """Random directions with a score."""
+    control = of_kind(branches[branches["epoch"] == epoch], "random_direction")
+    return control.dropna(subset=["cka"])["concept"].nunique()
 
 
 def groups_of(

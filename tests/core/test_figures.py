@@ -65,7 +65,7 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
     own_complexity = gamma = prevalence = np.empty(0)
     for depth, layer in enumerate(LAYERS):
         role = "stem" if depth == 0 else "penultimate" if depth == N_LAYERS - 1 else "block"
-        rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True})
+        rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True, "units": 64})
     late = []
     for epoch in range(n_epochs):
         share = epoch / max(reference, 1)
@@ -158,10 +158,10 @@ def _branch_rows(rows, epoch, cka):
     for depth, block in enumerate(LAYERS[1:]):
         for branch in ("residual", "main"):
             rows["branches"] += [
-                {"epoch": epoch, "block": block, "branch": branch, "shortcut": "identity", "concept": i,
+                {"epoch": epoch, "block": block, "branch": branch, "shortcut": "identity", "kind": kind, "concept": i,
                  "cka": value + 0.01 * depth, "cka_shuffled": 0.001 if value == value else np.nan,
                  "v_information": 2 * value}
-                for i, value in enumerate(cka)
+                for kind in ("concept", "random_direction") for i, value in enumerate(cka)
             ]  # fmt: skip
 
 
@@ -185,26 +185,31 @@ def with_properties(
     masks=0.01,
     fall=0.2,
     random_fall=0.004,
+    control=0.0,
 ):
     """Tables in which the properties go with K as strongly as said (`untrained`: the sensitivity of epoch 0).
+
+    `control`: as strongly in random directions, as a share of what concepts have.
 
     `fall`: of accuracy, without the complex half; `random_fall`: without any other half.
     """
     chance = np.random.default_rng(0)
     own = tables.complexity.query("kind == 'concept'")
     rows = {"redundancy": [], "sensitivity": [], "support": [], "concepts": tables.concepts.to_dict("records")}
+    both = tables.complexity[tables.complexity["kind"].isin(["concept", "random_direction"])]
     for epoch in ENDS:
-        k = own[own["epoch"] == epoch].set_index("concept")["complexity"]
-        for i, value in k.items():
-            keys = {"epoch": epoch, "concept": i}
+        k = both[both["epoch"] == epoch].set_index(["kind", "concept"])["complexity"]
+        for (kind, i), value in k.items():
+            keys = {"epoch": epoch, "kind": kind, "concept": i}
+            strength = 1 if kind == "concept" else control
             for share in (0.1, 0.5, 0.9):
-                found = 1 + redundancy * value + chance.normal(0, 0.02)
+                found = 1 + strength * redundancy * value + chance.normal(0, 0.02)
                 rows["redundancy"].append(
                     {**keys, "masked_fraction": share, "n_masks": 20, "redundancy": found,
                      "standard_deviation": masks, "redundancy_as_printed": found}
                 )  # fmt: skip
             for sigma in (0.01, 0.1, 0.5):
-                slope = sensitivity if epoch else untrained
+                slope = strength * (sensitivity if epoch else untrained)
                 found = np.exp(slope * 3 * value + chance.normal(0, 0.5)) * sigma
                 rows["sensitivity"].append(
                     {**keys, "sigma": sigma, "n_images": 200, "n_draws": 20, "sensitivity": found,
