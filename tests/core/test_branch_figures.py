@@ -28,7 +28,7 @@ def tables(
     Concept 3 is dead. `information`: by how much I_V is higher in the other branches, for all concepts. `control`: how
     far random directions are as the concepts are.
     """
-    chance = np.random.default_rng(0)
+    chance, apart = np.random.default_rng(0), np.random.default_rng(1)
     k = np.linspace(0, 1, n_concepts)
     k[3] = np.nan
     rows = []
@@ -38,7 +38,7 @@ def tables(
                 side = 1 if branch == "residual" else 0
                 for kind, strength in (("concept", 1.0), ("random_direction", control)):
                     nearer = side * np.where(k < 0.5, simple, -built) * (epoch > 0) * strength
-                    drawn = 0.3 + nearer + chance.normal(0, 0.01, n_concepts)
+                    drawn = 0.3 + nearer + (chance if kind == "concept" else apart).normal(0, 0.01, n_concepts)
                     rows += [
                         {"epoch": epoch, "block": block, "branch": branch, "shortcut": shortcut, "kind": kind,
                          "concept": i, "cka": np.nan if i == 3 else cka,

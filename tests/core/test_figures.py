@@ -196,21 +196,22 @@ def with_properties(
     chance = np.random.default_rng(0)
     own = tables.complexity.query("kind == 'concept'")
     rows = {"redundancy": [], "sensitivity": [], "support": [], "concepts": tables.concepts.to_dict("records")}
+    apart = np.random.default_rng(1)  # concepts are the same with and without the control
     both = tables.complexity[tables.complexity["kind"].isin(["concept", "random_direction"])]
     for epoch in ENDS:
         k = both[both["epoch"] == epoch].set_index(["kind", "concept"])["complexity"]
         for (kind, i), value in k.items():
             keys = {"epoch": epoch, "kind": kind, "concept": i}
-            strength = 1 if kind == "concept" else control
+            strength, draw = (1, chance) if kind == "concept" else (control, apart)
             for share in (0.1, 0.5, 0.9):
-                found = 1 + strength * redundancy * value + chance.normal(0, 0.02)
+                found = 1 + strength * redundancy * value + draw.normal(0, 0.02)
                 rows["redundancy"].append(
                     {**keys, "masked_fraction": share, "n_masks": 20, "redundancy": found,
                      "standard_deviation": masks, "redundancy_as_printed": found}
                 )  # fmt: skip
             for sigma in (0.01, 0.1, 0.5):
                 slope = strength * (sensitivity if epoch else untrained)
-                found = np.exp(slope * 3 * value + chance.normal(0, 0.5)) * sigma
+                found = np.exp(slope * 3 * value + draw.normal(0, 0.5)) * sigma
                 rows["sensitivity"].append(
                     {**keys, "sigma": sigma, "n_images": 200, "n_draws": 20, "sensitivity": found,
                      "low": 0.8 * found, "high": 1.2 * found, "sensitivity_as_printed": found}
