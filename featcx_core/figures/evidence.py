@@ -5,8 +5,6 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from featcx_core.measures.correlations import correlation as rank_correlation
-
 CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
 
@@ -171,6 +169,8 @@ def with_complexity(
 
     `measured` has a row a concept of that epoch; partial holds prevalence and variance fixed.
     """
+    from featcx_core.measures.correlations import correlation as rank_correlation  # torch, which numbers alone need not
+
     own = complexity.loc[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept"), ["concept", "complexity"]]
     names = CONTROLS.split(",")
     rows = own.merge(measured.loc[measured["epoch"] == epoch, ["concept", column]], on="concept")

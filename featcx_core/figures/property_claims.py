@@ -14,7 +14,7 @@ from featcx_core.figures.evidence import (
     weigh,
     with_complexity,
 )
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 
 NOTICEABLE = 0.05  # a smaller loss of accuracy is within three standard errors of an accuracy on a thousand images
 

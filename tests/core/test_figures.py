@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
-from featcx_core.figures.gallery import StudyTables, gallery, trained_epochs
+from featcx_core.figures.gallery import gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.sedimentation import sedimentation
 from featcx_core.tables import TABLES

@@ -5,7 +5,7 @@ from featcx_core.figures import properties as drawn
 from featcx_core.figures import property_claims as paper
 from featcx_core.figures.canvas import png
 from featcx_core.figures.evidence import with_complexity
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
 from tests.core.test_figures import ENDS, REFERENCE, no_rows, synthetic_tables, texts, with_properties
 
