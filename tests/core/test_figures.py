@@ -213,11 +213,14 @@ def with_properties(
                 )  # fmt: skip
         for order in ORDERS:
             for kept in np.linspace(1, 0, 21):
-                half = fall if order == "complexity_descending" else random_fall
-                left = 1 - 2 * half * min(1 - kept, 0.5)
+                lost, by_chance = (2 * each * min(1 - kept, 0.5) for each in (fall, random_fall))
+                left = 1 - (lost if order == "complexity_descending" else by_chance)
+                beyond = left - 1 + by_chance
                 rows["support"].append(
                     {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
-                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left}
+                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left,
+                     "low": left - 0.01, "high": left + 0.01, "beyond_random": beyond,
+                     "beyond_random_low": beyond - 0.01, "beyond_random_high": beyond + 0.01}
                 )  # fmt: skip
     score = own.set_index(["epoch", "concept"])["complexity"]
     for row in rows["concepts"]:
