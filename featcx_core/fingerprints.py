@@ -30,7 +30,7 @@ CODE_VERSIONS = {
     "branches": 2,
     "redundancy": 2,
     "sensitivity": 2,
-    "support": 1,
+    "support": 2,
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
@@ -114,7 +114,10 @@ class Fingerprints:
             case "sensitivity":
                 return ("seed", "sensitivity", "analyses.bootstrap"), (self.of("codes", epoch),)
             case "support":
-                return ("seed", "support"), (self.of("complexity", epoch), self.of("importance", epoch))
+                return ("seed", "support", "analyses.bootstrap"), (
+                    self.of("complexity", epoch),
+                    self.of("importance", epoch),
+                )
             case "clusters":
                 named = self.study.data.superclasses
                 path = named if isinstance(named, str) else ""

@@ -49,6 +49,7 @@ _FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was
 _COMPARISON = Column("study", "string", "Name of the comparison, or of the sweep.")
 _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0.0)
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
+_LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 _NO_CLASSES = "null where no output is a class"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
 _BOTH = Column("kind", "string", "concept, or the control random_direction.")
@@ -321,6 +322,11 @@ _ALL = (
             nullable=True,
         ),
         _share("predictions_kept_fraction", "Share of the network's own top-1 predictions that are kept."),
+        _real("low", f"2.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+        _real("high", f"97.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+        _real("beyond_random", "That less that of the random order; negative = costs more.", nullable=True),
+        _real("beyond_random_low", "2.5 % bootstrap percentile over images.", nullable=True),
+        _real("beyond_random_high", "97.5 % bootstrap percentile over images.", nullable=True),
     ),
     _table(
         "clusters",

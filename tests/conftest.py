@@ -33,6 +33,9 @@ images_per_class = 30
 groups = 5
 [analyses]
 bootstrap = 100
+[sensitivity]
+images = 30
+draws = 4
 """
 """A study that runs in seconds: 3 classes of 12 x 12 images."""
 

@@ -9,7 +9,7 @@ from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
 from featcx_core.figures.explorer.page import Looks, Setting, concepts_script, details_scripts, fixed_files
 from featcx_core.figures.explorer.pictures import as_text, small_maps, thumbnail
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.tables import TABLES
 
 CLASSES = ("<b>cat</b>", "a & b", 'the "dog"', "it's", "plain")

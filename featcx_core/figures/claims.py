@@ -25,8 +25,9 @@ from featcx_core.figures.evidence import (
     verdict,
     weigh,
 )
-from featcx_core.figures.gallery import StudyTables, trained_epochs
+from featcx_core.figures.gallery import trained_epochs
 from featcx_core.figures.property_claims import property_claims
+from featcx_core.figures.study_tables import StudyTables
 
 KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"

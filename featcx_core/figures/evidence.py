@@ -5,8 +5,6 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from featcx_core.measures.correlations import correlation as rank_correlation
-
 CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
 
@@ -181,6 +179,8 @@ def with_complexity(
     `measured` has a row a concept of that epoch (those of controls are left out); partial holds prevalence and
     variance fixed.
     """
+    from featcx_core.measures.correlations import correlation as rank_correlation  # torch, which numbers alone need not
+
     names = CONTROLS.split(",")
     rows = _beside_complexity(complexity, measured, epoch=epoch, column=column, kind="concept")
     rows = rows.merge(concepts.loc[concepts["epoch"] == epoch, ["concept", *names]], on="concept").astype(float)
@@ -196,6 +196,8 @@ def with_complexity(
 
 def control_with_complexity(complexity: pd.DataFrame, measured: pd.DataFrame, *, epoch: int, column: str) -> Estimate:
     """Spearman's correlation of K with what was measured of an epoch's random directions, over these."""
+    from featcx_core.measures.correlations import correlation as rank_correlation
+
     rows = _beside_complexity(complexity, measured, epoch=epoch, column=column, kind="random_direction")
     k, values = (rows[name].to_numpy(dtype=float) for name in ("complexity", column))
     return Estimate(*rank_correlation(k, values, n_bootstrap=1000, seed=0))

@@ -136,6 +136,9 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
             axes.plot(
                 curve["kept_fraction"], curve[column], "-", marker=marker, markersize=4, color=colour, label=words
             )
+            axes.fill_between(
+                curve["kept_fraction"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0
+            )
         first = axes is panels[0]
         title = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
         dress(axes, x="share of concepts kept", y=label if first else "", title=title)
@@ -145,6 +148,6 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
     footnote(
         figure,
         "Removed: the code is set to 0, all else stays. Concepts without a complexity (dead) go first in every order. "
-        "With no concept left the head's bias decides. All probe images.",
+        "With no concept left the head's bias decides. All probe images; bands: 95 % over images.",
     )
     return figure

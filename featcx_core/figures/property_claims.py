@@ -18,7 +18,7 @@ from featcx_core.figures.evidence import (
     weigh,
     with_complexity,
 )
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 
 NOTICEABLE = 0.05  # a smaller loss of accuracy is within three standard errors of an accuracy on a thousand images
 
@@ -121,18 +121,43 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.support, epoch=reference_epoch))
     loss = 1 - rows.set_index("order")[column].astype(float)
-    lost, by_chance = float(loss["complexity_descending"]), float(loss["random"])
-    status: Status = "absent" if lost < NOTICEABLE else "partly" if by_chance >= lost else "seen"
-    said = f"{status} here" if status != "partly" else "there is such a loss, but a random half costs as much"
+    complex_half = rows[rows["order"] == "complexity_descending"].iloc[0]
+    lost = _loss(complex_half, column, "low", "high", whole=1)
+    more = _loss(complex_half, "beyond_random", "beyond_random_low", "beyond_random_high")
+    status, said = _support_seen(lost, more)
     share, what = _percent(1 - level), "of the accuracy" if has_classes else "of the predictions"
     simplest, important = (_percent(float(loss[name])) for name in ("complexity_ascending", "importance_descending"))
+    by_chance = _percent(float(loss["random"]))
     finding = (
-        f"{said}: without the {share} % most complex concepts {_percent(lost)} % {what} are lost, without {share} % at "
-        f"random {_percent(by_chance)} %, without the simplest {simplest} %, without the most important {important} % "
-        f"(epoch {reference_epoch}). "
-        f"A loss counts from {_percent(NOTICEABLE)} % on; no interval stands behind it."
+        f"{said}: without the {share} % most complex concepts {_percent(lost.value)} % {_images(lost)} {what} are "
+        f"lost, without {share} % at random {by_chance} %, a difference of {_percent(more.value)} % "
+        f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
+        f"(epoch {reference_epoch}, {{ }} over images). A loss counts from {_percent(NOTICEABLE)} % on."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
+
+
+def _support_seen(lost: Estimate, more: Estimate) -> tuple[Status, str]:
+    """From what is lost, and how much more than without a random half."""
+    if lost.high_images < NOTICEABLE:
+        return "absent", "absent here"
+    if lost.low_images < NOTICEABLE:
+        return "undecided", f"not decided: the interval of the loss includes {_percent(NOTICEABLE)} %"
+    if more.high_images < 0:
+        return "partly", "there is such a loss, but a random half costs more"
+    if more.low_images <= 0:
+        return "undecided", "there is such a loss; whether a random half costs less is not decided"
+    return "seen", "seen here"
+
+
+def _loss(row: "pd.Series[float]", *columns: str, whole: int = 0) -> Estimate:
+    """What is lost, with its interval over images, from what is left; there is no interval over concepts."""
+    value, low, high = (whole - float(row[column]) for column in columns)
+    return Estimate(value, math.nan, math.nan, 0, high, low)
+
+
+def _images(lost: Estimate) -> str:
+    return f"{{{_percent(lost.low_images)}, {_percent(lost.high_images)}}}"
 
 
 def _dead_among_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> str:

@@ -10,8 +10,9 @@ import torch
 from featcx_core.arrays import as_tensors
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.measures.redundancy import redundancy
+from featcx_core.measures.removal_orders import removal_orders
 from featcx_core.measures.sensitivity import Responses
-from featcx_core.measures.support import SupportCounts, removal_orders
+from featcx_core.measures.support import SupportCounts
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.classes import class_outputs
@@ -111,14 +112,16 @@ def make_support(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFr
     orders = removal_orders(scores["complexity"].to_numpy(), scores["importance"].to_numpy(), seed=study.seed)
     shares = (n_steps - np.arange(n_steps + 1)) / n_steps
     model, _ = as_tensors(read_dictionary(store, epoch=epoch).atoms, *read_head(store, epoch=epoch))
-    counts = SupportCounts(*(part.to(sums_device(device)) for part in model), orders=orders, shares=shares)
+    where, groups = sums_device(device), study.probe.groups
+    counts = SupportCounts(*(part.to(where) for part in model), orders=orders, shares=shares, groups=groups)
     reader, labels = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit")), _right_outputs(store)
     for half in ("fit", "score"):
         for start, stop in reader.chunks(half):
             codes, logits = np.split(reader.rows(start, stop), [len(scores)], axis=1)
             right = None if labels is None else labels[start:stop]
             counts.add(codes, predicted=logits.argmax(axis=1), labels=right)
-    curves = [pd.DataFrame(curve._asdict()).assign(order=name) for name, curve in counts.curves().items()]
+    found = counts.curves(n_bootstrap=study.analyses.bootstrap, seed=study.seed)
+    curves = [pd.DataFrame(curve._asdict()).assign(order=name) for name, curve in found.items()]
     parts = [curve.assign(kept_fraction=shares) for curve in curves]
     frame = pd.concat(parts, ignore_index=True).rename(columns={"predictions_kept": "predictions_kept_fraction"})
     return _write(store, "support", epoch, frame.assign(epoch=epoch), fingerprint)

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
-from featcx_core.figures.gallery import StudyTables, gallery, trained_epochs
+from featcx_core.figures.gallery import gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.sedimentation import sedimentation
 from featcx_core.tables import TABLES
@@ -218,11 +219,14 @@ def with_properties(
                 )  # fmt: skip
         for order in ORDERS:
             for kept in np.linspace(1, 0, 21):
-                half = fall if order == "complexity_descending" else random_fall
-                left = 1 - 2 * half * min(1 - kept, 0.5)
+                lost, by_chance = (2 * each * min(1 - kept, 0.5) for each in (fall, random_fall))
+                left = 1 - (lost if order == "complexity_descending" else by_chance)
+                beyond = left - 1 + by_chance
                 rows["support"].append(
                     {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
-                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left}
+                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left,
+                     "low": left - 0.01, "high": left + 0.01, "beyond_random": beyond,
+                     "beyond_random_low": beyond - 0.01, "beyond_random_high": beyond + 0.01}
                 )  # fmt: skip
     score = own.set_index(["epoch", "concept"])["complexity"]
     for row in rows["concepts"]:

@@ -7,8 +7,8 @@ from featcx_core.figures import properties as drawn
 from featcx_core.figures import property_claims as paper
 from featcx_core.figures.against_complexity import FLOOR
 from featcx_core.figures.canvas import png
-from featcx_core.figures.evidence import Estimate, control_with_complexity, with_complexity
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.evidence import Estimate, control_with_complexity, number, with_complexity
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
 from tests.core.test_figures import ENDS, REFERENCE, no_rows, synthetic_tables, texts, with_properties
 
@@ -175,7 +175,9 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
     ("fall", "random_fall", "status", "words"),
     [
         (0.2, 0.1, "seen", "seen here: "),
-        (0.2, 0.2, "partly", "a random half costs as much"),
+        (0.2, 0.195, "undecided", "whether a random half costs less is not decided: "),
+        (0.2, 0.3, "partly", "a random half costs more: "),
+        (0.055, 0.01, "undecided", "not decided: the interval of the loss includes 5 %: "),
         (0.01, 0.1, "absent", "absent here: "),
     ],
 )
@@ -184,10 +186,19 @@ def test_support_claim_wants_a_noticeable_loss_beyond_that_of_a_random_half(plai
     claim = paper.complex_concepts_matter_together(tables, reference_epoch=REFERENCE)
     assert claim.status == status
     assert words in claim.finding
-    assert f"without the 50 % most complex concepts {100 * fall:.0f} % of the accuracy are lost" in claim.finding
-    assert f"at random {100 * random_fall:.0f} %, without the simplest {100 * random_fall:.0f} %" in claim.finding
-    assert "no interval stands behind it" in claim.finding
+    lost, by_chance = (number(100 * each, digits=0) for each in (fall, random_fall))
+    assert f"without the 50 % most complex concepts {lost} % {{" in claim.finding
+    assert f"without 50 % at random {by_chance} %, a difference of " in claim.finding
+    assert f"without the simplest {by_chance} %" in claim.finding
     assert "Of the 50 removed, 3 were dead" in claim.finding
+
+
+def test_a_loss_has_its_interval_over_images(plain):
+    claim = paper.complex_concepts_matter_together(
+        with_properties(plain, fall=0.2, random_fall=0.1), reference_epoch=REFERENCE
+    )
+    assert "20 % {19, 21} of the accuracy are lost" in claim.finding
+    assert "a difference of 10 % {9, 11}; without" in claim.finding
 
 
 def test_claims_say_at_which_epochs_something_was_measured(plain):

@@ -22,7 +22,7 @@ from featcx_core.steps import explorer
 from featcx_core.steps.features import CodeReader, open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
 from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
-from featcx_core.steps.report import read_tables
+from featcx_core.steps.reading import read_tables
 from featcx_core.steps.visualisation import make_visualisation, open_visualisation
 from featcx_core.store import Store, epoch_key, open_store
 from featcx_core.tables import TABLES
@@ -39,9 +39,6 @@ from tests.references import support as support_reference
 
 EPOCH, LAYER = 2, "layer3.2"
 SETTINGS = """
-[sensitivity]
-images = 7
-draws = 3
 [visualisation]
 concepts = 3
 steps = 4
@@ -53,7 +50,8 @@ def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory)
     """A home in which the properties are measured; not to be changed."""
     home = shutil.copytree(finished_home, tmp_path_factory.mktemp("measured") / "home")
     study = home / "tiny" / "study.toml"
-    study.write_text(study.read_text() + SETTINGS)
+    few = study.read_text().replace("images = 30\ndraws = 4", "images = 7\ndraws = 3")
+    study.write_text(few + SETTINGS)
     store = open_store(home, "tiny")
     for epoch in (0, EPOCH):
         make_redundancy(store, epoch=epoch)

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from featcx_core.figures.evidence import of_kind
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 
 
 class Chart(NamedTuple):
