@@ -50,14 +50,11 @@ def against_complexity(
         own, beside = (rows[(rows["epoch"] == epoch) & (rows["level"] == at)] for rows in (points, control))
         _control(axes, beside, is_log=is_log, by_chance=by_chance)
         _scatter(axes, own, is_log=is_log)
+        dress(axes, x=K_SHORT, y=y if axes in panels[:, 0] else "")
         name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
         raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
-        dress(axes, x=K_SHORT, y=y if axes in panels[:, 0] else "")
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
-        if len(beside):
-            theirs = control_with_complexity(complexity, beside, epoch=epoch, column="value")
-            middle = beside["value"].astype(float).median()
-            lines += [f"random directions {theirs}", f"their median {middle:.3g}"]
+        lines += _said(complexity, beside, epoch)
         axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)
     if panels[0, 0].get_legend_handles_labels()[1]:
         panels[0, 0].legend(frameon=False, fontsize=8.5)
@@ -69,6 +66,14 @@ def _points(complexity: pd.DataFrame, measured: pd.DataFrame, kind: str) -> pd.D
     k = of_kind(complexity, kind)[["epoch", "concept", "complexity"]]
     points = k.merge(of_kind(measured, kind), on=["epoch", "concept"])
     return points.dropna(subset=["complexity", "value"])
+
+
+def _said(complexity: pd.DataFrame, control: pd.DataFrame, epoch: int) -> list[str]:
+    """What the random directions of a panel say; nothing where there are none."""
+    if control.empty:
+        return []
+    found = control_with_complexity(complexity, control, epoch=epoch, column="value")
+    return [f"random directions {found}", f"their median {control['value'].astype(float).median():.3g}"]
 
 
 def _control(axes: Axes, points: pd.DataFrame, *, is_log: bool, by_chance: float) -> None:

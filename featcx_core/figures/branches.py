@@ -62,14 +62,14 @@ def branches_by_block(
                     _shuffled(axes, branches[branches["epoch"] == epoch])
                 _dress(axes, measure, group, epoch, is_first=column == 0)
         _name_blocks(panels[-1, column], scores.columns)
-    handles, names = panels[0, 0].get_legend_handles_labels()
-    legend.legend(handles, names, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
-    n_alive = [f"{_n_alive(branches, epoch)} at epoch {epoch}" for epoch in shown]
+    named = panels[0, 0].get_legend_handles_labels()
+    legend.legend(*named, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
+    n_alive = ", ".join(f"{_n_alive(branches, epoch)} at epoch {epoch}" for epoch in shown)
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
-        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of the "
-        f"living ({', '.join(n_alive)}). Dotted: the same for codes permuted over images.",
+        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of "
+        f"the living ({n_alive}). Dotted: the same for codes permuted over images.",
     )
     return figure
 

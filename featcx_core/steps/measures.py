@@ -92,7 +92,7 @@ class _Codes(NamedTuple):
 
     @property
     def n_summed(self) -> int:
-        """Concepts, and the random directions that follow them: what sums are kept of."""
+        """Concepts, and the random directions that follow them: what sums of the penultimate layer are kept of."""
         return self.n_concepts + self.codes.widths.get("random_direction", 0)
 
 
@@ -110,10 +110,8 @@ def _v_information(
             yield torch.from_numpy(x).to(where), torch.from_numpy(codes).to(where)
 
     starts = np.cumsum([0, *(len(read.dead) for read in dictionaries)])
-    is_last = layer == store.anatomy.penultimate  # of random directions sums are wanted there alone
-    widths = [read.n_summed if is_last else read.n_concepts for read in dictionaries]
-    summed = [start + np.arange(width) for start, width in zip(starts, widths, strict=False)]
-    chosen = torch.from_numpy(np.concatenate(summed)).to(where)
+    widths = [read.n_summed if layer == store.anatomy.penultimate else read.n_concepts for read in dictionaries]
+    chosen = torch.cat([torch.arange(a, a + n) for a, n in zip(starts, widths, strict=False)]).to(where)
     score: Moments | None = None
 
     def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums

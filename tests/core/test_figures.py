@@ -358,7 +358,7 @@ def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
     shuffled_rows = tables.layers.sample(frac=1, random_state=0)
     figure = information_by_layer_and_epoch(tables.v_information, shuffled_rows, reference_epoch=REFERENCE)
     top, bottom = figure.axes[:2]
-    assert len(top.lines) == N_EPOCHS + 1  # and the shuffled codes
+    assert len(top.lines) == N_EPOCHS + 2  # and the shuffled codes and the random directions
     assert [label.get_text() for label in top.get_xticklabels()] == LAYERS
     assert bottom.images[0].get_array().shape == (N_LAYERS, N_EPOCHS)
 
