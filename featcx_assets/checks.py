@@ -15,6 +15,7 @@ from featcx_core.verification import (
     penultimate_says_more,
     permuted_codes_have_no_branch,
     predictions_kept,
+    random_directions_stand_beside,
     shortcuts_bring_what_came,
     shuffled_say_nothing,
     super_classes_cover_all,
@@ -30,6 +31,7 @@ def checks(study: Study) -> list[dg.AssetChecksDefinition]:
     """The checks of a study's assets."""
     return [
         *(_table_check(study, table) for name, table in TABLES.items() if name not in ("layers", *COMPARED)),
+        *(_control_check(study, TABLES[name]) for name in ("branches", "redundancy", "sensitivity")),
         _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
         _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
         _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
@@ -50,6 +52,14 @@ def _table_check(study: Study, table: Table) -> dg.AssetChecksDefinition:
 
     rows.__doc__ = table_rows.__doc__
     return _check(study, table.asset, f"{table.name}_rows_are_valid", rows)
+
+
+def _control_check(study: Study, table: Table) -> dg.AssetChecksDefinition:
+    def rows(store: object) -> Finding:
+        return random_directions_stand_beside(store, table)  # type: ignore[arg-type]
+
+    rows.__doc__ = random_directions_stand_beside.__doc__
+    return _check(study, table.asset, f"{table.name}_has_random_directions", rows)
 
 
 def _check(study: Study, asset: str, name: str, find: Check) -> dg.AssetChecksDefinition:

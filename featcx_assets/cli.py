@@ -210,7 +210,7 @@ def tables(*, as_json: bool) -> None:
 def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool) -> "Outcome":
     from featcx_assets.runner import run_study
     from featcx_assets.summary import summary_lines, summary_values
-    from featcx_core.steps.report import doubts
+    from featcx_core.steps.reading import doubts
 
     outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
     if as_json:

@@ -68,19 +68,21 @@ _STEPS = (
         _branches,
         kinds={"torch", "parquet"},
         description="CKA and V-information of the residual and the main branch with every concept. One row per "
-        "(epoch, block, branch, concept).",
+        "(epoch, block, branch, kind, concept).",
     ),
     table_step(
         "redundancy",
         _redundancy,
         kinds={"torch", "parquet"},
-        description="What is left of a concept when units are hidden. One row per (epoch, concept, masked share).",
+        description="What is left of a concept when units are hidden. "
+        "One row per (epoch, kind, concept, masked share).",
     ),
     table_step(
         "sensitivity",
         _sensitivity,
         kinds={"torch", "parquet"},
-        description="How much a concept moves when noise is added to the image. One row per (epoch, concept, sigma).",
+        description="How much a concept moves when noise is added to the image. "
+        "One row per (epoch, kind, concept, sigma).",
     ),
     table_step(
         "support",

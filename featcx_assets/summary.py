@@ -3,8 +3,8 @@
 from typing import Any
 
 from featcx_assets.catalog import database
-from featcx_core.figures.summary import Headline, headlines
-from featcx_core.steps.report import read_tables
+from featcx_core.figures.headlines import Headline, headlines
+from featcx_core.steps.reading import read_tables
 from featcx_core.store import Store
 
 

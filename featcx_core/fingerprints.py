@@ -27,18 +27,18 @@ CODE_VERSIONS = {
     "reference_v_information": 1,
     "complexity": 1,
     "importance": 2,
-    "branches": 1,
-    "redundancy": 1,
-    "sensitivity": 1,
-    "support": 1,
+    "branches": 2,
+    "redundancy": 2,
+    "sensitivity": 2,
+    "support": 2,
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
     "sedimentation": 2,
     "correlations": 2,
     "concept_paths": 1,
-    "figures": 2,
-    "report": 2,
+    "figures": 3,
+    "report": 3,
     "explorer": 1,
 }
 """Raised by hand when an asset's result changes for the same input."""
@@ -98,7 +98,8 @@ class Fingerprints:
                 names = text_digest(self.study.data.classes, field="data.classes")  # stand in the table of concepts
                 return ("seed", "dictionary.l1", "dictionary.l2"), (*inputs, names) if names else inputs
             case "v_information":
-                return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch))
+                sums = (_SUMS,) if layer == penultimate else ()
+                return _PROBE, (self.of("activations", epoch, layer), self.of("codes", epoch), *sums)
             case "reference_v_information":
                 return _PROBE, (self.of("activations", epoch, layer), self.of("codes", reference))
             case "complexity":
@@ -113,7 +114,10 @@ class Fingerprints:
             case "sensitivity":
                 return ("seed", "sensitivity", "analyses.bootstrap"), (self.of("codes", epoch),)
             case "support":
-                return ("seed", "support"), (self.of("complexity", epoch), self.of("importance", epoch))
+                return ("seed", "support", "analyses.bootstrap"), (
+                    self.of("complexity", epoch),
+                    self.of("importance", epoch),
+                )
             case "clusters":
                 named = self.study.data.superclasses
                 path = named if isinstance(named, str) else ""
@@ -199,6 +203,7 @@ def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
 
 
 _PROBE = ("probe.penalties", "probe.groups")
+_SUMS = "sums of concepts and random directions"  # they come with the penultimate layer's rows, and are no asset
 _CROSS_EPOCH_FIELDS = {
     "decode_time": ("probe.reference_epoch", "training.epochs"),
     "sedimentation": ("seed", "analyses.top_shares", "analyses.bootstrap"),

@@ -167,8 +167,12 @@ class Store:
 
     @property
     def anatomy(self) -> Anatomy:
-        """The registered network's layers."""
-        return read_anatomy(self.layers_path)
+        """The registered network's layers. Raises StudyError where they were written by a featcx that differs."""
+        try:
+            return read_anatomy(self.layers_path)
+        except ValueError:
+            at, name = self.layers_path, self.study.name
+            raise StudyError(f"{at} is not from this version of featcx; `featcx run {name}` writes it anew") from None
 
     # -- the reference epoch -----------------------------------------------------------------------------------------
 

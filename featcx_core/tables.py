@@ -49,8 +49,10 @@ _FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was
 _COMPARISON = Column("study", "string", "Name of the comparison, or of the sweep.")
 _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0.0)
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
+_LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 _NO_CLASSES = "null where no output is a class"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
+_BOTH = Column("kind", "string", "concept, or the control random_direction.")
 _MEASURE = Column("measure", "string", "What was measured, named as in the tables; `_partial`: controls held fixed.")
 
 
@@ -225,13 +227,14 @@ _ALL = (
     ),
     _table(
         "branches",
-        "One row per (epoch, block, branch, concept) of the epoch's own dictionary.",
+        "One row per (epoch, block, branch, kind, concept) of the epoch's own dictionary.",
         "branches",
-        ("epoch", "block", "branch", "concept"),
+        ("epoch", "block", "branch", "kind", "concept"),
         _EPOCH,
         Column("block", "string", "Module name of the residual block."),
         Column("branch", "string", "residual (what the shortcut brings) or main; attention, mlp, main_2 … of several."),
         Column("shortcut", "string", "identity, or projection: the shortcut is a learned map of what was given."),
+        _BOTH,
         _CONCEPT,
         _real(
             "cka",
@@ -245,16 +248,21 @@ _ALL = (
             0.0,
             nullable=True,
         ),
-        _real("cka_shuffled", "Unbiased CKA with the code permuted over images: about 0; null if dead.", nullable=True),
+        _real(
+            "cka_shuffled",
+            "Unbiased CKA with the code permuted over images: about 0; kind concept only; null if dead.",
+            nullable=True,
+        ),
         _share("v_information", "Linearly decodable share of the code's variance; null if dead.", nullable=True),
         _real("standard_error", "Its jackknife error before clipping; null if dead.", 0.0, nullable=True),
     ),
     _table(
         "redundancy",
-        "One row per (epoch, concept, masked share of units).",
+        "One row per (epoch, kind, concept, masked share of units).",
         "redundancy",
-        ("epoch", "concept", "masked_fraction"),
+        ("epoch", "kind", "concept", "masked_fraction"),
         _EPOCH,
+        _BOTH,
         _CONCEPT,
         _share("masked_fraction", "Share of the penultimate layer's units that a mask removes."),
         _count("n_masks", "Random masks.", 1.0),
@@ -274,10 +282,11 @@ _ALL = (
     ),
     _table(
         "sensitivity",
-        "One row per (epoch, concept, sigma).",
+        "One row per (epoch, kind, concept, sigma).",
         "sensitivity",
-        ("epoch", "concept", "sigma"),
+        ("epoch", "kind", "concept", "sigma"),
         _EPOCH,
+        _BOTH,
         _CONCEPT,
         _real("sigma", "Standard deviation of the noise on pixels in [0, 1].", 0.0),
         _count("n_images", "Probe images.", 1.0),
@@ -313,6 +322,11 @@ _ALL = (
             nullable=True,
         ),
         _share("predictions_kept_fraction", "Share of the network's own top-1 predictions that are kept."),
+        _real("low", f"2.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+        _real("high", f"97.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+        _real("beyond_random", "That less that of the random order; negative = costs more.", nullable=True),
+        _real("beyond_random_low", "2.5 % bootstrap percentile over images.", nullable=True),
+        _real("beyond_random_high", "97.5 % bootstrap percentile over images.", nullable=True),
     ),
     _table(
         "clusters",

@@ -87,6 +87,17 @@ def permuted_codes_have_no_branch(store: Store) -> Finding:
     return Finding(not offenders, "; ".join(offenders) or f"largest mean {worst:.4f}", {"largest_mean": worst})
 
 
+def random_directions_stand_beside(store: Store, table: Table) -> Finding:
+    """At every epoch, and at every level or in every branch, there are random directions beside the concepts."""
+    keys = [key for key in table.keys if key not in ("kind", "concept")]
+    frame = store.read_table(table.name, columns=[*keys, "kind"])
+    control = frame[frame["kind"] == "random_direction"]
+    places = frame[keys].drop_duplicates().merge(control[keys].drop_duplicates(), how="left", indicator=True)
+    epochs = sorted(places.loc[places["_merge"] == "left_only", "epoch"].unique())
+    says = "; ".join(f"epoch {epoch}: no random direction" for epoch in epochs)
+    return Finding(not epochs, says or f"{len(control)} rows of random directions", {"rows": len(control)})
+
+
 def shortcuts_bring_what_came(store: Store) -> Finding:
     """An identity shortcut brings what the block before gave, where that has the same shape and all are recorded."""
     from featcx_core.features.activations import open_activations, open_branch
@@ -150,7 +161,8 @@ def support_starts_from_the_dictionary(store: Store) -> Finding:
 
 def fewer_masked_units_change_less(store: Store) -> Finding:
     """The fewer units are masked, the nearer is redundancy to 1, what it is with none (median over concepts)."""
-    frame = store.read_table("redundancy", columns=["epoch", "masked_fraction", "redundancy"]).dropna()
+    frame = store.read_table("redundancy", columns=["epoch", "kind", "masked_fraction", "redundancy"]).dropna()
+    frame = frame[frame["kind"] == "concept"]
     away = (frame["redundancy"] - 1).abs().groupby([frame["epoch"], frame["masked_fraction"]]).median()
     ends = away.groupby("epoch").agg(["first", "last"])
     wrong = ends[ends["first"] > ends["last"]]
@@ -162,7 +174,8 @@ def fewer_masked_units_change_less(store: Store) -> Finding:
 
 def weak_noise_moves_little(store: Store) -> Finding:
     """The weakest noise moves the median concept of trained epochs less than another image does (sensitivity < 1)."""
-    frame = store.read_table("sensitivity", columns=["epoch", "sigma", "sensitivity"])
+    frame = store.read_table("sensitivity", columns=["epoch", "kind", "sigma", "sensitivity"])
+    frame = frame[frame["kind"] == "concept"]
     trained = frame[(frame["epoch"] > 0) & (frame["sigma"] == frame["sigma"].min())]
     medians = trained.groupby("epoch")["sensitivity"].median().dropna()
     offenders = [f"epoch {epoch}: {median:.3f}" for epoch, median in medians.items() if median >= 1]

@@ -43,6 +43,9 @@ images = 7
 draws = 3
 [analyses]
 bootstrap = 100
+[sensitivity]
+images = 30
+draws = 4
 """
 """A study that runs in seconds: 3 classes of 12 x 12 images."""
 

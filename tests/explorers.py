@@ -9,7 +9,7 @@ from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
 from featcx_core.figures.explorer.page import Looks, Setting, concepts_script, details_scripts, fixed_files
 from featcx_core.figures.explorer.pictures import as_text, small_maps, thumbnail
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.tables import TABLES
 
 CLASSES = ("<b>cat</b>", "a & b", 'the "dog"', "it's", "plain")
@@ -52,7 +52,11 @@ def made_up_tables(n_concepts: int, *, seed: int = 0) -> StudyTables:
         ("redundancy", "masked_fraction", (0.1, 0.5, 0.9)),
         ("sensitivity", "sigma", (0.01, 0.1)),
     ):
-        parts = [frame(name, {**at, level: value, name: hard}) for value in levels]
+        parts = [
+            frame(name, {**at, "kind": kind, level: value, name: hard if kind == "concept" else 9.0})
+            for kind in ("concept", "random_direction")
+            for value in levels
+        ]
         tables[name] = pd.concat(parts, ignore_index=True)
     tables["v_information"] = _information(hard, concept)
     paths = {"concept": np.repeat(concept, 4), "epoch": np.tile(range(4), n_concepts)}

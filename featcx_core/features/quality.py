@@ -1,5 +1,6 @@
 """How good a dictionary is, and what its codes are like, from one pass over the images in chunks."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -140,6 +141,21 @@ def hoyer(atoms: Float[Array, "concept unit"]) -> Float[Array, " concept"]:
     root = rows.shape[1] ** 0.5
     ratio = torch.linalg.vector_norm(rows, ord=1, dim=1) / torch.linalg.vector_norm(rows, dim=1)
     return restore((root - ratio) / (root - 1))
+
+
+def random_hoyer(n_units: int) -> float:
+    """What `hoyer` is on average over directions drawn uniformly, non-negative ones or of either sign.
+
+    (√n - E‖u‖₁) / (√n - 1), with E‖u‖₁ = n Γ(n/2) / (√π Γ((n+1)/2)) for u uniform on the sphere in n dimensions.
+
+    >>> round(random_hoyer(2), 3)   # over a quarter of a circle: (√2 - 4/π) / (√2 - 1)
+    0.34
+    """
+    if n_units < 2:
+        raise ValueError(f"wanted at least two units, got {n_units}")
+    gammas = math.exp(math.lgamma(n_units / 2) - math.lgamma((n_units + 1) / 2))
+    root = math.sqrt(n_units)
+    return (root - n_units * gammas / math.sqrt(math.pi)) / (root - 1)
 
 
 def alive(

@@ -1,7 +1,7 @@
 """Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import BLUE, INK, VERMILION, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, verdict
+from featcx_core.figures.canvas import BLUE, INK, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
+from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, of_kind, verdict
 from featcx_core.measures.ends import Ends, bootstrap_means, ends
 
 QUESTION = "Which branch carries simple and complex concepts?"
@@ -43,7 +43,7 @@ def branches_by_block(
 ) -> Figure:
     """CKA and I_V of every branch by block, of the simplest and the most complex concepts, with bootstrap bands.
 
-    One column an epoch, of those that were measured. One pair of rows a share.
+    Grey: the mean of the random directions. One column an epoch, of those that were measured. One pair of rows a share.
     """
     measured = [epoch for epoch in epochs if (branches["epoch"] == epoch).any()]
     groups = {epoch: groups_of(complexity, epoch=epoch, end_shares=end_shares) for epoch in measured}
@@ -51,37 +51,59 @@ def branches_by_block(
     if not shown:
         return nothing_to_show(QUESTION, "no residual block was measured, or fewer than 20 concepts have a complexity")
     n_shares = max(map(len, groups.values()))
-    figure = canvas(QUESTION, height=1.6 + 5.4 * n_shares)
-    panels = figure.subplots(2 * n_shares, len(shown), squeeze=False, sharex="col", sharey="row")
+    figure, legend, panels = _panels(n_shares, len(shown))
     for column, epoch in enumerate(shown):
         for row, group in enumerate(groups[epoch]):
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
                 scores = scores_of(branches, layers, epoch=epoch, measure=measure)
                 _curves(axes, scores, group, n_bootstrap=n_bootstrap, seed=seed)
+                _control(axes, scores_of(branches, layers, epoch=epoch, measure=measure, kind="random_direction"))
                 if measure == "cka":
                     _shuffled(axes, branches[branches["epoch"] == epoch])
                 _dress(axes, measure, group, epoch, is_first=column == 0)
         _name_blocks(panels[-1, column], scores.columns)
-    handles, names = panels[0, 0].get_legend_handles_labels()
-    panels[1, 0].legend(handles, names, frameon=False, fontsize=8.5, loc="upper left")
+    named = panels[0, 0].get_legend_handles_labels()
+    legend.legend(*named, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
+    n_alive = ", ".join(f"{_n_alive(branches, epoch)} at epoch {epoch}" for epoch in shown)
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
-        "its own concepts. Bands: 95 % bootstrap over concepts. Dotted: the same for codes permuted over images.",
+        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of "
+        f"the living ({n_alive}). Dotted: the same for codes permuted over images.",
     )
     return figure
 
 
-def groups_of(complexity: pd.DataFrame, *, epoch: int, end_shares: Sequence[float]) -> list[Ends]:
-    """The simplest and the most complex concepts of an epoch, by their numbers."""
-    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")].sort_values("concept")
+def _panels(n_shares: int, n_columns: int) -> tuple[Figure, Axes, "np.ndarray[Any, np.dtype[np.object_]]"]:
+    """An empty figure, the place of its legend above the panels, and these."""
+    figure = canvas(QUESTION, height=2.2 + 5.4 * n_shares)
+    grid = figure.add_gridspec(2, 1, height_ratios=[0.6, 5.4 * n_shares])
+    legend = figure.add_subplot(grid[0])
+    legend.set_axis_off()
+    panels = grid[1].subgridspec(2 * n_shares, n_columns).subplots(squeeze=False, sharex="col", sharey="row")
+    return figure, legend, panels
+
+
+def _n_alive(branches: pd.DataFrame, epoch: int) -> int:
+    """Random directions with a score."""
+    control = of_kind(branches[branches["epoch"] == epoch], "random_direction")
+    return control.dropna(subset=["cka"])["concept"].nunique()
+
+
+def groups_of(
+    complexity: pd.DataFrame, *, epoch: int, end_shares: Sequence[float], kind: str = "concept"
+) -> list[Ends]:
+    """The simplest and the most complex concepts of an epoch, or directions of a control, by their numbers."""
+    own = of_kind(complexity[complexity["epoch"] == epoch], kind).sort_values("concept")
     return ends(own["complexity"].to_numpy(dtype=float), shares=end_shares)
 
 
-def scores_of(branches: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str) -> Scores:
-    """One measure of every concept, a column a branch, blocks in forward order."""
+def scores_of(
+    branches: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str, kind: str = "concept"
+) -> Scores:
+    """One measure of every concept, or direction of a control, a column a branch, blocks in forward order."""
     depth = layers.set_index("layer")["depth"]
-    own = branches[branches["epoch"] == epoch]
+    own = of_kind(branches[branches["epoch"] == epoch], kind)
     columns = own[["block", "branch", "shortcut"]].drop_duplicates()
     columns = columns.assign(depth=columns["block"].map(depth)).sort_values("depth", kind="stable")
     wide = own.pivot(index="concept", columns=["block", "branch"], values=measure)
@@ -102,13 +124,19 @@ class Nearness(NamedTuple):
 
 
 def nearness_to_residual(
-    branches: pd.DataFrame, complexity: pd.DataFrame, layers: pd.DataFrame, *, epoch: int, measure: str = "cka"
+    branches: pd.DataFrame,
+    complexity: pd.DataFrame,
+    layers: pd.DataFrame,
+    *,
+    epoch: int,
+    measure: str = "cka",
+    kind: str = "concept",
 ) -> Nearness | None:
     """Of the smallest groups of at least 10 concepts (1 % at the most); None where nothing was measured."""
-    groups = groups_of(complexity, epoch=epoch, end_shares=(0.01,))
-    if not groups or not (branches["epoch"] == epoch).any():
+    groups = groups_of(complexity, epoch=epoch, end_shares=(0.01,), kind=kind)
+    if not groups or not (of_kind(branches, kind)["epoch"] == epoch).any():
         return None
-    values, columns = scores_of(branches, layers, epoch=epoch, measure=measure)
+    values, columns = scores_of(branches, layers, epoch=epoch, measure=measure, kind=kind)
     is_residual, blocks = (columns["branch"] == "residual").to_numpy(), columns["block"].to_numpy()
     by_block = [
         values[:, is_residual & (blocks == block)].mean(1) - values[:, ~is_residual & (blocks == block)].mean(1)
@@ -171,6 +199,20 @@ def _curves(axes: Axes, scores: Scores, group: Ends, *, n_bootstrap: int, seed: 
             label = f"{branch}, {name} (n = {len(known)})"
             axes.plot(places, band.mean[chosen], style, color=COLOURS[name], markersize=5, linewidth=1.5, label=label)
             axes.fill_between(places, band.low[chosen], band.high[chosen], color=COLOURS[name], alpha=0.13, linewidth=0)
+
+
+def _control(axes: Axes, scores: Scores) -> None:
+    """The mean of the random directions in every branch."""
+    blocks, alive = list(dict.fromkeys(scores.columns["block"])), _known(scores.values, np.arange(len(scores.values)))
+    if not len(alive):
+        return
+    mean = alive.mean(0)
+    for branch in dict.fromkeys(scores.columns["branch"]):
+        chosen = (scores.columns["branch"] == branch).to_numpy()
+        places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
+        label = f"{branch}, random directions"
+        style = STYLES.get(str(branch), "-.D")
+        axes.plot(places, mean[chosen], style, color=MUTED, markersize=3, linewidth=1.2, label=label)
 
 
 def _shuffled(axes: Axes, own: pd.DataFrame) -> None:

@@ -9,6 +9,7 @@ from featcx_core.figures.branches import nearness_to_residual, weigh_nearness
 from featcx_core.figures.evidence import (
     CONTROLS,
     NOT_MEASURED,
+    NOT_OF_CONCEPTS,
     STATUS_OF_VERDICT,
     Claim,
     Estimate,
@@ -24,8 +25,9 @@ from featcx_core.figures.evidence import (
     verdict,
     weigh,
 )
-from featcx_core.figures.gallery import StudyTables, trained_epochs
+from featcx_core.figures.gallery import trained_epochs
 from featcx_core.figures.property_claims import property_claims
+from featcx_core.figures.study_tables import StudyTables
 
 KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
@@ -227,6 +229,9 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
         for measure in ("cka", "v_information")
     }
     found, information, untrained = at[reference_epoch, "cka"], at[reference_epoch, "v_information"], at[0, "cka"]
+    control = nearness_to_residual(
+        tables.branches, tables.complexity, tables.layers, epoch=reference_epoch, kind="random_direction"
+    )
     if found is None:
         elsewhere = not_measured(tables.branches, epoch=reference_epoch)
         needs = "not measured: it takes residual blocks and 20 scored concepts."
@@ -238,10 +243,14 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
     )
     if untrained is not None:
         numbers += f" The untrained network has {untrained}."
+    if control is not None:
+        numbers += f" Random directions have {control}."
     if information is not None:
         numbers += f" The same with I_V: {information}."
         if status == "seen" and weigh_nearness(information)[0] != "seen":
             return Claim(statement, "partly", f"seen here with CKA, not with I_V. {numbers}")
+    if control is not None and {status, weigh_nearness(control)[0]} <= {"seen", "partly"}:
+        status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
     return Claim(statement, status, f"{said}. {numbers}")
 
 

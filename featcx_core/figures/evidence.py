@@ -5,10 +5,10 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from featcx_core.measures.correlations import correlation as rank_correlation
-
 CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
+
+NOT_OF_CONCEPTS = "random directions have it too, so it is not particular to concepts"
 
 _IMAGES = ("low_images", "high_images")
 
@@ -164,16 +164,25 @@ def correlation(
     return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]), *ends)
 
 
+def of_kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The rows of concepts, or of a control; a table that does not tell kinds apart has concepts only."""
+    if "kind" in table:
+        return table[table["kind"] == kind]
+    return table if kind == "concept" else table.iloc[:0]
+
+
 def with_complexity(
     complexity: pd.DataFrame, measured: pd.DataFrame, concepts: pd.DataFrame, *, epoch: int, column: str
 ) -> tuple[Estimate, Estimate]:
     """Spearman's correlation of K with what was measured of an epoch's concepts, raw and partial, over concepts.
 
-    `measured` has a row a concept of that epoch; partial holds prevalence and variance fixed.
+    `measured` has a row a concept of that epoch (those of controls are left out); partial holds prevalence and
+    variance fixed.
     """
-    own = complexity.loc[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept"), ["concept", "complexity"]]
+    from featcx_core.measures.correlations import correlation as rank_correlation  # torch, which numbers alone need not
+
     names = CONTROLS.split(",")
-    rows = own.merge(measured.loc[measured["epoch"] == epoch, ["concept", column]], on="concept")
+    rows = _beside_complexity(complexity, measured, epoch=epoch, column=column, kind="concept")
     rows = rows.merge(concepts.loc[concepts["epoch"] == epoch, ["concept", *names]], on="concept").astype(float)
     found = (
         rank_correlation(
@@ -183,6 +192,22 @@ def with_complexity(
     )
     raw, partial = (Estimate(*each) for each in found)
     return raw, partial
+
+
+def control_with_complexity(complexity: pd.DataFrame, measured: pd.DataFrame, *, epoch: int, column: str) -> Estimate:
+    """Spearman's correlation of K with what was measured of an epoch's random directions, over these."""
+    from featcx_core.measures.correlations import correlation as rank_correlation
+
+    rows = _beside_complexity(complexity, measured, epoch=epoch, column=column, kind="random_direction")
+    k, values = (rows[name].to_numpy(dtype=float) for name in ("complexity", column))
+    return Estimate(*rank_correlation(k, values, n_bootstrap=1000, seed=0))
+
+
+def _beside_complexity(
+    complexity: pd.DataFrame, measured: pd.DataFrame, *, epoch: int, column: str, kind: str
+) -> pd.DataFrame:
+    own, rows = (of_kind(table[table["epoch"] == epoch], kind) for table in (complexity, measured))
+    return own[["concept", "complexity"]].merge(rows[["concept", column]], on="concept")
 
 
 def not_measured(table: pd.DataFrame, *, epoch: int) -> str:

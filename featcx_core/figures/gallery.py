@@ -1,9 +1,7 @@
-"""The tables of one study that figures and report read, and all figures that need nothing but them."""
+"""All figures that need nothing but a study's tables."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from featcx_core.figures.branches import branches_by_block
@@ -21,43 +19,7 @@ from featcx_core.figures.properties import (
 )
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
-
-
-class StudyTables(NamedTuple):
-    """The result tables of one study, each a data frame with the columns of its table; empty ones are allowed."""
-
-    epochs: pd.DataFrame
-    """One row per checkpoint."""
-    layers: pd.DataFrame
-    """One row per layer."""
-    dictionaries: pd.DataFrame
-    """One row per epoch's dictionary."""
-    concepts: pd.DataFrame
-    """One row per concept of an epoch's dictionary."""
-    v_information: pd.DataFrame
-    """One row per (epoch, layer, dictionary_epoch, kind, concept)."""
-    complexity: pd.DataFrame
-    """One row per (epoch, kind, concept) of an epoch's own dictionary."""
-    importance: pd.DataFrame
-    """One row per (epoch, concept) of an epoch's own dictionary."""
-    decode_time: pd.DataFrame
-    """One row per concept of the reference epoch."""
-    sedimentation: pd.DataFrame
-    """One row per (epoch, group)."""
-    correlations: pd.DataFrame
-    """One row per (epoch, x, y, method, controls)."""
-    branches: pd.DataFrame
-    """One row per (epoch, block, branch, concept)."""
-    redundancy: pd.DataFrame
-    """One row per (epoch, concept, masked share)."""
-    sensitivity: pd.DataFrame
-    """One row per (epoch, concept, sigma)."""
-    support: pd.DataFrame
-    """One row per (epoch, order, share kept)."""
-    clusters: pd.DataFrame
-    """One row per concept of an epoch's dictionary."""
-    concept_paths: pd.DataFrame
-    """One row per (concept of the reference epoch, epoch)."""
+from featcx_core.figures.study_tables import StudyTables
 
 
 def trained_epochs(tables: StudyTables) -> list[int]:
@@ -100,7 +62,9 @@ def gallery(
         "sensitivity_against_complexity": sensitivity_against_complexity(
             complexity, tables.sensitivity, concepts, epochs=shown["sensitivity"]
         ),
-        "sparsity_against_complexity": sparsity_against_complexity(complexity, concepts, epochs=shown["concepts"]),
+        "sparsity_against_complexity": sparsity_against_complexity(
+            complexity, concepts, tables.layers, epochs=shown["concepts"]
+        ),
         "support_curves": support_curves(tables.support, epochs=shown["support"]),
         "concept_map": concept_map(known),
         "concept_dendrogram": concept_dendrogram(known),

@@ -11,6 +11,11 @@ from featcx_core.figures.canvas import INK, MUTED, SEQUENCE, canvas, colour_bar,
 
 QUESTION = "Through which layers, and from which epoch on, can the concepts be read?"
 MOST_TICKS = 20
+CONTROLS = {
+    "random_direction": ("random directions", "-."),
+    "shuffled": ("shuffled codes (should be 0)", ":"),
+}
+"""Kind -> words and line, at the reference epoch."""
 
 
 def information_by_layer_and_epoch(
@@ -30,13 +35,14 @@ def information_by_layer_and_epoch(
         return nothing_to_show(QUESTION, "no layer has a V-information of any concept")
     is_reference = (known["dictionary_epoch"] == reference_epoch) & (known["kind"] == "concept")
     reference = _means(known[is_reference], names)
-    is_control = is_own & (known["kind"] == "shuffled") & (known["epoch"] == reference_epoch)
+    of_last = known[is_own & (known["epoch"] == reference_epoch)]
+    controls = {kind: _means(of_last[of_last["kind"] == kind], names) for kind in CONTROLS}
     labels = [
         name if counts else f"{name} (not in K)" for name, counts in zip(names, depth["in_complexity"], strict=True)
     ]
     figure = canvas(QUESTION, height=5.2 + 0.2 * len(names) + 1.6)
     top, bottom = figure.subplots(2, 1, height_ratios=[4.2, 1.4 + 0.25 * len(names)])
-    _lines(top, own, _means(known[is_control], names), labels)
+    _lines(top, own, controls, labels)
     if reference.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
@@ -51,7 +57,7 @@ def _means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return frame.pivot_table(index="layer", columns="epoch", values="v_information", observed=True).reindex(names)
 
 
-def _lines(axes: Axes, own: pd.DataFrame, shuffled: pd.DataFrame, labels: list[str]) -> None:
+def _lines(axes: Axes, own: pd.DataFrame, controls: dict[str, pd.DataFrame], labels: list[str]) -> None:
     places = np.arange(len(labels))
     epochs = [int(epoch) for epoch in own.columns]
     trained = [epoch for epoch in epochs if epoch > 0] or epochs
@@ -62,8 +68,9 @@ def _lines(axes: Axes, own: pd.DataFrame, shuffled: pd.DataFrame, labels: list[s
             axes.plot(places, curve, "--s", color=MUTED, markersize=4, label="untrained network (epoch 0)")
         else:
             axes.plot(places, curve, "-o", color=SEQUENCE(scale(epoch)), markersize=4, linewidth=1.4)
-    if not shuffled.empty:
-        axes.plot(places, shuffled.iloc[:, 0], ":", color=INK, linewidth=1.6, label="shuffled codes (should be 0)")
+    for kind, (label, style) in CONTROLS.items():
+        if not controls[kind].empty:
+            axes.plot(places, controls[kind].iloc[:, 0], style, color=INK, linewidth=1.6, label=label)
     colour_bar(ScalarMappable(scale, SEQUENCE), axes, label="epoch", is_integer=True)
     title = "Each epoch's own concepts"
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)

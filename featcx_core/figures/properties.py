@@ -1,30 +1,27 @@
 """What complex concepts are like: redundancy, sensitivity and sparsity against complexity, and what rests on them."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from featcx_core.features.quality import random_hoyer
+from featcx_core.figures.against_complexity import FLOOR, against_complexity
 from featcx_core.figures.canvas import (
     BLUE,
     GREEN,
-    INK,
     MUTED,
-    ORANGE,
     VERMILION,
     canvas,
     dress,
     footnote,
     nothing_to_show,
-    point_area,
 )
-from featcx_core.figures.evidence import with_complexity
-from featcx_core.figures.spectrum import ERROR
+from featcx_core.figures.evidence import number
 
-K_SHORT = "K  (0 = simple, 1 = complex)"
 ORDERS = {
     "complexity_descending": ("the most complex first", VERMILION, "o"),
     "complexity_ascending": ("the simplest first", BLUE, "s"),
@@ -32,9 +29,8 @@ ORDERS = {
     "random": ("in random order (mean of several)", MUTED, "D"),
 }
 """Order of removal -> words, colour, marker."""
-FLOOR = 1e-5
-"""Of a logarithmic axis: a concept that is active on none of the noisy images has a sensitivity of 0."""
 _PARTIAL = "Partial: prevalence and variance held fixed. [ ]: 95 % bootstrap over concepts."
+_CONTROL = "Grey: random directions, encoded as concepts are; dashed: their median."
 
 
 def redundancy_against_complexity(
@@ -45,7 +41,7 @@ def redundancy_against_complexity(
     error = redundancy["standard_deviation"] / np.sqrt((redundancy["n_masks"] - 1).clip(lower=1))
     shown = redundancy.assign(value=redundancy["redundancy"], low=redundancy["redundancy"] - error)
     shown = shown.assign(high=redundancy["redundancy"] + error, level=redundancy["masked_fraction"])
-    figure = _panels(
+    figure = against_complexity(
         question,
         complexity,
         shown,
@@ -60,7 +56,7 @@ def redundancy_against_complexity(
         "Redundancy: CKA of the units left and the concept, over CKA of all; mean and standard error over masks. The "
         "mean surely tells concepts apart only where the lines are shorter than the cloud is high: in expectation a "
         "mask leaves the same share of every concept. The lines are an upper bound: they include what a mask does to "
-        f"all concepts alike. {_PARTIAL}",
+        f"all concepts alike. {_CONTROL} {_PARTIAL}",
     )
     return figure
 
@@ -71,7 +67,7 @@ def sensitivity_against_complexity(
     """Sensitivity (log axis) against K, a row an epoch, a column a noise level; lines: 95 % intervals over images."""
     question = "Are complex concepts less robust to noise than simple ones?"
     shown = sensitivity.assign(value=sensitivity["sensitivity"], level=sensitivity["sigma"])
-    figure = _panels(
+    figure = against_complexity(
         question,
         complexity,
         shown,
@@ -85,16 +81,24 @@ def sensitivity_against_complexity(
     footnote(
         figure,
         "Sensitivity: variance of the code over noisy copies of an image, over its variance over images; above the "
-        f"line at 1 noise moves a concept more than another image does; below {FLOOR:g} it is drawn there. {_PARTIAL}",
+        f"line at 1 noise moves a concept more than another image does; below {FLOOR:g} it is drawn there. {_CONTROL} "
+        f"{_PARTIAL}",
     )
     return figure
 
 
-def sparsity_against_complexity(complexity: pd.DataFrame, concepts: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
-    """Hoyer sparsity of the atom against K, a panel an epoch."""
+def sparsity_against_complexity(
+    complexity: pd.DataFrame, concepts: pd.DataFrame, layers: pd.DataFrame, *, epochs: Sequence[int]
+) -> Figure:
+    """Hoyer sparsity of the atom against K, a panel an epoch; a line for what random directions have on average.
+
+    That average follows from the number of units (`random_hoyer`), so no table holds it.
+    """
     question = "Are complex concepts encoded by fewer or by more units than simple ones?"
     shown = concepts.assign(value=concepts["hoyer"], level=0.0)
-    figure = _panels(
+    units = layers.loc[layers["role"] == "penultimate", "units"]
+    by_chance = random_hoyer(int(units.iloc[0])) if len(units) else math.nan
+    figure = against_complexity(
         question,
         complexity,
         shown,
@@ -104,8 +108,13 @@ def sparsity_against_complexity(complexity: pd.DataFrame, concepts: pd.DataFrame
         level=lambda _: "",
         reason="no concept of these epochs has both a complexity and an atom",
         across=True,
+        by_chance=by_chance,
     )
-    footnote(figure, f"Hoyer sparsity of the atom: 0 = all units alike, 1 = a single unit. {_PARTIAL}")
+    footnote(
+        figure,
+        "Hoyer sparsity of the atom: 0 = all units alike, 1 = a single unit. Dashed: what random directions have on "
+        f"average, {number(by_chance)}. {_PARTIAL}",
+    )
     return figure
 
 
@@ -127,6 +136,9 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
             axes.plot(
                 curve["kept_fraction"], curve[column], "-", marker=marker, markersize=4, color=colour, label=words
             )
+            axes.fill_between(
+                curve["kept_fraction"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0
+            )
         first = axes is panels[0]
         title = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
         dress(axes, x="share of concepts kept", y=label if first else "", title=title)
@@ -136,56 +148,6 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
     footnote(
         figure,
         "Removed: the code is set to 0, all else stays. Concepts without a complexity (dead) go first in every order. "
-        "With no concept left the head's bias decides. All probe images.",
+        "With no concept left the head's bias decides. All probe images; bands: 95 % over images.",
     )
     return figure
-
-
-def _panels(
-    question: str,
-    complexity: pd.DataFrame,
-    measured: pd.DataFrame,
-    concepts: pd.DataFrame,
-    *,
-    epochs: Sequence[int],
-    y: str,
-    level: Callable[[float], str],
-    reason: str,
-    is_log: bool = False,
-    across: bool = False,
-) -> Figure:
-    """Scatter plots of `value` against K: rows are epochs, columns levels; `across`: one row, a column an epoch."""
-    points = complexity.loc[complexity["kind"] == "concept", ["epoch", "concept", "complexity"]]
-    points = points.merge(measured, on=["epoch", "concept"]).dropna(subset=["complexity", "value"])
-    levels = sorted(points["level"].unique())
-    shown = [epoch for epoch in epochs if (points["epoch"] == epoch).any()]
-    if not shown:
-        return nothing_to_show(question, reason)
-    places = [(epoch, at) for epoch in shown for at in levels]
-    n_rows = 1 if across else len(shown)
-    figure = canvas(question, height=1.5 + 3.2 * n_rows)
-    panels = figure.subplots(
-        n_rows, len(places) // n_rows, sharex=True, sharey="row" if is_log else True, squeeze=False
-    )
-    for axes, (epoch, at) in zip(panels.ravel(), places, strict=True):
-        own = points[(points["epoch"] == epoch) & (points["level"] == at)]
-        _scatter(axes, own, is_log=is_log)
-        name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
-        raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
-        dress(axes, x=K_SHORT, y=y if axes in panels[:, 0] else "")
-        lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
-        axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)
-    return figure
-
-
-def _scatter(axes: Axes, points: pd.DataFrame, *, is_log: bool) -> None:
-    k, value = (points[column].to_numpy(dtype=float) for column in ("complexity", "value"))
-    floor = FLOOR if is_log else -np.inf
-    if "low" in points:
-        low, high = (points[column].to_numpy(dtype=float) for column in ("low", "high"))
-        axes.vlines(k, np.maximum(low, floor), np.maximum(high, floor), color=ERROR, linewidth=1, zorder=1)
-    axes.scatter(k, np.maximum(value, floor), color=BLUE, s=0.6 * point_area(len(points)), zorder=2)
-    if is_log:
-        axes.set_yscale("log")
-    if is_log or "low" in points:
-        axes.axhline(1, color=ORANGE, linewidth=1, zorder=0)

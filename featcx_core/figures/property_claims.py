@@ -4,17 +4,21 @@ import math
 
 import pandas as pd
 
+from featcx_core.features.quality import random_hoyer
 from featcx_core.figures.evidence import (
+    NOT_OF_CONCEPTS,
     Claim,
     Estimate,
     Expected,
     Status,
+    control_with_complexity,
     not_measured,
     number,
+    of_kind,
     weigh,
     with_complexity,
 )
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 
 NOTICEABLE = 0.05  # a smaller loss of accuracy is within three standard errors of an accuracy on a thousand images
 
@@ -30,18 +34,25 @@ def property_claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]
 
 
 def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Spearman of K and redundancy at the middle share: wanted negative, where concepts differ beyond the masks."""
+    """Spearman of K and redundancy at the middle share: wanted negative, where concepts differ beyond the masks.
+
+    And not in random directions as well.
+    """
     statement = "Complex concepts are less redundant: K and redundancy go against each other."
     rows, level = _at(tables.redundancy, reference_epoch, "masked_fraction", near=0.5)
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.redundancy, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, rows, reference_epoch, "redundancy", expected="negative")
     printed, _ = _both(tables, rows, reference_epoch, "redundancy_as_printed")
-    spread = float(rows["redundancy"].var())
-    masks = float((rows["standard_deviation"] ** 2 / (rows["n_masks"] - 1).clip(lower=1)).mean())
+    control, beside = _control(tables, rows, reference_epoch, "redundancy")
+    if status in ("seen", "partly") and control.high < 0:
+        status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
+    own = of_kind(rows, "concept")
+    spread = float(own["redundancy"].var())
+    masks = float((own["standard_deviation"] ** 2 / (own["n_masks"] - 1).clip(lower=1)).mean())
     share = masks / spread if spread > 0 else math.nan
     about = f"{level:.0%} of the units masked; with the paper's formula {printed}"
-    finding = f"{said}. {numbers} ({about})."
+    finding = f"{said}. {numbers} ({about}).{beside}"
     if share > 0.5:
         if status in ("seen", "partly"):
             status, finding = "undecided", f"not decided, since masks may have made it; the correlations: {finding}"
@@ -54,7 +65,10 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
 
 
 def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Spearman of K and sensitivity at the level nearest 0.1: wanted positive, and not before training already."""
+    """Spearman of K and sensitivity at the level nearest 0.1: wanted positive, not before training already.
+
+    And not in random directions as well.
+    """
     statement = "Complex concepts are less robust: noise in the image moves them more."
     rows, level = _at(tables.sensitivity, reference_epoch, "sigma", near=0.1)
     if math.isnan(level):
@@ -62,11 +76,15 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     status, said, numbers = _weighed(tables, rows, reference_epoch, "sensitivity", expected="positive")
     same = tables.sensitivity[tables.sensitivity["sigma"] == level]
     untrained, untrained_partial = _both(tables, same, 0, "sensitivity")
+    control, beside = _control(tables, rows, reference_epoch, "sensitivity")
+    doubts = [NOT_OF_CONCEPTS] if control.low > 0 else []
     before = f" The untrained network has {untrained}, partial {untrained_partial}."
     if not untrained.n:
         before = " The untrained network was not measured, so whether the relation is learned is not known."
-    elif status in ("seen", "partly") and reference_epoch > 0 and untrained.low > 0:
-        status, said = "partly", f"{said}, but it is there in the untrained network too and may not be learned"
+    elif reference_epoch > 0 and untrained.low > 0:
+        doubts.append("it is there in the untrained network too and may not be learned")
+    if status in ("seen", "partly") and doubts:
+        status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
     printed, _ = _both(tables, rows, reference_epoch, "sensitivity_as_printed")
     own = tables.sensitivity[tables.sensitivity["epoch"] == reference_epoch]
     others = [
@@ -76,7 +94,9 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     ]
     more = f" Raw {' and '.join(others)}." if others else ""
     variance = f" The variance alone, as the paper has it: {printed}."
-    return Claim(statement, status, f"{said}. {numbers} (σ = {level:g} on pixels in [0, 1]).{before}{more}{variance}")
+    return Claim(
+        statement, status, f"{said}. {numbers} (σ = {level:g} on pixels in [0, 1]).{before}{beside}{more}{variance}"
+    )
 
 
 def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim:
@@ -84,7 +104,11 @@ def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim
     statement = "Whether a concept is encoded by one unit or by many has nothing to do with its complexity."
     rows = tables.concepts[tables.concepts["epoch"] == reference_epoch].dropna(subset=["hoyer"])
     status, said, numbers = _weighed(tables, rows, reference_epoch, "hoyer", expected="zero")
-    return Claim(statement, status, f"{said}. {numbers} (Hoyer sparsity of the atom).")
+    units, beside = tables.layers.loc[tables.layers["role"] == "penultimate", "units"].dropna(), ""
+    if len(rows) and len(units):
+        by_chance = number(random_hoyer(int(units.iloc[0])))
+        beside = f" The mean atom has {number(float(rows['hoyer'].mean()))}, the mean random direction {by_chance}."
+    return Claim(statement, status, f"{said}. {numbers} (Hoyer sparsity of the atom).{beside}")
 
 
 def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: int) -> Claim:
@@ -97,18 +121,43 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.support, epoch=reference_epoch))
     loss = 1 - rows.set_index("order")[column].astype(float)
-    lost, by_chance = float(loss["complexity_descending"]), float(loss["random"])
-    status: Status = "absent" if lost < NOTICEABLE else "partly" if by_chance >= lost else "seen"
-    said = f"{status} here" if status != "partly" else "there is such a loss, but a random half costs as much"
+    complex_half = rows[rows["order"] == "complexity_descending"].iloc[0]
+    lost = _loss(complex_half, column, "low", "high", whole=1)
+    more = _loss(complex_half, "beyond_random", "beyond_random_low", "beyond_random_high")
+    status, said = _support_seen(lost, more)
     share, what = _percent(1 - level), "of the accuracy" if has_classes else "of the predictions"
     simplest, important = (_percent(float(loss[name])) for name in ("complexity_ascending", "importance_descending"))
+    by_chance = _percent(float(loss["random"]))
     finding = (
-        f"{said}: without the {share} % most complex concepts {_percent(lost)} % {what} are lost, without {share} % at "
-        f"random {_percent(by_chance)} %, without the simplest {simplest} %, without the most important {important} % "
-        f"(epoch {reference_epoch}). "
-        f"A loss counts from {_percent(NOTICEABLE)} % on; no interval stands behind it."
+        f"{said}: without the {share} % most complex concepts {_percent(lost.value)} % {_images(lost)} {what} are "
+        f"lost, without {share} % at random {by_chance} %, a difference of {_percent(more.value)} % "
+        f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
+        f"(epoch {reference_epoch}, {{ }} over images). A loss counts from {_percent(NOTICEABLE)} % on."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
+
+
+def _support_seen(lost: Estimate, more: Estimate) -> tuple[Status, str]:
+    """From what is lost, and how much more than without a random half."""
+    if lost.high_images < NOTICEABLE:
+        return "absent", "absent here"
+    if lost.low_images < NOTICEABLE:
+        return "undecided", f"not decided: the interval of the loss includes {_percent(NOTICEABLE)} %"
+    if more.high_images < 0:
+        return "partly", "there is such a loss, but a random half costs more"
+    if more.low_images <= 0:
+        return "undecided", "there is such a loss; whether a random half costs less is not decided"
+    return "seen", "seen here"
+
+
+def _loss(row: "pd.Series[float]", *columns: str, whole: int = 0) -> Estimate:
+    """What is lost, with its interval over images, from what is left; there is no interval over concepts."""
+    value, low, high = (whole - float(row[column]) for column in columns)
+    return Estimate(value, math.nan, math.nan, 0, high, low)
+
+
+def _images(lost: Estimate) -> str:
+    return f"{{{_percent(lost.low_images)}, {_percent(lost.high_images)}}}"
 
 
 def _dead_among_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> str:
@@ -130,6 +179,16 @@ def _at(table: pd.DataFrame, epoch: int, column: str, *, near: float) -> tuple[p
 
 def _both(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, Estimate]:
     return with_complexity(tables.complexity, rows, tables.concepts, epoch=epoch, column=column)
+
+
+def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, str]:
+    """The correlation of K with a property over random directions, and a sentence of it; empty without any."""
+    found = control_with_complexity(tables.complexity, rows, epoch=epoch, column=column)
+    middle, of_concepts = (
+        f"{of_kind(rows, kind)[column].astype(float).median():.2g}" for kind in ("random_direction", "concept")
+    )
+    medians = f"; their median is {middle}, that of the concepts {of_concepts}"
+    return found, f" Random directions have {found}{medians}." if found.n else ""
 
 
 def _weighed(

@@ -7,12 +7,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from featcx_core.figures.claims import claims
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.headlines import headlines
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.figures.summary import (
     concept_rows,
     control_rows,
     dictionary_facts,
-    headlines,
     notes,
     questions,
     super_class_rows,

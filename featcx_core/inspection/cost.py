@@ -141,7 +141,7 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
         "dictionary_activations": n * size.positions_bytes * positions,
         "dictionary": 4.0 * n * size.n_concepts * size.n_units,
         "codes": 4.0 * n * size.n_probe * codes,
-        "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts),
+        "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts + N_RANDOM_DIRECTIONS),
         "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
         "report": _REPORT_BYTES + size.n_probe * _PICTURE_BYTES + size.n_concepts * _CONCEPT_BYTES,
     }

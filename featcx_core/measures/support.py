@@ -1,10 +1,11 @@
 """Support curves: what is left of the predictions when concepts are removed one after the other.
 
+Intervals are over images: those of the jackknife over groups of them (`over_images`). Source of the curves:
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, App. D.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -12,9 +13,8 @@ from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.over_images import draw_groups, interval, redraw
 
-N_RANDOM_ORDERS = 10
-"""Random orders behind the control `random`, averaged."""
 _IMAGES_AT_ONCE = 1024
 
 
@@ -29,37 +29,20 @@ class Support(NamedTuple):
     """The same over the accuracy of the full reconstruction; NaN where that is 0 or there are no labels."""
     predictions_kept: Float64[np.ndarray, "step"]
     """Share of images whose predicted class is the network's own."""
+    low: Float64[np.ndarray, "step"]
+    """2.5 % point over images of the relative accuracy; without labels, of the predictions kept."""
+    high: Float64[np.ndarray, "step"]
+    """97.5 % point."""
+    beyond_random: Float64[np.ndarray, "step"]
+    """What is left less what is left in the random orders; negative = costs more than chance; NaN without these."""
+    beyond_random_low: Float64[np.ndarray, "step"]
+    """2.5 % point over the same images, drawn for both alike."""
+    beyond_random_high: Float64[np.ndarray, "step"]
+    """97.5 % point."""
 
 
-def removal_orders(
-    complexity: Float[Array, "concept"], importance: Float[Array, "concept"], *, seed: int
-) -> dict[str, Int64[np.ndarray, "order concept"]]:
-    """Orders in which concepts are removed, first to last, by name: one each, and several for `random`.
-
-    `complexity_descending`: the most complex first; `complexity_ascending`: the simplest first; `random`: seeded;
-    `importance_descending`: what matters most first. A concept without a complexity (NaN: dead) is removed before all
-    others, in every order alike: it is active on too few images to have a place, and taking it away costs next to
-    nothing. Ties go by the concepts' numbers.
-
-    >>> import numpy as np
-    >>> orders = removal_orders(np.array([0.2, 0.9, np.nan, 0.4]), np.array([3.0, 1.0, 0.0, 2.0]), seed=0)
-    >>> orders["complexity_descending"].tolist(), orders["importance_descending"].tolist()
-    ([[2, 1, 3, 0]], [[2, 0, 3, 1]])
-    """
-    (k, gamma), _ = as_tensors(complexity, importance)
-    values = {
-        "complexity_descending": -k.cpu().double().numpy(),
-        "complexity_ascending": k.cpu().double().numpy(),
-        "importance_descending": -gamma.cpu().double().numpy(),
-    }
-    is_dead = np.isnan(values["complexity_ascending"])
-
-    def ranked(keys: Float64[np.ndarray, "concept"]) -> Int64[np.ndarray, "concept"]:
-        return np.argsort(np.where(is_dead, -np.inf, keys), kind="stable")
-
-    orders = {name: ranked(keys)[None] for name, keys in values.items()}
-    chance = np.random.default_rng(seed).random((N_RANDOM_ORDERS, len(is_dead)))
-    return orders | {"random": np.stack([ranked(keys) for keys in chance])}
+_Left: TypeAlias = tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step group"]]
+"""What is left of the predictions at each step: of all images, and of those outside each group."""
 
 
 def support(
@@ -72,6 +55,9 @@ def support(
     shares: Float[np.ndarray, "step"],
     predicted: Int[Array, "image"],
     labels: Int[Array, "image"] | None = None,
+    groups: int = 20,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
 ) -> dict[str, Support]:
     """Accuracy of `z_S D W + b` by the share of concepts in S that are left, for every order of removal.
 
@@ -88,22 +74,25 @@ def support(
         shares: of concepts that are left, in [0, 1].
         predicted: the network's own class of each image.
         labels: the right class of each image, where there are classes.
+        groups: of images, for the intervals: image i is in group i modulo groups.
+        n_bootstrap: resamples of them.
+        seed: of the resamples.
 
     Raises:
-        ValueError: no image, an order that does not name every concept once, or a share outside [0, 1].
+        ValueError: fewer images than groups, an order that does not name every concept once, or a share outside [0, 1].
 
     >>> import numpy as np
     >>> z, d, w = np.array([[1.0, 0.0], [0.0, 1.0]]), np.eye(2), np.eye(2)
     >>> curve = support(z, d, w, np.array([0.0, 0.1]), orders={"second first": np.array([[1, 0]])},
-    ...                 shares=np.array([1.0, 0.5, 0.0]), predicted=np.array([0, 1]))["second first"]
+    ...                 shares=np.array([1.0, 0.5, 0.0]), predicted=np.array([0, 1]), groups=2)["second first"]
     >>> curve.n_kept.tolist(), curve.predictions_kept.tolist()   # without any code, the bias says 1
     ([2, 1, 0], [1.0, 1.0, 0.5])
     """
-    counts = SupportCounts(atoms, head, bias, orders=orders, shares=shares)
+    counts = SupportCounts(atoms, head, bias, orders=orders, shares=shares, groups=groups)
     for start in range(0, len(codes), _IMAGES_AT_ONCE):
         rows = slice(start, start + _IMAGES_AT_ONCE)
         counts.add(codes[rows], predicted=predicted[rows], labels=None if labels is None else labels[rows])
-    return counts.curves()
+    return counts.curves(n_bootstrap=n_bootstrap, seed=seed)
 
 
 class SupportCounts:
@@ -117,6 +106,7 @@ class SupportCounts:
         *,
         orders: Mapping[str, Int[np.ndarray, "order concept"]],
         shares: Float[np.ndarray, "step"],
+        groups: int = 20,
     ) -> None:
         (d, w, b), _ = as_tensors(atoms, head, bias)
         d, w, b = (part.to("cpu" if part.device.type == "mps" else part.device).double() for part in (d, w, b))
@@ -131,8 +121,8 @@ class SupportCounts:
             )
         self.n_kept = np.round(shares * n_concepts).astype(np.int64)
         self.sizes = np.unique([*self.n_kept, n_concepts])  # the full reconstruction is what accuracy is relative to
-        self.orders, self.n_images, self.has_labels = orders, 0, True
-        self.right, self.kept = ({name: np.zeros(len(self.sizes)) for name in orders} for _ in range(2))
+        self.orders, self.n_images, self.has_labels = orders, np.zeros(groups), True
+        self.right, self.kept = ({name: np.zeros((len(self.sizes), groups)) for name in orders} for _ in range(2))
 
     def add(
         self,
@@ -147,12 +137,15 @@ class SupportCounts:
         places = z.nonzero()
         values = z[places[:, 0], places[:, 1]].double()
         self.has_labels &= right is not None
-        self.n_images += len(z)
+        groups = len(self.n_images)
+        group_of = (int(self.n_images.sum()) + torch.arange(len(z), device=z.device)) % groups
+        self.n_images += _counted(group_of, groups)
         for name, group in self.orders.items():
             for order in group:
                 for step, says in enumerate(self._predictions(places, values, order, n_images=len(z))):
-                    self.kept[name][step] += int((says == own).sum()) / len(group)
-                    self.right[name][step] += 0 if right is None else int((says == right).sum()) / len(group)
+                    self.kept[name][step] += _counted(group_of[says == own], groups) / len(group)
+                    if right is not None:
+                        self.right[name][step] += _counted(group_of[says == right], groups) / len(group)
 
     def _predictions(
         self,
@@ -177,14 +170,54 @@ class SupportCounts:
             logits = torch.sparse.addmm(logits, added, self.effects)
             yield logits.argmax(1)
 
-    def curves(self) -> dict[str, Support]:
+    def curves(self, *, n_bootstrap: int = 1000, seed: int = 0) -> dict[str, Support]:
         """The curve of each order."""
-        if self.n_images == 0:
-            raise ValueError("wanted at least one image, got none; try a larger probe split")
-        step, found = np.searchsorted(self.sizes, self.n_kept), {}
-        for name in self.orders:
-            accuracy = self.right[name] / self.n_images if self.has_labels else np.full(len(self.sizes), np.nan)
-            relative = accuracy / accuracy[-1] if accuracy[-1] > 0 else np.full_like(accuracy, np.nan)
-            kept = self.kept[name] / self.n_images
-            found[name] = Support(self.n_kept, accuracy[step], relative[step], kept[step])
+        if not self.n_images.all():
+            n_images, groups = int(self.n_images.sum()), len(self.n_images)
+            raise ValueError(f"wanted at least {groups} images, one a group, got {n_images}; try a larger probe split")
+        step, weights = (
+            np.searchsorted(self.sizes, self.n_kept),
+            draw_groups(len(self.n_images), n_bootstrap=n_bootstrap, seed=seed),
+        )
+        left = {name: self._left(name) for name in self.orders}
+        found = {}
+        for name, (value, left_out) in left.items():
+            accuracy, kept = (part[name].sum(1) / self.n_images.sum() for part in (self.right, self.kept))
+            relative = value
+            if not self.has_labels:
+                accuracy, relative = (np.full_like(value, np.nan) for _ in range(2))
+            by_chance = left.get("random", (np.full_like(value, np.nan), np.full_like(left_out, np.nan)))
+            beyond = (value - by_chance[0], left_out - by_chance[1])
+            ends = [_ends(*each, weights) for each in ((value, left_out), beyond)]
+            curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1])
+            found[name] = Support(self.n_kept, *(curve[step] for curve in curves))
         return found
+
+    def _left(self, order: str) -> _Left:
+        """Relative accuracy, or where there are no classes predictions kept."""
+        counts = (self.right if self.has_labels else self.kept)[order]
+        whole, without = counts.sum(1), counts.sum(1, keepdims=True) - counts
+        if not self.has_labels:
+            return whole / self.n_images.sum(), without / (self.n_images.sum() - self.n_images)
+        return _over(whole, whole[-1:]), _over(without, without[-1:])
+
+
+def _over(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
+    """NaN over 0."""
+    shares: np.ndarray = np.divide(counts, of, out=np.full_like(counts, np.nan), where=of > 0)
+    return shares
+
+
+def _counted(group_of: Int[Tensor, "image"], groups: int) -> Int64[np.ndarray, "group"]:
+    counts: np.ndarray = group_of.bincount(minlength=groups).cpu().numpy()
+    return counts
+
+
+def _ends(
+    value: Float64[np.ndarray, "step"],
+    left_out: Float64[np.ndarray, "step group"],
+    weights: Float64[np.ndarray, "draw group"],
+) -> tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]:
+    """The 95 % interval of each step over images."""
+    low, high = np.transpose([interval(draws) for draws in redraw(value, left_out, weights).T])
+    return low, high

@@ -21,21 +21,22 @@ from featcx_core.store import Store, epoch_key
 from featcx_core.study import Probe
 from featcx_core.tables import TABLES
 
+_SCORED = ("concept", "random_direction")
 _SCORES = ("cka", "cka_biased", "cka_as_printed", "cka_shuffled", "v_information", "standard_error")
 
 
 def make_branches(
     store: Store, *, epoch: int, device: str = "auto", batch_size: int = 256, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """CKA and V-information of every branch with every concept of an epoch's own dictionary; writes the rows.
+    """CKA and V-information of every branch with every concept and random direction of an epoch; writes the rows.
 
     CKA is over all probe images, V-information as that of the layers: fitted on the one half, scored on the other.
     Branches that were not recorded together with the activations take one forward pass of their own. Raises ValueError
     where there are no codes, and what recording raises.
     """
     fingerprint = fingerprints(store).of("branches", epoch)
-    codes = CodeReader.open(store, epoch=epoch, kinds=("concept", "shuffled"))
-    dead = ~codes.alive()[: codes.widths["concept"]]
+    codes = CodeReader.open(store, epoch=epoch, kinds=(*_SCORED, "shuffled"))
+    dead = ~codes.alive()[: _n_scored(codes)]
     record_branches(store, epoch=epoch, device=device, batch_size=batch_size)
     blocks = [row for row in store.anatomy.layers if row.branches]
     parts = [
@@ -51,11 +52,13 @@ def make_branches(
 
 
 def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader, *, device: str) -> pd.DataFrame:
-    """A row for every concept."""
+    """A row for every concept and random direction."""
     acts = open_branch(store, epoch=epoch, block=row.layer, branch=branch)
     information, cka = _measured(acts, codes, store.study.probe, where=sums_device(device))
-    n = codes.widths["concept"]  # the shuffled ones stand behind them
+    n, n_concepts = _n_scored(codes), codes.widths["concept"]  # the shuffled ones stand behind them
+    columns, shuffled = codes.columns[:n], np.full(n, np.nan)
     unbiased, biased, printed = (np.asarray(part.cpu()) for part in cka)
+    shuffled[:n_concepts] = unbiased[n:]
     value, error = (np.asarray(part.cpu()) for part in information[:2])
     return pd.DataFrame(
         {
@@ -63,11 +66,12 @@ def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader,
             "block": row.layer,
             "branch": branch,
             "shortcut": row.shortcut,
-            "concept": np.arange(n),
+            "kind": columns["kind"],
+            "concept": columns["concept"],
             "cka": unbiased[:n],
             "cka_biased": biased[:n],
             "cka_as_printed": printed[:n],
-            "cka_shuffled": unbiased[n:],
+            "cka_shuffled": shuffled,
             "v_information": value,
             "standard_error": error,
         }
@@ -77,7 +81,7 @@ def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader,
 def _measured(
     acts: "zarr.Array[Any]", codes: CodeReader, probe: Probe, *, where: torch.device
 ) -> tuple[VInformation, ConceptCKA]:
-    """One pass over a branch, one factorisation: I_V of the concepts, CKA of them and of shuffled ones."""
+    """One pass over a branch, one factorisation: I_V of concepts and directions, CKA of them and of shuffled ones."""
 
     def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         for a, b in codes.chunks(half):
@@ -85,7 +89,7 @@ def _measured(
             yield x, torch.from_numpy(codes.rows(a, b)).to(where)
 
     score: KernelSums | None = None
-    n_concepts = codes.widths["concept"]
+    n_scored = _n_scored(codes)
 
     def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
         nonlocal score
@@ -94,10 +98,14 @@ def _measured(
                 score = KernelSums.of(x, z)
             else:
                 score.add(x, z)
-            yield x, z[:, :n_concepts]
+            yield x, z[:, :n_scored]
 
     fit = KernelSums.over(chunks("fit"))
-    concepts = fit.moments.only(torch.arange(n_concepts, device=where))
-    information = v_information_streamed(concepts, scored(), penalties=probe.penalties, groups=probe.groups)
+    own = fit.moments.only(torch.arange(n_scored, device=where))
+    information = v_information_streamed(own, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
     return information, concept_cka_of_sums(fit.merge(score))
+
+
+def _n_scored(codes: CodeReader) -> int:
+    return sum(codes.widths[kind] for kind in _SCORED)

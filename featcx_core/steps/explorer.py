@@ -13,7 +13,7 @@ from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
 from featcx_core.figures.explorer.page import Looks, Setting, concepts_script, details_scripts, fixed_files
 from featcx_core.figures.explorer.pictures import LARGEST_MAP, LOSSLESS, SmallMaps, as_text, small_maps, thumbnail
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.neighbours import neighbours
 from featcx_core.sources.decoding import read_ahead
 from featcx_core.sources.images import Data, load_data

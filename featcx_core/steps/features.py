@@ -13,12 +13,13 @@ from jaxtyping import Float
 from featcx_core.features.activations import class_positions, open_activations
 from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries, random_atoms
 from featcx_core.features.nnls import Encoder
-from featcx_core.features.quality import code_statistics, dictionary_quality_streamed, hoyer
+from featcx_core.features.quality import CodeStatistics, code_statistics, dictionary_quality_streamed, hoyer
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.images import load_data, refuse_too_many_atoms
 from featcx_core.sources.method import dictionary_method
 from featcx_core.sources.models import sums_device
 from featcx_core.store import Store, epoch_key
+from featcx_core.study import Study
 from featcx_core.tables import KINDS
 
 Stored: TypeAlias = "zarr.Array[Any]"
@@ -73,16 +74,11 @@ def make_codes(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFram
     dictionary = read_dictionary(store, epoch=epoch)
     acts = open_activations(store, epoch=epoch, layer=anatomy.penultimate)
     weight, bias = read_head(store, epoch=epoch)
-    is_signed = bool((dictionary.atoms < 0).any())
-    directions = random_atoms(N_RANDOM_DIRECTIONS, acts.shape[1], seed=study.seed, is_signed=is_signed)
-    n_fit = int(cast(int, acts.attrs["n_fit"]))
-    penalties, kkt, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, 0.0, sums_device(device)
-    encode, encode_random = (
-        Encoder(torch.from_numpy(atoms).to(where), **penalties) for atoms in (dictionary.atoms, directions)
-    )
+    n_fit, kkt, where = int(cast(int, acts.attrs["n_fit"])), 0.0, sums_device(device)
+    encode, encode_random = encoders(study, dictionary, device=device).values()
     with store.writing(store.codes(epoch), fingerprint=fingerprint) as draft:
         group = zarr.create_group(store=str(draft), attributes={"n_fit": n_fit})
-        widths = {"concept": len(dictionary.atoms), "random_direction": len(directions), "class_logit": len(bias)}
+        widths = {"concept": len(dictionary.atoms), "random_direction": N_RANDOM_DIRECTIONS, "class_logit": len(bias)}
         for kind, width in widths.items():
             shape, chunks = (acts.shape[0], width), (min(_IMAGES_AT_ONCE, acts.shape[0]), width)
             group.create_array(kind, shape=shape, chunks=chunks, dtype="float32")
@@ -98,6 +94,18 @@ def make_codes(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFram
             stored["class_logit"][rows] = chunk @ weight + bias
     _write_concepts(store, epoch, dictionary, fingerprint=fingerprint)
     return _write_quality(store, epoch, dictionary, kkt=kkt, fingerprint=fingerprint)
+
+
+def encoders(study: Study, dictionary: Dictionary, *, device: str = "auto") -> dict[str, Encoder]:
+    """What finds an image's codes, by kind: of the concepts, and of the random directions, each kind by itself.
+
+    The directions follow from the seed and the number of units, so they are the same whenever they are asked for.
+    """
+    is_signed, n_units = bool((dictionary.atoms < 0).any()), dictionary.atoms.shape[1]
+    directions = random_atoms(N_RANDOM_DIRECTIONS, n_units, seed=study.seed, is_signed=is_signed)
+    penalties, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, sums_device(device)
+    atoms = {"concept": dictionary.atoms, "random_direction": directions}
+    return {kind: Encoder(torch.from_numpy(rows).to(where), **penalties) for kind, rows in atoms.items()}
 
 
 def open_codes(store: Store, *, epoch: int) -> Stored:
@@ -174,12 +182,15 @@ class CodeReader:
         }
         return np.asarray((active["fit"] >= 10) & (active["score"] >= 10))
 
+    def statistics(self) -> CodeStatistics:
+        """Prevalence and variance of every column over all images."""
+        return code_statistics(self.rows(*chunk) for half in ("fit", "score") for chunk in self.chunks(half))
+
 
 def _write_concepts(store: Store, epoch: int, dictionary: Dictionary, *, fingerprint: str) -> None:
     names = load_data(store.study).class_names
     reader = CodeReader.open(store, epoch=epoch, kinds=("concept",))
-    chunks = (chunk for half in ("fit", "score") for chunk in reader.chunks(half))
-    statistics = code_statistics(reader.rows(*chunk) for chunk in chunks)
+    statistics = reader.statistics()
     frame = pd.DataFrame(
         {
             "epoch": epoch,

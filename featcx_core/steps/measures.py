@@ -32,10 +32,10 @@ def make_v_information(
 ) -> None:
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
-    Writes the rows; at the penultimate layer also the sums behind those of the own concepts (`open_sums`). The own
-    dictionary comes with all controls, the other with shuffled codes; asked for together, they share each layer's sums
-    and factorisation. Raises ValueError where activations or codes are missing, and for
-    the dictionary of another epoch.
+    Writes the rows; at the penultimate layer also the sums behind those of the own concepts and random directions
+    (`open_sums`). The own dictionary comes with all controls, the other with shuffled codes; asked for together, they
+    share each layer's sums and factorisation. Raises ValueError where activations or codes are missing, and for the
+    dictionary of another epoch.
     """
     known = {epoch, store.study.reference_epoch}
     if not dictionary_epochs or len(set(dictionary_epochs) & known) < len(dictionary_epochs):
@@ -53,7 +53,8 @@ def make_v_information(
 
 def open_sums(store: Store, *, epoch: int) -> zarr.Group:
     """An epoch's sums over the probe images, centred: arrays `xx` (unit, unit) of the penultimate activations, `xz`
-    (unit, concept) of these and the own codes, `zz` (concept,); attribute `n`, the images.
+    (unit, concept) of these and the own codes, `zz` (concept,); attribute `n`, the images. Behind the concepts stand
+    the random directions.
 
     Raises ValueError when there are none.
     """
@@ -85,11 +86,20 @@ class _Codes(NamedTuple):
         codes = CodeReader.open(store, epoch=dictionary_epoch, kinds=kinds)
         return cls(dictionary_epoch, codes, ~codes.alive())
 
+    @property
+    def n_concepts(self) -> int:
+        return self.codes.widths["concept"]
+
+    @property
+    def n_summed(self) -> int:
+        """Concepts, and the random directions that follow them: what sums of the penultimate layer are kept of."""
+        return self.n_concepts + self.codes.widths.get("random_direction", 0)
+
 
 def _v_information(
     store: Store, epoch: int, layer: str, dictionaries: list[_Codes], device: str
 ) -> Iterator[tuple[_Codes, pd.DataFrame, Moments]]:
-    """Each dictionary with its rows and its concepts' sums over both halves; their codes stand side by side."""
+    """Each dictionary with its rows and its sums over both halves; their codes stand side by side."""
     probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
     acts = open_activations(store, epoch=epoch, layer=layer)
 
@@ -100,9 +110,8 @@ def _v_information(
             yield torch.from_numpy(x).to(where), torch.from_numpy(codes).to(where)
 
     starts = np.cumsum([0, *(len(read.dead) for read in dictionaries)])
-    widths = [read.codes.widths["concept"] for read in dictionaries]
-    concepts = np.concatenate([start + np.arange(width) for start, width in zip(starts, widths, strict=False)])
-    chosen = torch.from_numpy(concepts).to(where)
+    widths = [read.n_summed if layer == store.anatomy.penultimate else read.n_concepts for read in dictionaries]
+    chosen = torch.cat([torch.arange(a, a + n) for a, n in zip(starts, widths, strict=False)]).to(where)
     score: Moments | None = None
 
     def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
@@ -118,10 +127,11 @@ def _v_information(
     result = v_information_streamed(fit, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
     both = fit.only(chosen).merge(score)
+    members = torch.split(torch.arange(len(chosen), device=where), widths)
+    concepts = torch.cat([own[: read.n_concepts] for read, own in zip(dictionaries, members, strict=True)])
     printed = np.full(starts[-1], np.nan)
-    printed[concepts] = as_printed(both).cpu()
+    printed[chosen[concepts].cpu().numpy()] = as_printed(both.only(concepts)).cpu()
     columns = [np.asarray(part.cpu()) for part in result]
-    members = torch.split(torch.arange(len(concepts), device=where), widths)
     for read, start, stop, own in zip(dictionaries, starts[:-1], starts[1:], members, strict=True):
         parts = [column[start:stop] for column in (*columns, printed)]
         frame = _frame(read, *parts).assign(epoch=epoch, layer=layer, dictionary_epoch=read.epoch)

@@ -9,34 +9,34 @@ import torch
 
 from featcx_core.arrays import as_tensors
 from featcx_core.features.forward import Network, Tap, pooled
-from featcx_core.features.nnls import Encoder
 from featcx_core.measures.redundancy import redundancy
+from featcx_core.measures.removal_orders import removal_orders
 from featcx_core.measures.sensitivity import Responses
-from featcx_core.measures.support import SupportCounts, removal_orders
+from featcx_core.measures.support import SupportCounts
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.classes import class_outputs
 from featcx_core.sources.images import load_data
 from featcx_core.sources.models import sums_device
 from featcx_core.sources.noise import noisy_batches
-from featcx_core.steps.features import CodeReader, read_dictionary
+from featcx_core.steps.features import CodeReader, encoders, read_dictionary
 from featcx_core.steps.measures import open_sums
 from featcx_core.store import Store, epoch_key
 
 
 def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
-    """What is left of every concept when units are masked, from the stored sums; writes the rows.
+    """What is left of every concept and random direction when units are masked, from the stored sums; writes the rows.
 
     Raises ValueError where there are no sums.
     """
     settings, fingerprint = store.study.redundancy, fingerprints(store).of("redundancy", epoch)
-    sums, is_alive = open_sums(store, epoch=epoch), _concepts(store, epoch)["alive"].to_numpy()
+    sums, coded = open_sums(store, epoch=epoch), _coded(store, epoch)
     gram, cross = (np.asarray(sums[name], dtype=np.float64) for name in ("xx", "xz"))
     parts = []
     for share in sorted(set(settings.masked_fractions)):
         found = redundancy(gram, cross, masked_fraction=share, n_masks=settings.masks, seed=store.study.seed)
-        rows = {name: np.where(is_alive, values, np.nan) for name, values in found._asdict().items()}
-        parts.append(pd.DataFrame(rows).assign(masked_fraction=share, concept=np.arange(len(is_alive))))
+        rows = {name: np.where(coded["alive"], values, np.nan) for name, values in found._asdict().items()}
+        parts.append(coded[["kind", "concept"]].assign(**rows, masked_fraction=share))
     frame = pd.concat(parts, ignore_index=True).rename(columns={"as_printed": "redundancy_as_printed"})
     frame = frame.assign(epoch=epoch, n_masks=settings.masks)
     return _write(store, "redundancy", epoch, frame, fingerprint)
@@ -47,25 +47,28 @@ def make_sensitivity(
 ) -> pd.DataFrame:
     """How much noise in the pixels of some probe images, the first ones, moves every concept; writes the rows.
 
+    Random directions are encoded by themselves, as their stored codes are, from the same forward passes.
     Raises ValueError where there are no codes; CheckpointError for an unusable checkpoint.
     """
     study, fingerprint = store.study, fingerprints(store).of("sensitivity", epoch)
-    settings, concepts = study.sensitivity, _concepts(store, epoch)
-    network, atoms = Network.load(store, epoch=epoch, device=device), read_dictionary(store, epoch=epoch).atoms
-    encode = Encoder(torch.from_numpy(atoms).to(sums_device(device)), l1=study.dictionary.l1, l2=study.dictionary.l2)
+    settings, coded = study.sensitivity, _coded(store, epoch)
+    network = Network.load(store, epoch=epoch, device=device)
+    by_kind = encoders(study, read_dictionary(store, epoch=epoch), device=device)
     images, sigmas = network.data.probe[: settings.images], sorted(set(settings.sigmas))
     draws = {"n_images": len(images), "n_draws": settings.draws}
-    noisy = {sigma: Responses(**draws, n_bootstrap=study.analyses.bootstrap, seed=study.seed) for sigma in sigmas}
+    chance = {"n_bootstrap": study.analyses.bootstrap, "seed": study.seed}
+    noisy = {(sigma, kind): Responses(**draws, **chance) for sigma in sigmas for kind in by_kind}
     passes = _noisy_acts(store, network, images, sigmas, batch_size=batch_size, progress=progress)
     for sigma, acts in zip(cycle(sigmas), passes):
-        noisy[sigma].add(encode(torch.from_numpy(acts)).codes)
-    variance, is_alive = (concepts[name].to_numpy() for name in ("variance", "alive"))
+        for kind, encode in by_kind.items():
+            noisy[sigma, kind].add(encode(torch.from_numpy(acts)).codes)
     parts = []
-    for sigma, responses in noisy.items():
-        found = responses.result(torch.tensor(variance))
-        rows = {name: np.where(is_alive, values, np.nan) for name, values in found._asdict().items()}
-        rows["sensitivity_as_printed"] = np.asarray(found.as_printed)
-        parts.append(pd.DataFrame(rows).drop(columns="as_printed").assign(sigma=sigma, concept=concepts["concept"]))
+    for (sigma, kind), responses in noisy.items():
+        own = coded[coded["kind"] == kind]
+        found = responses.result(torch.tensor(own["variance"].to_numpy()))
+        rows = {name: np.where(own["alive"], values, np.nan) for name, values in found._asdict().items()}
+        rows["sensitivity_as_printed"] = np.asarray(found.as_printed)  # a dead concept has it too
+        parts.append(own[["kind", "concept"]].assign(**rows, sigma=sigma).drop(columns="as_printed"))
     frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, **draws)
     return _write(store, "sensitivity", epoch, frame, fingerprint)
 
@@ -109,14 +112,16 @@ def make_support(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFr
     orders = removal_orders(scores["complexity"].to_numpy(), scores["importance"].to_numpy(), seed=study.seed)
     shares = (n_steps - np.arange(n_steps + 1)) / n_steps
     model, _ = as_tensors(read_dictionary(store, epoch=epoch).atoms, *read_head(store, epoch=epoch))
-    counts = SupportCounts(*(part.to(sums_device(device)) for part in model), orders=orders, shares=shares)
+    where, groups = sums_device(device), study.probe.groups
+    counts = SupportCounts(*(part.to(where) for part in model), orders=orders, shares=shares, groups=groups)
     reader, labels = CodeReader.open(store, epoch=epoch, kinds=("concept", "class_logit")), _right_outputs(store)
     for half in ("fit", "score"):
         for start, stop in reader.chunks(half):
             codes, logits = np.split(reader.rows(start, stop), [len(scores)], axis=1)
             right = None if labels is None else labels[start:stop]
             counts.add(codes, predicted=logits.argmax(axis=1), labels=right)
-    curves = [pd.DataFrame(curve._asdict()).assign(order=name) for name, curve in counts.curves().items()]
+    found = counts.curves(n_bootstrap=study.analyses.bootstrap, seed=study.seed)
+    curves = [pd.DataFrame(curve._asdict()).assign(order=name) for name, curve in found.items()]
     parts = [curve.assign(kept_fraction=shares) for curve in curves]
     frame = pd.concat(parts, ignore_index=True).rename(columns={"predictions_kept": "predictions_kept_fraction"})
     return _write(store, "support", epoch, frame.assign(epoch=epoch), fingerprint)
@@ -129,8 +134,16 @@ def _right_outputs(store: Store) -> np.ndarray | None:
     return outputs[data.labels[data.probe]] if len(outputs) else None
 
 
-def _concepts(store: Store, epoch: int) -> pd.DataFrame:
-    return store.read_partition("concepts", epoch_key(epoch), columns=["concept", "variance", "alive"])
+def _coded(store: Store, epoch: int) -> pd.DataFrame:
+    """Variance of their codes, and whether these are alive, of an epoch's concepts and, behind them, random directions.
+
+    The control has no rows in the table of concepts; what is there of these is asked of its stored codes.
+    """
+    columns = ["kind", "concept", "variance", "alive"]
+    own = store.read_partition("concepts", epoch_key(epoch), columns=columns[1:]).assign(kind="concept")
+    reader = CodeReader.open(store, epoch=epoch, kinds=("random_direction",))
+    control = reader.columns.assign(variance=np.asarray(reader.statistics().variance), alive=reader.alive())
+    return pd.concat([own[columns], control[columns]], ignore_index=True)
 
 
 def _write(store: Store, table: str, epoch: int, frame: pd.DataFrame, fingerprint: str) -> pd.DataFrame:

@@ -11,20 +11,21 @@ from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import training_curves
 from featcx_core.figures.evidence import number
-from featcx_core.figures.gallery import StudyTables, gallery
+from featcx_core.figures.gallery import gallery
 from featcx_core.figures.pictures import concept_pictures
 from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
-from featcx_core.sources.classes import chance, doubt
+from featcx_core.figures.study_tables import StudyTables
+from featcx_core.sources.classes import chance
 from featcx_core.sources.images import load_data
-from featcx_core.staleness import DETAILED, Partition, State
+from featcx_core.staleness import Partition, State
 from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import open_codes
+from featcx_core.steps.reading import doubts, read_tables
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key, write_bytes
 from featcx_core.study import Study
-from featcx_core.tables import TABLES
 
 N_TOP_IMAGES = 8
 
@@ -99,17 +100,6 @@ def make_report(store: Store, *, with_explorer: bool = False) -> str:
     return html
 
 
-def doubts(store: Store) -> list[str]:
-    """What the numbers say against the settings: a network of another program that only guesses."""
-    study, rows = store.study, store.read_table("epochs", columns=["epoch", "test_accuracy"])
-    accuracy = rows.loc[rows["epoch"] == study.reference_epoch, "test_accuracy"].dropna()
-    if not study.checkpoints.folder or accuracy.empty:
-        return []
-    of = f"held-out accuracy at epoch {study.reference_epoch}"
-    said = doubt(study.model, float(accuracy.iloc[0]), n_outputs=store.anatomy.n_classes, of=of)
-    return [said] if said else []
-
-
 def _network(study: Study, anatomy: Anatomy) -> str:
     model, n_outputs = study.model, anatomy.n_classes
     found = [f"{model.source}, {len(anatomy.layers)} recorded layers, {len(anatomy.in_complexity)} in K"]
@@ -120,27 +110,6 @@ def _network(study: Study, anatomy: Anatomy) -> str:
     elif isinstance(model.outputs, dict):
         found.append(f"{n_outputs} outputs, {len(model.outputs)} of them classes of the data; accuracy is over all")
     return "; ".join(found)
-
-
-def read_tables(store: Store) -> StudyTables:
-    """The visible rows of every table; of detailed analyses those of two epochs, the first and the reference.
-
-    Nothing is drawn or said of the epochs between them: at 10,000 concepts, 50 blocks and 90 epochs, millions of rows.
-    """
-    columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
-    frames = {}
-    for name in StudyTables._fields:
-        of_table = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
-        wanted = ["study", *columns[name]] if name in columns else of_table
-        partitions = _ends(store, name) if name in DETAILED else None
-        frames[name] = store.read_table(name, columns=wanted, partitions=partitions)
-    return StudyTables(**frames)
-
-
-def _ends(store: Store, table: str) -> set[str]:
-    """The first epoch of a detailed analysis and the reference epoch; the last one where that is not analysed."""
-    there, reference = store.visible_partitions(table), epoch_key(store.study.reference_epoch)
-    return {*there[:1], *([reference] if reference in there else there[-1:])}
 
 
 def _made_pictures(store: Store, tables: StudyTables) -> Figure:

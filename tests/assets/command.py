@@ -4,6 +4,9 @@ from click.testing import CliRunner, Result
 
 from featcx_assets import cli
 
+HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "zarr", "mlxtend"}
+"""Modules that take seconds to load: what does no arithmetic does without."""
+
 
 def featcx(*arguments: str) -> Result:
     """What `featcx ARGUMENTS` prints and ends with."""

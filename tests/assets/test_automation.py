@@ -15,7 +15,7 @@ from featcx_assets.runner import run_study
 from featcx_core.sources.register import register
 from featcx_core.staleness import ONCE, State
 from featcx_core.steps import features, measures
-from featcx_core.steps.report import doubts
+from featcx_core.steps.reading import doubts
 from featcx_core.store import Store, open_store, write_bytes
 from featcx_core.study import Checkpoints
 from featcx_core.study_files import study_text

@@ -24,7 +24,7 @@ def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
 
 def test_all_pass_on_a_finished_study(small: Store):
     found = evaluated(small)
-    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 11
+    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 14
     assert [name for name, evaluation in found.items() if not evaluation.passed] == []
     assert found["importance_rows_are_valid"].metadata["rows"].value == 36
 
@@ -41,6 +41,8 @@ def test_each_fails_where_something_is_wrong(small: Store):
     for layer, value in (("stem", 1.0), ("layer2.0", 1.0), ("layer3.2", 0.5)):
         altered(small, "v_information", f"000002-{layer}", lambda rows, value=value: rows.assign(v_information=value))
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.5))
+    for name in ("branches", "redundancy", "sensitivity"):
+        altered(small, name, "000002", lambda rows: rows[rows["kind"] == "concept"])
     altered(small, "branches", "000002", lambda rows: rows.assign(cka_shuffled=0.9))
     altered(small, "redundancy", "000002", lambda rows: rows.assign(redundancy=1 / (0.05 + rows["masked_fraction"])))
     altered(small, "sensitivity", "000002", lambda rows: rows.assign(sensitivity=2.0))

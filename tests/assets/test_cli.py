@@ -3,6 +3,8 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +20,7 @@ from featcx_core.staleness import ASSETS, State
 from featcx_core.store import Store, open_store, write_bytes
 from featcx_core.study import Model
 from featcx_core.tables import TABLES
-from tests.assets.command import featcx, refused
+from tests.assets.command import HEAVY, featcx, refused
 from tests.assets.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,6 +185,17 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
 
 
 # -- results -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_nothing_to_do_loads_nothing_heavy(small: Store):
+    code = f"""
+import sys
+from featcx_assets.cli import main
+main(["run", "tiny", "--only", "sedimentation"], standalone_mode=False)
+print(sorted({HEAVY!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_run_says_what_it_made_and_where_things_lie(small: Store):

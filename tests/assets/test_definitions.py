@@ -13,8 +13,8 @@ from featcx_core.anatomy import read_anatomy
 from featcx_core.staleness import ASSETS
 from featcx_core.study_files import packaged_studies
 from featcx_core.tables import COMPARED, TABLES
+from tests.assets.command import HEAVY
 
-HEAVY = {"torch", "torchvision", "sklearn", "scipy", "matplotlib", "zarr", "mlxtend"}
 SHOWN = {
     "checkpoint",
     "codes",

@@ -5,9 +5,7 @@ import torch
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.moments import Moments
-from featcx_core.features.nnls import Encoder
 from featcx_core.measures.redundancy import redundancy
-from featcx_core.sources.models import sums_device
 from featcx_core.sources.noise import noisy_batches
 from featcx_core.steps import features
 from featcx_core.steps.properties import make_sensitivity
@@ -65,7 +63,7 @@ def _all_shares(gram: torch.Tensor, cross: torch.Tensor) -> None:
 def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     record_activations(store, epoch=0, device=device)
     record_dictionary_activations(store, epoch=0, device=device)
-    atoms = features.make_dictionary(store, epoch=0, device=device).atoms
+    dictionary = features.make_dictionary(store, epoch=0, device=device)
     features.make_codes(store, epoch=0, device=device)
     settings = store.study.sensitivity.model_copy(update={"images": n_images})
     store.study = store.study.model_copy(update={"sensitivity": settings})
@@ -84,13 +82,14 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     row = next(row for row in store.anatomy.layers if row.role == "penultimate")
     taps, n = [Tap(row.layer, pooled(row, "gap"))], len(batches)
     acts = [torch.from_numpy(found) for (found,) in network.over(iter(batches), taps, n_batches=n, desc="")]
-    encode = Encoder(torch.from_numpy(atoms).to(sums_device(device)))
+    by_kind = features.encoders(store.study, dictionary, device=device)
 
     def bare() -> None:
         with torch.inference_mode():
             for images, seen in zip(batches, acts, strict=True):
                 network.model(images).cpu()
-                encode(seen)
+                for encode in by_kind.values():
+                    encode(seen)
 
     def ours() -> None:
         make_sensitivity(store, epoch=0, device=device)
@@ -101,7 +100,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     return Row(
         "n",
         f"sensitivity: {what}, {n_images} images × {settings.draws} draws × {len(settings.sigmas)} levels, "
-        f"{len(atoms)} concepts",
+        f"{len(dictionary.atoms)} concepts, {features.N_RANDOM_DIRECTIONS} random directions",
         f"{seconds:.1f} s",
         f"{peer:.1f} s (bare forward passes on noisy images that are ready, and encoding)",
         f"{ratio} times its time",

@@ -20,12 +20,15 @@ BLOCKS = {"layer1.0": "identity", "layer2.0": "projection", "layer10.0": "identi
 N_CONCEPTS = 40
 
 
-def tables(*, simple=0.1, built=0.1, information=0.0, epochs=(0, 4), added=("main",), n_concepts=N_CONCEPTS):
+def tables(
+    *, simple=0.1, built=0.1, information=0.0, epochs=(0, 4), added=("main",), n_concepts=N_CONCEPTS, control=0.0
+):
     """A study in which simple concepts are nearer to the residual by `simple`, complex ones to the others by `built`.
 
-    Concept 3 is dead. `information`: by how much I_V is higher in the other branches, for all concepts.
+    Concept 3 is dead. `information`: by how much I_V is higher in the other branches, for all concepts. `control`: how
+    far random directions are as the concepts are.
     """
-    chance = np.random.default_rng(0)
+    chance, apart = np.random.default_rng(0), np.random.default_rng(1)
     k = np.linspace(0, 1, n_concepts)
     k[3] = np.nan
     rows = []
@@ -33,18 +36,20 @@ def tables(*, simple=0.1, built=0.1, information=0.0, epochs=(0, 4), added=("mai
         for block, shortcut in BLOCKS.items():
             for branch in ("residual", *added):
                 side = 1 if branch == "residual" else 0
-                drawn = (
-                    0.3 + side * np.where(k < 0.5, simple, -built) * (epoch > 0) + chance.normal(0, 0.01, n_concepts)
-                )
-                rows += [
-                    {"epoch": epoch, "block": block, "branch": branch, "shortcut": shortcut, "concept": i,
-                     "cka": np.nan if i == 3 else cka, "cka_shuffled": np.nan if i == 3 else 0.001,
-                     "v_information": np.nan if i == 3 else 0.5 - information * side}
-                    for i, cka in enumerate(drawn)
-                ]  # fmt: skip
+                for kind, strength in (("concept", 1.0), ("random_direction", control)):
+                    nearer = side * np.where(k < 0.5, simple, -built) * (epoch > 0) * strength
+                    drawn = 0.3 + nearer + (chance if kind == "concept" else apart).normal(0, 0.01, n_concepts)
+                    rows += [
+                        {"epoch": epoch, "block": block, "branch": branch, "shortcut": shortcut, "kind": kind,
+                         "concept": i, "cka": np.nan if i == 3 else cka,
+                         "cka_shuffled": np.nan if i == 3 or kind != "concept" else 0.001,
+                         "v_information": np.nan if i == 3 else 0.5 - information * side}
+                        for i, cka in enumerate(drawn)
+                    ]  # fmt: skip
     complexity = [
-        {"epoch": epoch, "kind": "concept", "concept": i, "complexity": value}
+        {"epoch": epoch, "kind": kind, "concept": i, "complexity": value}
         for epoch in epochs
+        for kind in ("concept", "random_direction")
         for i, value in enumerate(k)
     ]
     layers = [{"layer": name, "depth": depth} for depth, name in enumerate(["stem", *BLOCKS])]
@@ -65,6 +70,7 @@ def test_the_figure_has_every_branch_group_and_epoch():
     for words in (
         "residual, simplest (n = 10)", "main, most complex (n = 10)", "permuted codes (should be 0)",
         "epoch 0 (untrained): the 10 % at either end", "epoch 4: the 10 % at either end", "layer2.0 (projection)",
+        "residual, random directions", "main, random directions", "39 at epoch 0, 39 at epoch 4",
     ):  # fmt: skip
         assert words in said
     labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
@@ -80,7 +86,7 @@ def test_transformers_have_their_two_branches():
 
 def test_groups_that_differ_are_drawn_apart():
     figure = drawn(tables(n_concepts=130), end_shares=(0.01, 0.1))
-    assert len(figure.axes) == 8
+    assert len(figure.axes) == 8 + 1  # the legend stands in its own
     assert "the 1 % at either end" in texts(figure)
 
 
@@ -93,7 +99,9 @@ def test_scores_are_in_forward_order_and_dead_concepts_belong_to_no_group():
     study = tables()
     values, columns = scores_of(study.branches, study.layers, epoch=4, measure="cka")
     assert list(columns["block"].unique()) == list(BLOCKS)
-    row = study.branches.query("epoch == 4 and block == 'layer2.0' and branch == 'main' and concept == 7")
+    row = study.branches.query(
+        "epoch == 4 and block == 'layer2.0' and branch == 'main' and concept == 7 and kind == 'concept'"
+    )
     place = columns.index[(columns["block"] == "layer2.0") & (columns["branch"] == "main")]
     assert values[7, place].item() == row["cka"].item()
     (group,) = groups_of(study.complexity, epoch=4, end_shares=(0.01,))
@@ -160,6 +168,28 @@ def test_the_claim_is_seen_where_information_says_the_same_and_names_the_untrain
     assert claim.status == "seen"
     assert "mean over the blocks of epoch 4: 0.1" in claim.finding
     assert "The untrained network has " in claim.finding
+
+
+def test_the_grey_lines_are_the_mean_of_the_random_directions():
+    study = tables()
+    figure = drawn(study)
+    lines = {line.get_label(): line for line in figure.axes[2].lines}  # epoch 4, CKA
+    own = study.branches.query("epoch == 4 and kind == 'random_direction' and branch == 'main'")
+    mean = own.groupby("block")["cka"].mean()[list(BLOCKS)]
+    np.testing.assert_allclose(lines["main, random directions"].get_ydata(), mean)
+    bare = study._replace(branches=study.branches.query("kind == 'concept'"))
+    assert "main, random directions" not in texts(drawn(bare))
+
+
+def test_what_random_directions_do_too_is_not_particular_to_concepts():
+    study = tables(control=1.0)
+    sign = np.where(study.branches["concept"] < 20, 0.1, -0.1) * (study.branches["branch"] == "residual")
+    branches = study.branches.assign(v_information=study.branches["v_information"] + sign)
+    claim = simple_by_the_residual(study._replace(branches=branches), reference_epoch=4)
+    assert claim.status == "partly"
+    assert claim.finding.startswith("seen here, but random directions have it too")
+    found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4, kind="random_direction")
+    assert f"Random directions have {found}." in claim.finding
 
 
 def test_rows_of_one_epoch_suffice():

@@ -241,6 +241,7 @@ def test_only_missing_branches_are_recorded(asking: Store, caplog):
     stamp = asking.activations(2, "stem").stat().st_mtime_ns
     assert not asking.branch(2, "layer1.0", "main").exists()
     caplog.set_level(logging.INFO, logger="featcx")
+    caplog.clear()
     record_branches(asking, epoch=2, device="cpu")
     record_branches(asking, epoch=2, device="cpu")
     assert passes(caplog) == ["forward pass: epoch 2, 120 probe images, 9 layers"]

@@ -14,7 +14,12 @@ from featcx_core.steps.features import CodeReader, make_codes, make_dictionary
 from featcx_core.store import Store
 from featcx_core.study import Activations
 from featcx_core.tables import TABLES
-from featcx_core.verification import permuted_codes_have_no_branch, shortcuts_bring_what_came, table_rows
+from featcx_core.verification import (
+    permuted_codes_have_no_branch,
+    random_directions_stand_beside,
+    shortcuts_bring_what_came,
+    table_rows,
+)
 from tests.core.test_branch_recording import EVERYTHING
 from tests.core.test_verification import altered
 from tests.references import branches as reference
@@ -36,26 +41,31 @@ def asking(trained: Store) -> Store:
 
 
 def test_rows_are_those_of_the_definitions(asking: Store):
-    table, codes = asking.read_table("branches"), CodeReader.open(asking, epoch=2, kinds=("concept", "shuffled"))
-    dead = ~codes.alive()[:12]
+    table, codes = (
+        asking.read_table("branches"),
+        CodeReader.open(asking, epoch=2, kinds=("concept", "random_direction", "shuffled")),
+    )
+    dead = ~codes.alive()[:112]
     z = codes.rows(0, 60).astype(float), codes.rows(60, 120).astype(float)
-    assert len(table) == 2 * 2 * 12
+    assert len(table) == 2 * 2 * (12 + 100)
+    assert (~dead[12:]).sum() > 0
     assert set(zip(table["block"], table["shortcut"], strict=True)) == {
         ("layer2.0", "projection"), ("layer3.2", "identity"),
     }  # fmt: skip
     for (block, branch), rows in table.groupby(["block", "branch"]):
         acts = np.asarray(open_branch(asking, epoch=2, block=str(block), branch=str(branch))[:], dtype=float)
-        everything = np.concatenate(z)[:, np.r_[np.flatnonzero(~dead), 12 + np.flatnonzero(~dead)]]
+        everything = np.concatenate(z)[:, np.r_[np.flatnonzero(~dead), 112 + np.flatnonzero(~dead[:12])]]
         wanted = reference.concept_cka(acts, everything)
-        own = rows.sort_values("concept")
+        own = rows.sort_values(["kind", "concept"])
         assert own[["cka", "v_information", "standard_error"]].isna().all(axis=1).tolist() == dead.tolist()
         alive = own[~dead]
         for column, values in zip(("cka", "cka_biased", "cka_as_printed"), wanted, strict=True):
             np.testing.assert_allclose(alive[column], values[: len(alive)], atol=1e-5)
-        np.testing.assert_allclose(alive["cka_shuffled"], wanted[0][len(alive) :], atol=1e-5)
+        np.testing.assert_allclose(alive["cka_shuffled"].dropna(), wanted[0][len(alive) :], atol=1e-5)
+        assert alive["cka_shuffled"].notna().tolist() == (alive["kind"] == "concept").tolist()
         probe = asking.study.probe
         told = fx.v_information(
-            acts[:60], z[0][:, :12][:, ~dead], acts[60:], z[1][:, :12][:, ~dead],
+            acts[:60], z[0][:, :112][:, ~dead], acts[60:], z[1][:, :112][:, ~dead],
             penalties=probe.penalties, groups=probe.groups,
         )  # fmt: skip
         np.testing.assert_allclose(alive["v_information"], told.v_information, atol=1e-6)
@@ -76,7 +86,7 @@ def test_a_notebook_opens_branches(asking: Store):
     assert (acts.shape, acts.attrs["branch"]) == ((120, 64), "main")
     assert study.layers.set_index("layer").loc["layer3.2", "branches"] == ["residual", "main"]
     found = fx.concept_cka(np.asarray(acts[:]), np.asarray(study.codes(epoch=2)[:]))
-    own = study.table("branches").query("block == 'layer3.2' and branch == 'main' and cka == cka")
+    own = study.table("branches").query("block == 'layer3.2' and branch == 'main' and kind == 'concept' and cka == cka")
     np.testing.assert_allclose(found.unbiased[own["concept"]], own["cka"], atol=1e-6)
     with pytest.raises(ValueError, match=r"stem.*layer2\.0"):
         study.branch(epoch=2, block="stem", branch="main")
@@ -86,6 +96,11 @@ def test_checks_find_what_is_wrong(asking: Store):
     altered(asking, "branches", "000002", lambda rows: rows.assign(cka_shuffled=0.3))
     found = permuted_codes_have_no_branch(asking)
     assert (found.passed, found.says) == (False, "epoch 2: 0.300")
+    beside = random_directions_stand_beside(asking, TABLES["branches"])
+    assert (beside.passed, beside.says) == (True, "400 rows of random directions")
+    altered(asking, "branches", "000002", lambda rows: rows[(rows["kind"] == "concept") | (rows["branch"] == "main")])
+    beside = random_directions_stand_beside(asking, TABLES["branches"])
+    assert (beside.passed, beside.says) == (False, "epoch 2: no random direction")
 
 
 def test_a_shortcut_that_brings_something_else_is_found(trained: Store):
@@ -111,3 +126,4 @@ def test_a_network_that_adds_nothing_has_no_rows(asking: Store):
     asking.layers_path.write_text(bare.model_dump_json())
     assert make_branches(asking, epoch=2, device="cpu").empty
     assert asking.read_partition("branches", "000002").empty
+    assert random_directions_stand_beside(asking, TABLES["branches"]).passed

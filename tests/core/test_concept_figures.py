@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from featcx_core.figures.canvas import png
-from featcx_core.figures.gallery import StudyTables
 from featcx_core.figures.inhibitors import inhibitors, inhibitors_finding
 from featcx_core.figures.meta_features import (
     concept_dendrogram,
@@ -15,6 +14,7 @@ from featcx_core.figures.meta_features import (
     groups_finding,
 )
 from featcx_core.figures.paths import births, concept_paths, paths_finding
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.figures.summary import super_class_rows
 from tests.core.test_figures import N_CONCEPTS, REFERENCE, frame, is_png, no_rows, synthetic_tables, texts
 

@@ -8,11 +8,12 @@ from matplotlib.figure import Figure
 from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
-from featcx_core.figures.gallery import StudyTables, gallery, trained_epochs
+from featcx_core.figures.gallery import gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.sedimentation import sedimentation
 from featcx_core.tables import TABLES
@@ -65,7 +66,7 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
     own_complexity = gamma = prevalence = np.empty(0)
     for depth, layer in enumerate(LAYERS):
         role = "stem" if depth == 0 else "penultimate" if depth == N_LAYERS - 1 else "block"
-        rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True})
+        rows["layers"].append({"layer": layer, "depth": depth, "role": role, "in_complexity": True, "units": 64})
     late = []
     for epoch in range(n_epochs):
         share = epoch / max(reference, 1)
@@ -158,10 +159,10 @@ def _branch_rows(rows, epoch, cka):
     for depth, block in enumerate(LAYERS[1:]):
         for branch in ("residual", "main"):
             rows["branches"] += [
-                {"epoch": epoch, "block": block, "branch": branch, "shortcut": "identity", "concept": i,
+                {"epoch": epoch, "block": block, "branch": branch, "shortcut": "identity", "kind": kind, "concept": i,
                  "cka": value + 0.01 * depth, "cka_shuffled": 0.001 if value == value else np.nan,
                  "v_information": 2 * value}
-                for i, value in enumerate(cka)
+                for kind in ("concept", "random_direction") for i, value in enumerate(cka)
             ]  # fmt: skip
 
 
@@ -185,38 +186,47 @@ def with_properties(
     masks=0.01,
     fall=0.2,
     random_fall=0.004,
+    control=0.0,
 ):
     """Tables in which the properties go with K as strongly as said (`untrained`: the sensitivity of epoch 0).
+
+    `control`: as strongly in random directions, as a share of what concepts have.
 
     `fall`: of accuracy, without the complex half; `random_fall`: without any other half.
     """
     chance = np.random.default_rng(0)
     own = tables.complexity.query("kind == 'concept'")
     rows = {"redundancy": [], "sensitivity": [], "support": [], "concepts": tables.concepts.to_dict("records")}
+    apart = np.random.default_rng(1)  # concepts are the same with and without the control
+    both = tables.complexity[tables.complexity["kind"].isin(["concept", "random_direction"])]
     for epoch in ENDS:
-        k = own[own["epoch"] == epoch].set_index("concept")["complexity"]
-        for i, value in k.items():
-            keys = {"epoch": epoch, "concept": i}
+        k = both[both["epoch"] == epoch].set_index(["kind", "concept"])["complexity"]
+        for (kind, i), value in k.items():
+            keys = {"epoch": epoch, "kind": kind, "concept": i}
+            strength, draw = (1, chance) if kind == "concept" else (control, apart)
             for share in (0.1, 0.5, 0.9):
-                found = 1 + redundancy * value + chance.normal(0, 0.02)
+                found = 1 + strength * redundancy * value + draw.normal(0, 0.02)
                 rows["redundancy"].append(
                     {**keys, "masked_fraction": share, "n_masks": 20, "redundancy": found,
                      "standard_deviation": masks, "redundancy_as_printed": found}
                 )  # fmt: skip
             for sigma in (0.01, 0.1, 0.5):
-                slope = sensitivity if epoch else untrained
-                found = np.exp(slope * 3 * value + chance.normal(0, 0.5)) * sigma
+                slope = strength * (sensitivity if epoch else untrained)
+                found = np.exp(slope * 3 * value + draw.normal(0, 0.5)) * sigma
                 rows["sensitivity"].append(
                     {**keys, "sigma": sigma, "n_images": 200, "n_draws": 20, "sensitivity": found,
                      "low": 0.8 * found, "high": 1.2 * found, "sensitivity_as_printed": found}
                 )  # fmt: skip
         for order in ORDERS:
             for kept in np.linspace(1, 0, 21):
-                half = fall if order == "complexity_descending" else random_fall
-                left = 1 - 2 * half * min(1 - kept, 0.5)
+                lost, by_chance = (2 * each * min(1 - kept, 0.5) for each in (fall, random_fall))
+                left = 1 - (lost if order == "complexity_descending" else by_chance)
+                beyond = left - 1 + by_chance
                 rows["support"].append(
                     {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
-                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left}
+                     "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left,
+                     "low": left - 0.01, "high": left + 0.01, "beyond_random": beyond,
+                     "beyond_random_low": beyond - 0.01, "beyond_random_high": beyond + 0.01}
                 )  # fmt: skip
     score = own.set_index(["epoch", "concept"])["complexity"]
     for row in rows["concepts"]:
@@ -354,7 +364,7 @@ def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
     shuffled_rows = tables.layers.sample(frac=1, random_state=0)
     figure = information_by_layer_and_epoch(tables.v_information, shuffled_rows, reference_epoch=REFERENCE)
     top, bottom = figure.axes[:2]
-    assert len(top.lines) == N_EPOCHS + 1  # and the shuffled codes
+    assert len(top.lines) == N_EPOCHS + 2  # and the shuffled codes and the random directions
     assert [label.get_text() for label in top.get_xticklabels()] == LAYERS
     assert bottom.images[0].get_array().shape == (N_LAYERS, N_EPOCHS)
 

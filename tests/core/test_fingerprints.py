@@ -69,7 +69,7 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ),
         (
             {"analyses": {"bootstrap": 500}},
-            {"sensitivity", "sedimentation", "correlations", "figures", "report", "explorer"},
+            {"sensitivity", "support", "sedimentation", "correlations", "figures", "report", "explorer"},
         ),
         ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report", "explorer"}),
     ],

@@ -1,12 +1,17 @@
 import numpy as np
 import pytest
 
+from featcx_core.features.dictionary import random_atoms
+from featcx_core.features.quality import hoyer
 from featcx_core.figures import properties as drawn
 from featcx_core.figures import property_claims as paper
-from featcx_core.figures.evidence import with_complexity
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.against_complexity import FLOOR
+from featcx_core.figures.evidence import Estimate, control_with_complexity, number, with_complexity
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
 from tests.core.test_figures import ENDS, REFERENCE, is_drawn, no_rows, synthetic_tables, texts, with_properties
+
+BY = {"redundancy": "masked_fraction", "sensitivity": "sigma"}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +32,7 @@ def figures(tables):
         "sensitivity": drawn.sensitivity_against_complexity(
             tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS
         ),
-        "sparsity": drawn.sparsity_against_complexity(tables.complexity, tables.concepts, epochs=ENDS),
+        "sparsity": drawn.sparsity_against_complexity(tables.complexity, tables.concepts, tables.layers, epochs=ENDS),
         "support": drawn.support_curves(tables.support, epochs=ENDS),
     }
 
@@ -53,13 +58,37 @@ def test_panels_are_levels_and_carry_their_correlations(tables):
     assert f"noise σ = 0.5\nSpearman {raw}\npartial {partial}" in texts(figure)
 
 
+def test_random_directions_stand_behind_the_concepts_with_their_own_correlation(tables):
+    for name in ("redundancy", "sensitivity"):
+        figure, level = figures(tables)[name], {"redundancy": 0.9, "sensitivity": 0.5}[name]
+        rows = getattr(tables, name)
+        rows = rows[(rows["epoch"] == REFERENCE) & (rows[BY[name]] == level)]
+        found = control_with_complexity(tables.complexity, rows, epoch=REFERENCE, column=name)
+        control = rows[rows["kind"] == "random_direction"]
+        k = tables.complexity.query("epoch == @REFERENCE and kind == 'random_direction'")["complexity"]
+        assert found == Estimate(*correlation(k.to_numpy(), control[name].to_numpy(), seed=0))
+        assert f"random directions {found}\ntheir median {control[name].median():.3g}" in texts(figure)
+        points = figure.axes[-1].collections[0].get_offsets()
+        np.testing.assert_allclose(np.sort(points[:, 0]), np.sort(k))
+        assert len(figure.axes[-1].lines) == 2  # at 1, and the median
+
+
+def test_sparsity_has_a_line_where_random_directions_lie(tables):
+    figure = figures(tables)["sparsity"]
+    by_chance = float(hoyer(random_atoms(4000, 64, seed=1)).mean())
+    assert figure.axes[0].lines[0].get_ydata()[0] == pytest.approx(by_chance, abs=0.002)
+    assert f"average, {by_chance:.2f}." in " ".join(texts(figure).split())
+    claim = paper.sparsity_has_no_trend(tables, reference_epoch=REFERENCE)
+    assert f"the mean random direction {by_chance:.2f}." in claim.finding
+
+
 def test_a_concept_without_sensitivity_is_drawn_on_the_floor_and_counts(tables):
     silent = tables.sensitivity.assign(
         sensitivity=tables.sensitivity["sensitivity"].where(lambda s: s.index % 7 > 0, 0)
     )
     figure = drawn.sensitivity_against_complexity(tables.complexity, silent, tables.concepts, epochs=[REFERENCE])
     heights = figure.axes[0].collections[-1].get_offsets()[:, 1]
-    assert heights.min() == drawn.FLOOR
+    assert heights.min() == FLOOR
     alive = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"].notna().sum()
     assert len(heights) == alive
 
@@ -74,7 +103,7 @@ def test_with_complexity_is_the_correlation_over_living_concepts(tables):
     rows = tables.redundancy.query("masked_fraction == 0.5")
     raw, partial = with_complexity(tables.complexity, rows, tables.concepts, epoch=REFERENCE, column="redundancy")
     k = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'").sort_values("concept")["complexity"]
-    values = rows.query("epoch == @REFERENCE").sort_values("concept")["redundancy"]
+    values = rows.query("epoch == @REFERENCE and kind == 'concept'").sort_values("concept")["redundancy"]
     held = tables.concepts.query("epoch == @REFERENCE").sort_values("concept")[["prevalence_fraction", "variance"]]
     assert raw == correlation(k.to_numpy(), values.to_numpy(), seed=0)
     assert partial == correlation(k.to_numpy(), values.to_numpy(), controls=held.to_numpy(), seed=0)
@@ -118,6 +147,17 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
     )
     assert claim.status == "partly"
     assert "it is there in the untrained network too and may not be learned" in claim.finding
+    claim = paper.complex_is_less_robust(
+        with_properties(plain, sensitivity=3.0, control=1.0), reference_epoch=REFERENCE
+    )
+    assert claim.status == "partly"
+    assert "but random directions have it too, so it is not particular to concepts." in claim.finding
+    claim = paper.complex_is_less_redundant(
+        with_properties(plain, redundancy=-0.3, control=1.0), reference_epoch=REFERENCE
+    )
+    assert claim.status == "partly"
+    assert "but random directions have it too" in claim.finding
+    assert "Random directions have −0." in claim.finding
     tables = with_properties(plain, sensitivity=3.0, untrained=-1.0)
     claim = paper.complex_is_less_robust(tables, reference_epoch=REFERENCE)
     own = tables.sensitivity.query("sigma == 0.1")
@@ -134,7 +174,9 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
     ("fall", "random_fall", "status", "words"),
     [
         (0.2, 0.1, "seen", "seen here: "),
-        (0.2, 0.2, "partly", "a random half costs as much"),
+        (0.2, 0.195, "undecided", "whether a random half costs less is not decided: "),
+        (0.2, 0.3, "partly", "a random half costs more: "),
+        (0.055, 0.01, "undecided", "not decided: the interval of the loss includes 5 %: "),
         (0.01, 0.1, "absent", "absent here: "),
     ],
 )
@@ -143,10 +185,19 @@ def test_support_claim_wants_a_noticeable_loss_beyond_that_of_a_random_half(plai
     claim = paper.complex_concepts_matter_together(tables, reference_epoch=REFERENCE)
     assert claim.status == status
     assert words in claim.finding
-    assert f"without the 50 % most complex concepts {100 * fall:.0f} % of the accuracy are lost" in claim.finding
-    assert f"at random {100 * random_fall:.0f} %, without the simplest {100 * random_fall:.0f} %" in claim.finding
-    assert "no interval stands behind it" in claim.finding
+    lost, by_chance = (number(100 * each, digits=0) for each in (fall, random_fall))
+    assert f"without the 50 % most complex concepts {lost} % {{" in claim.finding
+    assert f"without 50 % at random {by_chance} %, a difference of " in claim.finding
+    assert f"without the simplest {by_chance} %" in claim.finding
     assert "Of the 50 removed, 3 were dead" in claim.finding
+
+
+def test_a_loss_has_its_interval_over_images(plain):
+    claim = paper.complex_concepts_matter_together(
+        with_properties(plain, fall=0.2, random_fall=0.1), reference_epoch=REFERENCE
+    )
+    assert "20 % {19, 21} of the accuracy are lost" in claim.finding
+    assert "a difference of 10 % {9, 11}; without" in claim.finding
 
 
 def test_claims_say_at_which_epochs_something_was_measured(plain):

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from featcx_core.features.activations import open_activations
+from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.nnls import nnls
 from featcx_core.measures.redundancy import masks
@@ -18,14 +19,16 @@ from featcx_core.sources.images import load_data, normalised
 from featcx_core.sources.noise import white_noise
 from featcx_core.staleness import Partition, State
 from featcx_core.steps import explorer
-from featcx_core.steps.features import open_codes, read_dictionary
+from featcx_core.steps.features import CodeReader, open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
 from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
-from featcx_core.steps.report import read_tables
+from featcx_core.steps.reading import read_tables
 from featcx_core.steps.visualisation import make_visualisation, open_visualisation
 from featcx_core.store import Store, epoch_key, open_store
+from featcx_core.tables import TABLES
 from featcx_core.verification import (
     fewer_masked_units_change_less,
+    random_directions_stand_beside,
     support_starts_from_the_dictionary,
     weak_noise_moves_little,
 )
@@ -47,7 +50,8 @@ def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory)
     """A home in which the properties are measured; not to be changed."""
     home = shutil.copytree(finished_home, tmp_path_factory.mktemp("measured") / "home")
     study = home / "tiny" / "study.toml"
-    study.write_text(study.read_text() + SETTINGS)
+    few = study.read_text().replace("images = 30\ndraws = 4", "images = 7\ndraws = 3")
+    study.write_text(few + SETTINGS)
     store = open_store(home, "tiny")
     for epoch in (0, EPOCH):
         make_redundancy(store, epoch=epoch)
@@ -74,6 +78,19 @@ def arrays(store: Store) -> tuple[np.ndarray, np.ndarray]:
     return acts, np.asarray(open_codes(store, epoch=EPOCH)[:], dtype=np.float64)
 
 
+def with_control(store: Store) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the concepts and, behind them, of the random directions; which of them are alive."""
+    reader = CodeReader.open(store, epoch=EPOCH, kinds=("concept", "random_direction"))
+    codes = [reader.rows(*chunk) for half in ("fit", "score") for chunk in reader.chunks(half)]
+    return np.concatenate(codes).astype(np.float64), reader.alive()
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """The concepts and then the random directions, as `with_control`."""
+    assert list(rows["kind"].value_counts(sort=False).items()) == [("concept", 12), ("random_direction", 100)]
+    return rows.sort_values(["kind", "concept"]).reset_index(drop=True)
+
+
 def test_everything_is_current_and_in_the_tables(stored: Store):
     state = State(stored)
     for asset in ("redundancy", "sensitivity", "support"):
@@ -83,7 +100,7 @@ def test_everything_is_current_and_in_the_tables(stored: Store):
 
 
 def test_sums_are_those_of_all_probe_images(stored: Store):
-    acts, codes = arrays(stored)
+    acts, codes = arrays(stored)[0], with_control(stored)[0]
     sums, x, z = open_sums(stored, epoch=EPOCH), acts - acts.mean(axis=0), codes - codes.mean(axis=0)
     assert sums.attrs["n"] == len(acts)
     for name, expected in {"xx": x.T @ x, "xz": x.T @ z, "zz": np.square(z).sum(axis=0)}.items():
@@ -91,20 +108,22 @@ def test_sums_are_those_of_all_probe_images(stored: Store):
 
 
 def test_redundancy_is_that_of_all_images(stored: Store):
-    acts, codes = arrays(stored)
-    alive = stored.read_partition("concepts", "000002")["alive"].to_numpy()
+    acts, (codes, alive) = arrays(stored)[0], with_control(stored)
+    assert alive[12:].sum() > 0
     for share, rows in stored.read_partition("redundancy", "000002").groupby("masked_fraction"):
         kept = masks(acts.shape[1], masked_fraction=share, n_masks=20, seed=0)
-        mean, _ = redundancy_reference.redundancy(acts, codes, kept)
+        mean, _ = redundancy_reference.redundancy(acts, codes[:, alive], kept)
+        rows = in_order(rows)
         assert (rows["redundancy"].isna() == ~alive).all()
-        np.testing.assert_allclose(rows["redundancy"][alive], mean[alive], rtol=1e-4)
+        np.testing.assert_allclose(rows["redundancy"][alive], mean, rtol=1e-4)
 
 
 def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
     network, atoms = Network.load(stored, epoch=EPOCH, device="cpu"), read_dictionary(stored, epoch=EPOCH).atoms
+    directions = random_atoms(100, atoms.shape[1], seed=0)
     data = load_data(stored.study)
     tap = Tap(LAYER, pooled(next(row for row in stored.anatomy.layers if row.layer == LAYER), "gap"))
-    codes = np.zeros((7, 3, len(atoms)))
+    codes = np.zeros((7, 3, len(atoms) + 100))
     std = torch.from_numpy(data.std.copy())[:, None, None]
     for i, image in enumerate(data.probe[:7]):
         for draw in range(3):
@@ -112,14 +131,16 @@ def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
             noise = white_noise(np.array([image]), np.array([draw]), shape=data.image_shape, seed=0)
             with torch.no_grad():
                 acts = network.through(clean + 0.1 * torch.from_numpy(noise) / std, tap)
-            codes[i, draw] = nnls(acts, torch.from_numpy(atoms)).codes[0].double()
-    concepts = stored.read_partition("concepts", "000002")
-    alive = concepts["alive"].to_numpy()
-    relative, printed = sensitivity_reference.sensitivity(codes, concepts["variance"].to_numpy())
-    rows = stored.read_partition("sensitivity", "000002").query("sigma == 0.1")
+            kinds = [nnls(acts, torch.from_numpy(rows)).codes[0].double() for rows in (atoms, directions)]
+            codes[i, draw] = np.concatenate(kinds)
+    clean, alive = with_control(stored)
+    relative, printed = sensitivity_reference.sensitivity(codes[..., alive], clean[:, alive].var(axis=0))
+    rows = in_order(stored.read_partition("sensitivity", "000002").query("sigma == 0.1"))
     assert (rows[["n_images", "n_draws"]] == [7, 3]).all(axis=None)
-    np.testing.assert_allclose(rows["sensitivity"][alive], np.array(relative)[alive], rtol=1e-3, atol=1e-6)
-    np.testing.assert_allclose(rows["sensitivity_as_printed"], printed, rtol=1e-3, atol=1e-6)
+    assert (rows["sensitivity"].isna() == ~alive).all()
+    np.testing.assert_allclose(rows["sensitivity"][alive], relative, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(rows["sensitivity_as_printed"][alive], printed, rtol=1e-3, atol=1e-6)
+    assert rows["sensitivity_as_printed"].notna().all()
     assert (rows["low"][alive] <= rows["sensitivity"][alive]).all()
 
 
@@ -238,6 +259,17 @@ def test_checks_pass_and_find_what_is_wrong(measured: Store):
     assert "epoch 2, random: " in support.says
     assert redundancy.says.startswith("epoch 2: 2.000, then ")
     assert sensitivity.says == "epoch 2: 2.000"
+
+
+def test_random_directions_are_missed_where_there_are_none(measured: Store):
+    for name in ("redundancy", "sensitivity"):
+        table = TABLES[name]
+        found = random_directions_stand_beside(measured, table)
+        assert (found.passed, found.says) == (True, f"{2 * 3 * 100} rows of random directions")
+        level = table.keys[-1]
+        altered(measured, name, "000002", lambda rows, by=level: rows[(rows["kind"] == "concept") | (rows[by] < 0.4)])
+        found = random_directions_stand_beside(measured, table)
+        assert (found.passed, found.says) == (False, "epoch 2: no random direction")
 
 
 @pytest.mark.parametrize("n_images", [2, 3])

@@ -46,6 +46,10 @@ def test_registering_again_writes_only_what_changed(tiny, tmp_path):
 def test_an_anatomy_of_another_version_is_found_anew(tiny, tmp_path):
     store = register(tiny, home=tmp_path)
     store.layers_path.write_text('{"layers": []}')
+    with pytest.raises(
+        StudyError, match=r"layers\.json is not from this version of featcx; `featcx run tiny` writes it"
+    ):
+        _ = store.anatomy
     register(tiny, home=tmp_path)
     assert store.anatomy.head == "fc"
 

@@ -21,9 +21,10 @@ from featcx_core.figures.evidence import (
     verdict,
     weigh,
 )
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.headlines import headlines
 from featcx_core.figures.report import ALTERNATIVE_TEXTS, render_report
-from featcx_core.figures.summary import concept_rows, control_rows, headlines, questions
+from featcx_core.figures.study_tables import StudyTables
+from featcx_core.figures.summary import concept_rows, control_rows, questions
 from tests.core.test_figures import REFERENCE, frame, no_rows, synthetic_tables
 
 NEGATIVE, POSITIVE = Estimate(-0.6, -0.7, -0.4, 97), Estimate(0.6, 0.4, 0.7, 97)

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from featcx_core.measures import support as module
-from featcx_core.measures.support import N_RANDOM_ORDERS, SupportCounts, removal_orders, support
+from featcx_core.measures.removal_orders import N_RANDOM_ORDERS, removal_orders
+from featcx_core.measures.support import SupportCounts, support
 from tests.references import support as reference
 
 SHARES = np.linspace(1, 0, 21)
@@ -36,6 +37,7 @@ def test_by_hand():
         shares=np.array([1.0, 0.5, 0.0]),
         predicted=np.array([0, 1, 1, 0]),
         labels=np.array([0, 1, 0, 0]),
+        groups=2,
     )["zeroth first"]
     assert result.n_kept.tolist() == [2, 1, 0]
     # all: 0 1 1 0; without concept 0: 1 1 1 0; without both: 0 0 0 0
@@ -52,7 +54,38 @@ def test_equals_zeroing_codes_and_multiplying_again():
             reference.curve(codes, atoms, head, bias, order, SHARES, given["predicted"], given["labels"])
             for order in group
         ]
-        np.testing.assert_allclose(np.stack(result[name], axis=1), np.mean(curves, axis=0), atol=1e-12)
+        np.testing.assert_allclose(np.stack(result[name][:4], axis=1), np.mean(curves, axis=0), atol=1e-12)
+
+
+def test_intervals_are_those_of_the_bootstrap_over_images():
+    codes, atoms, head, bias, given = planted(n=600)
+    shares, labels, chance = np.array([0.5]), given["labels"], np.random.default_rng(3)
+    order = given["orders"]["complexity_descending"][0]
+    redrawn = []
+    for _ in range(300):
+        rows = chance.integers(0, len(codes), len(codes))
+        again = reference.curve(codes[rows], atoms, head, bias, order, shares, given["predicted"][rows], labels[rows])
+        redrawn.append(again[0, 2])
+    curve = support(codes, atoms, head, bias, shares=shares, groups=100, **given)["complexity_descending"]
+    low, high = np.quantile(redrawn, [0.025, 0.975])
+    assert curve.low == pytest.approx(low, abs=0.02)
+    assert curve.high == pytest.approx(high, abs=0.02)
+    assert high - low > 0.04
+
+
+def test_what_is_lost_beyond_random_orders_is_drawn_from_the_same_images():
+    codes, atoms, head, bias, given = planted()
+    given["orders"] |= {"random": given["orders"]["complexity_descending"]}  # the very same order
+    curves = support(codes, atoms, head, bias, shares=SHARES, **given)
+    same, other = curves["complexity_descending"], curves["complexity_ascending"]
+    assert (same.beyond_random == 0).all()
+    assert (same.beyond_random_low == 0).all()
+    assert (same.high > same.low)[1:-1].all()
+    np.testing.assert_allclose(other.beyond_random, other.relative_accuracy - same.relative_accuracy, atol=1e-12)
+    del given["orders"]["random"]
+    alone = support(codes, atoms, head, bias, shares=SHARES, **given)["complexity_ascending"]
+    assert np.isnan(alone.beyond_random).all()
+    assert np.isnan(alone.beyond_random_low).all()
 
 
 def test_ends_are_the_same_for_every_order():
@@ -110,6 +143,8 @@ def test_without_labels_predictions_are_followed():
     assert np.isnan(curve.accuracy).all()
     assert np.isnan(curve.relative_accuracy).all()
     assert curve.predictions_kept[0] > curve.predictions_kept[-1]
+    assert (curve.low <= curve.predictions_kept).all()
+    assert (curve.predictions_kept <= curve.high).all()
 
 
 @pytest.mark.parametrize("size", [7, 299])
@@ -138,7 +173,7 @@ def test_only_codes_other_than_zero_count_however_many_there_are(share):
     for name in ("complexity_ascending", "importance_descending"):
         order = given["orders"][name][0]
         curve = reference.curve(codes, atoms, head, bias, order, SHARES, given["predicted"], given["labels"])
-        np.testing.assert_allclose(np.stack(found[name], axis=1), curve, atol=1e-12)
+        np.testing.assert_allclose(np.stack(found[name][:4], axis=1), curve, atol=1e-12)
 
 
 def test_errors():
@@ -147,5 +182,5 @@ def test_errors():
         support(codes, atoms, head, bias, shares=20 * SHARES, **given)
     with pytest.raises(ValueError, match="name each of 40 concepts once"):
         SupportCounts(atoms, head, bias, orders={"twice": np.zeros((1, 40), dtype=int)}, shares=SHARES)
-    with pytest.raises(ValueError, match="at least one image, got none"):
+    with pytest.raises(ValueError, match="at least 20 images, one a group, got 0"):
         SupportCounts(atoms, head, bias, orders=given["orders"], shares=SHARES).curves()

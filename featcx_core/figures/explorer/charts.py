@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.evidence import of_kind
+from featcx_core.figures.study_tables import StudyTables
 
 
 class Chart(NamedTuple):
@@ -94,7 +95,7 @@ def _paths(paths: pd.DataFrame, n_concepts: int) -> list[Chart]:
 
 
 def _branches(branches: pd.DataFrame, n_concepts: int, epoch: int) -> Chart:
-    rows = branches[branches["epoch"] == epoch]
+    rows = of_kind(branches[branches["epoch"] == epoch], "concept")
     blocks = [str(name) for name in rows["block"].unique()]
     series = {
         str(branch): _grid(rows[rows["branch"] == branch], "cka", n_concepts, "block", blocks)

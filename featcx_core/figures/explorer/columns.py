@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from featcx_core.figures.gallery import StudyTables
+from featcx_core.figures.study_tables import StudyTables
 from featcx_core.tables import TABLES
 
 Form = Literal["text", "count", "share", "percent", "value"]
