@@ -30,9 +30,11 @@ def write_catalog(home: Path) -> Path:
 
     path = database(home)
     with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
+        connection.begin()  # one wait for the disk, not one a statement
         for table in TABLES.values():
             for statement in _statements(home, table):
                 connection.execute(statement)
+        connection.commit()
     return path
 
 
