@@ -1,10 +1,13 @@
 """The library without the workflow around it makes a whole study, and the workflow finds nothing left to do."""
 
+import pytest
+
 from featcx_core.staleness import State
 from featcx_core.store import Store
 from tests.benchmarks.library import analyse
 
 
+@pytest.mark.usefixtures("no_gallery")
 def test_plain_calls_make_everything_that_a_run_makes(trained: Store):
     analyse(trained)
     state = State(trained)
