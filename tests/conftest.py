@@ -38,9 +38,6 @@ atoms_per_class = 4
 images_per_class = 30
 [probe]
 groups = 5
-[sensitivity]
-images = 7
-draws = 3
 [analyses]
 bootstrap = 100
 [sensitivity]

@@ -21,7 +21,7 @@ from tests.conftest import FEW_LAYERS, TINY, MadeOnce, _use, leave_out_gallery, 
 
 FEW_ANALYSES = 'run = ["complexity", "importance", "decode_time", "sedimentation", "support"]  # one of each stage\n'
 SWEPT = '[sweep]\n"dictionary.l1" = [0.001, 0.01]\n'
-SWEEP = TINY.replace('"tiny"', '"sweep"', 1) + FEW_ANALYSES + FEW_LAYERS + SWEPT
+SWEEP = TINY.replace('"tiny"', '"sweep"', 1).replace("[analyses]\n", f"[analyses]\n{FEW_ANALYSES}") + FEW_LAYERS + SWEPT
 MEMBERS = ("sweep__l1_0p001", "sweep__l1_0p01")
 
 
