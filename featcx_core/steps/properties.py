@@ -56,19 +56,17 @@ def make_sensitivity(
     by_kind = encoders(study, read_dictionary(store, epoch=epoch), device=device)
     images, sigmas = network.data.probe[: settings.images], sorted(set(settings.sigmas))
     draws = {"n_images": len(images), "n_draws": settings.draws}
-    chance = {"n_bootstrap": study.analyses.bootstrap, "seed": study.seed}
-    noisy = {(sigma, kind): Responses(**draws, **chance) for sigma in sigmas for kind in by_kind}
+    noisy = {sigma: Responses(**draws, n_bootstrap=study.analyses.bootstrap, seed=study.seed) for sigma in sigmas}
     passes = _noisy_acts(store, network, images, sigmas, batch_size=batch_size, progress=progress)
     for sigma, acts in zip(cycle(sigmas), passes):
-        for kind, encode in by_kind.items():
-            noisy[sigma, kind].add(encode(torch.from_numpy(acts)).codes)
+        seen = torch.from_numpy(acts)
+        noisy[sigma].add(torch.cat([by_kind[kind](seen).codes for kind in coded["kind"].unique()], dim=1))
     parts = []
-    for (sigma, kind), responses in noisy.items():
-        own = coded[coded["kind"] == kind]
-        found = responses.result(torch.tensor(own["variance"].to_numpy()))
-        rows = {name: np.where(own["alive"], values, np.nan) for name, values in found._asdict().items()}
+    for sigma, responses in noisy.items():
+        found = responses.result(torch.tensor(coded["variance"].to_numpy()))
+        rows = {name: np.where(coded["alive"], values, np.nan) for name, values in found._asdict().items()}
         rows["sensitivity_as_printed"] = np.asarray(found.as_printed)  # a dead concept has it too
-        parts.append(own[["kind", "concept"]].assign(**rows, sigma=sigma).drop(columns="as_printed"))
+        parts.append(coded[["kind", "concept"]].assign(**rows, sigma=sigma).drop(columns="as_printed"))
     frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, **draws)
     return _write(store, "sensitivity", epoch, frame, fingerprint)
 

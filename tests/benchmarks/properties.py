@@ -19,15 +19,15 @@ REDUNDANCY_AIM, SENSITIVITY_AIM = 10.0, 1.1
 
 
 def measure(device: str) -> list[Row]:
-    """Redundancy of 2,000 concepts; sensitivity at the defaults, and of a ResNet-18 on a tenth of the images."""
+    """Redundancy of 2,000 concepts; sensitivity at the defaults, and of a ResNet-18 on half of the images."""
     small = study_on_noise(source="builtin:small_resnet", side=28, channels=1, classes=10, train=1_000, probe=1_000)
     wide = study_on_noise(
         source="torchvision:resnet18", side=64, channels=3, classes=10, train=500, probe=500, images_per_class=50
     )
     return [
         _redundancy(device),
-        _sensitivity(small, "built-in network, 28 px", device, n_images=200),
-        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=20),
+        _sensitivity(small, "built-in network, 28 px", device, n_images=200, repeats=3),
+        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=100, repeats=2),
     ]
 
 
@@ -60,7 +60,7 @@ def _all_shares(gram: torch.Tensor, cross: torch.Tensor) -> None:
         redundancy(gram, cross, masked_fraction=share, n_masks=MASKS, seed=0)
 
 
-def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
+def _sensitivity(store: Store, what: str, device: str, *, n_images: int, repeats: int) -> Row:
     record_activations(store, epoch=0, device=device)
     record_dictionary_activations(store, epoch=0, device=device)
     dictionary = features.make_dictionary(store, epoch=0, device=device)
@@ -94,7 +94,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     def ours() -> None:
         make_sensitivity(store, epoch=0, device=device)
 
-    measured = pairs(ours, bare, repeats=3)
+    measured = pairs(ours, bare, repeats=repeats)
     seconds, peer = measured.seconds
     ratio = measured.ratio.inverse
     return Row(
