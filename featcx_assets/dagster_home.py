@@ -7,7 +7,6 @@ import dagster as dg
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 
-from featcx_assets.event_log import SqliteEventLog
 from featcx_core.store import write_bytes
 
 SETTINGS = """\
@@ -56,8 +55,8 @@ def instance(home: Path) -> dg.DagsterInstance:
     if settings.keys() & {"storage", "event_log_storage", "instance_class"}:
         return dg.DagsterInstance.from_config(str(folder))
     events = {
-        "module": SqliteEventLog.__module__,
-        "class": SqliteEventLog.__name__,
+        "module": "featcx_assets.event_log",  # loaded with the instance only
+        "class": "SqliteEventLog",
         "config": {"base_dir": str(folder / "history" / "runs")},
     }
     return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides={"event_log_storage": events}))
