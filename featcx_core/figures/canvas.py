@@ -82,5 +82,7 @@ def point_area(n_points: int) -> float:
 def png(figure: Figure, *, dots_per_inch: int = 110) -> bytes:
     """The figure as PNG bytes, the same for the same figure (no date, no software version inside)."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    figure.set_dpi(dots_per_inch)
+    whole = FigureCanvasAgg(figure)  # savefig would lay everything out twice
+    whole.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
