@@ -140,6 +140,7 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "shuffled_codes_say_nothing",
         "penultimate_says_more_than_stem",
         "reconstruction_keeps_predictions",
+        *(f"{name}_has_random_directions" for name in ("branches", "redundancy", "sensitivity")),
         "permuted_codes_have_no_branch",
         "shortcuts_bring_what_came",
         "fewer_masked_units_change_less",
