@@ -68,27 +68,34 @@ def run_study(
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # PostgreSQL: events of a range in few statements
     with _alone(store):
         taken = take_over(store, others) if others else []
-        refresh_views(store)
         state = State(store)
         _refuse_unknown(state, epochs)
+        is_current = not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES)
+        if not is_current:
+            _refuse_unusable(store)  # before the views show the study as it is now
+        refresh_views(store)
         for line in _of_checkpoints(state):
             say(line)
-        if not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES):
+        if is_current:
             _tell(store, taken, say)
             return Outcome(0, tuple(state.survey.bad.values()), broken=False, taken=len(taken))
-        from featcx_core.sources.images import load_data, refuse_too_many_atoms
-        from featcx_core.sources.method import dictionary_method, refuse_unusable_clusters
-
-        dictionary_method(store.study, store.anatomy)  # these three before it trains
-        data = load_data(store.study)
-        refuse_too_many_atoms(store.study, data, units=store.anatomy.n_units)
-        refuse_unusable_clusters(store.study, n_classes=len(data.class_names))
         os.environ.update(environment(store.home))
         _tell(store, taken, say)
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)
             outcome = _stages(dagster, store, only, epochs, device, say)
             return outcome._replace(taken=len(taken))
+
+
+def _refuse_unusable(store: Store) -> None:
+    """What would fail after the training only."""
+    from featcx_core.sources.images import load_data, refuse_too_many_atoms
+    from featcx_core.sources.method import dictionary_method, refuse_unusable_clusters
+
+    dictionary_method(store.study, store.anatomy)
+    data = load_data(store.study)
+    refuse_too_many_atoms(store.study, data, units=store.anatomy.n_units)
+    refuse_unusable_clusters(store.study, n_classes=len(data.class_names))
 
 
 def _tell(store: Store, taken: Sequence[Taken], say: Say) -> None:

@@ -55,7 +55,7 @@ def validated(values: dict[str, Any], *, where: str = "") -> Study:
     try:
         return Study.model_validate(values)
     except ValidationError as error:
-        raise StudyError(where + "; ".join(_plain(e) for e in error.errors())) from None
+        raise StudyError(where + "; ".join(_plain(e) for e in error.errors() if not _follows(e))) from None
 
 
 def _paths(study: Study) -> dict[tuple[str, str], str]:
@@ -81,6 +81,11 @@ def _with_absolute_paths(study: Study, folder: Path) -> Study:
             value = getattr(section, field).removesuffix(path) + absolute
             study = study.model_copy(update={part: section.model_copy(update={field: value})})
     return study
+
+
+def _follows(error: Any) -> bool:
+    """Whether a list is too short only because what stands in it is wrong, which has its own line."""
+    return bool(error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"])
 
 
 def _plain(error: Any) -> str:

@@ -97,5 +97,6 @@ def _scatter(axes: Axes, points: pd.DataFrame, *, is_log: bool) -> None:
     axes.scatter(k, np.maximum(value, floor), color=BLUE, s=0.6 * point_area(len(points)), zorder=2)
     if is_log:
         axes.set_yscale("log")
+        axes.set_ylim(bottom=FLOOR / 2)
     if is_log or "low" in points:
         axes.axhline(1, color=ORANGE, linewidth=1, zorder=0)

@@ -1,5 +1,6 @@
 """Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ def branches_by_block(
     n_shares = max(map(len, groups.values()))
     figure, legend, panels = _panels(n_shares, len(shown))
     for column, epoch in enumerate(shown):
+        n_living = int(of_kind(complexity[complexity["epoch"] == epoch], "concept")["complexity"].count())
         for row, group in enumerate(groups[epoch]):
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
                 scores = scores_of(branches, layers, epoch=epoch, measure=measure)
@@ -60,7 +62,7 @@ def branches_by_block(
                 _control(axes, scores_of(branches, layers, epoch=epoch, measure=measure, kind="random_direction"))
                 if measure == "cka":
                     _shuffled(axes, branches[branches["epoch"] == epoch])
-                _dress(axes, measure, group, epoch, is_first=column == 0)
+                _dress(axes, measure, _part(group, n_living=n_living), epoch, is_first=column == 0)
         _name_blocks(panels[-1, column], scores.columns)
     named = panels[0, 0].get_legend_handles_labels()
     legend.legend(*named, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
@@ -220,9 +222,15 @@ def _shuffled(axes: Axes, own: pd.DataFrame) -> None:
     axes.axhline(mean, color=INK, linestyle=":", linewidth=1.4, label="permuted codes (should be 0)")
 
 
-def _dress(axes: Axes, measure: str, group: Ends, epoch: int, *, is_first: bool) -> None:
+def _part(group: Ends, *, n_living: int) -> str:
+    """The share of the concepts in a group, or how many they are where it holds more than its share."""
+    n = len(group.simplest)
+    return f"{100 * group.share:g} %" if n <= math.ceil(round(group.share * n_living, 6)) else f"{n} of {n_living}"
+
+
+def _dress(axes: Axes, measure: str, part: str, epoch: int, *, is_first: bool) -> None:
     name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
-    title = f"{name}: the {100 * group.share:g} % at either end" if measure == "cka" else ""
+    title = f"{name}: the {part} at either end" if measure == "cka" else ""
     dress(axes, x="", y=_MEASURES[measure] if is_first else "", title=title)
 
 

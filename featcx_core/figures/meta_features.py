@@ -178,14 +178,14 @@ def groups_by_complexity(known: pd.DataFrame) -> Figure:
         order = np.argsort([group.mean for group in means[0]], kind="stable")
         for axes, found in ((left, means[0]), (right, means[1])):
             _intervals(axes, [found[i] for i in order], with_names=column == "super_class")
-        left.axvline(float(rows["complexity"].mean()), color=VERMILION, linewidth=1, linestyle=":")
-        right.axvline(float(rows["importance"].mean()), color=VERMILION, linewidth=1, linestyle=":")
+        left.axvline(float(inside["complexity"].mean()), color=VERMILION, linewidth=1, linestyle=":")
+        right.axvline(float(inside["importance"].mean()), color=VERMILION, linewidth=1, linestyle=":")
         dress(left, x=f"mean {K_AXIS}", y=title)
         dress(right, x=f"{GAMMA_AXIS}  (higher = relied on more)", y="")
     footnote(
         figure,
         "Lines: 95 % bootstrap over the group's concepts; none for a single one, too short for few. Dotted: the mean "
-        "of all. In brackets: concepts.",
+        "of all concepts, of no super-class too. In brackets: concepts.",
     )
     return figure
 

@@ -125,6 +125,9 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
     lost = _loss(complex_half, column, "low", "high", whole=1)
     more = _loss(complex_half, "beyond_random", "beyond_random_low", "beyond_random_high")
     status, said = _support_seen(lost, more)
+    weight = _weight_of_removed(tables, rows, reference_epoch)
+    if status == "seen" and not weight < 1:
+        status, said = "partly", "there is such a loss, but the complex concepts are not of little importance"
     share, what = _percent(1 - level), "of the accuracy" if has_classes else "of the predictions"
     simplest, important = (_percent(float(loss[name])) for name in ("complexity_ascending", "importance_descending"))
     by_chance = _percent(float(loss["random"]))
@@ -132,7 +135,8 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
         f"{said}: without the {share} % most complex concepts {_percent(lost.value)} % {_images(lost)} {what} are "
         f"lost, without {share} % at random {by_chance} %, a difference of {_percent(more.value)} % "
         f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
-        f"(epoch {reference_epoch}, {{ }} over images). A loss counts from {_percent(NOTICEABLE)} % on."
+        f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex is {number(weight)} times that of all. "
+        f"A loss counts from {_percent(NOTICEABLE)} % on."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
 
@@ -158,6 +162,16 @@ def _loss(row: "pd.Series[float]", *columns: str, whole: int = 0) -> Estimate:
 
 def _images(lost: Estimate) -> str:
     return f"{{{_percent(lost.low_images)}, {_percent(lost.high_images)}}}"
+
+
+def _weight_of_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> float:
+    """Mean Γ of the most complex concepts, as many as are removed, over that of all; NaN where it is not known."""
+    scored = of_kind(tables.complexity[tables.complexity["epoch"] == epoch], "concept")
+    gamma = tables.importance.loc[tables.importance["epoch"] == epoch, ["concept", "importance"]]
+    ranked = scored.merge(gamma, on="concept").sort_values("complexity", ascending=False, na_position="first")
+    n_removed = len(scored) - int(rows["n_kept"].iloc[0])
+    of_all = float(ranked["importance"].mean())
+    return float(ranked["importance"].head(n_removed).mean()) / of_all if of_all > 0 else math.nan
 
 
 def _dead_among_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> str:
@@ -196,6 +210,8 @@ def _weighed(
 ) -> tuple[Status, str, str]:
     raw, partial = _both(tables, rows, epoch, column)
     status, said = weigh(raw, partial, expected=expected)
+    if raw.n and math.isnan(raw.value):
+        said = "not defined: it is the same for all concepts"
     return status, said, f"Spearman {raw}, partial {partial}, epoch {epoch}, {raw.n} concepts"
 
 

@@ -1,6 +1,8 @@
 """Register a study: what is to be measured and what its network is made of, written where every later step finds it."""
 
+import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -11,14 +13,17 @@ from featcx_core.fingerprints import anatomy_digest, content_digest, text_digest
 from featcx_core.sources.checkpoints import survey
 from featcx_core.sources.landing import refuse_nothing, whereabouts
 from featcx_core.store import Store, write_bytes
-from featcx_core.study import Study, StudyError
-from featcx_core.study_files import packaged_studies, says, study_text
+from featcx_core.study import Study, StudyError, changed
+from featcx_core.study_files import load_study, packaged_studies, says, study_text
+
+logger = logging.getLogger("featcx")
 
 
 def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
     """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
 
-    `text` is the study file as its author wrote it, so that comments survive. The network is built only when no
+    `text` is the study file as its author wrote it, so that comments survive. Without it, a registered study that says
+    something else is kept as `study.toml.before`, and a warning says what changed. The network is built only when no
     anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs
     no torch.
 
@@ -36,6 +41,8 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
         if not (known and any(says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
+        if text is None:
+            _keep_other(store)
         is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
         _write(store.study_path, toml)
         if reference is not None:
@@ -50,6 +57,17 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
             f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home"
         ) from error
     return store
+
+
+def _keep_other(store: Store) -> None:
+    """Put a registered study that says something else aside; a broken one is replaced."""
+    with suppress(StudyError, FileNotFoundError):
+        before = load_study(store.study_path)
+        if before != store.study:
+            kept = store.study_path.with_name("study.toml.before")
+            write_bytes(kept, store.study_path.read_bytes())
+            fields = ", ".join(changed(before, store.study))
+            logger.warning("%s said something else, kept as %s; changed: %s", store.study_path, kept.name, fields)
 
 
 def _reference(store: Store, anatomy: Anatomy) -> int:

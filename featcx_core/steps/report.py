@@ -119,7 +119,7 @@ def _made_pictures(store: Store, tables: StudyTables) -> Figure:
     chosen, made, best = (np.asarray(group[name]) for name in ("concept", "projection", "best_image"))
     codes = np.asarray(open_codes(store, epoch=epoch).oindex[:, chosen])
     named = [_label(tables, epoch, *each) for each in zip(chosen.tolist(), made.tolist(), best.tolist(), strict=True)]
-    images = _pictures(store, codes.argmax(axis=0)[:, None])[:, 0] / 255
+    images = _pictures(store, codes.argmax(axis=0)[:, None])[:, 0]
     return concept_pictures(np.asarray(group["images"]), images, labels=named)
 
 

@@ -187,6 +187,16 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
 # -- results -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_refused_setting_hides_no_results(small: Store):
+    before = featcx("sql", "select count(*) from clusters", "--csv").stdout
+    assert int(before.split()[-1]) > 0
+    text = small.study_path.read_text()
+    small.study_path.write_text(text + "[clusters]\ncount = 500\n")
+    assert "clusters" in refused("run", "tiny")
+    small.study_path.write_text(text)
+    assert featcx("sql", "select count(*) from clusters", "--csv").stdout == before
+
+
 def test_a_run_with_nothing_to_do_loads_nothing_heavy(small: Store):
     code = f"""
 import sys

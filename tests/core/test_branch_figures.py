@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from featcx_core.figures import branches as module
 from featcx_core.figures.branches import (
     Nearness,
     branches_by_block,
@@ -14,6 +15,7 @@ from featcx_core.figures.branches import (
 from featcx_core.figures.canvas import png
 from featcx_core.figures.claims import simple_by_the_residual
 from featcx_core.figures.evidence import Estimate
+from featcx_core.measures.ends import Ends
 from tests.core.test_figures import frame, is_png, no_rows, texts
 
 BLOCKS = {"layer1.0": "identity", "layer2.0": "projection", "layer10.0": "identity"}  # not in the order of letters
@@ -69,7 +71,7 @@ def test_the_figure_has_every_branch_group_and_epoch():
     said = texts(figure)
     for words in (
         "residual, simplest (n = 10)", "main, most complex (n = 10)", "permuted codes (should be 0)",
-        "epoch 0 (untrained): the 10 % at either end", "epoch 4: the 10 % at either end", "layer2.0 (projection)",
+        "epoch 0 (untrained): the 10 of 39 at either end", "epoch 4: the 10 of 39 at either end", "layer2.0 (projection)",
         "residual, random directions", "main, random directions", "39 at epoch 0, 39 at epoch 4",
     ):  # fmt: skip
         assert words in said
@@ -87,7 +89,8 @@ def test_transformers_have_their_two_branches():
 def test_groups_that_differ_are_drawn_apart():
     figure = drawn(tables(n_concepts=130), end_shares=(0.01, 0.1))
     assert len(figure.axes) == 8 + 1  # the legend stands in its own
-    assert "the 1 % at either end" in texts(figure)
+    assert "the 10 of 129 at either end" in texts(figure)
+    assert "the 10 % at either end" in texts(figure)
 
 
 @pytest.mark.parametrize("study", [no_rows(), tables(n_concepts=20)])  # one of the twenty is dead
@@ -190,6 +193,13 @@ def test_what_random_directions_do_too_is_not_particular_to_concepts():
     assert claim.finding.startswith("seen here, but random directions have it too")
     found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4, kind="random_direction")
     assert f"Random directions have {found}." in claim.finding
+
+
+def test_a_group_that_holds_more_than_its_share_is_named_by_its_number():
+    group = Ends(share=0.0001, simplest=np.arange(10), most_complex=np.arange(10))
+    assert module._part(group, n_living=100) == "10 of 100"
+    assert module._part(group._replace(share=0.1), n_living=100) == "10 %"
+    assert module._part(group._replace(share=0.01), n_living=1000) == "1 %"
 
 
 def test_rows_of_one_epoch_suffice():

@@ -192,6 +192,16 @@ def test_support_claim_wants_a_noticeable_loss_beyond_that_of_a_random_half(plai
     assert "Of the 50 removed, 3 were dead" in claim.finding
 
 
+def test_complex_concepts_that_are_important_by_themselves_are_no_support_features(plain):
+    tables = with_properties(plain, fall=0.2, random_fall=0.1)
+    k = tables.complexity.query("kind == 'concept'")[["epoch", "concept", "complexity"]]
+    heavy = tables.importance.merge(k, on=["epoch", "concept"])
+    heavy = heavy.assign(importance=heavy["complexity"].fillna(1.0)).drop(columns="complexity")
+    claim = paper.complex_concepts_matter_together(tables._replace(importance=heavy), reference_epoch=REFERENCE)
+    assert claim.status == "partly"
+    assert "the complex concepts are not of little importance" in claim.finding
+
+
 def test_a_loss_has_its_interval_over_images(plain):
     claim = paper.complex_concepts_matter_together(
         with_properties(plain, fall=0.2, random_fall=0.1), reference_epoch=REFERENCE

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from featcx_core.features.activations import open_activations
@@ -18,7 +19,7 @@ from featcx_core.sources.checkpoints import read_head
 from featcx_core.sources.images import load_data, normalised
 from featcx_core.sources.noise import white_noise
 from featcx_core.staleness import Partition, State
-from featcx_core.steps import explorer
+from featcx_core.steps import explorer, report
 from featcx_core.steps.features import CodeReader, open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
 from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
@@ -187,6 +188,21 @@ def test_the_sums_belong_to_the_partition(measured: Store):
         make_redundancy(measured, epoch=EPOCH)
     make_v_information(measured, epoch=EPOCH, layers=[LAYER], dictionary_epochs=[EPOCH])
     assert State(measured).is_current(partition)
+
+
+def test_a_made_picture_stands_beside_the_image_as_bright_as_it_is(stored: Store, monkeypatch):
+    drawn = {}
+
+    def draw(pictures, images, *, labels):
+        drawn.update(images=images)
+        return Figure()
+
+    monkeypatch.setattr(report, "concept_pictures", draw)
+    report._made_pictures(stored, read_tables(stored))
+    data, codes = load_data(stored.study), np.asarray(open_codes(stored, epoch=EPOCH))
+    concepts = np.asarray(open_visualisation(stored, epoch=EPOCH)["concept"])
+    strongest = data.images[data.probe[codes[:, concepts].argmax(axis=0)]]
+    np.testing.assert_allclose(drawn["images"], strongest / 255, rtol=1e-6)
 
 
 def test_pictures_are_committed_with_what_they_reach(stored: Store):

@@ -35,12 +35,13 @@ def test_registering_again_writes_only_what_changed(tiny, tmp_path):
     register(tiny, home=tmp_path)
     assert stamps(tmp_path) == before
     register(tiny.model_copy(update={"seed": 5}), home=tmp_path)
-    assert {path.name for path, stamp in stamps(tmp_path).items() if before.get(path) != stamp} == {"study.toml"}
+    changed = {path.name for path, stamp in stamps(tmp_path).items() if before.get(path) != stamp}
+    assert changed == {"study.toml", "study.toml.before"}
     smaller = tiny.model_copy(update={"model": Model(source="builtin:small_resnet", arguments={"widths": [4, 8]})})
     register(smaller, home=tmp_path)
     assert store.anatomy.penultimate == "layer2.2"
     after = {path.name for path, stamp in stamps(tmp_path).items() if before.get(path) != stamp}
-    assert after == {"study.toml", "layers.json", "layers.parquet"}
+    assert after == {"study.toml", "study.toml.before", "layers.json", "layers.parquet"}
 
 
 def test_an_anatomy_of_another_version_is_found_anew(tiny, tmp_path):
@@ -52,6 +53,20 @@ def test_an_anatomy_of_another_version_is_found_anew(tiny, tmp_path):
         _ = store.anatomy
     register(tiny, home=tmp_path)
     assert store.anatomy.head == "fc"
+
+
+def test_a_registered_study_that_says_something_else_is_kept_beside_and_named(tiny, tmp_path, caplog):
+    store = register(tiny, home=tmp_path)
+    mine = "# mine\n" + store.study_path.read_text()
+    store.study_path.write_text(mine)
+    register(tiny, home=tmp_path)
+    assert not (tmp_path / "tiny" / "study.toml.before").exists()  # it says the same
+    store.study_path.write_text(mine.replace("bootstrap = 100", "bootstrap = 200"))
+    register(tiny, home=tmp_path)
+    assert (tmp_path / "tiny" / "study.toml.before").read_text() == mine.replace("bootstrap = 100", "bootstrap = 200")
+    assert open_store(tmp_path, "tiny").study == tiny
+    (said,) = [record.message for record in caplog.records]
+    assert said.endswith("kept as study.toml.before; changed: analyses.bootstrap: 200 -> 100")
 
 
 def test_the_packaged_study_needs_no_torch(tmp_path):

@@ -58,6 +58,7 @@ MISTAKES = {
     'name = "a"\n[analyses]\nrun = ["sedimentation", "complexity"]': r"sedimentation needs importance in analyses\.run",
     'name = "a"\n[analyses]\nend_shares = []': r"analyses\.end_shares: .*at least 1 item",
     'name = "a"\n[redundancy]\nmasked_fractions = []': r"redundancy\.masked_fractions: .*at least 1 item",
+    'name = "a"\n[redundancy]\nmasked_fractions = [1.5]': r"masked_fractions\.0: .*less than 1, got 1\.5$",
     'name = "a"\n[sensitivity]\nsigmas = []': r"sensitivity\.sigmas: .*at least 1 item",
     'name = "a': r"not valid TOML",
 }
