@@ -38,7 +38,7 @@ CODE_VERSIONS = {
     "correlations": 2,
     "concept_paths": 1,
     "figures": 4,
-    "report": 4,
+    "report": 5,
     "explorer": 1,
 }
 """Raised by hand when an asset's result changes for the same input."""

@@ -136,20 +136,21 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
         f"lost, without {share} % at random {by_chance} %, a difference of {_percent(more.value)} % "
         f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
         f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex is {number(weight)} times that of all. "
-        f"A loss counts from {_percent(NOTICEABLE)} % on."
+        f"A loss counts from {_percent(NOTICEABLE)} % on. At random: the mean of several orders; their spread "
+        "is in no interval."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
 
 
 def _support_seen(lost: Estimate, more: Estimate) -> tuple[Status, str]:
-    """From what is lost, and how much more than without a random half."""
+    """From what is lost, and how much more than without a random half; an unknown interval decides nothing."""
     if lost.high_images < NOTICEABLE:
         return "absent", "absent here"
-    if lost.low_images < NOTICEABLE:
-        return "undecided", f"not decided: the interval of the loss includes {_percent(NOTICEABLE)} %"
+    if not lost.low_images >= NOTICEABLE:
+        return "undecided", f"not decided: the interval of the loss includes {_percent(NOTICEABLE)} % or is not known"
     if more.high_images < 0:
         return "partly", "there is such a loss, but a random half costs more"
-    if more.low_images <= 0:
+    if not more.low_images > 0:
         return "undecided", "there is such a loss; whether a random half costs less is not decided"
     return "seen", "seen here"
 

@@ -176,7 +176,7 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
         (0.2, 0.1, "seen", "seen here: "),
         (0.2, 0.195, "undecided", "whether a random half costs less is not decided: "),
         (0.2, 0.3, "partly", "a random half costs more: "),
-        (0.055, 0.01, "undecided", "not decided: the interval of the loss includes 5 %: "),
+        (0.055, 0.01, "undecided", "not decided: the interval of the loss includes 5 % or is not known: "),
         (0.01, 0.1, "absent", "absent here: "),
     ],
 )
@@ -200,6 +200,16 @@ def test_complex_concepts_that_are_important_by_themselves_are_no_support_featur
     claim = paper.complex_concepts_matter_together(tables._replace(importance=heavy), reference_epoch=REFERENCE)
     assert claim.status == "partly"
     assert "the complex concepts are not of little importance" in claim.finding
+
+
+@pytest.mark.parametrize("column", ["low", "beyond_random_low"])
+def test_a_loss_without_an_interval_is_not_called_seen(plain, column):
+    tables = with_properties(plain, fall=0.2, random_fall=0.1)
+    unknown = {column: np.nan, column.replace("low", "high"): np.nan}
+    claim = paper.complex_concepts_matter_together(
+        tables._replace(support=tables.support.assign(**unknown)), reference_epoch=REFERENCE
+    )
+    assert claim.status == "undecided"
 
 
 def test_a_loss_has_its_interval_over_images(plain):
