@@ -52,7 +52,7 @@ _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and 
 _LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 _NO_CLASSES = "null where no output is a class"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
-_BOTH = Column("kind", "string", "concept, or the control random_direction.")
+_CONCEPT_OR_DIRECTION = Column("kind", "string", "concept, or the control random_direction.")
 _MEASURE = Column("measure", "string", "What was measured, named as in the tables; `_partial`: controls held fixed.")
 
 
@@ -234,7 +234,7 @@ _ALL = (
         Column("block", "string", "Module name of the residual block."),
         Column("branch", "string", "residual (what the shortcut brings) or main; attention, mlp, main_2 … of several."),
         Column("shortcut", "string", "identity, or projection: the shortcut is a learned map of what was given."),
-        _BOTH,
+        _CONCEPT_OR_DIRECTION,
         _CONCEPT,
         _real(
             "cka",
@@ -262,7 +262,7 @@ _ALL = (
         "redundancy",
         ("epoch", "kind", "concept", "masked_fraction"),
         _EPOCH,
-        _BOTH,
+        _CONCEPT_OR_DIRECTION,
         _CONCEPT,
         _share("masked_fraction", "Share of the penultimate layer's units that a mask removes."),
         _count("n_masks", "Random masks.", 1.0),
@@ -286,7 +286,7 @@ _ALL = (
         "sensitivity",
         ("epoch", "kind", "concept", "sigma"),
         _EPOCH,
-        _BOTH,
+        _CONCEPT_OR_DIRECTION,
         _CONCEPT,
         _real("sigma", "Standard deviation of the noise on pixels in [0, 1].", 0.0),
         _count("n_images", "Probe images.", 1.0),

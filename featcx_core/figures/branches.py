@@ -1,6 +1,5 @@
 """Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, INK, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
 from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, of_kind, verdict
-from featcx_core.measures.ends import Ends, bootstrap_means, ends
+from featcx_core.measures.ends import Ends, bootstrap_means, ends, size_of
 
 QUESTION = "Which branch carries simple and complex concepts?"
 STYLES = {"residual": "-o", "main": "--s", "attention": "--s", "mlp": ":^"}
@@ -225,7 +224,7 @@ def _shuffled(axes: Axes, own: pd.DataFrame) -> None:
 def _part(group: Ends, *, n_living: int) -> str:
     """The share of the concepts in a group, or how many they are where it holds more than its share."""
     n = len(group.simplest)
-    return f"{100 * group.share:g} %" if n <= math.ceil(round(group.share * n_living, 6)) else f"{n} of {n_living}"
+    return f"{100 * group.share:g} %" if n <= size_of(group.share, n_living) else f"{n} of {n_living}"
 
 
 def _dress(axes: Axes, measure: str, part: str, epoch: int, *, is_first: bool) -> None:

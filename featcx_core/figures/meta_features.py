@@ -185,7 +185,7 @@ def groups_by_complexity(known: pd.DataFrame) -> Figure:
     footnote(
         figure,
         "Lines: 95 % bootstrap over the group's concepts; none for a single one, too short for few. Dotted: the mean "
-        "of all concepts, of no super-class too. In brackets: concepts.",
+        "of all concepts, in a super-class or not. In brackets: concepts.",
     )
     return figure
 

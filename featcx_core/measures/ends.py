@@ -47,11 +47,19 @@ def ends(complexity: Float[np.ndarray, "concept"], *, shares: Sequence[float], a
     ranked = np.argsort(complexity, kind="stable")[: int((~np.isnan(complexity)).sum())]  # NaN comes last
     by_size: dict[int, float] = {}
     for share in sorted(shares, reverse=True):
-        # 0.1 * 70 is a little above 7 in floating point: rounded before it is rounded up
-        size = max(at_least, math.ceil(round(share * len(ranked), 6)))
+        size = max(at_least, size_of(share, len(ranked)))
         if 2 * size <= len(ranked):
             by_size.setdefault(size, share)
     return [Ends(by_size[size], ranked[:size], ranked[-size:]) for size in sorted(by_size)]
+
+
+def size_of(share: float, n: int) -> int:
+    """How many of n concepts a share is, rounded up.
+
+    >>> size_of(0.1, 70), size_of(0.01, 150)   # 0.1 * 70 is a little above 7 in floating point
+    (7, 2)
+    """
+    return math.ceil(round(share * n, 6))
 
 
 def bootstrap_means(values: Float[np.ndarray, "concept *curve"], *, n_bootstrap: int = 1000, seed: int = 0) -> Means:

@@ -175,10 +175,8 @@ class SupportCounts:
         if not self.n_images.all():
             n_images, groups = int(self.n_images.sum()), len(self.n_images)
             raise ValueError(f"wanted at least {groups} images, one a group, got {n_images}; try a larger probe split")
-        step, weights = (
-            np.searchsorted(self.sizes, self.n_kept),
-            draw_groups(len(self.n_images), n_bootstrap=n_bootstrap, seed=seed),
-        )
+        step = np.searchsorted(self.sizes, self.n_kept)
+        weights = draw_groups(len(self.n_images), n_bootstrap=n_bootstrap, seed=seed)
         left = {name: self._left(name) for name in self.orders}
         found = {}
         for name, (value, left_out) in left.items():
