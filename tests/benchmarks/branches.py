@@ -14,12 +14,15 @@ AIM = 1.15
 
 def measure(device: str) -> list[Row]:
     """ResNet-18 at 64 px, and the built-in network at 28 px."""
-    wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=3072)
+    wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=1536)
     small = study_on_noise(source="builtin:small_resnet", side=28, channels=1, classes=10, train=100, probe=4096)
-    return [_row(wide, "ResNet-18, 64 px", device), _row(small, "built-in network, 28 px", device)]
+    return [
+        _row(wide, "ResNet-18, 64 px", device, repeats=5),
+        _row(small, "built-in network, 28 px", device, repeats=11),  # short, so more of them
+    ]
 
 
-def _row(store: Store, what: str, device: str) -> Row:
+def _row(store: Store, what: str, device: str, *, repeats: int) -> Row:
     study = store.study
     analyses = study.analyses.model_copy(update={"run": (*study.analyses.run, "branches")})
     asking = Store(store.home, study.model_copy(update={"analyses": analyses}))
@@ -29,7 +32,7 @@ def _row(store: Store, what: str, device: str) -> Row:
             shutil.rmtree(of.root / folder, ignore_errors=True)
         record_activations(of, epoch=0, device=device)
 
-    measured = pairs(lambda: extraction(asking), lambda: extraction(store), repeats=5)
+    measured = pairs(lambda: extraction(asking), lambda: extraction(store), repeats=repeats)
     n_branches, n_images = sum(len(row.branches) for row in store.anatomy.layers), len(load_data(study).probe)
     ours, peer = measured.seconds
     ratio = measured.ratio.inverse

@@ -19,7 +19,7 @@ REDUNDANCY_AIM, SENSITIVITY_AIM = 10.0, 1.1
 
 
 def measure(device: str) -> list[Row]:
-    """Redundancy of 2,000 concepts; sensitivity at the defaults, and of a ResNet-18 on half of the images."""
+    """Redundancy of 2,000 concepts; sensitivity at the defaults, and of a ResNet-18 on a quarter of the images."""
     small = study_on_noise(source="builtin:small_resnet", side=28, channels=1, classes=10, train=1_000, probe=1_000)
     wide = study_on_noise(
         source="torchvision:resnet18", side=64, channels=3, classes=10, train=500, probe=500, images_per_class=50
@@ -27,7 +27,7 @@ def measure(device: str) -> list[Row]:
     return [
         _redundancy(device),
         _sensitivity(small, "built-in network, 28 px", device, n_images=200, repeats=3),
-        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=100, repeats=2),
+        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=50, repeats=3),
     ]
 
 
