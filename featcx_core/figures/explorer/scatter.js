@@ -103,7 +103,7 @@ featcx.scatter = (() => {
   function ends(column, low, high, place) {
     const { scale } = featcx.palette;
     const dot = element("i", { style: `background:${scale[place]}` });
-    if (low === high) return [element("span", {}, dot, `all ${featcx.written(column, low)}`)];
+    if (low === high) return [element("span", {}, dot, `all ${low === 0 ? 0 : featcx.written(column, low)}`)];
     const ramp = element("span", { className: "ramp", style: `background:linear-gradient(to right,${scale.join(",")})` });
     const isTold = featcx.written(column, low) !== featcx.written(column, high);
     const [from, to] = [low, high].map((value) => featcx.written(isTold ? column : { form: "value" }, value));
