@@ -138,7 +138,7 @@ _ALL = (
         _EPOCH,
         _CONCEPT,
         _count("class_id", "Class whose images it was fitted on; -1 = all.", -1.0),
-        Column("class_name", "string", "Name of that class."),
+        Column("class_name", "string", "Name of the class whose images it was fitted on."),
         _share("prevalence_fraction", "Share of probe images on which the concept is active."),
         _real("variance", "Population variance of the code over the probe images.", 0.0),
         _share("hoyer", "Hoyer sparsity of the atom; 1 = a single unit; null for a zero atom.", nullable=True),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
-from featcx_core.figures.explorer.page import Looks, Setting, concepts_script, details_scripts, fixed_files
+from featcx_core.figures.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
 from featcx_core.figures.explorer.pictures import as_text, small_maps, thumbnail
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.tables import TABLES
@@ -25,19 +25,26 @@ def frame(table: str, columns: dict[str, object]) -> pd.DataFrame:
     return pd.DataFrame(columns).reindex(columns=names).assign(study="made_up")
 
 
-def made_up_tables(n_concepts: int, *, seed: int = 0) -> StudyTables:
+def made_up_tables(n_concepts: int, *, seed: int = 0, classes: tuple[str, ...] = CLASSES) -> StudyTables:
     """All tables that the explorer reads; every 25th concept is dead and has no scores."""
     chance = np.random.default_rng(seed)
     concept = np.arange(n_concepts)
     at = {"epoch": REFERENCE, "concept": concept}
     dead = concept % 25 == 24
     hard = np.where(dead, np.nan, chance.random(n_concepts))
-    group = concept * len(CLASSES) // n_concepts
+    group = concept * len(classes) // n_concepts
     tables = {name: frame(name, {}) for name in StudyTables._fields}
     tables["layers"] = frame("layers", {"layer": LAYERS, "depth": range(3), "role": ["stem", "block", "penultimate"]})
-    names = [CLASSES[i] for i in group]
+    names = [classes[i] for i in group]
     tables["concepts"] = frame(
-        "concepts", {**at, "class_name": names, "prevalence_fraction": chance.random(n_concepts), "alive": ~dead}
+        "concepts",
+        {
+            **at,
+            "class_id": group,
+            "class_name": names,
+            "prevalence_fraction": chance.random(n_concepts),
+            "alive": ~dead,
+        },
     )
     scores = {**at, "kind": "concept", "complexity": hard, "standard_error": 0.01 + 0 * hard}
     tables["complexity"] = frame("complexity", scores)
@@ -81,21 +88,32 @@ def _information(hard: np.ndarray, concept: np.ndarray) -> pd.DataFrame:
     return pd.concat([*parts, *followed], ignore_index=True)
 
 
-def write_explorer(folder: Path, *, n_concepts: int, n_pictures: int = 40, has_maps: bool = True) -> Path:
+def write_explorer(
+    folder: Path,
+    *,
+    n_concepts: int,
+    n_pictures: int = 40,
+    has_maps: bool = True,
+    has_classes: bool = True,
+    classes: tuple[str, ...] = CLASSES,
+) -> Path:
     """An explorer of so many concepts, with few pictures that they share; returns its page."""
     chance = np.random.default_rng(1)
-    tables = made_up_tables(n_concepts)
+    tables = made_up_tables(n_concepts, classes=classes)
+    if not has_classes:
+        tables = tables._replace(concepts=tables.concepts.assign(class_id=-1, class_name="all"))
     columns = concept_columns(tables, reference_epoch=REFERENCE)
     found = charts(tables, n_concepts=n_concepts, reference_epoch=REFERENCE)
-    setting = Setting("made_up", REFERENCE, CLASSES, (12, 16), (3, 4) if has_maps else None, 8, 64)
+    setting = Setting("made_up", REFERENCE, classes, (12, 16), (3, 4) if has_maps else None, 8, 64)
     maps = as_text(small_maps(chance.random((8, 3, 4), dtype=np.float32)))
     looks = []
     for concept in range(n_concepts):
         images = (concept + np.arange(8 if concept % 25 != 24 else 0)) % n_pictures
         near = [((concept + step) % n_concepts, 1 - step / 10) for step in range(1, 9)]
         strengths = np.linspace(1, 0.3, len(images)).tolist()
-        looks.append(Looks(images.tolist(), (images % 5).tolist(), strengths, maps if has_maps else "", near, []))
-    for name in ("data", "images"):
+        made = [Made("made/000003.webp", 12.34, 7.0)] if concept == 3 else []
+        looks.append(Looks(images.tolist(), (images % 5).tolist(), strengths, maps if has_maps else "", near, made))
+    for name in ("data", "images", "made"):
         (folder / name).mkdir(parents=True)
     for name, content in fixed_files(setting, n_concepts=n_concepts):
         (folder / name).write_bytes(content)
@@ -106,4 +124,5 @@ def write_explorer(folder: Path, *, n_concepts: int, n_pictures: int = 40, has_m
     for image in range(n_pictures):
         pixels = chance.integers(0, 256, (3, 12, 16), dtype=np.uint8)
         (folder / "images" / f"{image:06d}.webp").write_bytes(thumbnail(pixels))
+    (folder / "made" / "000003.webp").write_bytes(thumbnail(chance.integers(0, 256, (3, 12, 16), dtype=np.uint8)))
     return folder / "index.html"

@@ -25,11 +25,13 @@ def concept_sheet(
     *,
     labels: Sequence[str],
     title: str = QUESTION,
+    remark: str = "",
 ) -> Figure:
     """One row a concept: a label, then its top images with the heat map laid over them.
 
     images: bytes 0 … 255 or floats 0 … 1, one channel (grey) or three; NaN where a concept has fewer images.
     heat_maps: >= 0, of any size, enlarged bilinearly; scaled by the row's highest value, so they compare within it.
+    remark: what else stands below, as `how_chosen` says.
 
     Raises: ValueError when the numbers of concepts or images differ, or a channel count is neither 1 nor 3.
     """
@@ -56,7 +58,7 @@ def concept_sheet(
     has_places = heat_maps.shape[2] * heat_maps.shape[3] > 1
     where = "Bright colours: where the concept is active."
     nowhere = "No heat maps: the dictionary is fitted on one vector an image."
-    footnote(figure, f"Left to right: strongest image first. {where if has_places else nowhere}")
+    footnote(figure, f"Left to right: strongest image first. {where if has_places else nowhere} {remark}".rstrip())
     return figure
 
 
@@ -68,6 +70,17 @@ def choose_concepts(complexity: pd.DataFrame, *, epoch: int, n_concepts: int = 1
     return [int(concept) for concept in ranked[places]]
 
 
+def how_chosen(n_shown: int, *, epoch: int, complexity: pd.DataFrame, concepts: pd.DataFrame) -> str:
+    """What a reader of the sheet must know of `choose_concepts` and of the labels' classes, in two sentences."""
+    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")]
+    all_classes = (concepts.loc[concepts["epoch"] == epoch, "class_id"] < 0).all()
+    fitted = "All were fitted on the images of all classes." if all_classes else "Class: on whose images it was fitted."
+    return (
+        f"Shown: {n_shown} of the {own['complexity'].count()} concepts that have a K, at even steps of its ranks from "
+        f"the simplest to the most complex. {fitted}"
+    )
+
+
 def concept_labels(
     chosen: Sequence[int],
     *,
@@ -77,7 +90,9 @@ def concept_labels(
     importance: pd.DataFrame,
     decode_time: pd.DataFrame,
 ) -> list[str]:
-    """The label of each chosen concept: class, number, K, Γ, Λ and prevalence; a dash for what is not known."""
+    """The label of each chosen concept: class (that it was fitted on, unless all), number, K, Γ, Λ and prevalence; a
+    dash for what is not known.
+    """
     late = decode_time.rename(columns={"reference_epoch": "epoch"})
     own = complexity[complexity["kind"] == "concept"]
 
@@ -86,12 +101,12 @@ def concept_labels(
         return found.iloc[0] if len(found) else float("nan")
 
     def label(concept: int) -> str:
-        named = value(concepts, "class_name", concept)
-        class_name = named if isinstance(named, str) else "all"
+        is_of_all = value(concepts, "class_id", concept) < 0
+        of = "all classes" if is_of_all else f"class {value(concepts, 'class_name', concept)[:18]}"
         gamma = float(value(importance, "importance", concept))
         share = number(100 * float(value(concepts, "prevalence_fraction", concept)), digits=0)
         return (
-            f"class {class_name[:18]} · concept {concept}\n"
+            f"{of} · concept {concept}\n"
             f"K {number(value(own, 'complexity', concept))}   Γ {gamma:.2g}\n"
             f"Λ {number(value(late, 'decode_time', concept))}   on {share} % of images"
         )

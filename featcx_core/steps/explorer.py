@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int, UInt8
 from featcx_core.features.examples import TopImages
 from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
-from featcx_core.figures.explorer.page import Looks, Setting, concepts_script, details_scripts, fixed_files
+from featcx_core.figures.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
 from featcx_core.figures.explorer.pictures import LARGEST_MAP, LOSSLESS, SmallMaps, as_text, small_maps, thumbnail
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.neighbours import neighbours
@@ -21,6 +21,7 @@ from featcx_core.staleness import DETAILED, Partition, State, table_partition
 from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import read_dictionary
+from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key
 
 N_IMAGES = 8
@@ -61,7 +62,7 @@ def make_explorer(store: Store) -> Path:
         for folder in (draft, draft / "data", draft / "images", draft / "made"):
             folder.mkdir()
         for picture in made.values():
-            shutil.copyfile(picture, draft / "made" / picture.name)
+            shutil.copyfile(store.visualisation(epoch) / Path(picture.file).name, draft / picture.file)
         for name, content in fixed_files(setting, n_concepts=len(looks)):
             (draft / name).write_bytes(content)
         (draft / "concepts.js").write_text(concepts_script(setting, columns, found, strongest), encoding="utf-8")
@@ -98,15 +99,20 @@ def _information(state: State) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _made(state: State) -> dict[int, Path]:
+def _made(state: State) -> dict[int, Made]:
     """The pictures that were made to excite concepts, by concept; none where the study makes none."""
     epoch = state.study.reference_epoch
     if Partition("visualisation", epoch) not in state.current:
         return {}
-    return {int(path.stem): path for path in sorted(state.store.visualisation(epoch).glob("*.png"))}
+    group = open_visualisation(state.store, epoch=epoch)
+    concepts, reached, best = (np.asarray(group[name]).tolist() for name in ("concept", "projection", "best_image"))
+    return {
+        concept: Made(f"made/{concept:06d}.png", *activations)
+        for concept, *activations in zip(concepts, reached, best, strict=True)
+    }
 
 
-def _looks(store: Store, data: Data, top: TopImages, *, made: Mapping[int, Path]) -> list[Looks]:
+def _looks(store: Store, data: Data, top: TopImages, *, made: Mapping[int, Made]) -> list[Looks]:
     labels, shares, highest = data.labels[data.probe], *_small_maps(store, top.images)
     near = neighbours(read_dictionary(store, epoch=store.study.reference_epoch).atoms, n_neighbours=N_NEIGHBOURS)
     found = []
@@ -121,7 +127,7 @@ def _looks(store: Store, data: Data, top: TopImages, *, made: Mapping[int, Path]
                 strengths=(codes / codes[:1]).tolist(),
                 heat_maps=as_text(maps),
                 neighbours=list(nearest),
-                made=[f"made/{made[concept].name}"] if concept in made else [],
+                made=[made[concept]] if concept in made else [],
             )
         )
     return found

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.figures.canvas import png
-from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
+from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
 from featcx_core.figures.dynamics import training_curves
 from featcx_core.figures.evidence import number
 from featcx_core.figures.gallery import gallery
@@ -149,7 +149,8 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
         importance=tables.importance,
         decode_time=tables.decode_time,
     )
-    return concept_sheet(images, heat, labels=labels)
+    remark = how_chosen(len(chosen), epoch=epoch, complexity=tables.complexity, concepts=tables.concepts)
+    return concept_sheet(images, heat, labels=labels, remark=remark)
 
 
 def _pictures(store: Store, top: Int[np.ndarray, "concept rank"]) -> Num[np.ndarray, "concept rank c h w"]:

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 from PIL import Image
 
 from featcx_core.figures.explorer.charts import charts
-from featcx_core.figures.explorer.columns import concept_columns
+from featcx_core.figures.explorer.columns import PROPERTIES, concept_columns, for_readers
 from featcx_core.figures.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
 from featcx_core.figures.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
 from featcx_core.staleness import Partition, State
 from featcx_core.steps.examples import heat_maps, map_shape
 from featcx_core.steps.explorer import make_explorer
 from featcx_core.store import Store, open_store
+from featcx_core.tables import TABLES
 from tests.core.test_figures import no_rows
 from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
 
@@ -46,7 +48,7 @@ def test_columns_are_the_properties_that_the_study_has():
         "class_name", "super_class", "complexity", "importance", "signed_importance", "decode_time",
         "prevalence_fraction", "redundancy_1", "sensitivity_1", "cluster",
     ]  # fmt: skip
-    assert found["redundancy_1"].label == "redundancy, 50% hidden"
+    assert found["redundancy_1"].label == "redundancy, 50% masked"
     assert found["sensitivity_0"].label == "sensitivity, σ 0.01"
     assert "hoyer" not in found  # never measured here
     assert all(len(column.values) == N for column in found.values())
@@ -54,6 +56,26 @@ def test_columns_are_the_properties_that_the_study_has():
     assert found["super_class"].values[0] == "animal"
     assert found["super_class"].values[N - 1] is None  # none is stated
     assert found["complexity"].meaning.startswith("K: 0 = simple")
+
+
+def test_meanings_are_those_of_the_tables_without_what_databases_say():
+    columns = concept_columns(made_up_tables(N), reference_epoch=REFERENCE)
+    found = {column.name: column.meaning for column in columns}
+    assert found["decode_time"] == "Λ: 0 = available early in training, 1 = late."
+    assert found["super_class"] == "Super-class of the concept's class."
+    assert found["cluster"] == "Meta-feature: cluster of the atom, by K-means."
+    assert found["class_name"] == "Name of the class whose images it was fitted on."
+    for prop in PROPERTIES:
+        said = for_readers(next(c.description for c in TABLES[prop.table].columns if c.name == prop.column))
+        assert not re.search(r"\b(null|empty)\b|-1", said)
+        assert said.endswith(".")
+
+
+def test_concepts_of_all_classes_have_no_class():
+    tables = made_up_tables(N)
+    of_all = tables.concepts.assign(class_id=-1, class_name="all")
+    columns = concept_columns(tables._replace(concepts=of_all), reference_epoch=REFERENCE)
+    assert "class_name" not in [column.name for column in columns]
 
 
 def test_a_zero_atom_is_in_no_cluster():
@@ -176,7 +198,7 @@ def test_a_study_gets_its_explorer(done: Store):
         "signed Γ",
         "Λ",
         "prevalence",
-        "redundancy, 50% hidden",
+        "redundancy, 50% masked",
         "sensitivity, σ 0.1",
         "cluster",
     } <= {*shown}
@@ -185,12 +207,16 @@ def test_a_study_gets_its_explorer(done: Store):
 
 def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store, monkeypatch: pytest.MonkeyPatch):
     folder = done.visualisation(2)
-    folder.mkdir(parents=True)
-    Image.new("L", (8, 8)).save(folder / "000005.png")
+    with done.writing(folder, fingerprint="made up") as draft:
+        draft.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(draft / "000005.png")
+        group = zarr.create_group(store=str(draft / "arrays.zarr"))
+        for name, values in {"concept": [5], "projection": [12.341], "best_image": [7.0]}.items():
+            group.create_array(name, data=np.array(values))
     monkeypatch.setattr(State, "current", State(done).current | {Partition("visualisation", 2)})
     page = make_explorer(done)
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
-    assert [row["made"] for row in rows] == [[] if i != 5 else ["made/000005.png"] for i in range(12)]
+    assert [row["made"] for row in rows] == [[] if i != 5 else [["made/000005.png", 12.34, 7]] for i in range(12)]
     assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
 
 

@@ -1,5 +1,6 @@
 """The explorer in a browser, opened from disk: table, filters, scatter, a concept's page, keys, narrow screens."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,13 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_explorer(tmp_path_factory.mktemp("explorer") / "all", n_concepts=N).as_uri()
+
+
+@pytest.fixture(scope="module")
+def numbered(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Its classes are named by numbers."""
+    classes = ("0", "1", "2", "3", "4", "5", "6", "7", "8", "10")
+    return write_explorer(tmp_path_factory.mktemp("explorer") / "numbered", n_concepts=N, classes=classes).as_uri()
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +106,8 @@ def test_filters_by_name_number_and_range(page: Page, address: str):
     page.get_by_label("Filter", exact=True).fill("17")
     expect(page.locator("#count")).to_have_text(f"1 of {N} concepts")
     assert concepts(page) == [17]
+    expect(page.locator("#key")).to_contain_text("all 0.")  # one value, one colour
+    expect(page.locator("#key .ramp")).to_have_count(0)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#count")).to_have_text(f"{N} concepts")
     page.get_by_text("Ranges").click()
@@ -109,6 +119,60 @@ def test_filters_by_name_number_and_range(page: Page, address: str):
     assert max(shares) <= 80
     page.get_by_label("prevalence, lowest").fill("99.9999")
     expect(page.get_by_text("No concept fits these filters.")).to_be_visible()
+
+
+def test_a_number_is_a_concept_or_a_whole_name(page: Page, numbered: str):
+    opened(page, numbered)
+    expect(page.get_by_label("Filter", exact=True)).to_have_accessible_description(re.compile("#3: the concept alone"))
+    of_class_3 = set(range(36, 48))
+    for asked, wanted in {
+        "3": {3} | of_class_3,
+        "#3": {3},
+        "class:3": of_class_3,
+        "Class: 3": of_class_3,
+        "#3 class:0": {3},
+        "#3 class:1": set(),
+        "1": {1} | set(range(12, 24)),  # not class 10
+    }.items():
+        page.get_by_label("Filter", exact=True).fill(asked)
+        expect(page.locator("#count")).to_have_text(f"{len(wanted)} of {N} concepts")
+        assert set(concepts(page)) == wanted
+
+
+def test_columns_are_explained_by_heads_and_below_the_table(page: Page, address: str):
+    opened(page, address)
+    head = page.get_by_role("button", name="K ↑")
+    said = "K: 0 = simple (decodable everywhere), 1 = complex."
+    expect(head).to_have_attribute("title", said)
+    expect(head).to_have_accessible_description(said)
+    assert all(page.eval_on_selector_all("#rows th button", "heads => heads.map(head => head.title)"))
+    expect(page.get_by_text(said, exact=True)).to_be_hidden()
+    page.get_by_text("What the columns mean").click()
+    expect(page.get_by_text(said, exact=True)).to_be_visible()
+    expect(page.get_by_text("Name of the class whose images it was fitted on.")).to_be_visible()
+    assert "null" not in page.locator("#meanings").inner_text()
+
+
+@pytest.mark.parametrize("place", ["999", "-1", "x"])
+def test_an_address_of_no_concept_says_which_there_are(page: Page, address: str, place: str):
+    opened(page, address, f"#concept/{place}")
+    expect(page.get_by_role("heading", level=2)).to_have_text(f"There is no concept {place}")
+    expect(page.get_by_text(f"made_up has the concepts 0 to {N - 1}.")).to_be_visible()
+    page.keyboard.press("h")  # keys of a concept's page do nothing
+    page.keyboard.press("j")
+    page.get_by_role("main").get_by_role("link", name="All concepts").click()
+    expect(page.locator("#rows")).to_be_focused()
+    expect(page.locator("#count")).to_have_text(f"{N} concepts")
+
+
+def test_concepts_of_all_classes_say_so(tmp_path: Path, page: Page):
+    opened(page, write_explorer(tmp_path / "all", n_concepts=9, has_classes=False).as_uri(), "#concept/1")
+    expect(page.get_by_role("heading", level=2)).to_have_text("Concept 1")
+    expect(page.get_by_text("It was fitted on the images of all classes together.")).to_be_visible()
+    expect(page.locator(".cards small").filter(has_text="class")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Filter", exact=True)).to_have_attribute("placeholder", "super-class, concept number")
+    expect(page.locator("#searched")).to_be_hidden()
 
 
 def test_names_are_text_and_never_markup(page: Page, address: str):
@@ -154,9 +218,20 @@ def test_a_concepts_page_shows_it_and_leads_on(page: Page, address: str):
     opened(page, address, "#concept/3")
     expect(page.locator("#concept .pictures .picture img").first).to_be_visible()
     assert page.locator("#concept .pictures").first.locator("canvas").count() == 8
+    expect(page.get_by_text("It was fitted on the images of class <b>cat</b>")).to_be_visible()
+    expect(page.get_by_text("Bright: where in the image")).to_be_visible()
     page.get_by_label("heat maps").uncheck()
     expect(page.locator("#concept .pictures canvas").first).to_be_hidden()
+    expect(page.get_by_text("Bright: where in the image")).to_be_hidden()
+    expect(page.get_by_text("Made by optimisation")).to_be_visible()
+    expect(page.get_by_text("activation 12.3; best probe image 7")).to_be_visible()
     expect(page.locator("#concept .charts .bk-Figure")).to_have_count(5)
+    chart = page.locator("#concept .charts > div").filter(has_text="Was it there?")
+    expect(chart.locator(".key span")).to_have_text(["matched", "chance"])
+    plot, key = (chart.locator(part).bounding_box() for part in (".chart", ".key"))
+    assert plot is not None
+    assert key is not None
+    assert key["y"] >= plot["y"] + plot["height"]  # it covers no line
     page.get_by_role("link", name="Concept 4").first.click()
     expect(page).to_have_url(address + "#concept/4")
     page.go_back()
@@ -176,6 +251,9 @@ def test_keys_lead_through_table_and_concepts(page: Page, address: str):
     expect(page.locator('#rows tr[aria-selected="true"]')).to_have_attribute("data-concept", str(second))
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{address}#concept/{second}")
+    expect(page.locator("#concept .keys")).to_contain_text("h heat maps on, off")
+    page.keyboard.press("h")
+    expect(page.get_by_label("heat maps")).not_to_be_checked()
     page.keyboard.press("j")
     expect(page).to_have_url(f"{address}#concept/{third}")
     page.keyboard.press("Escape")

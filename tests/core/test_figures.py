@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import nothing_to_show, png
-from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet
+from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
 from featcx_core.figures.gallery import gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
@@ -462,6 +462,16 @@ def test_chosen_concepts_span_the_spectrum_and_carry_their_numbers(tables):
         importance=tables.importance,
         decode_time=tables.decode_time,
     )
+    said = how_chosen(5, epoch=REFERENCE, complexity=tables.complexity, concepts=tables.concepts)
+    assert said == (
+        f"Shown: 5 of the {own.count()} concepts that have a K, at even steps of its ranks from the simplest to the most "
+        "complex. Class: on whose images it was fitted."
+    )
+    of_all = tables.concepts.assign(class_id=-1, class_name="all")
+    assert how_chosen(5, epoch=REFERENCE, complexity=tables.complexity, concepts=of_all).endswith("of all classes.")
+    figure = concept_sheet(np.zeros((5, 1, 1, 8, 8)), np.ones((5, 1, 2, 2)), labels=labels, remark=said)
+    assert said.rsplit(". ", 1)[1] in texts(figure).replace("\n", " ")
     assert f"concept {chosen[0]}" in labels[0]
+    assert labels[0].startswith("class ")
     assert f"K {scores[0]:.2f}" in labels[0]
     assert choose_concepts(tables.complexity.iloc[:0], epoch=REFERENCE) == []

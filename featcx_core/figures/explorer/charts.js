@@ -48,15 +48,21 @@ featcx.charts = (() => {
       const source = new Bokeh.ColumnDataSource({ data: content(chart, chart.series.map(() => zeros)) });
       sources.push(source);
       drawn.segment({ x0: { field: "x" }, x1: { field: "x" }, y0: { field: "low" }, y1: { field: "high" }, source, line_color: COLOURS[0], line_alpha: 0.45, line_width: 2 });
-      chart.series.forEach((name, n) => {
-        const style = { source, line_color: COLOURS[n], ...(chart.series.length > 1 ? { legend_label: name } : {}) };
+      chart.series.forEach((_, n) => {
+        const style = { source, line_color: COLOURS[n] };
         drawn.line({ x: { field: "x" }, y: { field: `s${n}` }, line_width: 2, ...style });
         drawn.scatter({ x: { field: "x" }, y: { field: `s${n}` }, size: 6, fill_color: COLOURS[n], ...style });
       });
-      if (chart.series.length > 1) Object.assign(drawn.legend, { background_fill_alpha: 0.7, border_line_color: null, location: "bottom_right", padding: 4, label_text_font_size: "12px" });
       targets[place].replaceChildren();
       await Bokeh.Plotting.show(drawn, targets[place]);
     }
+  }
+
+  // Which line is which, below the chart, where it covers none of them and wraps on a narrow screen.
+  function key(chart) {
+    const { element } = featcx;
+    const names = chart.series.length > 1 ? chart.series : [];
+    return element("div", { className: "key" }, ...names.map((name, n) => element("span", {}, element("i", { style: `background:${COLOURS[n]}` }), name)));
   }
 
   function content(chart, lines) { // the lines' values, then, where there are any, the first one's errors
@@ -95,5 +101,5 @@ featcx.charts = (() => {
     for (const grid of figure.ygrid) grid.ticker = ticker;
   }
 
-  return { library, figure, lines, fill, span, logTicks };
+  return { library, figure, lines, key, fill, span, logTicks };
 })();

@@ -1,5 +1,6 @@
 """What the explorer's table can show of every concept of the reference epoch: one column a property."""
 
+import re
 from typing import Literal, NamedTuple
 
 import pandas as pd
@@ -63,17 +64,20 @@ PROPERTIES = (
 )
 """One value a concept; redundancy and sensitivity have one a level and come in between."""
 LEVELS: tuple[tuple[str, str, str, Form], ...] = (
-    ("redundancy", "masked_fraction", "redundancy, {:.0%} hidden", "share"),
+    ("redundancy", "masked_fraction", "redundancy, {:.0%} masked", "share"),
     ("sensitivity", "sigma", "sensitivity, σ {:g}", "value"),
 )
 """Tables with several rows a concept, and what tells them apart; the table shows the level in the middle."""
+NUMBERED = {"class_name": "class_id", "cluster": "cluster"}
+"""Properties, and the column whose numbers below 0 mean that there is none."""
+_ON_MISSING = re.compile(r"[;,] (null|empty|-1)\b.*")
 
 
 def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[Column]:
     """A column for each property of the reference epoch's concepts of which the study has any value.
 
     Its values are in the order of the concepts' numbers, 0 to n - 1. Properties that the study does not measure are
-    left out, so that the table has no empty columns.
+    left out, so that the table has no empty columns; so is the class of concepts that were fitted on all classes.
 
     Raises: ValueError where there is no concept at that epoch.
     """
@@ -88,9 +92,10 @@ def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[Column
     for row in PROPERTIES:
         if row.name == "cluster":
             found += _levels(of_epoch, concepts)
-        known = of_epoch[row.table].set_index("concept")[row.column]
-        values = _listed(known[known >= 0] if row.name == "cluster" else known, concepts)
-        meaning = _meaning(row.table, row.column)
+        rows = of_epoch[row.table].set_index("concept")
+        if row.name in NUMBERED:
+            rows = rows[rows[NUMBERED[row.name]] >= 0]
+        meaning, values = _meaning(row.table, row.column), _listed(rows[row.column], concepts)
         found.append(Column(row.name, row.label, meaning, row.form, row.in_table, values))
     return [column for column in found if any(value is not None for value in column.values)]
 
@@ -135,4 +140,13 @@ def short(number: float) -> float | int:
 
 
 def _meaning(table: str, column: str) -> str:
-    return next(c.description for c in TABLES[table].columns if c.name == column)
+    return for_readers(next(c.description for c in TABLES[table].columns if c.name == column))
+
+
+def for_readers(description: str) -> str:
+    """What a column means, without how the database writes that there is no value: the page has a dash for that.
+
+    >>> for_readers("Λ: 0 = available early in training, 1 = late; null if dead.")
+    'Λ: 0 = available early in training, 1 = late.'
+    """
+    return _ON_MISSING.sub(".", description)

@@ -4,6 +4,8 @@ featcx.concept = (() => {
   const { element } = featcx;
   const MOST_MATES = 12;
   const UNTOLD = ["standard_error", "x", "y"]; // stands beside K; places on a plane say nothing by themselves
+  const MADE = "Made by optimisation, no image of the data: from a seeded random start its phases were changed to raise the "
+    + "activation along the concept; its magnitude spectrum is the mean of the study's training images.";
   let page, parts, heatShown = true;
   let current = null;
 
@@ -12,27 +14,27 @@ featcx.concept = (() => {
     const section = (title, ...content) => element("section", {}, element("h3", {}, title), ...content);
     const list = () => element("ul", { className: "cards" });
     parts = {
-      title: element("h2", { tabIndex: -1 }), place: element("span", { className: "note" }),
+      title: element("h2", { tabIndex: -1 }), fitted: element("p", { className: "note" }), place: element("span", { className: "note" }),
       numbers: element("dl", { className: "numbers" }), pictures: element("div", { className: "pictures" }),
       note: element("p", { className: "note" }), near: list(), mates: list(), all: element("p", { className: "note" }),
       made: element("div", { className: "pictures" }),
-      heat: element("input", { type: "checkbox", checked: true, id: "heat" }),
+      heat: element("input", { type: "checkbox", checked: true, id: "heat", "aria-keyshortcuts": "h" }),
       charts: featcx.chart_specs.map(() => element("div", { className: "chart" })),
     };
     parts.heat.addEventListener("change", () => heat(parts.heat.checked));
-    const step = (by, label) => {
-      const button = element("button", { type: "button" }, label);
+    const step = (by, label, keys) => {
+      const button = element("button", { type: "button", "aria-keyshortcuts": keys }, label);
       button.addEventListener("click", () => next(by));
       return button;
     };
-    const titled = featcx.chart_specs.map((chart, n) => element("div", {}, element("h3", {}, chart.title), parts.charts[n]));
+    const titled = featcx.chart_specs.map((chart, n) => element("div", {}, element("h3", {}, chart.title), parts.charts[n], featcx.charts.key(chart)));
     parts.matesSection = section("In the same cluster", parts.mates, parts.all);
-    parts.madeSection = section("Made to excite it", parts.made);
+    parts.madeSection = section("Made to excite it", parts.made, element("p", { className: "note" }, MADE));
     const toggle = element("label", { className: "check" }, parts.heat, " heat maps");
     toggle.hidden = !featcx.heat;
     page.append(
-      element("nav", { className: "line", ariaLabel: "Concepts" }, element("a", { href: "#" }, "← All concepts"), step(-1, "Previous"), step(1, "Next"), parts.place),
-      parts.title, parts.numbers,
+      element("nav", { className: "line", ariaLabel: "Concepts" }, element("a", { href: "#" }, "← All concepts"), step(-1, "Previous", "k ArrowLeft"), step(1, "Next", "j ArrowRight"), parts.place),
+      keys(), parts.title, parts.fitted, parts.numbers,
       section("Where it is strongest", element("div", { className: "line" }, toggle), parts.pictures, parts.note),
       parts.madeSection, element("section", { className: "charts" }, ...titled),
       section("Nearest concepts", parts.near), parts.matesSection,
@@ -42,12 +44,22 @@ featcx.concept = (() => {
     }
   }
 
+  function keys() {
+    const key = (name) => element("kbd", {}, name);
+    const heatMaps = featcx.heat ? [" · ", key("h"), " heat maps on, off"] : [];
+    return element("p", { className: "note keys" }, key("j"), " ", key("k"), " or ", key("→"), " ", key("←"), ": next, previous", ...heatMaps, " · ", key("/"), " filter · ", key("Esc"), " back");
+  }
+
   async function open(concept) {
     if (!page) start();
     current = concept;
     const group = featcx.of("super_class", concept);
     const of = group === featcx.MISSING ? "" : ` (${group})`;
-    parts.title.textContent = `Concept ${concept} · class ${featcx.of("class_name", concept)}${of}`;
+    const [name] = featcx.fitted(concept);
+    parts.title.textContent = `Concept ${concept}${name ? ` · ${name}${of}` : ""}`;
+    parts.fitted.textContent = name
+      ? `It was fitted on the images of ${name}; it can be active on images of any class.`
+      : "It was fitted on the images of all classes together.";
     document.title = `${featcx.name}: concept ${concept}`;
     const [shown, place] = [featcx.table.concepts(), featcx.table.place(concept)];
     parts.place.textContent = place < 0 ? "" : `${place + 1} of ${shown.length}`;
@@ -70,20 +82,26 @@ featcx.concept = (() => {
   function fill(concept, details) {
     const maps = details.heat ? unpacked(details.heat) : [];
     parts.pictures.replaceChildren(...details.images.map((image, rank) => picture(image, maps[rank])));
-    parts.note.textContent = remark(details);
-    parts.made.replaceChildren(...details.made.map((src) => element("div", { className: "picture" }, element("img", { src, alt: `Made to excite concept ${concept}`, loading: "lazy" }))));
+    parts.note.replaceChildren(...remark(details));
+    parts.made.replaceChildren(...details.made.map((made) => madePicture(concept, ...made)));
     parts.madeSection.hidden = !details.made.length;
     parts.near.replaceChildren(...details.near.map(([other, cosine]) => card(other, `cosine ${cosine.toFixed(2)}`)));
     featcx.charts.fill(featcx.chart_specs, details.charts);
     heat(heatShown);
   }
 
-  function remark(details) {
-    if (!details.images.length) return "It is active on no probe image.";
+  function remark(details) { // what is said of heat maps goes with them
+    if (!details.images.length) return ["It is active on no probe image."];
     const few = details.images.length < featcx.n_images ? `Active on only ${details.images.length} probe images. ` : "";
-    const order = `${few}Strongest first; per cent of the strongest code.`;
-    if (!featcx.heat) return `${order} The dictionary is fitted on one vector an image, so there are no heat maps.`;
-    return `${order} Bright: where in the image the concept is active, on one scale for all of them.`;
+    const order = `${few}Strongest first. Below each: the image's own class, and its code in per cent of the strongest.`;
+    if (!featcx.heat) return [`${order} The dictionary is fitted on one vector an image, so there are no heat maps.`];
+    return [order, element("span", { className: "of-heat" }, " Bright: where in the image the concept is active, on one scale for all of them.")];
+  }
+
+  function madePicture(concept, src, reached, best) {
+    const [a, b] = [reached, best].map((value) => featcx.written({ form: "value" }, value));
+    const box = element("div", { className: "picture" }, element("img", { src, alt: `Made to excite concept ${concept}`, loading: "lazy" }));
+    return element("figure", {}, box, element("figcaption", {}, `activation ${a}; best probe image ${b}`));
   }
 
   function picture([image, label, strength], map) {
@@ -119,7 +137,7 @@ featcx.concept = (() => {
   }
 
   function card(concept, text) {
-    const words = element("span", {}, `Concept ${concept}`, element("small", {}, `class ${featcx.of("class_name", concept)}`),
+    const words = element("span", {}, `Concept ${concept}`, ...featcx.fitted(concept).map((name) => element("small", {}, name)),
       element("small", {}, `K ${featcx.of("complexity", concept)} · ${text}`));
     return element("li", {}, element("a", { href: featcx.address(concept) }, featcx.thumbnail(concept), words));
   }

@@ -2,6 +2,7 @@
 // Which concepts are shown, and in which order.
 featcx.filters = (() => {
   const { element } = featcx;
+  const NAMED = ["class_name", "super_class"]; // columns that the text searches
   const ranges = new Map(); // column -> [low, high]; NaN: no limit
   const order = { by: "complexity", descending: false };
   let words = [];
@@ -14,10 +15,12 @@ featcx.filters = (() => {
     changed = onChange;
     const form = document.getElementById("filters");
     if (!featcx.column.has(order.by)) order.by = "concept";
-    for (const name of ["class_name", "super_class"]) {
-      const names = featcx.column.get(name)?.names ?? [];
+    const named = NAMED.map((name) => featcx.column.get(name)).filter(Boolean);
+    for (const { names } of named) {
       document.getElementById("names").append(...names.slice(0, 2000).map((value) => element("option", { value })));
     }
+    document.getElementById("text").placeholder = [...named.map((column) => column.label), "concept number"].join(", ");
+    document.getElementById("searched").hidden = !featcx.column.has("class_name");
     document.querySelector("#ranges .ranges").append(...featcx.numeric().map(fields));
     document.getElementById("text").addEventListener("input", (event) => { read(event.target.value); changed(); });
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -39,7 +42,7 @@ featcx.filters = (() => {
   }
 
   function read(text) {
-    words = text.toLowerCase().split(/\s+/).filter(Boolean);
+    words = text.toLowerCase().replace(/\bclass:\s+/g, "class:").split(/\s+/).filter(Boolean);
   }
 
   function only(column, value) { // everything else is let go
@@ -50,14 +53,21 @@ featcx.filters = (() => {
     setTimeout(() => { ranges.set(column, [value, value]); changed(); });
   }
 
+  // A number is that of a concept, or a name or a word of one, 1 never 10; another word is part of a name.
   function matches() {
-    const named = ["class_name", "super_class"].map((name) => featcx.column.get(name)).filter(Boolean);
-    const found = words.map((word) => ({ // a name is looked at once, not once a concept
-      number: /^\d+$/.test(word) ? Number(word) : -1,
-      names: named.map((column) => column.names.map((name) => name.toLowerCase().includes(word))),
-    }));
-    return (concept) => found.every(({ number, names }) => number === concept
-      || named.some((column, place) => names[place][column.values[concept]]));
+    const found = words.map((word) => {
+      const [, kind, asked] = /^(#|class:)?(.*)$/.exec(word);
+      const isNumber = /^\d+$/.test(asked);
+      const fits = (name) => (isNumber ? name.split(/[^\p{L}\p{N}]+/u).includes(asked) : name.includes(asked));
+      const searched = { "#": [], "class:": ["class_name"] }[kind] ?? NAMED;
+      const named = searched.map((name) => featcx.column.get(name)).filter(Boolean);
+      return { // a name is looked at once, not once a concept
+        number: isNumber && kind !== "class:" ? Number(asked) : -1,
+        named: named.map((column) => [column.values, column.names.map((name) => fits(name.toLowerCase()))]),
+      };
+    });
+    return (concept) => found.every(({ number, named }) => number === concept
+      || named.some(([values, fitting]) => fitting[values[concept]]));
   }
 
   function within(concept) {

@@ -26,6 +26,8 @@ Object.assign(featcx, (() => {
   }
 
   const of = (name, concept) => written(featcx.column.get(name) ?? {}, featcx.value(name, concept));
+  // "class 3": on whose images a concept was fitted; nothing where all were fitted on all classes.
+  const fitted = (concept) => (featcx.column.has("class_name") ? [`class ${of("class_name", concept)}`] : []);
   const address = (concept) => `#concept/${concept}`;
   const picture = (image) => `images/${String(image).padStart(6, "0")}.webp`;
 
@@ -35,5 +37,5 @@ Object.assign(featcx, (() => {
     return element("img", { src: picture(image), alt: "", loading: "lazy", decoding: "async" });
   }
 
-  return { MISSING, written, element, of, address, picture, thumbnail };
+  return { MISSING, written, element, of, fitted, address, picture, thumbnail };
 })());

@@ -3,6 +3,7 @@
 (() => {
   const overview = document.getElementById("overview");
   const page = document.getElementById("concept");
+  const missing = document.getElementById("missing");
   const search = document.getElementById("text");
   let scrolled = 0; // of the overview, while a concept is open
   let steps = 0; // taken within the page, so that going back stays in it
@@ -16,23 +17,35 @@
   }
 
   function route() {
-    const found = /^#concept\/(\d+)$/.exec(location.hash);
-    const concept = found && Number(found[1]) < featcx.count ? Number(found[1]) : null;
-    if (concept !== null && page.hidden && !overview.hidden) scrolled = window.scrollY;
-    const wasOpen = !page.hidden;
-    overview.hidden = concept !== null;
-    page.hidden = concept === null;
-    if (concept !== null) {
-      featcx.table.goTo(concept);
-      featcx.concept.open(concept);
+    const asked = /^#concept\/(.+)$/.exec(location.hash)?.[1];
+    const isKnown = /^\d+$/.test(asked) && Number(asked) < featcx.count;
+    const wasOverview = !overview.hidden;
+    if (asked !== undefined && wasOverview) scrolled = window.scrollY;
+    overview.hidden = asked !== undefined;
+    page.hidden = !isKnown;
+    missing.hidden = asked === undefined || isKnown;
+    if (isKnown) {
+      featcx.table.goTo(Number(asked));
+      featcx.concept.open(Number(asked));
       window.scrollTo(0, 0);
       featcx.concept.focus();
-    } else if (wasOpen) {
+    } else if (asked !== undefined) {
+      refuse(asked);
+    } else if (!wasOverview) {
       document.title = `${featcx.name}: concepts`;
       window.scrollTo(0, scrolled);
       featcx.table.move(0);
       featcx.table.focus();
     }
+  }
+
+  function refuse(asked) {
+    const [title, text] = missing.querySelectorAll("h2, p");
+    title.textContent = `There is no concept ${asked}`;
+    text.textContent = `${featcx.name} has the concepts 0 to ${featcx.count - 1}.`;
+    document.title = `${featcx.name}: no such concept`;
+    window.scrollTo(0, 0);
+    title.focus({ preventScroll: true });
   }
 
   function onOverview(event) {
@@ -53,10 +66,11 @@
 
   function onPage(event) {
     if (event.key === "Escape") back();
+    else if (event.key === "/") { location.hash = ""; setTimeout(() => search.focus()); }
+    else if (page.hidden) return; // there is no concept to leaf from
     else if (event.key === "j" || event.key === "ArrowRight") featcx.concept.next(1);
     else if (event.key === "k" || event.key === "ArrowLeft") featcx.concept.next(-1);
     else if (event.key === "h") featcx.concept.toggleHeat();
-    else if (event.key === "/") { location.hash = ""; setTimeout(() => search.focus()); }
     else return;
     event.preventDefault();
   }
@@ -75,7 +89,7 @@
       }
       return;
     }
-    (page.hidden ? onOverview : onPage)(event);
+    (overview.hidden ? onPage : onOverview)(event);
   }
 
   overview.hidden = false; // so that the table can measure itself

@@ -39,6 +39,17 @@ _GROUPS = (
 )
 
 
+class Made(NamedTuple):
+    """A picture that was made to excite a concept."""
+
+    file: str
+    """Beside the page."""
+    activation: float
+    """What it reaches along the concept's atom."""
+    best_image: float
+    """What the best of the probe images reaches."""
+
+
 class Looks(NamedTuple):
     """What a concept's page shows beside its numbers and charts."""
 
@@ -52,8 +63,8 @@ class Looks(NamedTuple):
     """Where in them it is active, as `pictures.as_text` writes it; empty where there are no maps."""
     neighbours: list[tuple[int, float]]
     """The nearest concepts and the cosine of their atoms."""
-    made: list[str]
-    """Files of the pictures that were made to excite it."""
+    made: list[Made]
+    """The pictures that were made to excite it."""
 
 
 class Setting(NamedTuple):
@@ -139,7 +150,7 @@ def _details(look: Looks, charts: Sequence[Chart], concept: int) -> dict[str, An
         "images": [list(row) for row in zip(look.images, look.labels, map(short, look.strengths), strict=True)],
         "heat": look.heat_maps,
         "near": [[other, short(cosine)] for other, cosine in look.neighbours],
-        "made": look.made,
+        "made": [[made.file, short(made.activation), short(made.best_image)] for made in look.made],
         "charts": [
             [_numbers(line[concept]) for line in [*c.series.values(), *([] if c.errors is None else [c.errors])]]
             for c in charts

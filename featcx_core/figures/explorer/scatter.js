@@ -30,7 +30,7 @@ featcx.scatter = (() => {
     await featcx.charts.library();
     const [x, y] = [chosen("across"), chosen("up")];
     const hover = new Bokeh.HoverTool({
-      tooltips: [["concept", "@concept"], ["class", "@name"], [x.label, "@x{0.[000]}"], [y.label, "@y{0.[000]}"]],
+      tooltips: [["concept", "@concept"], ...(featcx.column.has("class_name") ? [["class", "@name"]] : []), [x.label, "@x{0.[000]}"], [y.label, "@y{0.[000]}"]],
     });
     const figure = featcx.charts.figure({
       x_axis_label: x.label, y_axis_label: y.label, y_axis_type: select("log").checked ? "log" : "linear",
@@ -94,12 +94,20 @@ featcx.scatter = (() => {
     const known = there.map((c) => column.values[c]).filter((value) => value !== null);
     let [low, high] = [Infinity, -Infinity];
     for (const value of known) { low = Math.min(low, value); high = Math.max(high, value); }
-    if (known.length) {
-      const ramp = element("span", { className: "ramp", style: `background:linear-gradient(to right,${scale.join(",")})` });
-      key.append(element("span", {}, column.label), featcx.written(column, low), ramp, featcx.written(column, high));
-    }
     const place = (value) => Math.round((scale.length - 1) * (high > low ? (value - low) / (high - low) : 0.5));
+    if (known.length) key.append(element("span", {}, column.label), ...ends(column, low, high, place(low)));
     return (c) => (column.values[c] === null ? NO_VALUE : scale[place(column.values[c])]);
+  }
+
+  // From which value to which the colours go; one colour where all values are the same.
+  function ends(column, low, high, place) {
+    const { scale } = featcx.palette;
+    const dot = element("i", { style: `background:${scale[place]}` });
+    if (low === high) return [element("span", {}, dot, `all ${low === 0 ? 0 : featcx.written(column, low)}`)];
+    const ramp = element("span", { className: "ramp", style: `background:linear-gradient(to right,${scale.join(",")})` });
+    const isTold = featcx.written(column, low) !== featcx.written(column, high);
+    const [from, to] = [low, high].map((value) => featcx.written(isTold ? column : { form: "value" }, value));
+    return [from, ramp, to];
   }
 
   function refresh() {

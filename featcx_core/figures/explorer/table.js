@@ -9,17 +9,21 @@ featcx.table = (() => {
   let cursor = 0;
   let box, head, body, moved;
 
+  const CONCEPT = "Number of the concept; its strongest image.";
+  const NO_VALUE = "No value, most often because the concept is active on too few images to be measured.";
+
   const columns = () => featcx.columns.filter((column) => column.in_table);
 
   function start(onMove) {
     moved = onMove;
     box = document.getElementById("rows");
     [head, body] = [box.querySelector("thead"), box.querySelector("tbody")];
-    const widths = [7, ...columns().map((column) => (column.label.length > 11 ? 7.4 : WIDTHS[column.form]))];
+    const widths = [7, ...columns().map((column) => (column.label.length > 11 ? 8 : WIDTHS[column.form]))];
     const table = box.querySelector("table");
     table.style.width = `${widths.reduce((a, b) => a + b)}rem`;
     table.prepend(element("colgroup", {}, ...widths.map((width) => element("col", { style: `width:${width}rem` }))));
     box.setAttribute("aria-colcount", widths.length);
+    meanings();
     box.addEventListener("scroll", () => requestAnimationFrame(render), { passive: true });
     new ResizeObserver(() => render()).observe(box);
     body.addEventListener("click", (event) => {
@@ -28,11 +32,20 @@ featcx.table = (() => {
     });
   }
 
+  // The texts of the heads' tooltips, to read without a mouse; the heads are described by them.
+  function meanings() {
+    const rest = featcx.columns.filter((column) => !column.in_table); // axes and ranges have these too
+    const rows = [...columns(), ...rest].map((column) => [column.name, column.label, column.meaning]);
+    for (const [name, label, meaning] of [["concept", "concept", CONCEPT], ...rows, ["dash", featcx.MISSING, NO_VALUE]]) {
+      document.querySelector("#meanings dl").append(element("dt", {}, label), element("dd", { id: `means-${name}` }, meaning));
+    }
+  }
+
   function header() {
     const { by, descending } = featcx.filters.order;
     const cell = (name, label, title, css) => {
       const mark = by === name ? (descending ? " ↓" : " ↑") : "";
-      const button = element("button", { type: "button", title, tabIndex: 0 }, label + mark);
+      const button = element("button", { type: "button", title, tabIndex: 0, "aria-describedby": `means-${name}` }, label + mark);
       button.addEventListener("click", () => {
         featcx.filters.sortBy(name);
         head.querySelector(`[data-name="${name}"] button`).focus();
@@ -41,7 +54,7 @@ featcx.table = (() => {
       if (mark) found.setAttribute("aria-sort", descending ? "descending" : "ascending");
       return found;
     };
-    const first = cell("concept", "concept", "Number of the concept; its strongest image.", "text");
+    const first = cell("concept", "concept", CONCEPT, "text");
     const others = columns().map((c) => cell(c.name, c.label, c.meaning, c.names ? "text" : ""));
     head.replaceChildren(element("tr", { role: "row" }, first, ...others));
   }
