@@ -68,9 +68,9 @@ def concept_map(known: pd.DataFrame, *, embedding: Embedding) -> Figure:
     footnote(
         figure,
         f"Epoch {epoch}: {len(placed)} atoms, {zeros} zero ones left out. Plane: {plane}. Near = atoms that point the "
-        "same way; distances between far groups and the axes themselves mean nothing. Grey: no value. Clusters are made "
-        "of the atoms, not on the plane: lines lead from a concept to the middle of its cluster. Of numbers that would "
-        "overlap only the larger cluster's is written.",
+        "same way; distances between far groups and the axes themselves mean nothing. Grey: no value. Clusters are "
+        "made of the atoms, not on the plane: lines lead from a concept to the middle of its cluster. Of numbers that "
+        "would overlap only the larger cluster's is written.",
     )
     return figure
 

@@ -47,7 +47,10 @@ def leaf_labels(inside: pd.DataFrame) -> dict[int, str]:
     labels = {}
     for cluster, rows in _by(inside, inside["cluster"]):
         common = rows.loc[rows["class_name"] != "all", "class_name"].value_counts().sort_index().nlargest(1)
-        of_class = [f"class {str(name)[:_LONGEST].strip()} ({count})" for name, count in common.items()]
+        of_class = [
+            f"class {str(name)[:_LONGEST].strip()} ({count})" if count > 1 or len(rows) == 1 else "no class twice"
+            for name, count in common.items()
+        ]
         labels[cluster] = " · ".join([str(cluster), f"{len(rows)} concepts", *of_class])
     return labels
 
@@ -59,7 +62,7 @@ def _leaves(axes: Axes, labels: dict[int, str]) -> None:
     if labels:
         axes.set_yticks(list(labels), list(labels.values()))
     else:
-        axes.yaxis.set_major_locator(MaxNLocator(20, integer=True))
+        axes.yaxis.set_major_locator(MaxNLocator(20, steps=[1, 2, 5, 10], integer=True))
 
 
 def _branches(axes: Axes, inside: pd.DataFrame, column: str, label: str) -> None:

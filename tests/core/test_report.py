@@ -376,10 +376,9 @@ def test_page_escapes_what_it_was_told(html):
 
 def test_page_of_an_empty_study_promises_nothing():
     html = render_report(no_rows(), study="mnist", facts={}, reference_epoch=REFERENCE, figures={})
-    assert (
-        html.count("was not made") == len(ALTERNATIVE_TEXTS) - 1
-    )  # pictures of concepts only where they are asked for
-    assert "✓ seen" not in html
+    assert html.count("was not made") == len(ALTERNATIVE_TEXTS) - 1  # pictures of concepts only on request
+    assert 'add <code>"visualisation"</code>' in html
+    assert "✓ holds here" not in html
     assert "nan" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL).lower().replace("nance", "")
 
 
