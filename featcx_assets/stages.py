@@ -52,8 +52,8 @@ def work(state: State, stage: Stage, *, only: Collection[str] = (), epochs: Coll
     `only` leaves out all assets but these and what they need, `epochs` all other epochs. What is named there is made
     even where the study does not ask for it.
     """
-    wanted = closure(only) if only else set(ASSETS)
-    asked = {*state.wanted, *closure([asset for asset in only if asset not in state.wanted])}
+    wanted = needed(state, only or ASSETS)
+    asked = {*state.wanted, *needed(state, [asset for asset in only if asset not in state.wanted])}
     assets: list[str] = []
     found: list[Partition] = []
     for asset in stage.assets:
@@ -62,7 +62,8 @@ def work(state: State, stage: Stage, *, only: Collection[str] = (), epochs: Coll
         stale = [
             p
             for p in state.stale(asset)
-            if (not epochs or p.epoch < 0 or p.epoch in epochs) and _can_start(state, stage, p, found)
+            if (p.epoch < 0 or (p.epoch in wanted[asset] and (not epochs or p.epoch in epochs)))
+            and _can_start(state, stage, p, found)
         ]
         if stale:
             assets.append(asset)
@@ -70,13 +71,18 @@ def work(state: State, stage: Stage, *, only: Collection[str] = (), epochs: Coll
     return Work(stage, tuple(assets), tuple(found)) if found else None
 
 
-def closure(assets: Collection[str]) -> set[str]:
-    """The assets and everything that they are made from."""
-    wanted = set(assets)
+def needed(state: State, only: Collection[str]) -> dict[str, frozenset[int]]:
+    """The assets and everything that they are made from, each with the epochs at which it is needed.
+
+    A detailed analysis needs its own epochs alone, all others every epoch.
+    """
+    every, found = frozenset(state.survey.digests), dict[str, frozenset[int]]()
     for asset in reversed(ASSETS):
-        if asset in wanted:
-            wanted.update(NEEDS[asset])
-    return wanted
+        if asset in only:
+            found[asset] = state.detailed_epochs(asset) if asset in DETAILED else every
+        if asset in found:
+            found |= {need: found.get(need, frozenset()) | found[asset] for need in NEEDS[asset]}
+    return found
 
 
 def _can_start(state: State, stage: Stage, partition: Partition, earlier: list[Partition]) -> bool:

@@ -5,12 +5,16 @@ import json
 import re
 import tomllib
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from featcx_core.study import Study, StudyError
+
+_WANTED = "Input should be "
+_KIND = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str|bool|(list|tuple|dict)\[.*\]")
 
 
 def packaged_studies() -> dict[str, Path]:
@@ -55,7 +59,7 @@ def validated(values: dict[str, Any], *, where: str = "") -> Study:
     try:
         return Study.model_validate(values)
     except ValidationError as error:
-        raise StudyError(where + "; ".join(_plain(e) for e in error.errors() if not _follows(e))) from None
+        raise StudyError(where + "; ".join(_lines(error.errors()))) from None
 
 
 def _paths(study: Study) -> dict[tuple[str, str], str]:
@@ -88,8 +92,26 @@ def _follows(error: Any) -> bool:
     return bool(error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"])
 
 
+def _lines(errors: list[Any]) -> list[str]:
+    """One a field: of a field that may be of several kinds there is an error a kind."""
+    kept = [error for error in errors if not _follows(error)]
+    by_field = {field: list(found) for field, found in groupby(kept, key=_field)}
+    lines = []
+    for found in by_field.values():
+        wanted = [error["msg"].removeprefix(_WANTED) for error in found]
+        several = len(found) > 1 and all(error["msg"].startswith(_WANTED) for error in found)
+        merged = [{**found[0], "msg": _WANTED + " or ".join(wanted)}] if several else found
+        lines += [_plain(error) for error in merged]
+    return lines
+
+
+def _field(error: Any) -> tuple[str, ...]:
+    """Where the error is, without the names that pydantic gives to the kinds of value."""
+    return tuple(str(part) for part in error["loc"] if not _KIND.fullmatch(str(part)))
+
+
 def _plain(error: Any) -> str:
-    *parents, key = [str(part) for part in error["loc"]] or [""]
+    *parents, key = _field(error) or [""]
     where = ".".join([*parents, key])
     if error["type"] == "extra_forbidden":
         valid = _fields_at(parents)
@@ -97,7 +119,16 @@ def _plain(error: Any) -> str:
         hint = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(valid)}"
         return f"unknown key {where}; {hint}"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}, got {error['input']!r}" if where and error["type"] != "value_error" else message
+    if not where or error["type"] == "value_error":
+        return str(message)
+    meant = _near(error["input"], re.findall(r"'([^']+)'", message)) if error["type"] == "literal_error" else ""
+    return f"{where}: {message.replace('tuple', 'list')}, got {error['input']!r}{meant}"
+
+
+def _near(given: object, valid: list[str]) -> str:
+    """What was probably meant, as the end of an error line; empty where nothing is near."""
+    near = difflib.get_close_matches(str(given), valid, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def _fields_at(parents: list[str]) -> list[str]:

@@ -327,6 +327,8 @@ _ALL = (
         _real("beyond_random", "That less that of the random order; negative = costs more.", nullable=True),
         _real("beyond_random_low", "2.5 % bootstrap percentile over images.", nullable=True),
         _real("beyond_random_high", "97.5 % bootstrap percentile over images.", nullable=True),
+        _real("orders_low", f"Least that an order of that name (20 at random) leaves of {_LEFT}.", nullable=True),
+        _real("orders_high", f"Most that one leaves of {_LEFT}.", nullable=True),
     ),
     _table(
         "clusters",

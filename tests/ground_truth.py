@@ -325,6 +325,10 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path(".featcx"), help="where the three studies were run")
     home = parser.parse_args().home
     for name, table in (("planted", planted_table), ("factors", factor_tables), ("shortcut", shortcut_table)):
+        if not (home / name / "report").is_dir():
+            parser.error(
+                f"no results of the study {name} in {home}; `featcx run {name}` makes them, --home points elsewhere"
+            )
         sys.stdout.write("\n".join([f"## {name}\n", *table(open_store(home, name)), "", ""]))
 
 

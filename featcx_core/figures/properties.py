@@ -26,7 +26,7 @@ ORDERS = {
     "complexity_descending": ("the most complex first", VERMILION, "o"),
     "complexity_ascending": ("the simplest first", BLUE, "s"),
     "importance_descending": ("the most important first", GREEN, "^"),
-    "random": ("in random order (mean of several)", MUTED, "D"),
+    "random": ("in random order\n(mean of 20)", MUTED, "D"),
 }
 """Order of removal -> words, colour, marker."""
 _PARTIAL = "Partial: prevalence and variance held fixed. [ ]: 95 % bootstrap over concepts."
@@ -136,18 +136,20 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
             axes.plot(
                 curve["kept_fraction"], curve[column], "-", marker=marker, markersize=4, color=colour, label=words
             )
-            axes.fill_between(
-                curve["kept_fraction"], curve["low"], curve["high"], color=colour, alpha=0.15, linewidth=0
-            )
+            ends = ("orders_low", "orders_high") if order == "random" else ("low", "high")
+            low, high = (curve[end] for end in ends)
+            axes.fill_between(curve["kept_fraction"], low, high, color=colour, alpha=0.15, linewidth=0)
         first = axes is panels[0]
         title = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
         dress(axes, x="share of concepts kept", y=label if first else "", title=title)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.invert_xaxis()
-    panels[-1].legend(frameon=False, fontsize=9.5, loc="lower left", title="removed:", title_fontsize=9.5)
+    named = panels[0].get_legend_handles_labels()
+    figure.legend(*named, loc="outside right upper", frameon=False, fontsize=9.5, title="removed:", title_fontsize=9.5)
     footnote(
         figure,
         "Removed: the code is set to 0, all else stays. Concepts without a complexity (dead) go first in every order. "
-        "With no concept left the head's bias decides. All probe images; bands: 95 % over images.",
+        "With no concept left the head's bias decides. All probe images; bands: 95 % over images, and of the random "
+        "order the range of all 20.",
     )
     return figure

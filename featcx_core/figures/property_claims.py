@@ -124,33 +124,38 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
     complex_half = rows[rows["order"] == "complexity_descending"].iloc[0]
     lost = _loss(complex_half, column, "low", "high", whole=1)
     more = _loss(complex_half, "beyond_random", "beyond_random_low", "beyond_random_high")
-    status, said = _support_seen(lost, more)
+    at_random = rows[rows["order"] == "random"].iloc[0]
+    fewest, most = (1 - float(at_random[end]) for end in ("orders_high", "orders_low"))
+    status, said = _support_seen(lost, more, of_any_order=(fewest, most))
     weight = _weight_of_removed(tables, rows, reference_epoch)
     if status == "seen" and not weight < 1:
         status, said = "partly", "there is such a loss, but the complex concepts are not of little importance"
     share, what = _percent(1 - level), "of the accuracy" if has_classes else "of the predictions"
     simplest, important = (_percent(float(loss[name])) for name in ("complexity_ascending", "importance_descending"))
-    by_chance = _percent(float(loss["random"]))
+    by_chance = f"{_percent(float(loss['random']))} % ({_percent(fewest)} to {_percent(most)} % in single orders)"
     finding = (
         f"{said}: without the {share} % most complex concepts {_percent(lost.value)} % {_images(lost)} {what} are "
-        f"lost, without {share} % at random {by_chance} %, a difference of {_percent(more.value)} % "
+        f"lost, without {share} % at random {by_chance}, a difference of {_percent(more.value)} % "
         f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
         f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex is {number(weight)} times that of all. "
-        f"A loss counts from {_percent(NOTICEABLE)} % on. At random: the mean of several orders; their spread "
-        "is in no interval."
+        f"A loss counts from {_percent(NOTICEABLE)} % on, as more than at random where it is beyond all single orders."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
 
 
-def _support_seen(lost: Estimate, more: Estimate) -> tuple[Status, str]:
-    """From what is lost, and how much more than without a random half; an unknown interval decides nothing."""
+def _support_seen(lost: Estimate, more: Estimate, *, of_any_order: tuple[float, float]) -> tuple[Status, str]:
+    """From what is lost, and how much more than without a random half; an unknown interval decides nothing.
+
+    of_any_order: least and most that is lost without a random half, over the orders.
+    """
     if lost.high_images < NOTICEABLE:
         return "absent", "absent here"
     if not lost.low_images >= NOTICEABLE:
         return "undecided", f"not decided: the interval of the loss includes {_percent(NOTICEABLE)} % or is not known"
-    if more.high_images < 0:
+    fewest, most = of_any_order
+    if more.high_images < 0 and lost.value < fewest:
         return "partly", "there is such a loss, but a random half costs more"
-    if not more.low_images > 0:
+    if not (more.low_images > 0 and lost.value > most):
         return "undecided", "there is such a loss; whether a random half costs less is not decided"
     return "seen", "seen here"
 

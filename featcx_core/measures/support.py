@@ -39,9 +39,13 @@ class Support(NamedTuple):
     """2.5 % point over the same images, drawn for both alike."""
     beyond_random_high: Float64[np.ndarray, "step"]
     """97.5 % point."""
+    orders_low: Float64[np.ndarray, "step"]
+    """Least that any order of the name leaves, of what `low` is of."""
+    orders_high: Float64[np.ndarray, "step"]
+    """Most that any of them leaves; both are the curve itself where there is a single order."""
 
 
-_Left: TypeAlias = tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step group"]]
+_Left: TypeAlias = tuple[Float64[np.ndarray, "... step"], Float64[np.ndarray, "... step group"]]
 """What is left of the predictions at each step: of all images, and of those outside each group."""
 
 
@@ -63,7 +67,8 @@ def support(
 
     Removing a concept sets its code to zero; atoms, head and bias stay. The logits of an order are added up once, from
     no concept to all: what a step keeps beyond the one before is one product, of the codes other than zero alone.
-    Several orders of a name are averaged. Arithmetic in float64, on the CPU where the device has none (MPS).
+    Several orders of a name are averaged, and their range is kept. Arithmetic in float64, on the CPU where the device
+    has none (MPS).
 
     Args:
         codes: z, (image, concept).
@@ -122,7 +127,9 @@ class SupportCounts:
         self.n_kept = np.round(shares * n_concepts).astype(np.int64)
         self.sizes = np.unique([*self.n_kept, n_concepts])  # the full reconstruction is what accuracy is relative to
         self.orders, self.n_images, self.has_labels = orders, np.zeros(groups), True
-        self.right, self.kept = ({name: np.zeros((len(self.sizes), groups)) for name in orders} for _ in range(2))
+        self.right, self.kept = (
+            {name: np.zeros((len(group), len(self.sizes), groups)) for name, group in orders.items()} for _ in range(2)
+        )
 
     def add(
         self,
@@ -141,11 +148,11 @@ class SupportCounts:
         group_of = (int(self.n_images.sum()) + torch.arange(len(z), device=z.device)) % groups
         self.n_images += _counted(group_of, groups)
         for name, group in self.orders.items():
-            for order in group:
+            for number, order in enumerate(group):
                 for step, says in enumerate(self._predictions(places, values, order, n_images=len(z))):
-                    self.kept[name][step] += _counted(group_of[says == own], groups) / len(group)
+                    self.kept[name][number, step] += _counted(group_of[says == own], groups)
                     if right is not None:
-                        self.right[name][step] += _counted(group_of[says == right], groups) / len(group)
+                        self.right[name][number, step] += _counted(group_of[says == right], groups)
 
     def _predictions(
         self,
@@ -177,27 +184,29 @@ class SupportCounts:
             raise ValueError(f"wanted at least {groups} images, one a group, got {n_images}; try a larger probe split")
         step = np.searchsorted(self.sizes, self.n_kept)
         weights = draw_groups(len(self.n_images), n_bootstrap=n_bootstrap, seed=seed)
-        left = {name: self._left(name) for name in self.orders}
+        counts = self.right if self.has_labels else self.kept
+        left = {name: self._left(counts[name].mean(0)) for name in self.orders}
         found = {}
         for name, (value, left_out) in left.items():
-            accuracy, kept = (part[name].sum(1) / self.n_images.sum() for part in (self.right, self.kept))
+            accuracy, kept = (part[name].mean(0).sum(1) / self.n_images.sum() for part in (self.right, self.kept))
             relative = value
             if not self.has_labels:
                 accuracy, relative = (np.full_like(value, np.nan) for _ in range(2))
             by_chance = left.get("random", (np.full_like(value, np.nan), np.full_like(left_out, np.nan)))
             beyond = (value - by_chance[0], left_out - by_chance[1])
             ends = [_ends(*each, weights) for each in ((value, left_out), beyond)]
-            curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1])
+            each_order, _ = self._left(counts[name])
+            spread = each_order.min(0), each_order.max(0)
+            curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1], *spread)
             found[name] = Support(self.n_kept, *(curve[step] for curve in curves))
         return found
 
-    def _left(self, order: str) -> _Left:
-        """Relative accuracy, or where there are no classes predictions kept."""
-        counts = (self.right if self.has_labels else self.kept)[order]
-        whole, without = counts.sum(1), counts.sum(1, keepdims=True) - counts
+    def _left(self, counts: Float64[np.ndarray, "... step group"]) -> _Left:
+        """Relative accuracy, or where there are no classes predictions kept, from the images counted."""
+        whole, without = counts.sum(-1), counts.sum(-1, keepdims=True) - counts
         if not self.has_labels:
             return whole / self.n_images.sum(), without / (self.n_images.sum() - self.n_images)
-        return _over(whole, whole[-1:]), _over(without, without[-1:])
+        return _over(whole, whole[..., -1:]), _over(without, without[..., -1:, :])
 
 
 def _over(counts: np.ndarray, of: np.ndarray) -> np.ndarray:

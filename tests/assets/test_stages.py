@@ -1,6 +1,6 @@
 import shutil
 
-from featcx_assets.stages import STAGES, Stage, Work, closure, runs, without, work
+from featcx_assets.stages import STAGES, Stage, Work, needed, runs, without, work
 from featcx_core.staleness import ASSETS, NEEDS, ONCE, Partition, State
 from featcx_core.store import Store, write_bytes
 
@@ -35,10 +35,22 @@ def test_every_asset_is_in_one_stage_after_what_it_needs():
         assert len({asset in ONCE for asset in stage.assets}) == 1
 
 
-def test_closure_is_everything_an_asset_is_made_from():
-    assert closure(["dictionary"]) == {"training", "checkpoint", "dictionary_activations", "dictionary"}
-    assert closure(["report"]) == {*ASSETS} - {"explorer"}
-    assert closure([]) == set()
+def test_everything_an_asset_is_made_from_is_needed(small: Store):
+    state = State(small)
+    assert needed(state, ["dictionary"]).keys() == {"training", "checkpoint", "dictionary_activations", "dictionary"}
+    assert needed(state, ["report"]).keys() == {*ASSETS} - {"explorer"}
+    assert needed(state, []) == {}
+
+
+def test_a_detailed_analysis_needs_its_own_epochs_alone(small: Store):
+    state, ends = State(small), {0, 2}
+    assert small.study.detailed_epochs([0, 1, 2]) == ends
+    assert all(epochs == ends for epochs in needed(state, ["redundancy", "support"]).values())
+    assert needed(state, ["redundancy", "complexity"])["v_information"] == {0, 1, 2}
+    assert needed(state, ["visualisation"])["codes"] == {2}
+    forget(small, "codes")
+    assert planned(small, only=["redundancy"]) == {"dictionary and codes": {("codes", 0), ("codes", 2)}}
+    assert planned(small, only=["redundancy"], epochs=[1]) == {}
 
 
 def test_a_finished_study_needs_only_its_pictures(small: Store):

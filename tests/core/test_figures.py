@@ -226,7 +226,8 @@ def with_properties(
                     {"epoch": epoch, "order": order, "kept_fraction": kept, "n_kept": round(100 * kept),
                      "relative_accuracy": left, "accuracy": left, "predictions_kept_fraction": left,
                      "low": left - 0.01, "high": left + 0.01, "beyond_random": beyond,
-                     "beyond_random_low": beyond - 0.01, "beyond_random_high": beyond + 0.01}
+                     "beyond_random_low": beyond - 0.01, "beyond_random_high": beyond + 0.01,
+                     "orders_low": left - 0.02, "orders_high": left + 0.02}
                 )  # fmt: skip
     score = own.set_index(["epoch", "concept"])["complexity"]
     for row in rows["concepts"]:

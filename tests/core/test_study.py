@@ -59,6 +59,8 @@ MISTAKES = {
     'name = "a"\n[analyses]\nend_shares = []': r"analyses\.end_shares: .*at least 1 item",
     'name = "a"\n[redundancy]\nmasked_fractions = []': r"redundancy\.masked_fractions: .*at least 1 item",
     'name = "a"\n[redundancy]\nmasked_fractions = [1.5]': r"masked_fractions\.0: .*less than 1, got 1\.5$",
+    'name = "a"\n[clusters]\ncount = -3': r"clusters\.count: Input should be 'auto' or greater than or equal to 2, got -3$",
+    'name = "a"\n[analyses]\nrun = ["visualization"]': r"analyses\.run\.0: .*got 'visualization'; did you mean visualisation\?$",
     'name = "a"\n[sensitivity]\nsigmas = []': r"sensitivity\.sigmas: .*at least 1 item",
     'name = "a': r"not valid TOML",
 }

@@ -55,6 +55,9 @@ def test_equals_zeroing_codes_and_multiplying_again():
             for order in group
         ]
         np.testing.assert_allclose(np.stack(result[name][:4], axis=1), np.mean(curves, axis=0), atol=1e-12)
+        np.testing.assert_allclose(result[name].orders_low, np.min(curves, axis=0)[:, 2], atol=1e-12)
+        np.testing.assert_allclose(result[name].orders_high, np.max(curves, axis=0)[:, 2], atol=1e-12)
+    assert (result["random"].orders_high > result["random"].orders_low)[1:-1].any()
 
 
 def test_intervals_are_those_of_the_bootstrap_over_images():
