@@ -15,6 +15,8 @@ from featcx_core.figures.spectrum import CONTROLS, ERROR
 K_SHORT = "K  (0 = simple, 1 = complex)"
 FLOOR = 1e-5
 """Of a logarithmic axis: a concept that is active on none of the noisy images has a sensitivity of 0."""
+AT_ONE = {"redundancy": "1: as with all units", "sensitivity": "1: as another image"}
+"""What is measured -> what its line at 1 says."""
 
 
 def against_complexity(
@@ -50,12 +52,18 @@ def against_complexity(
         own, beside = (rows[(rows["epoch"] == epoch) & (rows["level"] == at)] for rows in (points, control))
         _control(axes, beside, is_log=is_log, by_chance=by_chance)
         _scatter(axes, own, is_log=is_log)
+        if y in AT_ONE:
+            axes.axhline(1, color=ORANGE, linewidth=1.2, zorder=0, label=AT_ONE[y])
         dress(axes, x=K_SHORT, y=y if axes in panels[:, 0] else "")
         name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
         raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
         lines += _said(complexity, beside, epoch)
         axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)
+    if is_log:
+        for first in panels[:, 0]:  # once all of the row is drawn: limits that are set earlier leave later panels out
+            first.set_yscale("log")
+            first.set_ylim(bottom=FLOOR / 2)
     if panels[0, 0].get_legend_handles_labels()[1]:
         panels[0, 0].legend(frameon=False, fontsize=8.5)
     return figure
@@ -95,8 +103,3 @@ def _scatter(axes: Axes, points: pd.DataFrame, *, is_log: bool) -> None:
         low, high = (points[column].to_numpy(dtype=float) for column in ("low", "high"))
         axes.vlines(k, np.maximum(low, floor), np.maximum(high, floor), color=ERROR, linewidth=1, zorder=1)
     axes.scatter(k, np.maximum(value, floor), color=BLUE, s=0.6 * point_area(len(points)), zorder=2)
-    if is_log:
-        axes.set_yscale("log")
-        axes.set_ylim(bottom=FLOOR / 2)
-    if is_log or "low" in points:
-        axes.axhline(1, color=ORANGE, linewidth=1, zorder=0)

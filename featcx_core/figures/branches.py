@@ -161,9 +161,9 @@ def weigh_nearness(found: Nearness) -> tuple[Status, str]:
     simple = verdict(*found.simplest[:3], expected="positive")
     built = verdict(*found.most_complex[:3], expected="negative")
     apart = verdict(*contrast[:3], expected="positive")
-    if simple == built == "seen here":
-        return "seen", "seen here"
-    if apart == "seen here":
+    if simple == built == "holds here":
+        return "seen", "holds here"
+    if apart == "holds here":
         return (
             "partly",
             "simple concepts are nearer to the residual than complex ones, but not both are as the claim says",

@@ -3,16 +3,17 @@
 import textwrap
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Literal
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap
+from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 WIDTH_INCHES = 9.0  # 900 px at 100 dots an inch: text of 10 points is read without zooming
 INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
@@ -64,11 +65,22 @@ def footnote(figure: Figure, text: str) -> None:
     figure.supxlabel(textwrap.fill(text, 140), x=0.012, horizontalalignment="left", fontsize=8.5, color=MUTED)
 
 
-def colour_bar(marks: ScalarMappable, axes: Axes | Sequence[Axes], *, label: str, is_integer: bool = False) -> None:
-    """The scale of a colour, to the right of the axes."""
+def colour_bar(
+    marks: ScalarMappable,
+    axes: Axes | Sequence[Axes],
+    *,
+    label: str,
+    is_integer: bool = False,
+    place: Literal["right", "top"] = "right",
+) -> None:
+    """The scale of a colour, beside the axes."""
     figure = (axes if isinstance(axes, Axes) else axes[0]).figure
     ticks = MaxNLocator(integer=True) if is_integer else None
-    bar = figure.colorbar(marks, ax=axes, pad=0.01, ticks=ticks)
+    bar = figure.colorbar(marks, ax=axes, pad=0.01, ticks=ticks, location=place, aspect=20 if place == "right" else 35)
+    if isinstance(marks.norm, LogNorm):  # numbers as they are read in the text, and more than one a decade
+        decades = np.log10(marks.norm.vmax or 1.0) - np.log10(marks.norm.vmin or 1.0)
+        bar.locator = LogLocator(subs=(1, 2, 5) if decades < 4 else (1,))
+        bar.formatter, bar.minorlocator = StrMethodFormatter("{x:g}"), NullLocator()
     bar.set_label(label, fontsize=9, color=INK)
     bar.ax.tick_params(labelsize=9, colors=MUTED, labelcolor=INK)
     bar.outline.set_visible(False)

@@ -59,7 +59,7 @@ def dictionary_keeps_predictions(dictionaries: pd.DataFrame, *, reference_epoch:
     if kept.empty:
         return Claim(statement, "missing", "not measured.")
     share = float(kept.iloc[0])
-    said = "seen here" if share > KEPT else "absent here"
+    said = "holds here" if share > KEPT else "does not hold here"
     trained = dictionaries.loc[dictionaries["epoch"] > 0].dropna(subset=["predictions_kept_fraction"])
     finding = f"{said}: {number(100 * share, digits=1)} % kept at epoch {reference_epoch}."
     if len(trained) > 1:
@@ -86,8 +86,10 @@ def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
                 "undecided",
                 " The interval is too wide to say whether it is near 0.5; the sign is the paper's.",
             )
+            said = f"the sign {said}"
         else:
             side = "above" if least > DECODE_TIME else "below"
+            said = f"the sign {said}"
             status, size = (
                 "partly",
                 f" The interval reaches far {side} 0.5: the sign is the paper's, the strength is not.",
@@ -157,13 +159,13 @@ def mean_complexity_rises(sedimentation: pd.DataFrame) -> Claim:
         return Claim(statement, status, f"{said}: {numbers}")
     values = curve["mean_complexity"].to_numpy(dtype=float)
     if len(values) < 4:
-        return Claim(statement, "partly", f"the rise is {said}: {numbers} Too few epochs to see a plateau.")
+        return Claim(statement, "partly", f"the rise holds here: {numbers} Too few epochs to see a plateau.")
     tail = abs(values[-1] - values[-1 - len(values) // 3])
     settled = tail <= SETTLED * (values.max() - values.min())
     plateau = f"the last third of the epochs moves it by {number(tail, digits=3)}"
     if settled:
         return Claim(statement, "seen", f"{said}: {numbers} It plateaus: {plateau}.")
-    return Claim(statement, "partly", f"the rise is {said}: {numbers} No plateau yet: {plateau}.")
+    return Claim(statement, "partly", f"the rise holds here: {numbers} No plateau yet: {plateau}.")
 
 
 def important_concepts_become_simpler(sedimentation: pd.DataFrame) -> Claim:
@@ -214,7 +216,7 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
     if len(control) and float((control[names[-1]] - control[names[0]]).mean()) >= rise.low:
         doubts.append("random directions rise as much, so it is not particular to concepts")
     if doubts:
-        return Claim(statement, "partly", f"the rise is {said}: {numbers} But {'; '.join(doubts)}.")
+        return Claim(statement, "partly", f"the rise holds here: {numbers} But {'; '.join(doubts)}.")
     return Claim(statement, "seen", f"{said}: {numbers}")
 
 
@@ -248,7 +250,7 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
     if information is not None:
         numbers += f" The same with I_V: {information}."
         if status == "seen" and weigh_nearness(information)[0] != "seen":
-            return Claim(statement, "partly", f"seen here with CKA, not with I_V. {numbers}")
+            return Claim(statement, "partly", f"holds here with CKA, not with I_V. {numbers}")
     if control is not None and {status, weigh_nearness(control)[0]} <= {"seen", "partly"}:
         status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
     return Claim(statement, status, f"{said}. {numbers}")

@@ -13,11 +13,11 @@ NOT_OF_CONCEPTS = "random directions have it too, so it is not particular to con
 _IMAGES = ("low_images", "high_images")
 
 Expected = Literal["negative", "positive", "zero"]
-Verdict = Literal["seen here", "absent here", "not decided: the interval includes zero", "not measured"]
+Verdict = Literal["holds here", "does not hold here", "not decided: the interval includes zero", "not measured"]
 Status = Literal["seen", "partly", "undecided", "absent", "missing"]
 STATUS_OF_VERDICT: dict[Verdict, Status] = {
-    "seen here": "seen",
-    "absent here": "absent",
+    "holds here": "seen",
+    "does not hold here": "absent",
     "not decided: the interval includes zero": "undecided",
     "not measured": "missing",
 }
@@ -85,14 +85,14 @@ def number(value: float, *, digits: int = 2) -> str:
 def verdict(value: float, low: float, high: float, *, expected: Expected, margin: float = 0.3) -> Verdict:
     """What an estimate with an interval says about an expected sign; never more than the interval allows.
 
-    `negative` and `positive` are seen when the whole interval has that sign and absent when it has the other one.
-    `zero` is seen only when the interval includes zero and stays within ±`margin` (0.3: less than a tenth of the
-    variance of ranks), and absent when the interval excludes zero: not finding a trend is no proof that there is none.
+    `negative` and `positive` hold when the whole interval has that sign, and do not when it has the other one.
+    `zero` holds only when the interval includes zero and stays within ±`margin` (0.3: less than a tenth of the
+    variance of ranks), and not when the interval excludes zero: not finding a trend is no proof that there is none.
 
     Raises: ValueError when low > high.
 
     >>> verdict(-0.5, -0.7, -0.2, expected="negative")
-    'seen here'
+    'holds here'
     """
     if not all(math.isfinite(x) for x in (value, low, high)):
         return "not measured"
@@ -100,8 +100,8 @@ def verdict(value: float, low: float, high: float, *, expected: Expected, margin
         raise ValueError(f"wanted an interval with low <= high, got low={low}, high={high}; try swapping them")
     if low <= 0 <= high:
         is_small = expected == "zero" and max(-low, high) <= margin
-        return "seen here" if is_small else "not decided: the interval includes zero"
-    return "seen here" if expected == ("negative" if high < 0 else "positive") else "absent here"
+        return "holds here" if is_small else "not decided: the interval includes zero"
+    return "holds here" if expected == ("negative" if high < 0 else "positive") else "does not hold here"
 
 
 def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Status, str]:
@@ -112,22 +112,22 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
     both = f"{of_raw} (raw correlation); {of_partial} ({fixed})"
     if of_raw == of_partial:
         both = f"{of_raw} (raw, and {fixed})"
-    if expected == "zero" and of_raw == of_partial == "absent here":
+    if expected == "zero" and of_raw == of_partial == "does not hold here":
         return "absent", f"there is a trend already, raw and {fixed}"
-    if expected == "zero" and of_raw == "absent here":
+    if expected == "zero" and of_raw == "does not hold here":
         return "absent", f"there is a trend already in the raw correlation; {fixed}: {of_partial}"
-    if expected == "zero" and of_partial == "absent here":
+    if expected == "zero" and of_partial == "does not hold here":
         return "absent", f"there is a trend already {fixed}; in the raw correlation: {of_raw}"
-    if of_raw != "seen here":
+    if of_raw != "holds here":
         return STATUS_OF_VERDICT[of_raw], both
-    if of_partial == "seen here":
-        return "seen", f"seen here, raw and {fixed}"
+    if of_partial == "holds here":
+        return "seen", f"holds here, raw and {fixed}"
     if of_partial == "not measured":
-        return "partly", f"seen here in the raw correlation; not measured {fixed}"
+        return "partly", f"holds here in the raw correlation; not measured {fixed}"
     if expected == "zero":
         return "undecided", both
-    turn = "the sign turns" if of_partial == "absent here" else "the interval includes zero"
-    return "partly", f"seen here in the raw correlation only: {fixed} {turn}, so it may be prevalence and variance"
+    turn = "the sign turns" if of_partial == "does not hold here" else "the interval includes zero"
+    return "partly", f"holds here in the raw correlation only: {fixed} {turn}, so it may be prevalence and variance"
 
 
 def difference(first: Estimate, last: Estimate) -> Estimate:

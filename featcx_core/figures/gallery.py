@@ -9,8 +9,9 @@ from featcx_core.figures.dynamics import sedimentation_curves, training_curves
 from featcx_core.figures.evidence import epochs_to_show
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.inhibitors import inhibitors
-from featcx_core.figures.meta_features import concept_dendrogram, concept_map, concepts_of, groups_by_complexity
+from featcx_core.figures.meta_features import concepts_of, groups_by_complexity
 from featcx_core.figures.paths import concept_paths
+from featcx_core.figures.plane import Embedding, concept_map
 from featcx_core.figures.properties import (
     redundancy_against_complexity,
     sensitivity_against_complexity,
@@ -20,6 +21,7 @@ from featcx_core.figures.properties import (
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.figures.study_tables import StudyTables
+from featcx_core.figures.tree import concept_dendrogram
 
 
 def trained_epochs(tables: StudyTables) -> list[int]:
@@ -29,9 +31,16 @@ def trained_epochs(tables: StudyTables) -> list[int]:
 
 
 def gallery(
-    tables: StudyTables, *, reference_epoch: int, end_shares: Sequence[float] = (0.01, 0.1)
+    tables: StudyTables,
+    *,
+    reference_epoch: int,
+    end_shares: Sequence[float] = (0.01, 0.1),
+    embedding: Embedding = "tsne",
 ) -> dict[str, Figure]:
-    """Every figure that is drawn from tables alone, under the name of the function that draws it."""
+    """Every figure that is drawn from tables alone, under the name of the function that draws it.
+
+    `end_shares` and `embedding` as in the study's `analyses` and `clusters`.
+    """
     trained = trained_epochs(tables)
     milestones = sorted({0, *trained[:1], *trained[-1:]})  # the baseline, the first and the last trained epoch
     complexity, importance, correlations = tables.complexity, tables.importance, tables.correlations
@@ -66,7 +75,7 @@ def gallery(
             complexity, concepts, tables.layers, epochs=shown["concepts"]
         ),
         "support_curves": support_curves(tables.support, epochs=shown["support"]),
-        "concept_map": concept_map(known),
+        "concept_map": concept_map(known, embedding=embedding),
         "concept_dendrogram": concept_dendrogram(known),
         "groups_by_complexity": groups_by_complexity(known),
         "concept_paths": concept_paths(tables.concept_paths, reference_epoch=reference_epoch),

@@ -42,7 +42,7 @@ def information_by_layer_and_epoch(
     ]
     figure = canvas(QUESTION, height=5.2 + 0.2 * len(names) + 1.6)
     top, bottom = figure.subplots(2, 1, height_ratios=[4.2, 1.4 + 0.25 * len(names)])
-    _lines(top, own, controls, labels)
+    _lines(top, own, controls, labels, reference_epoch)
     if reference.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
@@ -57,7 +57,9 @@ def _means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return frame.pivot_table(index="layer", columns="epoch", values="v_information", observed=True).reindex(names)
 
 
-def _lines(axes: Axes, own: pd.DataFrame, controls: dict[str, pd.DataFrame], labels: list[str]) -> None:
+def _lines(
+    axes: Axes, own: pd.DataFrame, controls: dict[str, pd.DataFrame], labels: list[str], reference_epoch: int
+) -> None:
     places = np.arange(len(labels))
     epochs = [int(epoch) for epoch in own.columns]
     trained = [epoch for epoch in epochs if epoch > 0] or epochs
@@ -70,7 +72,8 @@ def _lines(axes: Axes, own: pd.DataFrame, controls: dict[str, pd.DataFrame], lab
             axes.plot(places, curve, "-o", color=SEQUENCE(scale(epoch)), markersize=4, linewidth=1.4)
     for kind, (label, style) in CONTROLS.items():
         if not controls[kind].empty:
-            axes.plot(places, controls[kind].iloc[:, 0], style, color=INK, linewidth=1.6, label=label)
+            named = f"{label}, epoch {reference_epoch}"
+            axes.plot(places, controls[kind].iloc[:, 0], style, color=INK, linewidth=1.6, label=named)
     colour_bar(ScalarMappable(scale, SEQUENCE), axes, label="epoch", is_integer=True)
     title = "Each epoch's own concepts"
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)

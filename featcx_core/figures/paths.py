@@ -6,11 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from featcx_core.figures.canvas import (
     BLUE,
     INK,
+    MUTED,
     SEQUENCE,
     VERMILION,
     canvas,
@@ -113,18 +114,23 @@ def _share_above(rows: pd.DataFrame) -> float:
 def _shares(axes: Axes, paths: pd.DataFrame) -> None:
     by_epoch = paths.groupby("epoch")
     epochs = np.unique(paths["epoch"].to_numpy(dtype=int))
-    share = np.array([100 * _share_above(by_epoch.get_group(epoch)) for epoch in epochs])
-    cosine = 100 * by_epoch["cosine"].median().reindex(epochs).to_numpy(dtype=float)
-    null = 100 * by_epoch["null_cosine"].first().reindex(epochs).to_numpy(dtype=float)
+    share = np.array([_share_above(by_epoch.get_group(epoch)) for epoch in epochs])
+    cosine = by_epoch["cosine"].median().reindex(epochs).to_numpy(dtype=float)
+    null = by_epoch["null_cosine"].first().reindex(epochs).to_numpy(dtype=float)
     for values, colour, style, label in (
-        (share, BLUE, "-o", "matched above the null"),
-        (cosine, VERMILION, "--s", "median cosine"),
+        (share, BLUE, "-o", "matched above the null (left scale)"),
+        (cosine, VERMILION, "--s", "median cosine (right scale)"),
     ):
         axes.plot(epochs, values, style, color=colour, markersize=4, label=label)
         axes.plot(epochs[epochs == 0], values[epochs == 0], style[-1], color=colour, markerfacecolor="white")
-    axes.plot(epochs, null, ":", color=INK, linewidth=1.2, label="null: cosine of random atoms, 95 %")
-    dress(axes, x="epoch", y="% of concepts; cosine × 100")
-    axes.set_ylim(-3, 104)
+    axes.plot(epochs, null, ":", color=INK, linewidth=1.2, label="null: cosine of random atoms, 95 % (right)")
+    dress(axes, x="epoch", y="share of concepts")
+    axes.set_ylim(-0.03, 1.04)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    right = axes.secondary_yaxis("right")  # both scales run from 0 to 1
+    right.set_ylabel("cosine", fontsize=10, color=INK)
+    right.tick_params(labelsize=9, colors=MUTED, labelcolor=INK, length=3)
+    right.spines["right"].set_color(MUTED)
     axes.legend(frameon=False, fontsize=8.5, loc="lower right")
 
 

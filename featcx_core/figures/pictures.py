@@ -1,4 +1,4 @@
-"""What would excite a concept most: pictures made for it, each beside the image on which it is strongest."""
+"""Pictures made by optimisation to excite a concept, each beside the image on which it is strongest."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
 
-QUESTION = "What would excite each concept most, from simple to complex?"
+QUESTION = "Which pictures, made by optimisation, excite each concept, from simple to complex?"
 COLUMNS = 4
 
 

@@ -149,7 +149,7 @@ def _support_seen(lost: Estimate, more: Estimate, *, of_any_order: tuple[float, 
     of_any_order: least and most that is lost without a random half, over the orders.
     """
     if lost.high_images < NOTICEABLE:
-        return "absent", "absent here"
+        return "absent", "does not hold here"
     if not lost.low_images >= NOTICEABLE:
         return "undecided", f"not decided: the interval of the loss includes {_percent(NOTICEABLE)} % or is not known"
     fewest, most = of_any_order
@@ -157,7 +157,7 @@ def _support_seen(lost: Estimate, more: Estimate, *, of_any_order: tuple[float, 
         return "partly", "there is such a loss, but a random half costs more"
     if not (more.low_images > 0 and lost.value > most):
         return "undecided", "there is such a loss; whether a random half costs less is not decided"
-    return "seen", "seen here"
+    return "seen", "holds here"
 
 
 def _loss(row: "pd.Series[float]", *columns: str, whole: int = 0) -> Estimate:

@@ -8,11 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import INK, SEQUENCE, canvas, colour_bar, dress, footnote, nothing_to_show, point_area
+from featcx_core.figures.canvas import (
+    INK,
+    MUTED,
+    SEQUENCE,
+    canvas,
+    colour_bar,
+    dress,
+    footnote,
+    nothing_to_show,
+    point_area,
+)
 from featcx_core.figures.evidence import CONTROLS, correlation
 from featcx_core.figures.spectrum import K_AXIS
 
 MOST_COLUMNS = 3
+MOST_COLOURS = 6
+"""Epochs whose colours can be told apart; of more, a bar shows the order."""
 
 
 def complexity_against_importance(
@@ -69,16 +81,7 @@ def complexity_against_decode_time(
     epoch = int(points["epoch"].iloc[0])
     figure = canvas(question, height=5.2)
     axes = figure.add_subplot()
-    first = points["first_epoch"].to_numpy(dtype=float)
-    marks = axes.scatter(
-        points["decode_time"],
-        points["complexity"],
-        c=first,
-        cmap=SEQUENCE,
-        s=point_area(len(points)),
-        plotnonfinite=True,
-    )
-    colour_bar(marks, axes, label="first epoch with half of its information", is_integer=True)
+    _by_first_epoch(axes, points)
     lines = []
     for method in ("spearman", "pearson"):
         raw = correlation(correlations, epoch=epoch, y="decode_time", method=method)
@@ -91,6 +94,26 @@ def complexity_against_decode_time(
         "[ ] over concepts, { } over images.",
     )
     return figure
+
+
+def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
+    """K against Λ; a colour an epoch where there are few of them."""
+    label, area = "first epoch with half of its information", point_area(len(points))
+    first = points["first_epoch"].to_numpy(dtype=float)
+    epochs = np.unique(first[np.isfinite(first)])
+    x, y = (points[column].to_numpy(dtype=float) for column in ("decode_time", "complexity"))
+    never = np.isnan(first)
+    if never.any():
+        axes.scatter(x[never], y[never], color=MUTED, s=area, marker="x", label=f"never ({never.sum()})")
+    if len(epochs) > MOST_COLOURS:
+        marks = axes.scatter(x[~never], y[~never], c=first[~never], cmap=SEQUENCE, s=area)
+        colour_bar(marks, axes, label=label, is_integer=True)
+    else:
+        for epoch, colour in zip(epochs, SEQUENCE(np.linspace(0, 1, len(epochs))), strict=True):
+            at = first == epoch
+            axes.scatter(x[at], y[at], color=colour, s=area, label=f"{epoch:.0f} ({at.sum()})")
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(frameon=False, fontsize=9, loc="lower right", title=label, title_fontsize=9)
 
 
 def _joined(complexity: pd.DataFrame, other: pd.DataFrame, *, on: list[str], columns: list[str]) -> pd.DataFrame:

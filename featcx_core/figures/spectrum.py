@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from featcx_core.figures.canvas import (
     BLUE,
@@ -76,7 +77,8 @@ def _sorted_concepts(axes: Axes, alive: pd.DataFrame, importance: pd.DataFrame |
     dress(axes, x=K_AXIS, y="concepts, ranked from simplest")
     axes.set_xlim(min(0.0, float(scores.min()) - 0.02), 1.02)
     axes.set_ylim(len(scores) + max(1.0, 0.02 * len(scores)), 1 - max(1.0, 0.02 * len(scores)))
-    axes.set_yticks(np.unique(np.linspace(1, len(scores), 6).round().astype(int)))
+    steps = MaxNLocator(6, integer=True).tick_values(0, len(scores))
+    axes.set_yticks([1, *(rank for rank in steps if 1 < rank <= len(scores))])
 
 
 def _controls(axes: Axes, complexity: pd.DataFrame, reference_epoch: int) -> None:

@@ -73,8 +73,6 @@ def super_class_rows(tables: StudyTables, *, reference_epoch: int) -> list[Super
     ).dropna(subset=["complexity"])
     if not (known["super_class"] != "").any():
         return []
-    classes = tables.concepts.loc[tables.concepts["epoch"] == reference_epoch, ["concept", "class_name"]]
-    known = known.merge(classes, on="concept")
     left = sorted(known.loc[known["super_class"] == "", "class_name"].unique())
     none = f"none: {', '.join(left[:MOST_NAMES])}" + (" …" if len(left) > MOST_NAMES else "")
     names = [name or none for name in known["super_class"]]

@@ -28,6 +28,7 @@ from featcx_core.store import Store, epoch_key, write_bytes
 from featcx_core.study import Study
 
 N_TOP_IMAGES = 8
+_ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
 
 
 def make_figures(store: Store) -> dict[str, bytes]:
@@ -41,7 +42,12 @@ def make_figures(store: Store) -> dict[str, bytes]:
     store.write_current(state.visible())
     tables = read_tables(store)
     study = store.study
-    figures = gallery(tables, reference_epoch=study.reference_epoch, end_shares=study.analyses.end_shares)
+    figures = gallery(
+        tables,
+        reference_epoch=study.reference_epoch,
+        end_shares=study.analyses.end_shares,
+        embedding=study.clusters.embedding,
+    )
     guess = chance(study.model, n_outputs=store.anatomy.n_classes)
     figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
@@ -82,7 +88,7 @@ def make_report(store: Store, *, with_explorer: bool = False) -> str:
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
         "network": _network(study, anatomy),
         "checkpoints": f"{len(tables.epochs)}: epochs {', '.join(map(str, sorted(tables.epochs['epoch'])))}",
-        "dictionary": f"{study.dictionary.atoms_per_class} atoms a class, seed {study.seed}",
+        "dictionary": f"{study.dictionary.atoms_per_class} {_ATOMS[study.dictionary.scope]}, seed {study.seed}",
     }
     if doubtful := doubts(store):
         facts["to be looked at"] = " ".join(doubtful)

@@ -151,8 +151,8 @@ def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str
 @pytest.mark.parametrize(
     ("study", "status", "words"),
     [
-        (tables(information=-0.1), "partly", "seen here with CKA, not with I_V"),
-        (tables(simple=-0.1, built=-0.1), "absent", "absent here (simplest against most complex)"),
+        (tables(information=-0.1), "partly", "holds here with CKA, not with I_V"),
+        (tables(simple=-0.1, built=-0.1), "absent", "does not hold here (simplest against most complex)"),
         (no_rows(), "missing", "it takes residual blocks and 20 scored concepts"),
         (tables(epochs=(3,)), "missing", "not measured at epoch 4; measured at 3 (`analyses.epochs`)"),
     ],
@@ -190,7 +190,7 @@ def test_what_random_directions_do_too_is_not_particular_to_concepts():
     branches = study.branches.assign(v_information=study.branches["v_information"] + sign)
     claim = simple_by_the_residual(study._replace(branches=branches), reference_epoch=4)
     assert claim.status == "partly"
-    assert claim.finding.startswith("seen here, but random directions have it too")
+    assert claim.finding.startswith("holds here, but random directions have it too")
     found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4, kind="random_direction")
     assert f"Random directions have {found}." in claim.finding
 

@@ -6,16 +6,12 @@ import pytest
 
 from featcx_core.figures.canvas import png
 from featcx_core.figures.inhibitors import inhibitors, inhibitors_finding
-from featcx_core.figures.meta_features import (
-    concept_dendrogram,
-    concept_map,
-    concepts_of,
-    groups_by_complexity,
-    groups_finding,
-)
+from featcx_core.figures.meta_features import concepts_of, groups_by_complexity, groups_finding
 from featcx_core.figures.paths import births, concept_paths, paths_finding
+from featcx_core.figures.plane import concept_map
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.figures.summary import super_class_rows
+from featcx_core.figures.tree import concept_dendrogram, leaf_labels
 from tests.core.test_figures import N_CONCEPTS, REFERENCE, frame, is_png, no_rows, synthetic_tables, texts
 
 
@@ -64,17 +60,60 @@ def test_paths_are_drawn_whatever_is_missing(tables):
     assert "Not measured" in paths_finding(no_rows().concept_paths, reference_epoch=REFERENCE)
 
 
-def test_the_map_names_super_classes_or_says_that_there_are_none(known):
-    assert {"round", "straight", "none"} <= {*texts(concept_map(known)).split("\n")}
-    assert "names no super-classes" in texts(concept_map(known.assign(super_class="")))
+def test_paths_show_a_cosine_as_a_cosine(tables):
+    left = concept_paths(tables.concept_paths, reference_epoch=REFERENCE).axes[0]
+    median = tables.concept_paths.groupby("epoch")["cosine"].median()
+    drawn = next(line for line in left.lines if "median cosine" in line.get_label())
+    np.testing.assert_allclose(drawn.get_ydata(), median)
+    assert [axis.get_ylabel() for axis in (left, *left.child_axes)] == ["share of concepts", "cosine"]
+
+
+def titles(known: pd.DataFrame) -> list[str]:
+    return [axes.get_title(loc="left").split("  ")[0] for axes in concept_map(known, embedding="tsne").axes]
+
+
+def test_the_map_has_a_panel_of_super_classes_where_there_are_some(known):
+    assert {"round", "straight", "none"} <= {*texts(concept_map(known, embedding="tsne")).split("\n")}
+    assert "super-class" in titles(known)
+    unnamed = known.assign(super_class="")
+    assert "super-class" not in titles(unnamed)
+    assert "nothing to show" not in texts(concept_map(unnamed, embedding="tsne"))
     many = known.assign(super_class=[f"s{i % 9}" for i in range(len(known))])
-    assert "others or none" in texts(concept_map(many))
+    assert "others or none" in texts(concept_map(many, embedding="tsne"))
     bare = known.assign(complexity=np.nan, importance=0.0)
-    assert is_png(png(concept_map(bare), dots_per_inch=50))
+    assert is_png(png(concept_map(bare, embedding="pca"), dots_per_inch=50))
+
+
+@pytest.mark.parametrize(("embedding", "name"), [("tsne", "t-SNE"), ("umap", "UMAP"), ("pca", "principal component")])
+def test_the_map_names_its_plane_and_numbers_its_clusters(known, embedding, name):
+    apart = known.assign(x=100.0 * known["cluster"], y=0.0, super_class="")
+    figure = concept_map(apart, embedding=embedding)
+    clusters = next(axes for axes in figure.axes if axes.get_title(loc="left") == "cluster, by number")
+    assert (clusters.get_xlabel(), clusters.get_ylabel()) == (f"{name} 1", f"{name} 2")
+    assert {text.get_text() for text in clusters.texts} == {str(cluster) for cluster in known["cluster"]}
+    heap = concept_map(known.assign(x=known["cluster"] % 2 * 1.0, y=known["x"] * 0), embedding=embedding)
+    assert len([text for axes in heap.axes for text in axes.texts]) == 2  # of those that would overlap the largest
+    assert "Plane: principal component." in " ".join(texts(concept_map(apart[:3], embedding=embedding)).split())
+
+
+def test_leaves_say_their_number_size_and_class_by_hand():
+    rows = pd.DataFrame({"cluster": [0, 0, 0, 1, 1, 2], "class_name": ["b", "a", "a", "a", "b", "c"]})
+    labels = ["0 · 3 concepts · class a (2)", "1 · 2 concepts · no class twice", "2 · 1 concepts · class c (1)"]
+    assert list(leaf_labels(rows).values()) == labels
+    assert leaf_labels(rows.assign(class_name="all"))[0] == "0 · 3 concepts"
+
+
+def test_of_many_leaves_some_have_their_number(known):
+    many = known.assign(cluster=range(len(known)))
+    left = concept_dendrogram(many).axes[0]
+    ticks = [tick for tick in left.get_yticks() if 0 <= tick < len(known)]
+    assert 5 <= len(ticks) <= 25
+    assert all(tick == round(tick) for tick in ticks)
 
 
 def test_the_tree_has_a_disc_for_every_branch(known):
     figure = concept_dendrogram(known)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [*leaf_labels(known).values()]
     columns = [known[c].nunique() for c in ("level_1", "level_2", "level_3", "level_4", "cluster")]
     for axes in figure.axes[:2]:
         assert len(axes.collections[0].get_offsets()) == 1 + sum(columns)
@@ -91,7 +130,7 @@ def test_groups_stand_from_simple_to_complex(known):
 
 def test_what_groups_say_of_chance_and_of_planted_ones(known):
     planted = known.assign(complexity=known["cluster"] / 13 + 0.001 * known["concept"] % 0.005)
-    assert "accounts for 100 % of the variance" in groups_finding(planted)
+    assert "accounts for 100 % [100, 100] of the variance" in groups_finding(planted)
     shares = []
     for seed in range(40):
         random = known.assign(complexity=np.random.default_rng(seed).random(len(known)), super_class="")

@@ -354,11 +354,31 @@ def test_all_importances_zero(tables):
 
 def test_decode_time_takes_the_complexity_of_its_own_reference_epoch(tables):
     figure = complexity_against_decode_time(tables.complexity, tables.decode_time, tables.correlations)
-    drawn = figure.axes[0].collections[0].get_offsets()
+    drawn = np.concatenate([marks.get_offsets() for marks in figure.axes[0].collections])
     assert len(drawn) == 97
     at = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'").dropna(subset=["complexity"])
     np.testing.assert_allclose(np.sort(drawn[:, 1]), np.sort(at["complexity"]))
     assert "Pearson" in texts(figure)
+
+
+def test_few_first_epochs_have_a_colour_each_and_many_a_bar(tables):
+    def drawn(first: list[float]) -> Figure:
+        late = tables.decode_time.assign(first_epoch=np.resize(first, len(tables.decode_time)))
+        return complexity_against_decode_time(tables.complexity, late, tables.correlations)
+
+    few = drawn([1, 2, np.nan])
+    assert len(few.axes) == 1
+    labels = few.axes[0].get_legend_handles_labels()[1]
+    assert [label.split(" (")[0] for label in labels] == ["never", "1", "2"]
+    assert sum(int(label.split("(")[1].rstrip(")")) for label in labels) == 97
+    many = drawn([*range(1, 9)])
+    assert [axes.get_ylabel() for axes in many.axes[1:]] == ["first epoch with half of its information"]
+    assert many.axes[0].get_legend() is None
+
+
+def test_ranks_of_the_spectrum_are_round_numbers(tables):
+    axes = complexity_spectrum(tables.complexity, reference_epoch=REFERENCE).axes[0]
+    assert axes.get_yticks().tolist() == [1, 20, 40, 60, 80]
 
 
 def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
@@ -368,6 +388,7 @@ def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
     assert len(top.lines) == N_EPOCHS + 2  # and the shuffled codes and the random directions
     assert [label.get_text() for label in top.get_xticklabels()] == LAYERS
     assert bottom.images[0].get_array().shape == (N_LAYERS, N_EPOCHS)
+    assert f"random directions, epoch {REFERENCE}" in texts(figure)
 
 
 def test_layers_outside_k_are_marked(tables):

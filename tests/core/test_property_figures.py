@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 
 from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.quality import hoyer
@@ -93,6 +94,25 @@ def test_a_concept_without_sensitivity_is_drawn_on_the_floor_and_counts(tables):
     assert len(heights) == alive
 
 
+def test_every_panel_of_the_sensitivity_shows_all_its_concepts(tables):
+    figure = drawn.sensitivity_against_complexity(tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS)
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        points = [marks for marks in axes.collections if isinstance(marks, PathCollection)]
+        heights = np.concatenate([marks.get_offsets()[:, 1] for marks in points])
+        assert low < heights.min()
+        assert max(1.0, heights.max()) < high
+
+
+def test_the_line_at_one_says_what_it_means(tables):
+    redundancy = drawn.redundancy_against_complexity(tables.complexity, tables.redundancy, tables.concepts, epochs=ENDS)
+    sensitivity = drawn.sensitivity_against_complexity(
+        tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS
+    )
+    assert "1: as with all units" in texts(redundancy)
+    assert "1: as another image" in texts(sensitivity)
+
+
 def test_support_curves_follow_predictions_where_there_are_no_classes(tables):
     without = tables.support.assign(relative_accuracy=np.nan, accuracy=np.nan)
     assert "predictions kept" in texts(drawn.support_curves(without, epochs=ENDS))
@@ -112,8 +132,8 @@ def test_with_complexity_is_the_correlation_over_living_concepts(tables):
 @pytest.mark.parametrize(
     ("slope", "masks", "status", "words"),
     [
-        (-0.3, 0.01, "seen", "seen here"),
-        (0.3, 0.01, "absent", "absent here"),
+        (-0.3, 0.01, "seen", "holds here"),
+        (0.3, 0.01, "absent", "does not hold here"),
         (-0.3, 1.0, "undecided", "The choice of masks makes up to 100 % of the differences"),
     ],
 )
@@ -173,11 +193,11 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
 @pytest.mark.parametrize(
     ("fall", "random_fall", "status", "words"),
     [
-        (0.2, 0.1, "seen", "seen here: "),
+        (0.2, 0.1, "seen", "holds here: "),
         (0.2, 0.195, "undecided", "whether a random half costs less is not decided: "),
         (0.2, 0.3, "partly", "a random half costs more: "),
         (0.055, 0.01, "undecided", "not decided: the interval of the loss includes 5 % or is not known: "),
-        (0.01, 0.1, "absent", "absent here: "),
+        (0.01, 0.1, "absent", "does not hold here: "),
     ],
 )
 def test_support_claim_wants_a_noticeable_loss_beyond_that_of_a_random_half(plain, fall, random_fall, status, words):

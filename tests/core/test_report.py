@@ -51,14 +51,14 @@ def html(tables) -> str:
 @pytest.mark.parametrize(
     ("interval", "expected", "said"),
     [
-        ((-0.5, -0.7, -0.2), "negative", "seen here"),
-        ((-0.5, -0.7, -0.2), "positive", "absent here"),
-        ((0.5, 0.2, 0.7), "positive", "seen here"),
-        ((0.5, 0.2, 0.7), "negative", "absent here"),
+        ((-0.5, -0.7, -0.2), "negative", "holds here"),
+        ((-0.5, -0.7, -0.2), "positive", "does not hold here"),
+        ((0.5, 0.2, 0.7), "positive", "holds here"),
+        ((0.5, 0.2, 0.7), "negative", "does not hold here"),
         ((-0.9, -0.99, 0.0), "negative", "not decided: the interval includes zero"),
-        ((0.0, -0.2, 0.2), "zero", "seen here"),
+        ((0.0, -0.2, 0.2), "zero", "holds here"),
         ((0.0, -0.4, 0.2), "zero", "not decided: the interval includes zero"),
-        ((0.02, 0.01, 0.03), "zero", "absent here"),
+        ((0.02, 0.01, 0.03), "zero", "does not hold here"),
         ((np.nan, -0.2, 0.2), "negative", "not measured"),
         ((-0.5, np.nan, np.nan), "negative", "not measured"),
     ],
@@ -84,12 +84,12 @@ def test_verdict_refuses_an_interval_upside_down():
             NEGATIVE,
             "negative",
             "undecided",
-            "not decided: the interval includes zero (raw correlation); seen here (with",
+            "not decided: the interval includes zero (raw correlation); holds here (with",
         ),
-        (POSITIVE, NEGATIVE, "negative", "absent", "absent here (raw correlation); seen here (with"),
+        (POSITIVE, NEGATIVE, "negative", "absent", "does not hold here (raw correlation); holds here (with"),
         (NOT_MEASURED, NEGATIVE, "negative", "missing", "not measured (raw correlation)"),
         (OPEN, OPEN, "negative", "undecided", "not decided: the interval includes zero (raw, and with prevalence"),
-        (SMALL, SMALL, "zero", "seen", "seen here"),
+        (SMALL, SMALL, "zero", "seen", "holds here"),
         (
             SMALL,
             NEGATIVE,
@@ -151,7 +151,7 @@ def correlations(*, raw: tuple, partial: tuple, y: str, epoch: int = REFERENCE) 
         ((0.2, 0.1, 0.3), "partly", "below 0.5"),
         ((0.9, 0.8, 0.95), "partly", "above 0.5"),
         ((0.1, -0.1, 0.3), "undecided", "includes zero"),
-        ((-0.4, -0.5, -0.3), "absent", "absent here"),
+        ((-0.4, -0.5, -0.3), "absent", "does not hold here"),
     ],
 )
 def test_decode_time_claim_needs_sign_and_strength(raw, status, words):
@@ -226,7 +226,7 @@ def curve(values, *, group="all", half=0.01, n=100) -> pd.DataFrame:
         ([0.9, 0.4, 0.6, 0.7, 0.71, 0.71, 0.71], 0.01, "seen", "It plateaus"),
         ([0.9, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.01, "partly", "No plateau yet"),
         ([0.9, 0.4, 0.6], 0.01, "partly", "Too few epochs"),
-        ([0.1, 0.6, 0.5, 0.4, 0.4], 0.01, "absent", "absent here"),  # epoch 0 is no part of it
+        ([0.1, 0.6, 0.5, 0.4, 0.4], 0.01, "absent", "does not hold here"),  # epoch 0 is no part of it
         ([0.9, 0.4, 0.6, 0.7, 0.7], 0.2, "undecided", "includes zero"),
         ([0.9, 0.4], 0.01, "missing", "two trained epochs"),
     ],
@@ -281,7 +281,7 @@ def layer_claim(means, *, control=None, noise=0.02):
         ([0.1, 0.3, 0.5, 0.7, 0.9], [0.1, 0.2, 0.2, 0.3, 0.9], "seen", "changes by"),
         ([0.1, 0.3, 0.2, 0.5, 0.9], None, "partly", "1 of 3 steps fall"),
         ([0.1, 0.1, 0.1, 0.7, 0.9], None, "partly", "l3 alone brings more than half"),
-        ([0.5, 0.5, 0.5, 0.3, 0.9], None, "absent", "absent here"),  # the penultimate does not count
+        ([0.5, 0.5, 0.5, 0.3, 0.9], None, "absent", "does not hold here"),  # the penultimate does not count
         ([0.5, 0.9], None, "missing", "two layers"),
     ],
 )
@@ -376,10 +376,9 @@ def test_page_escapes_what_it_was_told(html):
 
 def test_page_of_an_empty_study_promises_nothing():
     html = render_report(no_rows(), study="mnist", facts={}, reference_epoch=REFERENCE, figures={})
-    assert (
-        html.count("was not made") == len(ALTERNATIVE_TEXTS) - 1
-    )  # pictures of concepts only where they are asked for
-    assert "✓ seen" not in html
+    assert html.count("was not made") == len(ALTERNATIVE_TEXTS) - 1  # pictures of concepts only on request
+    assert 'add <code>"visualisation"</code>' in html
+    assert "✓ holds here" not in html
     assert "nan" not in re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL).lower().replace("nance", "")
 
 

@@ -1,0 +1,122 @@
+"""Meta-features on a plane: which concepts lie near each other, and which cluster each is in."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from featcx_core.figures.canvas import (
+    BLUE,
+    GREEN,
+    GRID,
+    INK,
+    ORANGE,
+    PURPLE,
+    SEQUENCE,
+    SKY,
+    VERMILION,
+    canvas,
+    colour_bar,
+    dress,
+    footnote,
+    nothing_to_show,
+    point_area,
+)
+
+QUESTION = "Which concepts lie near each other?"
+PALETTE = (BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, INK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+NUMBER = 0.22, 0.13
+"""Inches that a cluster's number takes."""
+
+Embedding = Literal["umap", "tsne", "pca"]
+EMBEDDINGS: dict[Embedding, str] = {"umap": "UMAP", "tsne": "t-SNE", "pca": "principal component"}
+
+
+def concept_map(known: pd.DataFrame, *, embedding: Embedding) -> Figure:
+    """The plane of the atoms: coloured by K, Γ (log), Hoyer sparsity, super-class where there are some, and cluster.
+
+    embedding: what laid the atoms out; of fewer than four it is always the principal components.
+    """
+    placed = known.dropna(subset=["x", "y"])
+    if placed.empty:
+        return nothing_to_show(QUESTION, "no concept has a place on the plane")
+    has_names = bool((placed["super_class"] != "").any())
+    figure = canvas(QUESTION, height=13.1 if has_names else 8.2)
+    if has_names:
+        panels = figure.subplot_mosaic("AB;CS;EE", height_ratios=[1.0, 1.0, 1.35])
+    else:
+        panels = figure.subplot_mosaic("AB;CE")
+    _coloured(panels["A"], placed, "complexity", "complexity K  (0 = simple, 1 = complex)", is_log=False)
+    _coloured(panels["B"], placed, "importance", "importance Γ  (log; higher = relied on more)", is_log=True)
+    _coloured(panels["C"], placed, "hoyer", "Hoyer sparsity of the atom  (1 = a single unit)", is_log=False)
+    if has_names:
+        _super_classes(panels["S"], placed)
+    _clusters(panels["E"], placed, inches=(8.3, 4.6) if has_names else (3.9, 3.3))
+    plane = EMBEDDINGS["pca" if len(placed) < 4 else embedding]
+    for axes in panels.values():
+        axes.set(xticks=[], yticks=[])
+        axes.set_xlabel(f"{plane} 1", fontsize=9, color=INK)
+        axes.set_ylabel(f"{plane} 2", fontsize=9, color=INK)
+        axes.set_aspect("equal", adjustable="datalim")
+    epoch, zeros = int(placed["epoch"].iloc[0]), len(known) - len(placed)
+    footnote(
+        figure,
+        f"Epoch {epoch}: {len(placed)} atoms, {zeros} zero ones left out. Plane: {plane}. Near = atoms that point the "
+        "same way; distances between far groups and the axes themselves mean nothing. Grey: no value. Clusters are "
+        "made of the atoms, not on the plane: lines lead from a concept to the middle of its cluster. Of numbers that "
+        "would overlap only the larger cluster's is written.",
+    )
+    return figure
+
+
+def _coloured(axes: Axes, placed: pd.DataFrame, column: str, label: str, *, is_log: bool) -> None:
+    values = placed[column].to_numpy(dtype=float)
+    has = values > 0 if is_log else np.isfinite(values)
+    x, y = placed[["x", "y"]].to_numpy(dtype=float).T
+    area = point_area(len(placed))
+    axes.scatter(x[~has], y[~has], color=GRID, s=area)
+    dress(axes, x="", y="", title=label)
+    if has.any():
+        low, high = float(values[has].min()), float(values[has].max())
+        scale = LogNorm(low, high) if is_log and low < high else Normalize(low, high)
+        colour_bar(axes.scatter(x[has], y[has], c=values[has], cmap=SEQUENCE, norm=scale, s=area), axes, label="")
+
+
+def _super_classes(axes: Axes, placed: pd.DataFrame) -> None:
+    names = placed.loc[placed["super_class"] != "", "super_class"].value_counts()
+    dress(axes, x="", y="", title="super-class")
+    x, y = placed[["x", "y"]].to_numpy(dtype=float).T
+    area = point_area(len(placed))
+    shown = list(names.index[: len(PALETTE)])
+    others = ~placed["super_class"].isin(shown).to_numpy()
+    if others.any():
+        label = "none" if set(placed.loc[others, "super_class"]) == {""} else "others or none"
+        axes.scatter(x[others], y[others], color=GRID, s=area, label=label)
+    for name, colour, marker in zip(shown, PALETTE, MARKERS, strict=False):
+        chosen = (placed["super_class"] == name).to_numpy()
+        axes.scatter(x[chosen], y[chosen], color=colour, marker=marker, s=area, label=str(name)[:24])
+    axes.legend(frameon=False, fontsize=8.5, loc="upper center", bbox_to_anchor=(0.5, -0.06), ncols=4)
+
+
+def _clusters(axes: Axes, placed: pd.DataFrame, *, inches: tuple[float, float]) -> None:
+    """Concepts tied to the middle of their cluster, its number there; neighbours in number differ in colour."""
+    dress(axes, x="", y="", title="cluster, by number")
+    extent = np.ptp(placed[["x", "y"]].to_numpy(dtype=float), axis=0)
+    taken = np.array(NUMBER) * float((extent / inches).max())  # both axes have one scale
+    written: list[np.ndarray] = []
+    for cluster in placed["cluster"].value_counts().index:  # the largest first
+        points = placed.loc[placed["cluster"] == cluster, ["x", "y"]].to_numpy(dtype=float)
+        middle, colour = np.median(points, axis=0), PALETTE[cluster % len(PALETTE)]
+        ties = [(point, middle) for point in points]
+        axes.add_collection(LineCollection(ties, colors=colour, linewidths=0.5, alpha=0.6, zorder=1))
+        axes.scatter(points[:, 0], points[:, 1], color=colour, s=point_area(len(placed)) / 2, zorder=2)
+        if all((np.abs(middle - other) >= taken).any() for other in written):
+            written.append(middle)
+            text = axes.annotate(str(cluster), middle, ha="center", va="center", fontsize=9, color=INK, zorder=3)
+            text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
