@@ -17,7 +17,7 @@ AIM = 0.93
 
 def measure(device: str) -> list[Row]:
     """ResNet-18 at 64 px, and the built-in network at 28 px."""
-    wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=2048)
+    wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=3072)
     small = study_on_noise(source="builtin:small_resnet", side=28, channels=1, classes=10, train=100, probe=4096)
     return [_row(wide, "ResNet-18, 64 px", device), _row(small, "built-in network, 28 px", device)]
 

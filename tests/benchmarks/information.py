@@ -5,10 +5,11 @@ import torch
 from sklearn.linear_model import Ridge, RidgeCV
 
 from featcx_core.measures.v_information import v_information
-from tests.benchmarks.pairs import Work, pairs, product_rate, timed
+from tests.benchmarks.pairs import Work, multiplied, pairs, timed
 from tests.benchmarks.table import Row
 
 IMAGES, UNITS, CONCEPTS, PENALTIES = 8_000, 1_024, 2_000, 20
+HALF = 0.5
 FITTED = 4
 """Concepts that are fitted one by one."""
 
@@ -44,19 +45,24 @@ def measure(device: str) -> list[Row]:
                 f"{measured.ratio.inverse} times its time",
                 "≤ 1.5" if dtype == np.float64 else "",
                 measured.ratio.inverse.median <= 1.5 if dtype == np.float64 else None,
-                _limit(seconds, device) if dtype == np.float64 else "",
+                _limit(ours, device) if dtype == np.float64 else "",
                 "ours computes in float64" + ("" if dtype == np.float64 else ", Ridge in half the digits"),
             )
         )
     return [*rows, *_one_by_one(x, z, ours)]
 
 
-def _limit(seconds: float, device: str) -> str:
+def _limit(ours: Work, device: str) -> str:
+    """The share of the rate of bare products, which take turns with ours: the machine's speed comes and goes."""
     half, u, c = IMAGES / 2, UNITS, CONCEPTS
     products = half * u * u + half * u * c + half * u * c + 2 * u * u * c  # X'X (half of it), X'Z, predictions, V'·, V·
-    rate = product_rate(torch.float32 if device == "mps" else torch.float64, device)
-    share = (2 * products + 9 * u**3) / seconds / rate
-    return f"{share:.0%} of the {rate / 1e9:.0f} GFLOP/s of products in float64 (aim: half)"
+    product, operations = multiplied(torch.float32 if device == "mps" else torch.float64, device)
+    measured = pairs(ours, product, repeats=5)
+    shares = (2 * products + 9 * u**3) / operations * np.array(measured.peer) / np.array(measured.ours)
+    low, middle, high = np.quantile(shares, [0, 0.5, 1])
+    rate = operations / np.median(measured.peer) / 1e9
+    verdict = "reached" if middle >= HALF else "**missed**"
+    return f"{middle:.0%} [{low:.0%}, {high:.0%}] of the {rate:.0f} GFLOP/s of products in float64 (≥ half: {verdict})"
 
 
 def _one_by_one(x: torch.Tensor, z: torch.Tensor, ours: Work) -> list[Row]:

@@ -44,13 +44,18 @@ def detail_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     clusters.make_clusters(store, epoch=epoch)
 
 
-def analyse(store: Store, *, device: str = "cpu") -> None:
-    """The whole study, given its checkpoints: what `featcx run` makes with the default analyses."""
+def analyse_epochs(store: Store, *, device: str = "cpu") -> list[int]:
+    """What is made of every epoch, given the checkpoints; returns the epochs."""
     epochs = sorted(State(store).survey.digests)
     for epoch in epochs:
         describe_epoch(store, epoch, device=device)
     for epoch in epochs:
         measure_epoch(store, epoch, device=device)
+    return epochs
+
+
+def analyse_study(store: Store, epochs: list[int], *, device: str = "cpu") -> None:
+    """What follows it: together they are what `featcx run` makes with the default analyses."""
     for epoch in sorted(store.study.detailed_epochs(epochs)):
         detail_epoch(store, epoch, device=device)
     dynamics.make_decode_time(store)

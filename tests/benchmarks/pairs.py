@@ -72,12 +72,18 @@ def best(work: Work, *, repeats: int = 3) -> float:
     return min(timed(work) for _ in range(repeats))
 
 
-def product_rate(dtype: torch.dtype, device: str, *, size: int = 2048) -> float:
-    """The machine's matrix-product rate, in operations a second (a multiplication and an addition are two)."""
+def multiplied(dtype: torch.dtype, device: str, *, size: int = 2048) -> tuple[Work, int]:
+    """A matrix product, and its operations (a multiplication and an addition are two): the machine's limit."""
     a = torch.rand(size, size, dtype=dtype, device=device)
     out = torch.empty_like(a)
-    torch.mm(a, a, out=out)
-    return 2 * size**3 / best(lambda: torch.mm(a, a, out=out), repeats=5)
+    return lambda: torch.mm(a, a, out=out), 2 * size**3
+
+
+def product_rate(dtype: torch.dtype, device: str) -> float:
+    """The machine's matrix-product rate, in operations a second."""
+    product, operations = multiplied(dtype, device)
+    product()
+    return operations / best(product, repeats=5)
 
 
 def _wait() -> None:

@@ -27,7 +27,7 @@ def measure(device: str) -> list[Row]:
     return [
         _redundancy(device),
         _sensitivity(small, "built-in network, 28 px", device, n_images=200, repeats=3),
-        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=50, repeats=3),
+        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=50, repeats=2),
     ]
 
 
