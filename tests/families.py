@@ -100,6 +100,10 @@ batch_size = 20
 
 [dictionary]
 atoms_per_class = 5
+
+[sensitivity]
+images = 10
+draws = 2
 """
 """What is analysed, of every network the same; SOURCE is its name."""
 
@@ -112,7 +116,8 @@ featcx by name: the rules are in [methods.md](methods.md#images-and-layers).
 ## What is found
 
 Colour images of 64 x 64 pixels (32 x 32 for VGG, and ViT of torchvision). A shortcut is `identity` where a block adds
-what it was given, `projection` where it adds something made of that; the others add nothing.
+what it was given, `projection` where it adds something made of that; the others add nothing. Branches are the operands
+of these sums, found in the pass; where blocks differ, how many have which.
 
 {found}
 """
@@ -132,8 +137,8 @@ say nothing about a family, only that they are there. The seconds are those of t
 
 def layer_rows(families: Iterable[Family]) -> Iterator[str]:
     """One row per network: what is found in it."""
-    yield "| family | model | layers | stem | blocks | shortcuts | penultimate | read as | units | head |"
-    yield "|" + "---|" * 10
+    yield "| family | model | layers | stem | blocks | shortcuts | branches | penultimate | read as | units | head |"
+    yield "|" + "---|" * 11
     for family in families:
         model = family.build()
         anatomy = family.anatomy(model)
@@ -142,13 +147,14 @@ def layer_rows(families: Iterable[Family]) -> Iterator[str]:
         kinds = ", ".join(sorted({row.kind for row in blocks}))
         counts = Counter(row.shortcut for row in blocks if row.shortcut)
         shortcuts = ", ".join(f"{n} {shortcut}" for shortcut, n in sorted(counts.items()))
-        attends = any("Attention" in type(part).__name__ for part in model.modules())
+        named = Counter(", ".join(row.branches) for row in blocks if row.branches)
+        branches = "; ".join(f"{n} x {names}" for names, n in sorted(named.items()))
         stem = next((row.layer for row in anatomy.layers if row.role == "stem"), "–")
         way = f"{last.layout}{', after a ReLU' if last.rectified else ''}, {last.height} x {last.width}"
         yield (
             f"| {family.family} | `{family.source}` | {len(anatomy.layers)} | {stem} | "
             f"{f'{len(blocks)} {kinds}' if blocks else '– (stages)'} | "
-            f"{shortcuts or '–'}{' (of attention and MLP each)' if attends else ''} | "
+            f"{shortcuts or '–'} | {branches or '–'} | "
             f"{last.layer} | {way} | {last.units} | {anatomy.head} |"
         )
 
