@@ -164,7 +164,7 @@ def leave_out_gallery(patch: pytest.MonkeyPatch) -> None:
     """The same for the length of a patch."""
     from featcx_core.steps import report
 
-    patch.setattr(report, "gallery", lambda tables, *, reference_epoch, end_shares: {})
+    patch.setattr(report, "gallery", lambda tables, **_: {})
 
 
 @pytest.fixture

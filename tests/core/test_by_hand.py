@@ -4,12 +4,12 @@ import pytest
 
 from featcx_core.staleness import State
 from featcx_core.store import Store
-from tests.benchmarks.library import analyse
+from tests.benchmarks.library import analyse_epochs, analyse_study
 
 
 @pytest.mark.usefixtures("no_gallery")
 def test_plain_calls_make_everything_that_a_run_makes(trained: Store):
-    analyse(trained)
+    analyse_study(trained, analyse_epochs(trained))
     state = State(trained)
     assert {asset: state.stale(asset) for asset in state.wanted} == {asset: [] for asset in state.wanted}
     rows = {name: len(trained.read_table(name)) for name in ("branches", "support", "clusters", "concept_paths")}
