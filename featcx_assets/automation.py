@@ -52,7 +52,10 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
                 parts = runs(state, todo, inserted=inserted_epochs(context.instance, study.name))
                 requests = [_request(context.instance, store, part) for part in parts]
                 return dg.SensorResult(run_requests=requests, cursor=json.dumps(asked))
-        return dg.SensorResult(skip_reason="nothing is stale", cursor=json.dumps(asked))
+        left = f"what spans all epochs is left to the schedule {study.name}_across_epochs"
+        return dg.SensorResult(
+            skip_reason=left if work(state, CROSS_EPOCH) else "nothing is stale", cursor=json.dumps(asked)
+        )
 
     return sensor
 

@@ -84,6 +84,8 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
 
 main.add_command(compare)
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @main.command()
 @click.option("--port", default=3000, show_default=True, help="Port of the web UI on this machine.")
@@ -101,9 +103,12 @@ def ui(port: int) -> None:
                 end_interrupted_runs(dagster)
             _refuse_busy(port)
             click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+            # First: what a job in the background is begun to ignore, its services would ignore, too.
+            for ending in _ENDINGS:
+                signal.signal(ending, signal.default_int_handler)
             # In a session of their own, so that whatever ends us, Ctrl-C or a signal, reaches them once, by our hand.
             with subprocess.Popen([*command, *arguments], env=environment(home()), start_new_session=True) as services:
-                for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                for ending in _ENDINGS:
                     signal.signal(ending, lambda *_: services.send_signal(signal.SIGINT))
             sys.exit(services.returncode)
     except Timeout:

@@ -293,7 +293,7 @@ _ALL = (
         _count("n_draws", "Noisy copies of each.", 2.0),
         _real(
             "sensitivity",
-            "Variance of the code over draws / over images; 0 = robust; null if dead.",
+            "Variance of the code over draws / over images; 0 = robust, or silenced by the noise; null if dead.",
             0.0,
             nullable=True,
         ),

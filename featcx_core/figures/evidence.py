@@ -113,11 +113,11 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
     if of_raw == of_partial:
         both = f"{of_raw} (raw, and {fixed})"
     if expected == "zero" and of_raw == of_partial == "does not hold here":
-        return "absent", f"there is a trend already, raw and {fixed}"
+        return "absent", f"there is a trend, raw and {fixed}"
     if expected == "zero" and of_raw == "does not hold here":
-        return "absent", f"there is a trend already in the raw correlation; {fixed}: {of_partial}"
+        return "absent", f"there is a trend in the raw correlation; {fixed}: {of_partial}"
     if expected == "zero" and of_partial == "does not hold here":
-        return "absent", f"there is a trend already {fixed}; in the raw correlation: {of_raw}"
+        return "absent", f"there is a trend {fixed}; in the raw correlation: {of_raw}"
     if of_raw != "holds here":
         return STATUS_OF_VERDICT[of_raw], both
     if of_partial == "holds here":

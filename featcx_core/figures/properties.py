@@ -80,7 +80,8 @@ def sensitivity_against_complexity(
     )
     footnote(
         figure,
-        "Sensitivity: variance of the code over noisy copies of an image, over its variance over images; above the "
+        "Sensitivity: variance of the code over noisy copies of an image, over its variance over images (also 0 "
+        "where the noise silences it); above the "
         f"line at 1 noise moves a concept more than another image does; below {FLOOR:g} it is drawn there. {_CONTROL} "
         f"{_PARTIAL}",
     )

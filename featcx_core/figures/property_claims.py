@@ -138,7 +138,8 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
         f"lost, without {share} % at random {by_chance}, a difference of {_percent(more.value)} % "
         f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
         f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex is {number(weight)} times that of all. "
-        f"A loss counts from {_percent(NOTICEABLE)} % on, as more than at random where it is beyond all single orders."
+        f"A loss counts from {_percent(NOTICEABLE)} % on; it is more than at random where no single random order costs "
+        "as much."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
 
@@ -155,7 +156,9 @@ def _support_seen(lost: Estimate, more: Estimate, *, of_any_order: tuple[float, 
     fewest, most = of_any_order
     if more.high_images < 0 and lost.value < fewest:
         return "partly", "there is such a loss, but a random half costs more"
-    if not (more.low_images > 0 and lost.value > most):
+    if more.low_images > 0 and lost.value <= most:
+        return "undecided", "there is such a loss, more than at random on average, but not than in every random order"
+    if not more.low_images > 0:
         return "undecided", "there is such a loss; whether a random half costs less is not decided"
     return "seen", "holds here"
 

@@ -8,6 +8,7 @@ optimizer, and their names may begin with what wrappers add (`module.`, `_orig_m
 import argparse
 import hashlib
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -227,13 +228,18 @@ def _dictionaries(content: Any, key: str = "") -> "Iterator[tuple[str, dict[str,
         yield from _dictionaries(held, f"{key}.{name}" if key else str(name))
 
 
+_OF_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+"""How files begin that torch.save wrote before it wrote zip archives; any other pickle is not its own."""
+
+
 def _unpickled(path: Path) -> Any:
     import pickle
 
     import torch
 
     try:
-        with torch.serialization.safe_globals(_harmless()):
+        with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror or error}") from None
@@ -249,6 +255,12 @@ def _unpickled(path: Path) -> Any:
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:
+    with path.open("rb") as file:
+        head = file.read(len(_OF_TORCH))
+    if head.startswith(b"\x80") and head != _OF_TORCH:
+        return CheckpointError(
+            f"{path} is a pickle that torch.save did not write; try torch.save(model.state_dict(), …) or safetensors"
+        )
     said = re.search(r"WeightsUnpickler error: (.*)", str(error))
     reason = said[1] if said else (str(error).splitlines() or [type(error).__name__])[0]
     return CheckpointError(f"{path} is truncated, corrupt or no file of PyTorch ({reason[:120]}); copy it again")

@@ -3,6 +3,7 @@ import io
 import json
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -355,10 +356,12 @@ def test_the_web_ui_is_on_loopback_and_of_this_home(small: Store, monkeypatch: p
         command: Sequence[str], *, env: dict[str, str], start_new_session: bool
     ) -> contextlib.nullcontext[SimpleNamespace]:
         started.append((" ".join(command[1:]), env))
+        assert handled == {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}  # what we ignore they would ignore, too
         return contextlib.nullcontext(SimpleNamespace(returncode=0))
 
+    handled: set[signal.Signals] = set()
     monkeypatch.setattr(cli.subprocess, "Popen", start)
-    monkeypatch.setattr(cli.signal, "signal", lambda *arguments: None)
+    monkeypatch.setattr(cli.signal, "signal", lambda ending, _: handled.add(ending))
     result = featcx("ui", "--port", (port := str(free_port())))
     assert result.exit_code == 0
     assert result.stdout.startswith(f"http://127.0.0.1:{port} ")

@@ -114,7 +114,10 @@ def test_charts_hold_each_concepts_values_in_place():
     assert when.places == [0, 1, 2, 3]
     np.testing.assert_allclose(when.series["V-information"], (1 - hard)[:, None] * [0, 1 / 3, 2 / 3, 1])
     assert list(found["Was it there?"].series) == ["matched", "chance"]
-    assert np.isnan(found["How complex was it?"].series["K"][24]).all()
+    cosine, k = found["Was it there?"].series["matched"], found["How complex was it?"].series["K"]
+    assert np.isnan(k[24]).all()
+    assert np.isnan(k[cosine <= 0.4]).all()  # matched no better than by chance
+    assert np.isfinite(k[:24][cosine[:24] > 0.4]).all()
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGB")])

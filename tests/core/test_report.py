@@ -95,12 +95,12 @@ def test_verdict_refuses_an_interval_upside_down():
             NEGATIVE,
             "zero",
             "absent",
-            "there is a trend already with prevalence and variance held fixed; in the raw",
+            "there is a trend with prevalence and variance held fixed; in the raw",
         ),
         (SMALL, OPEN, "zero", "undecided", "not decided"),
-        (OPEN, NEGATIVE, "zero", "absent", "there is a trend already"),
+        (OPEN, NEGATIVE, "zero", "absent", "there is a trend"),
         (SMALL, NOT_MEASURED, "zero", "partly", "not measured with"),
-        (NEGATIVE, SMALL, "zero", "absent", "there is a trend already"),
+        (NEGATIVE, SMALL, "zero", "absent", "there is a trend"),
     ],
 )
 def test_the_weaker_of_raw_and_partial_decides(raw, partial, expected, status, words):

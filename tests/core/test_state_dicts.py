@@ -178,6 +178,19 @@ def test_what_is_more_than_tensors_is_never_unpickled(tmp_path):
     assert not target.exists()
 
 
+def test_a_pickle_of_another_program(tmp_path):
+    for protocol in (2, 4):
+        (tmp_path / "other.pt").write_bytes(pickle.dumps({"weights": [1.0, 2.0]}, protocol=protocol))
+        with pytest.raises(
+            CheckpointError, match=r"other\.pt (is a pickle that torch\.save did not write|holds no tensors)"
+        ):
+            read_state_dict(tmp_path / "other.pt", wanted=WANTED)
+    torch.save(STATE, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    (tmp_path / "old.pt").write_bytes((tmp_path / "old.pt").read_bytes()[:-40])
+    with pytest.raises(CheckpointError, match=r"old\.pt is truncated, corrupt"):
+        read_state_dict(tmp_path / "old.pt", wanted=WANTED)
+
+
 def test_a_truncated_file_at_many_lengths(tmp_path):
     content = saved(tmp_path, {"model": STATE}).read_bytes()
     path = tmp_path / "cut.pt"

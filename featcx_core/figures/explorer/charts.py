@@ -86,10 +86,12 @@ def _paths(paths: pd.DataFrame, n_concepts: int) -> list[Chart]:
     def series(**columns: str) -> dict[str, Float[np.ndarray, "concept place"]]:
         return {name: _grid(paths, column, n_concepts, "epoch", epochs) for name, column in columns.items()}
 
-    across = "epoch, matched concept"
+    there = ~(paths["cosine"] <= paths["null_cosine"])  # a match by chance says nothing of the concept
+    paths = paths.assign(complexity=paths["complexity"].where(there), importance=paths["importance"].where(there))
+    across, above = "epoch, matched concept", "epoch, matched above chance"
     return [
-        Chart("How complex was it?", across, "K", epochs, series(K="complexity"), is_share=True),
-        Chart("How important was it?", across, "Γ", epochs, series(Γ="importance")),
+        Chart("How complex was it?", above, "K", epochs, series(K="complexity"), is_share=True),
+        Chart("How important was it?", above, "Γ", epochs, series(Γ="importance")),
         Chart("Was it there?", across, "cosine of atoms", epochs, series(matched="cosine", chance="null_cosine")),
     ]
 
