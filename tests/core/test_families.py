@@ -264,8 +264,8 @@ def test_what_the_head_reads_is_no_coincidence_of_initial_weights():
 def test_the_table_of_families():
     _, _, row = layer_rows([Family("ours", "builtin:small_resnet", 8)])
     assert row == (
-        "| ours | `builtin:small_resnet` | 10 | stem | 9 BasicBlock | 7 identity, 2 projection | layer3.2 | "
-        "channels_first, 2 x 2 | 64 | fc |"
+        "| ours | `builtin:small_resnet` | 10 | stem | 9 BasicBlock | 7 identity, 2 projection | 9 x residual, main | "
+        "layer3.2 | channels_first, 2 x 2 | 64 | fc |"
     )
 
 
