@@ -5,7 +5,6 @@ import json
 import re
 import tomllib
 from importlib.resources import files
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,10 @@ def _follows(error: Any) -> bool:
 
 def _lines(errors: list[Any]) -> list[str]:
     """One a field: of a field that may be of several kinds there is an error a kind."""
-    kept = [error for error in errors if not _follows(error)]
-    by_field = {field: list(found) for field, found in groupby(kept, key=_field)}
+    by_field: dict[tuple[str, ...], list[Any]] = {}
+    for error in errors:
+        if not _follows(error):
+            by_field.setdefault(_field(error), []).append(error)
     lines = []
     for found in by_field.values():
         wanted = [error["msg"].removeprefix(_WANTED) for error in found]
@@ -115,20 +116,20 @@ def _plain(error: Any) -> str:
     where = ".".join([*parents, key])
     if error["type"] == "extra_forbidden":
         valid = _fields_at(parents)
-        near = difflib.get_close_matches(key, valid, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]}?" if near else f"valid keys: {', '.join(valid)}"
+        hint = _meant(key, valid, cutoff=0.4) or f"valid keys: {', '.join(valid)}"
         return f"unknown key {where}; {hint}"
     message = error["msg"].removeprefix("Value error, ")
     if not where or error["type"] == "value_error":
         return str(message)
-    meant = _near(error["input"], re.findall(r"'([^']+)'", message)) if error["type"] == "literal_error" else ""
-    return f"{where}: {message.replace('tuple', 'list')}, got {error['input']!r}{meant}"
+    choices = re.findall(r"'([^']+)'", message) if error["type"] == "literal_error" else []
+    hint = _meant(str(error["input"]), choices, cutoff=0.6)
+    return f"{where}: {message.replace('tuple', 'list')}, got {error['input']!r}" + (f"; {hint}" if hint else "")
 
 
-def _near(given: object, valid: list[str]) -> str:
-    """What was probably meant, as the end of an error line; empty where nothing is near."""
-    near = difflib.get_close_matches(str(given), valid, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
+def _meant(given: str, valid: list[str], *, cutoff: float) -> str:
+    """What was probably meant; empty where nothing is near."""
+    near = difflib.get_close_matches(given, valid, n=1, cutoff=cutoff)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _fields_at(parents: list[str]) -> list[str]:
