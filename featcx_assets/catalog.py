@@ -38,27 +38,33 @@ def write_catalog(home: Path) -> Path:
     return path
 
 
+def ensure_catalog(home: Path) -> None:
+    """Write the views where they are missing, another home's or an older featcx's."""
+    if not _is_of(home):
+        write_catalog(home)
+
+
 def connect(home: Path) -> "duckdb.DuckDBPyConnection":
     """A read-only connection to the views of a home. Raises StudyError where there is no study yet."""
     import duckdb
 
     if not any(home.glob("*/tables/current.parquet")):
         raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
-    if not _is_of(home):
-        write_catalog(home)
+    ensure_catalog(home)
     return duckdb.connect(str(database(home)), read_only=True)
 
 
 def _is_of(home: Path) -> bool:
-    """Whether the views are there and read this home: one that was moved or copied has another's."""
+    """Whether the views are there, have all columns and read this home: one that was moved or copied has another's."""
     import duckdb
 
     if not database(home).exists():
         return False
     with duckdb.connect(str(database(home)), read_only=True) as connection:
-        views = connection.execute("SELECT sql FROM duckdb_views() WHERE NOT internal").fetchall()
-    return len(views) == len(TABLES) and all(
-        _quoted(f"{_folder(home)}/*/tables/current.parquet") in sql for (sql,) in views
+        views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
+    current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
+    return views.keys() == TABLES.keys() and all(
+        current in sql and all(column.name in sql for column in TABLES[name].columns) for name, sql in views.items()
     )
 
 

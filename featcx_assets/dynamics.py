@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import dagster as dg
 
-from featcx_assets.catalog import write_catalog
+from featcx_assets.catalog import ensure_catalog
 from featcx_assets.materialize import Metadata, declaration, picture, table_metadata
 from featcx_assets.resources import Workbench
 from featcx_core.staleness import Partition, State
@@ -47,7 +47,7 @@ def _asset(
                 return dg.MaterializeResult(metadata={"fingerprint": state.cross_epoch(name)})
             selected = frozenset(key.path[-1] for key in context.run.asset_selection or ())
             metadata = make(store, name, selected)
-            write_catalog(store.home)
+            ensure_catalog(store.home)
         return dg.MaterializeResult(metadata={"fingerprint": state.cross_epoch(name), **metadata})
 
     return over_epochs

@@ -25,6 +25,7 @@ class SqliteEventLog(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[str, Engine] = {}
+        self._tables: set[str] = set()  # seen: none goes away
         super().__init__(base_dir, inst_data)
 
     @classmethod
@@ -37,6 +38,12 @@ class SqliteEventLog(SqliteEventLogStorage):
         while self._engines:
             self._engines.popitem()[1].dispose()
         super().dispose()
+
+    def has_table(self, table_name: str) -> bool:
+        """Whether the index has the table; Dagster asks twice a partition."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -126,7 +126,8 @@ class Moments:
         refuse_non_finite(x_chunk, what="activations", column="unit", first_image=first_image)
         refuse_non_finite(z_chunk, what="codes", column="concept", first_image=first_image)
         dtype = self.x_offset.dtype
-        return x_chunk.to(dtype) - self.x_offset, z_chunk.to(dtype) - self.z_offset
+        # copied: what was given is never changed in place
+        return x_chunk.to(dtype, copy=True).sub_(self.x_offset), z_chunk.to(dtype, copy=True).sub_(self.z_offset)
 
     def merge(self, other: "Moments") -> "Moments":
         """Sums over the images of both, counted from this one's offset; neither is changed."""

@@ -129,14 +129,12 @@ class _Spectrum(NamedTuple):
 
 
 class _Ridge(NamedTuple):
-    """A fitted reader, in units of the codes' standard deviation, counted from the moments' offset."""
+    """A fitted reader, counted from the moments' offset."""
 
     weights: Float[Tensor, "unit concept"]
     intercept: Float[Tensor, "concept"]
     null: Float[Tensor, "concept"]
     """What the null predictor says: the fit half's mean."""
-    scale: Float[Tensor, "concept"]
-    """Standard deviation of the code on the fit half (1 where there is none)."""
     penalty: Float[Tensor, "concept"]
     varies: Tensor
     """(concept,) whether the code varies on the fit half."""
@@ -170,11 +168,8 @@ def _ridge(fit: Moments, penalty: float | Array | None, penalties: Penalties) ->
         alpha = _chosen(spectrum, sums.n, grid * sums.xx.diagonal().mean())
     else:
         alpha = _given(penalty, len(sums.zz)).to(sums.xx.device)
-    varies = sums.zz > 0
-    scale = torch.where(varies, (sums.zz / sums.n).sqrt(), 1.0)
-    weights = spectrum.vectors @ (spectrum.projected / (spectrum.values[:, None] + alpha)) / scale
-    null = sums.z_mean / scale
-    return _Ridge(weights, null - sums.x_mean @ weights, null, scale, alpha, varies)
+    weights = spectrum.vectors @ (spectrum.projected / (spectrum.values[:, None] + alpha))
+    return _Ridge(weights, sums.z_mean - sums.x_mean @ weights, sums.z_mean, alpha, sums.zz > 0)
 
 
 def _given(penalty: float | Array, n_concepts: int) -> Float[Tensor, "concept"]:
@@ -202,20 +197,19 @@ def _chosen(spectrum: _Spectrum, n: int, alphas: Float[Tensor, "penalty"]) -> Fl
 def _squared_errors(fit: Moments, ridge: _Ridge, score: Chunks, groups: int) -> tuple[Tensor, Tensor, Tensor]:
     """Squared errors (group, concept) of the reader and of the null predictor; whether each code varies."""
     like = fit.x_offset
-    weights, intercept, null, scale = (t.to(like.dtype).to(like.device) for t in ridge[:4])
-    errors = torch.zeros(groups, len(ridge.scale), dtype=torch.float64, device=ridge.scale.device)
+    weights, intercept, null = (t.to(like.dtype).to(like.device) for t in ridge[:3])
+    errors = torch.zeros(groups, len(ridge.null), dtype=torch.float64, device=ridge.null.device)
     nulls = torch.zeros_like(errors)
     varies, first, n = torch.zeros_like(ridge.varies), None, 0
     for acts, codes in score:
         x, z = fit.shifted(acts, codes, first_image=n)
         first = z[:1] if first is None else first
         varies |= (z != first).any(0).to(varies.device)
-        z = z / scale
         group = (torch.arange(n, n + len(x), device=like.device) % groups)[None]
         member = (group == torch.arange(groups, device=like.device)[:, None]).to(like)
         # a product with 0 and 1 adds up in a fixed order on every device; scattered additions do not
-        errors += (member @ (z - x @ weights - intercept).square()).to(errors.device)
-        nulls += (member @ (z - null).square()).to(errors.device)
+        errors += (member @ torch.addmm(z, x, weights, alpha=-1).sub_(intercept).square_()).to(errors.device)
+        nulls += (member @ z.sub_(null).square_()).to(errors.device)
         n += len(x)
     if n < groups:
         raise ValueError(f"wanted at least one score image for each of {groups} groups, got {n} images; try more")

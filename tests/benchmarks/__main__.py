@@ -31,6 +31,9 @@ PARTS = {
     "m": "explorer",
     "n": "properties",
 }
+KEEP = {"MALLOC_TRIM_THRESHOLD_": str(4 << 30), "MALLOC_MMAP_THRESHOLD_": str(4 << 30)}
+"""To the C library: keep memory that was freed. Whether it gives pages back between two calls is chance otherwise, and
+decided up to a fifth of a ratio."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,7 +68,7 @@ def _run(part: str, device: str) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="featcx-benchmark-") as folder:
         result = Path(folder) / "rows.json"
         command = [sys.executable, "-m", "tests.benchmarks.part", PARTS[part], device, str(result)]
-        environment = {**os.environ, "TMPDIR": folder}
+        environment = {**os.environ, **KEEP, "TMPDIR": folder}
         subprocess.run(command, cwd=ROOT, env=environment, check=False)
         return [Row(**row) for row in json.loads(result.read_text())] if result.exists() else []
 

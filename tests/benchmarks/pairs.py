@@ -9,6 +9,8 @@ import numpy as np
 import torch
 
 Work = Callable[[], object]
+SETTLE = 0.2
+"""Seconds before a timing: threads of the other's BLAS go on spinning for a tenth of a second after its work."""
 
 
 class Pairs(NamedTuple):
@@ -58,9 +60,10 @@ def pairs(ours: Work, peer: Work, *, repeats: int = 5, warm: bool = True) -> Pai
 
 
 def timed(work: Work) -> float:
-    """Seconds of one call, garbage collected before; waits for the device."""
+    """Seconds of one call, garbage collected and threads asleep before; waits for the device."""
     gc.collect()
     _wait()
+    time.sleep(SETTLE)
     start = time.perf_counter()
     work()
     _wait()
