@@ -153,7 +153,8 @@ def normalised(
 ) -> Float[torch.Tensor, "batch channel height width"]:
     """(pixels / 255 - mean) / std, channels last."""
     mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
-    return pixels.to(torch.float32, memory_format=torch.channels_last).sub_(mean).div_(std)
+    # map by map, and then rearranged: with three channels side by side each step would take four times as long
+    return pixels.to(torch.float32).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
 def probe_digest(study: Study) -> str:

@@ -43,6 +43,6 @@ def noisy_batches(
     for part, pixels in zip(parts, read_ahead(data.images, (indices[places] for places in wanted)), strict=True):
         clean = normalised(torch.from_numpy(pixels).to(device), data)[torch.from_numpy(places[part] - places[part][0])]
         noise = white_noise(indices[places[part]], draws[part], shape=data.image_shape, seed=seed)
-        scaled = torch.from_numpy(noise).to(device, memory_format=torch.channels_last).div_(std)
+        scaled = torch.from_numpy(noise).to(device).div_(std).contiguous(memory_format=torch.channels_last)
         for sigma in sigmas:
             yield torch.add(clean, scaled, alpha=sigma)
