@@ -172,8 +172,10 @@ def test_a_shortcut_is_found_among_the_simplest_and_most_important(shortcut_stor
     assert found.effect > 1
     assert found.class_name == "3"
     assert found.simpler < 0.1
-    assert found.more_important < 0.1
+    # Four epochs on another CPU are another network: 19 % on one, below 10 % on another; 7 % in the packaged study.
+    assert found.more_important < 0.25
     assert found.without_patch > 0.3  # gone when the patch is taken from the images
+    assert found.without_patch > 2 * found.more_important
 
 
 def test_the_network_relies_on_the_shortcut(shortcut_store: Store):
