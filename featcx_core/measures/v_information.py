@@ -203,7 +203,7 @@ def _squared_errors(fit: Moments, ridge: _Ridge, score: Chunks, groups: int) -> 
     varies, first, n = torch.zeros_like(ridge.varies), None, 0
     for acts, codes in score:
         x, z = fit.shifted(acts, codes, first_image=n)
-        first = z[:1] if first is None else first
+        first = z[:1].clone() if first is None else first  # z is changed below
         varies |= (z != first).any(0).to(varies.device)
         group = (torch.arange(n, n + len(x), device=like.device) % groups)[None]
         member = (group == torch.arange(groups, device=like.device)[:, None]).to(like)

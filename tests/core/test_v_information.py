@@ -245,3 +245,13 @@ def test_errors_of_shape(monkeypatch):
         v_information(x, z[1:], x_score, z_score)
     with pytest.raises(ValueError, match=r"one penalty or 6, got shape \(5,\)"):
         v_information(x, z, x_score, z_score, penalty=np.ones(5))
+
+
+def test_a_code_that_is_constant_on_the_score_half_is_undefined_in_chunks_of_any_size():
+    chance = torch.Generator().manual_seed(0)
+    x = torch.rand(120, 3, generator=chance, dtype=torch.float64)
+    z = torch.cat([x[:60], torch.full((60, 3), 2.0, dtype=torch.float64)])
+    for size in (60, 7):
+        score = list(zip(x[60:].split(size), z[60:].split(size), strict=True))
+        found = v_information_streamed(Moments.of(x[:60], z[:60]), score)
+        assert found.v_information.isnan().all()
