@@ -23,7 +23,8 @@ $ python -m tests.benchmarks --output docs/benchmarks.md
 
 Ours and the peer's take turns, and each part runs in a process of its own. Peers get the same data and end at an equal
 or better result, or the note says by how much they do not. *Extrapolated* means: timed on fewer items and multiplied.
-Before each timing the other's threads have gone to sleep, and for both sides the C library keeps freed memory.
+Before each timing the other's threads have gone to sleep, and for both sides the C library keeps freed memory (but where
+memory is what is measured).
 Timings of a shared machine are noisy: believe the ratios, and their range. Where the time goes, and why some aims were
 missed: [performance.md](performance.md).
 

@@ -172,7 +172,7 @@ def test_a_shortcut_is_found_among_the_simplest_and_most_important(shortcut_stor
     assert found.effect > 1
     assert found.class_name == "3"
     assert found.simpler < 0.1
-    # Four epochs on another CPU are another network: 19 % on one, below 10 % on another; 7 % in the packaged study.
+    # Four epochs on another CPU train another network: 19 % on an AMD one, below 10 % on an Intel one.
     assert found.more_important < 0.25
     assert found.without_patch > 0.3  # gone when the patch is taken from the images
     assert found.without_patch > 2 * found.more_important

@@ -95,7 +95,8 @@ def test_controls_are_measured_in_the_same_way(stored: Arrays):
 
 def test_the_penultimate_layer_says_everything_of_its_own_units(stored: Arrays):
     rows = stored.rows(REFERENCE, "layer3.2", REFERENCE, "unit")
-    assert rows["v_information"].dropna().min() > 0.99  # the penalty shrinks a unit that is hardly ever active
+    assert rows["v_information"].median() > 0.9999
+    assert rows["v_information"].min() > 0.99  # the penalty tells on units that vary ten times less than the others
 
 
 def test_shuffled_codes_say_nothing(stored: Arrays):
