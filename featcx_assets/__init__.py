@@ -5,7 +5,7 @@ import warnings
 
 import dagster as dg
 
-# Threads that wait for each other spin for some tens of microseconds and then sleep. GNU's OpenMP spins for milliseconds by
+# Threads that wait for each other spin for tens of microseconds and then sleep. GNU's OpenMP spins for milliseconds by
 # default, which made a step ten times slower beside other work on the machine; never to spin (OMP_WAIT_POLICY=PASSIVE)
 # made the dictionary a quarter slower without. Read when torch is first imported, which is after this package.
 if "OMP_WAIT_POLICY" not in os.environ:
