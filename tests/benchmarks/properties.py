@@ -26,8 +26,8 @@ def measure(device: str) -> list[Row]:
     )
     return [
         _redundancy(device),
-        _sensitivity(small, "built-in network, 28 px", device, n_images=200, repeats=3),
-        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=50, repeats=2),
+        _sensitivity(small, "built-in network, 28 px", device, n_images=200),
+        _sensitivity(wide, "ResNet-18, 64 px", device, n_images=50),
     ]
 
 
@@ -60,7 +60,7 @@ def _all_shares(gram: torch.Tensor, cross: torch.Tensor) -> None:
         redundancy(gram, cross, masked_fraction=share, n_masks=MASKS, seed=0)
 
 
-def _sensitivity(store: Store, what: str, device: str, *, n_images: int, repeats: int) -> Row:
+def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     record_activations(store, epoch=0, device=device)
     record_dictionary_activations(store, epoch=0, device=device)
     dictionary = features.make_dictionary(store, epoch=0, device=device)
@@ -94,7 +94,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int, repeats
     def ours() -> None:
         make_sensitivity(store, epoch=0, device=device)
 
-    measured = pairs(ours, bare, repeats=repeats)
+    measured = pairs(ours, bare, repeats=3, warm=False)
     seconds, peer = measured.seconds
     ratio = measured.ratio.inverse
     return Row(
