@@ -25,12 +25,14 @@ def concept_sheet(
     *,
     labels: Sequence[str],
     title: str = QUESTION,
+    order: str = "strongest image first",
     remark: str = "",
 ) -> Figure:
     """One row a concept: a label, then its top images with the heat map laid over them.
 
     images: bytes 0 … 255 or floats 0 … 1, one channel (grey) or three; NaN where a concept has fewer images.
     heat_maps: >= 0, of any size, enlarged bilinearly; scaled by the row's highest value, so they compare within it.
+    order: what stands from left to right.
     remark: what else stands below, as `how_chosen` says.
 
     Raises: ValueError when the numbers of concepts or images differ, or a channel count is neither 1 nor 3.
@@ -58,7 +60,7 @@ def concept_sheet(
     has_places = heat_maps.shape[2] * heat_maps.shape[3] > 1
     where = "Bright colours: where the concept is active."
     nowhere = "No heat maps: the dictionary is fitted on one vector an image."
-    footnote(figure, f"Left to right: strongest image first. {where if has_places else nowhere} {remark}".rstrip())
+    footnote(figure, f"Left to right: {order}. {where if has_places else nowhere} {remark}".rstrip())
     return figure
 
 

@@ -32,6 +32,7 @@ ALTERNATIVE_TEXTS = {
     "sensitivity_against_complexity": "Scatter plots of sensitivity to noise against complexity K by noise level.",
     "sparsity_against_complexity": "Scatter plots of the atoms' Hoyer sparsity against complexity K.",
     "support_curves": "Line charts of accuracy by the share of concepts kept, one line an order of removal.",
+    "group_sheet": "One row a cluster from simple to complex: its concepts' strongest images with heat maps.",
     "concept_map": "Scatter plots of a plane of atoms: K, importance, sparsity, cluster, and super-class where named.",
     "concept_dendrogram": "Two trees of clusters with sizes and classes, coloured by mean K and by mean importance.",
     "groups_by_complexity": "Mean K and mean importance of each cluster and super-class, with intervals.",

@@ -12,6 +12,8 @@ from featcx_core.figures.concepts import choose_concepts, concept_labels, concep
 from featcx_core.figures.dynamics import training_curves
 from featcx_core.figures.evidence import number
 from featcx_core.figures.gallery import gallery
+from featcx_core.figures.groups import choose_groups, group_sheet
+from featcx_core.figures.meta_features import concepts_of
 from featcx_core.figures.pictures import concept_pictures
 from featcx_core.figures.report import render_report
 from featcx_core.figures.spectrum import complexity_spectrum
@@ -51,6 +53,7 @@ def make_figures(store: Store) -> dict[str, bytes]:
     guess = chance(study.model, n_outputs=store.anatomy.n_classes)
     figures["training_curves"] = training_curves(tables.epochs, chance=guess)
     figures["concept_sheet"] = _sheet(store, tables)
+    figures["group_sheet"] = _group_sheet(store, tables)
     if Partition("visualisation", store.study.reference_epoch) in state.current:
         figures["concept_pictures"] = _made_pictures(store, tables)
     pictures = {name: png(figure) for name, figure in figures.items()}
@@ -157,6 +160,23 @@ def _sheet(store: Store, tables: StudyTables) -> Figure:
     )
     remark = how_chosen(len(chosen), epoch=epoch, complexity=tables.complexity, concepts=tables.concepts)
     return concept_sheet(images, heat, labels=labels, remark=remark)
+
+
+def _group_sheet(store: Store, tables: StudyTables) -> Figure:
+    """The strongest image of each concept of clusters along the spectrum of the reference epoch, with its heat map."""
+    epoch, shape = store.study.reference_epoch, map_shape(store) or (1, 1)
+    known = concepts_of(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
+    groups = choose_groups(known)
+    if not groups:
+        return group_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), groups, n_clusters=0)
+    n_ranks = max(len(group.concepts) for group in groups)
+    chosen = np.array([group.concepts + [-1] * (n_ranks - len(group.concepts)) for group in groups])
+    strongest = read_top_images(store, n_images=1).images[:, 0]
+    images, heat = np.where(chosen >= 0, strongest[chosen], -1), np.zeros((chosen.size, *shape), dtype=np.float32)
+    for found in heat_maps(store, images.reshape(-1, 1), of=chosen.ravel().__getitem__):
+        heat[found.places[:, 0]] = found.maps
+    n_clusters = known.loc[(known["cluster"] >= 0) & known["complexity"].notna(), "cluster"].nunique()
+    return group_sheet(_pictures(store, images), heat.reshape(*chosen.shape, *shape), groups, n_clusters=n_clusters)
 
 
 def _pictures(store: Store, top: Int[np.ndarray, "concept rank"]) -> Num[np.ndarray, "concept rank c h w"]:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from featcx_core.figures.canvas import png
+from featcx_core.figures.groups import choose_groups, group_sheet
 from featcx_core.figures.inhibitors import inhibitors, inhibitors_finding
 from featcx_core.figures.meta_features import concepts_of, groups_by_complexity, groups_finding
 from featcx_core.figures.paths import births, concept_paths, paths_finding
@@ -176,3 +177,38 @@ def test_without_inhibitors_the_most_divided_concepts_are_listed():
     written = texts(inhibitors(*signed([(1.0, 0.5), (0.0, 0.0), (2.0, 2.0)]), epoch=3))
     assert "none below 0" in written
     assert "25 %" in written
+
+
+def test_groups_on_the_sheet_go_from_simple_to_complex_their_most_important_concepts_first(known):
+    groups = choose_groups(known, n_groups=3, n_concepts=2)
+    means = known.dropna(subset=["complexity"]).query("cluster >= 0").groupby("cluster")["complexity"].mean()
+    of = known.set_index("concept")
+    shown = [of.loc[group.concepts[0], "cluster"] for group in groups]
+    assert means[shown[0]] == means.min()
+    assert means[shown[-1]] == means.max()
+    assert means[shown].is_monotonic_increasing
+    for cluster, group in zip(shown, groups, strict=True):
+        members = of[(of["cluster"] == cluster) & of["complexity"].notna()]
+        assert members.loc[group.concepts, "importance"].tolist() == members["importance"].nlargest(2).tolist()
+        assert group.label.startswith(f"cluster {cluster} · {len(members)} concepts\nmean K {means[cluster]:.2f}")
+    figure = group_sheet(np.zeros((3, 2, 1, 8, 8)), np.ones((3, 2, 2, 2)), groups, n_clusters=len(means))
+    assert f"Shown: 3 of the {len(means)} clusters" in texts(figure).replace("\n", " ")
+    assert groups[0].label in texts(figure)
+
+
+def test_every_heat_map_of_the_group_sheet_has_its_own_scale(known):
+    heat = np.zeros((1, 2, 2, 2))
+    heat[0, :, 0, 0] = [100.0, 1.0]
+    images = np.full((1, 2, 1, 96, 96), 0.5)
+    figure = group_sheet(images, heat, choose_groups(known, n_groups=1), n_clusters=1)
+    [axes] = [axes for axes in figure.axes if axes.images]
+    drawn = np.asarray(axes.images[0].get_array())
+    np.testing.assert_allclose(drawn[0, 0], drawn[0, 100], atol=1e-6)
+    assert np.ptp(drawn[0, 0]) > 0.2
+
+
+def test_the_group_sheet_without_clusters_says_so(tables):
+    nothing = concepts_of(no_rows().clusters, tables.complexity, tables.importance, tables.concepts, epoch=REFERENCE)
+    assert choose_groups(nothing) == []
+    figure = group_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), [], n_clusters=0)
+    assert "no concept in a cluster has a complexity" in texts(figure)
