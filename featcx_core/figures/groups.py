@@ -56,6 +56,10 @@ def group_sheet(
     """
     if not groups:
         return nothing_to_show(QUESTION, "no concept in a cluster has a complexity")
+    most = "Class: the most common one that its concepts were fitted on, and of how many. "
+    names_class = any(group.label.count("\n") > 1 for group in groups)
+    every = f"all {n_clusters} clusters that have a K"
+    some = f"{len(groups)} of the {n_clusters} clusters that have a K, at even steps of its ranks"
     highest = heat_maps.max(axis=(2, 3), keepdims=True)
     return concept_sheet(
         images,
@@ -63,5 +67,5 @@ def group_sheet(
         labels=[group.label for group in groups],
         title=QUESTION,
         order="the group's most important concepts, each by its strongest image, its heat map scaled by itself",
-        remark=f"Shown: {len(groups)} of the {n_clusters} clusters that have a K, at even steps of its ranks.",
+        remark=f"{most if names_class else ''}Shown: {every if len(groups) == n_clusters else some}.",
     )

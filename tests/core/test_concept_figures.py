@@ -193,7 +193,13 @@ def test_groups_on_the_sheet_go_from_simple_to_complex_their_most_important_conc
         assert group.label.startswith(f"cluster {cluster} · {len(members)} concepts\nmean K {means[cluster]:.2f}")
     figure = group_sheet(np.zeros((3, 2, 1, 8, 8)), np.ones((3, 2, 2, 2)), groups, n_clusters=len(means))
     assert f"Shown: 3 of the {len(means)} clusters" in texts(figure).replace("\n", " ")
+    assert "Class: the most common one" in texts(figure)
     assert groups[0].label in texts(figure)
+    everything = choose_groups(known, n_groups=len(means))
+    whole = group_sheet(
+        np.zeros((len(means), 1, 1, 8, 8)), np.ones((len(means), 1, 2, 2)), everything, n_clusters=len(means)
+    )
+    assert f"Shown: all {len(means)} clusters" in texts(whole).replace("\n", " ")
 
 
 def test_every_heat_map_of_the_group_sheet_has_its_own_scale(known):
