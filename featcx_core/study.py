@@ -295,7 +295,7 @@ class Analyses(_Part):
     """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
     """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
-    checkpoint there is (0: the untrained network) and the reference epoch; `all`; or epochs."""
+    checkpoint there is (0: before training) and the reference epoch; `all`; or epochs."""
     end_shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.01, 0.1)
     """Groups of the simplest and of the most complex concepts that curves show; at least 10 concepts a group."""
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
@@ -321,8 +321,8 @@ class Redundancy(_Part):
 
     masked_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.5, 0.9)
     """Shares of the penultimate layer's units that a mask removes."""
-    masks: Annotated[int, Field(ge=1)] = 20
-    """Random masks of each share."""
+    masks: Annotated[int, Field(ge=2)] = 20
+    """Random masks of each share; at least two, which tell how far the choice of masks matters."""
 
 
 class Sensitivity(_Part):

@@ -55,7 +55,7 @@ def against_complexity(
         if y in AT_ONE:
             axes.axhline(1, color=ORANGE, linewidth=1.2, zorder=0, label=AT_ONE[y])
         dress(axes, x=K_SHORT, y=y if axes in panels[:, 0] else "")
-        name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
+        name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
         raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
         lines += _said(complexity, beside, epoch)

@@ -70,7 +70,7 @@ def branches_by_block(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
         "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of "
-        f"the living ({n_alive}). Dotted: the same for codes permuted over images.",
+        f"the living ({n_alive}). Dotted: the concepts' codes permuted over images, mean over blocks and branches.",
     )
     return figure
 
@@ -197,7 +197,7 @@ def _curves(axes: Axes, scores: Scores, group: Ends, *, n_bootstrap: int, seed: 
             chosen = (scores.columns["branch"] == branch).to_numpy()
             places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
             style = STYLES.get(str(branch), "-.D")
-            label = f"{branch}, {name} (n = {len(known)})"
+            label = f"{branch}, {name}"
             axes.plot(places, band.mean[chosen], style, color=COLOURS[name], markersize=5, linewidth=1.5, label=label)
             axes.fill_between(places, band.low[chosen], band.high[chosen], color=COLOURS[name], alpha=0.13, linewidth=0)
 
@@ -222,13 +222,13 @@ def _shuffled(axes: Axes, own: pd.DataFrame) -> None:
 
 
 def _part(group: Ends, *, n_living: int) -> str:
-    """The share of the concepts in a group, or how many they are where it holds more than its share."""
+    """How many concepts a group has, and their share where it holds no more than it."""
     n = len(group.simplest)
-    return f"{100 * group.share:g} %" if n <= size_of(group.share, n_living) else f"{n} of {n_living}"
+    return f"{n} ({100 * group.share:g} %)" if n <= size_of(group.share, n_living) else f"{n} of {n_living}"
 
 
 def _dress(axes: Axes, measure: str, part: str, epoch: int, *, is_first: bool) -> None:
-    name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
+    name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
     title = f"{name}: the {part} at either end" if measure == "cka" else ""
     dress(axes, x="", y=_MEASURES[measure] if is_first else "", title=title)
 

@@ -20,7 +20,9 @@ INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
 # Okabe & Ito (2008): told apart under every common colour blindness, and in grey by their order of lightness.
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 # Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
-SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more")
+SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
+    bad="#b8bcc4"
+)  # grey: no value
 
 
 def canvas(question: str, *, height: float) -> Figure:

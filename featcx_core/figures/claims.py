@@ -3,6 +3,7 @@ each held against the numbers of one study."""
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from featcx_core.figures.branches import nearness_to_residual, weigh_nearness
@@ -33,7 +34,8 @@ KEPT = 0.99  # the paper: the dictionary keeps more than 99 % of the predictions
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
 NEAR = 0.25  # what "near" may mean for a correlation
 HOW_WELL = -0.8  # from this rank correlation with the final I_V on, Λ says little else
-SETTLED = 0.25  # a curve has settled when its last third moves by less than this share of its range
+SETTLED = 0.25  # a curve has settled when, over its last third, it moves by less than this share of its range
+BEFORE = "it is there before training too and may not be learned"
 
 
 def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
@@ -70,8 +72,13 @@ def dictionary_keeps_predictions(dictionaries: pd.DataFrame, *, reference_epoch:
 
 
 def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Spearman of K and Λ: wanted positive, raw and partial, and its raw interval between 0.25 and 0.75."""
+    """Spearman of K and Λ: wanted positive, raw and partial, and its raw interval between 0.25 and 0.75.
+
+    Of Λ that tells when: from two trained checkpoints or more, and not by how well a concept is readable in the end.
+    """
     statement = "Complex concepts are learned later: the correlation of K and Λ is near 0.5."
+    if tables.epochs["epoch"].between(1, reference_epoch).sum() == 1:
+        return Claim(statement, "missing", "not measured: with one trained checkpoint Λ cannot tell when.")
     raw = correlation(tables.correlations, epoch=reference_epoch, y="decode_time")
     partial = correlation(tables.correlations, epoch=reference_epoch, y="decode_time", controls=CONTROLS)
     status, said = weigh(raw, partial, expected="positive")
@@ -94,15 +101,14 @@ def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
                 "partly",
                 f" The interval reaches far {side} 0.5: the sign is the paper's, the strength is not.",
             )
-    return Claim(
-        statement,
-        status,
-        f"{said}. {_correlations(raw, partial, reference_epoch)}{size}{_late_or_never(tables, reference_epoch)}",
-    )
+    says_how_well, meant = _late_or_never(tables, reference_epoch)
+    if status == "seen" and says_how_well:
+        status, said = "partly", f"{said}, but by how well concepts are read in the end rather than when"
+    return Claim(statement, status, f"{said}. {_correlations(raw, partial, reference_epoch)}{size}{meant}")
 
 
-def _late_or_never(tables: StudyTables, reference_epoch: int) -> str:
-    """How far Λ tells when a concept becomes readable, and how far only how well it is readable in the end."""
+def _late_or_never(tables: StudyTables, reference_epoch: int) -> tuple[bool, str]:
+    """Whether Λ tells little but how well a concept is readable in the end, not when; and a sentence of it."""
     shared = " K and Λ share one term (the penultimate layer at the reference epoch), which pulls them together."
     penultimate = set(tables.layers.loc[tables.layers["role"] == "penultimate", "layer"])
     own = tables.v_information[
@@ -114,14 +120,14 @@ def _late_or_never(tables: StudyTables, reference_epoch: int) -> str:
     late = tables.decode_time[tables.decode_time["reference_epoch"] == reference_epoch]
     both = late.merge(own[["concept", "v_information"]], on="concept").dropna(subset=["decode_time", "v_information"])
     if len(both) < 3:
-        return shared
+        return False, shared
     found = float(both["decode_time"].astype(float).corr(both["v_information"].astype(float), method="spearman"))
     if math.isnan(found):
-        return shared
+        return False, shared
     mostly = ", so here it says how well rather than when" if found < HOW_WELL else ""
     first = both["first_epoch"].dropna()
     reached = f" The median concept reaches half of its final I_V by epoch {first.median():.0f}." if len(first) else ""
-    return (
+    return found < HOW_WELL, (
         f"{shared} Λ is high for what is read late, and also for what is never read well: its rank correlation with "
         f"the final I_V is {number(found)}{mostly}.{reached}"
     )
@@ -135,8 +141,10 @@ def simple_is_important_at_the_end(correlations: pd.DataFrame, *, trained: list[
     raw, partial = _importance_correlations(correlations, epoch=trained[-1])
     status, said = weigh(raw, partial, expected="negative")
     before, before_partial = _importance_correlations(correlations, epoch=0)
-    untrained = f" The untrained network has {before}, partial {before_partial}." if before.n else ""
-    return Claim(statement, status, f"{said}. {_correlations(raw, partial, trained[-1])}{untrained}")
+    if {status, weigh(before, before_partial, expected="negative")[0]} <= {"seen", "partly"}:
+        status, said = "partly", f"{said}, but {BEFORE}"
+    begun = f" Before training (epoch 0): {before}, partial {before_partial}." if before.n else ""
+    return Claim(statement, status, f"{said}. {_correlations(raw, partial, trained[-1])}{begun}")
 
 
 def no_trend_at_the_beginning(correlations: pd.DataFrame, *, trained: list[int]) -> Claim:
@@ -157,13 +165,13 @@ def mean_complexity_rises(sedimentation: pd.DataFrame) -> Claim:
     said, status, numbers = _change(curve, expected="positive")
     if status != "seen":
         return Claim(statement, status, f"{said}: {numbers}")
-    values = curve["mean_complexity"].to_numpy(dtype=float)
+    values, epochs = (curve[column].to_numpy(dtype=float) for column in ("mean_complexity", "epoch"))
+    tail = values[np.searchsorted(epochs, epochs[-1] - (epochs[-1] - epochs[0]) / 3, side="right") - 1 :]
     if len(values) < 4:
         return Claim(statement, "partly", f"the rise holds here: {numbers} Too few epochs to see a plateau.")
-    tail = abs(values[-1] - values[-1 - len(values) // 3])
-    settled = tail <= SETTLED * (values.max() - values.min())
-    plateau = f"the last third of the epochs moves it by {number(tail, digits=3)}"
-    if settled:
+    moved = tail.max() - tail.min()
+    plateau = f"the last third of the training moves it by {number(moved, digits=3)} at the most"
+    if moved <= SETTLED * (values.max() - values.min()):
         return Claim(statement, "seen", f"{said}: {numbers} It plateaus: {plateau}.")
     return Claim(statement, "partly", f"the rise holds here: {numbers} No plateau yet: {plateau}.")
 
@@ -193,8 +201,9 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
         (v_information["epoch"] == reference_epoch) & (v_information["dictionary_epoch"] == reference_epoch)
     ]
     concepts, control = (_by_layer(own[own["kind"] == kind], names) for kind in ("concept", "random_direction"))
-    if len(names) < 2 or len(concepts) < 2:
-        return Claim(statement, "missing", "not measured: it takes two layers before the penultimate and two concepts.")
+    if len(names) < 2 or len(concepts) < 4:
+        needs = "not measured: it takes two layers before the penultimate and four concepts."
+        return Claim(statement, "missing", needs)
     gain = concepts[names[-1]] - concepts[names[0]]
     half = 1.96 * float(gain.std()) / math.sqrt(len(gain))
     rise = Estimate(float(gain.mean()), float(gain.mean()) - half, float(gain.mean()) + half, len(gain))
@@ -244,15 +253,21 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
         f"{found} ({found.simplest.n} concepts each)."
     )
     if untrained is not None:
-        numbers += f" The untrained network has {untrained}."
+        numbers += f" Before training (epoch 0): {untrained}."
     if control is not None:
         numbers += f" Random directions have {control}."
     if information is not None:
         numbers += f" The same with I_V: {information}."
         if status == "seen" and weigh_nearness(information)[0] != "seen":
             return Claim(statement, "partly", f"holds here with CKA, not with I_V. {numbers}")
-    if control is not None and {status, weigh_nearness(control)[0]} <= {"seen", "partly"}:
-        status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
+    against = ((control, NOT_OF_CONCEPTS), (untrained if reference_epoch > 0 else None, BEFORE))
+    doubts = [
+        doubt
+        for other, doubt in against
+        if other is not None and {status, weigh_nearness(other)[0]} <= {"seen", "partly"}
+    ]
+    if doubts:
+        status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
     return Claim(statement, status, f"{said}. {numbers}")
 
 

@@ -144,7 +144,7 @@ def over_epochs(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Sett
         for i, value in enumerate(values)
     ]
     figure.legend(handles=keys, loc="outside right upper", frameon=False, fontsize=9.5, title=field.rpartition(".")[2])
-    footnote(figure, "Thin: single studies; thick: mean over the studies of that value. Epoch 0: untrained.")
+    footnote(figure, "Thin: single studies; thick: mean over the studies of that value. Epoch 0: before training.")
     return figure
 
 

@@ -59,19 +59,19 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
         )
         for end in ("low_images", "high_images"):
             axes.plot(trained["epoch"], trained[end].astype(float), ":", color=colour, linewidth=1)
-        _untrained(axes, curve[curve["epoch"] == 0], colour=colour, marker=marker)
+        _before_training(axes, curve[curve["epoch"] == 0], colour=colour, marker=marker)
     dress(axes, x="epoch", y="mean complexity K  (0 = simple, 1 = complex)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=9.5, loc="best")
     footnote(
         figure,
         "Every epoch has its own dictionary, so the concepts differ between epochs. Bands: 95 % bootstrap over "
-        "concepts; dotted: over images. Open marks: the untrained network (epoch 0).",
+        "concepts; dotted: over images. Open marks: before training (epoch 0).",
     )
     return figure
 
 
-def _untrained(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str) -> None:
+def _before_training(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str) -> None:
     if rows.empty:
         return
     value, low, high = (float(rows[c].iloc[0]) for c in ("mean_complexity", "low", "high"))

@@ -131,19 +131,24 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
 
 
 def difference(first: Estimate, last: Estimate) -> Estimate:
-    """Last minus first, with the widest interval that the two allow: it excludes zero only where they do not overlap.
+    """Last minus first; the distances from value to end add up in squares, as those of independent estimates do.
 
-    >>> difference(Estimate(0.25, 0.0, 0.5, 9), Estimate(1.0, 0.75, 1.25, 9))[:4]
-    (0.75, 0.25, 1.25, 9)
+    Where the two rise and fall together, as over the same images, the interval is too wide rather than too short.
+    Source: Zou & Donner 2008 (MOVER), doi:10.1002/sim.3095.
+
+    >>> difference(Estimate(0.0, -3.0, 4.0, 9), Estimate(10.0, 7.0, 14.0, 9))[:4]
+    (10.0, 5.0, 15.0, 9)
     """
-    return Estimate(
-        last.value - first.value,
-        last.low - first.high,
-        last.high - first.low,
-        min(first.n, last.n),
-        last.low_images - first.high_images,
-        last.high_images - first.low_images,
-    )
+    value = last.value - first.value
+    ends = [
+        end
+        for low, high in (("low", "high"), ("low_images", "high_images"))
+        for end in (
+            value - math.hypot(last.value - getattr(last, low), getattr(first, high) - first.value),
+            value + math.hypot(getattr(last, high) - last.value, first.value - getattr(first, low)),
+        )
+    ]
+    return Estimate(value, ends[0], ends[1], min(first.n, last.n), ends[2], ends[3])
 
 
 def correlation(

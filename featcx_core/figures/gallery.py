@@ -9,7 +9,7 @@ from featcx_core.figures.dynamics import sedimentation_curves, training_curves
 from featcx_core.figures.evidence import epochs_to_show
 from featcx_core.figures.information import information_by_layer_and_epoch
 from featcx_core.figures.inhibitors import inhibitors
-from featcx_core.figures.meta_features import concepts_of, groups_by_complexity
+from featcx_core.figures.meta_features import concepts_of, groups_by_complexity, last_clustered
 from featcx_core.figures.paths import concept_paths
 from featcx_core.figures.plane import Embedding, concept_map
 from featcx_core.figures.properties import (
@@ -26,7 +26,7 @@ from featcx_core.figures.tree import concept_dendrogram
 
 def trained_epochs(tables: StudyTables) -> list[int]:
     """The epochs after the initialisation that have a complexity, in order."""
-    scored = tables.complexity.dropna(subset=["complexity"])
+    scored = tables.complexity[tables.complexity["kind"] == "concept"].dropna(subset=["complexity"])
     return sorted({int(epoch) for epoch in scored["epoch"] if epoch > 0})
 
 
@@ -47,9 +47,9 @@ def gallery(
     concepts = tables.concepts
     shown = {
         name: epochs_to_show(getattr(tables, name), reference_epoch=reference_epoch)
-        for name in ("branches", "redundancy", "sensitivity", "concepts", "support", "clusters")
+        for name in ("branches", "redundancy", "sensitivity", "concepts", "support")
     }
-    clustered = max(shown["clusters"], default=reference_epoch)
+    clustered = last_clustered(tables.clusters, reference_epoch=reference_epoch)
     known = concepts_of(tables.clusters, complexity, importance, tables.concepts, epoch=clustered)
     return {
         "training_curves": training_curves(tables.epochs),

@@ -30,10 +30,10 @@ def choose_groups(known: pd.DataFrame, *, n_groups: int = N_GROUPS, n_concepts: 
 
     `known` as of `concepts_of`; concepts without a K, and clusters of such alone, are left out.
     """
+    labels, groups = leaf_labels(known[known["cluster"] >= 0]), []
     inside = known[known["cluster"] >= 0].dropna(subset=["complexity"])
     means = inside.groupby("cluster")[["complexity", "importance"]].mean().sort_values("complexity", kind="stable")
     places = np.linspace(0, len(means) - 1, min(n_groups, len(means))).round().astype(int)
-    labels, groups = leaf_labels(inside), []
     for cluster, (k, gamma) in zip(means.index[places], means.to_numpy()[places], strict=True):
         name, size, *of_class = labels[int(cluster)].split(" · ")
         label = "\n".join([f"cluster {name} · {size}", f"mean K {number(k)}   mean Γ {number(gamma)}", *of_class])
@@ -48,14 +48,16 @@ def group_sheet(
     groups: list[Group],
     *,
     n_clusters: int,
+    reason: str = "no concept in a cluster has a complexity",
 ) -> Figure:
     """One row a group: its label, then the strongest image of each of its concepts with its heat map.
 
     images, heat_maps: as of `concept_sheet`, a rank a concept; NaN and 0 beyond a group's concepts.
     n_clusters: how many there are that have a K.
+    reason: why there is nothing to show where there is no group.
     """
     if not groups:
-        return nothing_to_show(QUESTION, "no concept in a cluster has a complexity")
+        return nothing_to_show(QUESTION, reason)
     most = "Class: the most common one that its concepts were fitted on, and of how many. "
     names_class = any(group.label.count("\n") > 1 for group in groups)
     every = f"all {n_clusters} clusters that have a K"

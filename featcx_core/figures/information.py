@@ -67,7 +67,7 @@ def _lines(
     for epoch in epochs:
         curve = own[epoch].to_numpy(dtype=float)
         if epoch == 0:
-            axes.plot(places, curve, "--s", color=MUTED, markersize=4, label="untrained network (epoch 0)")
+            axes.plot(places, curve, "--s", color=MUTED, markersize=4, label="before training (epoch 0)")
         else:
             axes.plot(places, curve, "-o", color=SEQUENCE(scale(epoch)), markersize=4, linewidth=1.4)
     for kind, (label, style) in CONTROLS.items():

@@ -46,7 +46,8 @@ def inhibitors(importance: pd.DataFrame, complexity: pd.DataFrame, concepts: pd.
     footnote(
         figure,
         f"Epoch {epoch}: {len(known)} concepts, {n_against} of them below 0. Dotted: contributions of one sign only. "
-        "Contribution: the code times the atom's weight for the predicted class. Against: its negative share.",
+        "Contribution: the code times the atom's weight for the predicted class. Against: its negative share. "
+        "Grey: no K.",
     )
     return figure
 
@@ -92,7 +93,7 @@ def _list(axes: Axes, known: pd.DataFrame) -> None:
     listed, title = against, "strongest inhibitors"
     if against.empty:
         order = (known["signed_importance"] / known["importance"]).sort_values(kind="stable").index
-        listed, title = known.loc[order], "none below 0; most often against it:"
+        listed, title = known.loc[order], "none below 0; the largest shares against:"
     axes.set_title(title, fontsize=10, loc="left", color=INK)
     lines = [f"{'concept':>7}  {'class':<12} {'K':>5} {'signed':>8} {'against':>8}"]
     for _, row in listed.head(N_LISTED).iterrows():

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.evidence import Estimate, number
+from featcx_core.figures.evidence import Estimate, epochs_to_show, number
 from featcx_core.figures.explained import explained
 from featcx_core.figures.spectrum import K_AXIS
 from featcx_core.measures.group_means import GroupMean, group_means
@@ -17,11 +17,16 @@ GROUPS = "Which groups of concepts are simple, which complex, and how much do th
 GAMMA_AXIS = "mean importance Γ"
 
 
+def last_clustered(clusters: pd.DataFrame, *, reference_epoch: int) -> int:
+    """The epoch whose clusters are shown: the reference epoch, or the last that has some where that has none."""
+    return max(epochs_to_show(clusters, reference_epoch=reference_epoch), default=reference_epoch)
+
+
 def concepts_of(
     clusters: pd.DataFrame, complexity: pd.DataFrame, importance: pd.DataFrame, concepts: pd.DataFrame, *, epoch: int
 ) -> pd.DataFrame:
     """A row a concept of an epoch: its cluster and place, class, K, Γ and Hoyer sparsity; NaN for what is missing."""
-    names = concepts.loc[concepts["epoch"] == epoch, ["concept", "class_name"]]
+    names = concepts.loc[concepts["epoch"] == epoch, ["concept", "class_id", "class_name"]]
     own = complexity[complexity["kind"] == "concept"]
     joined = clusters[clusters["epoch"] == epoch].merge(names, on="concept", how="left")
     for table, column in ((own, "complexity"), (importance, "importance"), (concepts, "hoyer")):
@@ -53,8 +58,8 @@ def groups_by_complexity(known: pd.DataFrame) -> Figure:
         dress(right, x=f"{GAMMA_AXIS}  (higher = relied on more)", y="")
     footnote(
         figure,
-        "Lines: 95 % bootstrap over the group's concepts; none for a single one, too short for few. Dotted: the mean "
-        "of all concepts, in a super-class or not. In brackets: concepts.",
+        f"Epoch {int(inside['epoch'].iloc[0])}. Lines: 95 % bootstrap over the group's concepts; none for a single "
+        "one, too short for few. Dotted: the mean of all concepts, in a super-class or not. In brackets: concepts.",
     )
     return figure
 
@@ -87,7 +92,10 @@ def groups_finding(known: pd.DataFrame) -> str:
     named = inside[inside["super_class"] != ""]
     if named["super_class"].nunique() > 1:
         said += f", its super-class for {_per_cent(_explained(named, 'super_class'))}"
-    return f"{said} (ε²: 0 = nothing, below 0 = less than chance; [ ]: bootstrap over concepts, groups fixed)."
+    return (
+        f"{said} (epoch {int(inside['epoch'].iloc[0])}; ε²: 0 = nothing, below 0 = less than chance; [ ]: bootstrap "
+        "over concepts, groups fixed)."
+    )
 
 
 def _explained(rows: pd.DataFrame, column: str) -> Estimate:

@@ -61,7 +61,7 @@ def concept_paths(paths: pd.DataFrame, *, reference_epoch: int) -> Figure:
     footnote(
         figure,
         f"Concepts of epoch {reference_epoch}, matched one to one by the cosine of their atoms. Above the null: a "
-        "larger cosine than 95 % of the pairs of random atoms. Epoch 0 is the untrained network. Thin lines: concepts, "
+        "larger cosine than 95 % of the pairs of random atoms. Epoch 0: before training. Thin lines: concepts, "
         f"from their birth on ({shown['concept'].nunique()} of {len(born)}); thick: the median of those born.",
     )
     return figure

@@ -44,6 +44,6 @@ def concept_pictures(
         figure,
         "Left of each pair: a picture whose phases were optimised for the concept, with the mean magnitude spectrum of "
         "the training images (MACO). Right: the probe image with the strongest code. a: activation along the concept, "
-        "of the picture and of the best probe image.",
+        "of the picture / the highest of any probe image.",
     )
     return figure

@@ -141,7 +141,7 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
             low, high = (curve[end] for end in ends)
             axes.fill_between(curve["kept_fraction"], low, high, color=colour, alpha=0.15, linewidth=0)
         first = axes is panels[0]
-        title = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
+        title = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
         dress(axes, x="share of concepts kept", y=label if first else "", title=title)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.invert_xaxis()

@@ -78,11 +78,11 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     untrained, untrained_partial = _both(tables, same, 0, "sensitivity")
     control, beside = _control(tables, rows, reference_epoch, "sensitivity")
     doubts = [NOT_OF_CONCEPTS] if control.low > 0 else []
-    before = f" The untrained network has {untrained}, partial {untrained_partial}."
+    before = f" Before training (epoch 0): {untrained}, partial {untrained_partial}."
     if not untrained.n:
-        before = " The untrained network was not measured, so whether the relation is learned is not known."
+        before = " Epoch 0 was not measured, so whether the relation is learned is not known."
     elif reference_epoch > 0 and untrained.low > 0:
-        doubts.append("it is there in the untrained network too and may not be learned")
+        doubts.append("it is there before training too and may not be learned")
     if status in ("seen", "partly") and doubts:
         status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
     printed, _ = _both(tables, rows, reference_epoch, "sensitivity_as_printed")
@@ -137,9 +137,9 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
         f"{said}: without the {share} % most complex concepts {_percent(lost.value)} % {_images(lost)} {what} are "
         f"lost, without {share} % at random {by_chance}, a difference of {_percent(more.value)} % "
         f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
-        f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex is {number(weight)} times that of all. "
-        f"A loss counts from {_percent(NOTICEABLE)} % on; it is more than at random where no single random order costs "
-        "as much."
+        f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex, of those alive, is {number(weight)} "
+        f"times that of all. A loss counts from {_percent(NOTICEABLE)} % on; it is more than at random where no single "
+        "random order costs as much."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
 
@@ -174,11 +174,12 @@ def _images(lost: Estimate) -> str:
 
 
 def _weight_of_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> float:
-    """Mean Γ of the most complex concepts, as many as are removed, over that of all; NaN where it is not known."""
+    """Mean Γ of the living concepts that are removed, the most complex, over that of all living; NaN: not known."""
     scored = of_kind(tables.complexity[tables.complexity["epoch"] == epoch], "concept")
     gamma = tables.importance.loc[tables.importance["epoch"] == epoch, ["concept", "importance"]]
-    ranked = scored.merge(gamma, on="concept").sort_values("complexity", ascending=False, na_position="first")
-    n_removed = len(scored) - int(rows["n_kept"].iloc[0])
+    living = scored.dropna(subset=["complexity"])  # the dead, of no weight and no complexity, are removed first
+    n_removed = max(0, len(living) - int(rows["n_kept"].iloc[0]))
+    ranked = living.merge(gamma, on="concept").sort_values("complexity", ascending=False)
     of_all = float(ranked["importance"].mean())
     return float(ranked["importance"].head(n_removed).mean()) / of_all if of_all > 0 else math.nan
 
@@ -220,7 +221,7 @@ def _weighed(
     raw, partial = _both(tables, rows, epoch, column)
     status, said = weigh(raw, partial, expected=expected)
     if raw.n and math.isnan(raw.value):
-        said = "not defined: it is the same for all concepts"
+        said = "not defined: fewer than four concepts, or K or the property is the same for all"
     return status, said, f"Spearman {raw}, partial {partial}, epoch {epoch}, {raw.n} concepts"
 
 

@@ -52,7 +52,7 @@ def complexity_against_importance(
         _importance_panel(panel, points[points["epoch"] == epoch], floor=floor, most_prevalent=most_prevalent)
         raw = correlation(correlations, epoch=epoch, y="importance")
         partial = correlation(correlations, epoch=epoch, y="importance", controls=CONTROLS)
-        name = f"epoch {epoch}" + (" (untrained)" if epoch == 0 else "")
+        name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
         lines = [f"Spearman {raw}", f"partial {partial}"]
         title = "\n".join([name, *(line.replace(" {", "\n    {") for line in lines)])  # a panel is narrow
         panel.set_title(title, fontsize=10, loc="left", color=INK)

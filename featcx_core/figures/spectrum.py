@@ -83,10 +83,10 @@ def _sorted_concepts(axes: Axes, alive: pd.DataFrame, importance: pd.DataFrame |
 
 def _controls(axes: Axes, complexity: pd.DataFrame, reference_epoch: int) -> None:
     at_reference = complexity[complexity["epoch"] == reference_epoch]
-    untrained = complexity[(complexity["epoch"] == 0) & (complexity["kind"] == "concept")]
+    before = complexity[(complexity["epoch"] == 0) & (complexity["kind"] == "concept")]
     rows = [("concepts", at_reference[at_reference["kind"] == "concept"])]
     if reference_epoch != 0:
-        rows.append(("concepts of the\nuntrained network", untrained))
+        rows.append(("concepts\nbefore training", before))
     rows += [(label, at_reference[at_reference["kind"] == kind]) for kind, label in CONTROLS.items()]
     scored = [(label, frame["complexity"].dropna().to_numpy(dtype=float)) for label, frame in rows]
     shown = [(f"{label}, n = {len(scores)}", scores) for label, scores in scored if len(scores)]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from featcx_core.figures.evidence import number
 from featcx_core.figures.inhibitors import inhibitors_finding
-from featcx_core.figures.meta_features import concepts_of, groups_finding
+from featcx_core.figures.meta_features import concepts_of, groups_finding, last_clustered
 from featcx_core.figures.paths import paths_finding
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.group_means import GroupMean, group_means
@@ -91,7 +91,8 @@ def _group(group: GroupMean) -> str:
 def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
     """What figures show on which the paper claims nothing, a sentence each, with the statistic behind it."""
     complexity, importance, concepts = tables.complexity, tables.importance, tables.concepts
-    known = concepts_of(tables.clusters, complexity, importance, concepts, epoch=reference_epoch)
+    clustered = last_clustered(tables.clusters, reference_epoch=reference_epoch)
+    known = concepts_of(tables.clusters, complexity, importance, concepts, epoch=clustered)
     return {
         "groups": groups_finding(known),
         "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
@@ -100,7 +101,7 @@ def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
 
 
 def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str, int, str, str]]:
-    """Kind, count, mean K and mean I_V of the concepts and of every control, the untrained network included."""
+    """Kind, count, mean K and mean I_V of the concepts and of every control, epoch 0 included."""
     rows = []
     kinds = ("concept", "random_direction", "unit", "class_logit", "shuffled")
     for epoch, kind in [(reference_epoch, kind) for kind in kinds] + [(0, "concept")]:
@@ -110,7 +111,7 @@ def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str
             & (tables.v_information["dictionary_epoch"] == epoch)
             & (tables.v_information["kind"] == kind)
         ]
-        name = kind.replace("_", " ") + (" of the untrained network" if epoch == 0 else "")
+        name = kind.replace("_", " ") + (" before training (epoch 0)" if epoch == 0 else "")
         mean_information = number(_mean(information["v_information"]), digits=3)
         rows.append(
             (name, int(scores["complexity"].notna().sum()), number(_mean(scores["complexity"])), mean_information)

@@ -46,7 +46,7 @@ def leaf_labels(inside: pd.DataFrame) -> dict[int, str]:
     """Cluster -> its number, concepts, and most common class with its concepts, where concepts are of classes."""
     labels = {}
     for cluster, rows in _by(inside, inside["cluster"]):
-        common = rows.loc[rows["class_name"] != "all", "class_name"].value_counts().sort_index().nlargest(1)
+        common = rows.loc[rows["class_id"] >= 0, "class_name"].value_counts().sort_index().nlargest(1)
         of_class = [
             f"class {str(name)[:_LONGEST].strip()} ({count})" if count > 1 or len(rows) == 1 else "no class twice"
             for name, count in common.items()

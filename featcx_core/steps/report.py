@@ -10,7 +10,7 @@ from featcx_core.anatomy import Anatomy
 from featcx_core.figures.canvas import png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
 from featcx_core.figures.dynamics import training_curves
-from featcx_core.figures.evidence import number
+from featcx_core.figures.evidence import not_measured, number
 from featcx_core.figures.gallery import gallery
 from featcx_core.figures.groups import choose_groups, group_sheet
 from featcx_core.figures.meta_features import concepts_of
@@ -168,7 +168,8 @@ def _group_sheet(store: Store, tables: StudyTables) -> Figure:
     known = concepts_of(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
     groups = choose_groups(known)
     if not groups:
-        return group_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), groups, n_clusters=0)
+        elsewhere = {"reason": not_measured(tables.clusters, epoch=epoch).rstrip(".")} if known.empty else {}
+        return group_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), groups, n_clusters=0, **elsewhere)
     n_ranks = max(len(group.concepts) for group in groups)
     chosen = np.array([group.concepts + [-1] * (n_ranks - len(group.concepts)) for group in groups])
     strongest = read_top_images(store, n_images=1).images[:, 0]

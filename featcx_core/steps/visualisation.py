@@ -28,7 +28,7 @@ _ROWS_AT_ONCE = 4096  # probe images whose activations are held
 def make_visualisation(
     store: Store, *, epoch: int, device: str = "auto", progress: Progress | None = None
 ) -> list[int]:
-    """Make and commit a picture of concepts spread evenly along the epoch's complexity; returns which.
+    """Make and commit a picture of concepts spread evenly over the ranks of the epoch's complexity; returns which.
 
     Raises ValueError where codes or complexity are missing, or no concept has a complexity; CheckpointError for an
     unusable checkpoint.

@@ -1,6 +1,7 @@
 """The figure of branches and what the report says about them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from featcx_core.figures import branches as module
@@ -70,8 +71,8 @@ def test_the_figure_has_every_branch_group_and_epoch():
     figure = drawn(tables())
     said = texts(figure)
     for words in (
-        "residual, simplest (n = 10)", "main, most complex (n = 10)", "permuted codes (should be 0)",
-        "epoch 0 (untrained): the 10 of 39 at either end", "epoch 4: the 10 of 39 at either end", "layer2.0 (projection)",
+        "residual, simplest", "main, most complex", "permuted codes (should be 0)",
+        "epoch 0 (before training): the 10 of 39 at either end", "epoch 4: the 10 of 39 at either end", "layer2.0 (projection)",
         "residual, random directions", "main, random directions", "39 at epoch 0, 39 at epoch 4",
     ):  # fmt: skip
         assert words in said
@@ -90,7 +91,7 @@ def test_groups_that_differ_are_drawn_apart():
     figure = drawn(tables(n_concepts=130), end_shares=(0.01, 0.1))
     assert len(figure.axes) == 8 + 1  # the legend stands in its own
     assert "the 10 of 129 at either end" in texts(figure)
-    assert "the 10 % at either end" in texts(figure)
+    assert "the 13 (10 %) at either end" in texts(figure)
 
 
 @pytest.mark.parametrize("study", [no_rows(), tables(n_concepts=20)])  # one of the twenty is dead
@@ -116,7 +117,7 @@ def test_a_branch_that_does_not_vary_leaves_a_gap():
     study = tables()
     dead = (study.branches["block"] == "layer2.0") & (study.branches["branch"] == "main")
     study = study._replace(branches=study.branches.assign(cka=study.branches["cka"].mask(dead)))
-    assert "residual, simplest (n = 10)" in texts(drawn(study))
+    assert "residual, simplest" in texts(drawn(study))
     found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
     assert found is not None
     assert found.simplest.value == pytest.approx(0.1, abs=0.01)
@@ -167,10 +168,18 @@ def test_the_claim_is_seen_where_information_says_the_same_and_names_the_untrain
     study = tables()
     sign = np.where(study.branches["concept"] < 20, 0.1, -0.1) * (study.branches["branch"] == "residual")
     branches = study.branches.assign(v_information=study.branches["v_information"] + sign)
-    claim = simple_by_the_residual(study._replace(branches=branches), reference_epoch=4)
+    study = study._replace(branches=branches)
+    claim = simple_by_the_residual(study, reference_epoch=4)
     assert claim.status == "seen"
     assert "mean over the blocks of epoch 4: 0.1" in claim.finding
-    assert "The untrained network has " in claim.finding
+    assert "Before training (epoch 0): " in claim.finding
+    same = {
+        name: pd.concat([table[table["epoch"] > 0], table[table["epoch"] == 4].assign(epoch=0)])
+        for name, table in (("branches", study.branches), ("complexity", study.complexity))
+    }
+    claim = simple_by_the_residual(study._replace(**same), reference_epoch=4)
+    assert claim.status == "partly"
+    assert "it is there before training too and may not be learned" in claim.finding
 
 
 def test_the_grey_lines_are_the_mean_of_the_random_directions():
@@ -198,8 +207,8 @@ def test_what_random_directions_do_too_is_not_particular_to_concepts():
 def test_a_group_that_holds_more_than_its_share_is_named_by_its_number():
     group = Ends(share=0.0001, simplest=np.arange(10), most_complex=np.arange(10))
     assert module._part(group, n_living=100) == "10 of 100"
-    assert module._part(group._replace(share=0.1), n_living=100) == "10 %"
-    assert module._part(group._replace(share=0.01), n_living=1000) == "1 %"
+    assert module._part(group._replace(share=0.1), n_living=100) == "10 (10 %)"
+    assert module._part(group._replace(share=0.01), n_living=1000) == "10 (1 %)"
 
 
 def test_rows_of_one_epoch_suffice():

@@ -99,9 +99,10 @@ def test_the_map_names_its_plane_and_numbers_its_clusters(known, embedding, name
 
 def test_leaves_say_their_number_size_and_class_by_hand():
     rows = pd.DataFrame({"cluster": [0, 0, 0, 1, 1, 2], "class_name": ["b", "a", "a", "a", "b", "c"]})
+    rows = rows.assign(class_id=0)
     labels = ["0 · 3 concepts · class a (2)", "1 · 2 concepts · no class twice", "2 · 1 concepts · class c (1)"]
     assert list(leaf_labels(rows).values()) == labels
-    assert leaf_labels(rows.assign(class_name="all"))[0] == "0 · 3 concepts"
+    assert leaf_labels(rows.assign(class_name="all", class_id=-1))[0] == "0 · 3 concepts"
 
 
 def test_of_many_leaves_some_have_their_number(known):

@@ -316,7 +316,7 @@ def test_spectrum_counts_concepts_without_a_score_and_names_every_control(tables
     figure.draw_without_rendering()  # tick labels are written when drawn
     written = texts(figure)
     assert "97 concepts, 3 without a score" in written
-    for label in ("untrained", "random directions, n = 100", "single units, n = 64", "class logits", "shuffled"):
+    for label in ("before training", "random directions, n = 100", "single units, n = 64", "class logits", "shuffled"):
         assert label in written
     assert "importance" not in texts(complexity_spectrum(tables.complexity, reference_epoch=REFERENCE)).lower()
 
@@ -334,7 +334,7 @@ def test_importance_panels_carry_their_correlations_and_keep_zeros_on_the_log_ax
     )
     panels = [axes for axes in figure.axes if axes.get_xlabel().startswith("K ")]
     assert [axes.get_title(loc="left").split("\n")[0] for axes in panels] == [
-        "epoch 0 (untrained)",
+        "epoch 0 (before training)",
         "epoch 1",
         "epoch 12",
     ]

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
@@ -10,7 +11,7 @@ from featcx_core.figures.against_complexity import FLOOR
 from featcx_core.figures.evidence import Estimate, control_with_complexity, number, with_complexity
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
-from tests.core.test_figures import ENDS, REFERENCE, is_drawn, no_rows, synthetic_tables, texts, with_properties
+from tests.core.test_figures import ENDS, REFERENCE, frame, is_drawn, no_rows, synthetic_tables, texts, with_properties
 
 BY = {"redundancy": "masked_fraction", "sensitivity": "sigma"}
 
@@ -40,7 +41,7 @@ def figures(tables):
 
 def test_every_figure_shows_the_untrained_network_beside_the_trained_one(tables):
     for figure in figures(tables).values():
-        assert "epoch 0 (untrained)" in texts(figure)
+        assert "epoch 0 (before training)" in texts(figure)
         assert f"epoch {REFERENCE}" in texts(figure)
         assert is_drawn(figure)
 
@@ -166,7 +167,7 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
         with_properties(plain, sensitivity=3.0, untrained=3.0), reference_epoch=REFERENCE
     )
     assert claim.status == "partly"
-    assert "it is there in the untrained network too and may not be learned" in claim.finding
+    assert "it is there before training too and may not be learned" in claim.finding
     claim = paper.complex_is_less_robust(
         with_properties(plain, sensitivity=3.0, control=1.0), reference_epoch=REFERENCE
     )
@@ -183,11 +184,11 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
     own = tables.sensitivity.query("sigma == 0.1")
     raw, partial = with_complexity(tables.complexity, own, tables.concepts, epoch=0, column="sensitivity")
     assert claim.status == "seen"
-    assert f"The untrained network has {raw}, partial {partial}." in claim.finding
+    assert f"Before training (epoch 0): {raw}, partial {partial}." in claim.finding
     claim = paper.complex_is_less_robust(
         tables._replace(sensitivity=tables.sensitivity.query("epoch > 0")), reference_epoch=REFERENCE
     )
-    assert "The untrained network was not measured" in claim.finding
+    assert "Epoch 0 was not measured" in claim.finding
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,19 @@ def test_complex_concepts_that_are_important_by_themselves_are_no_support_featur
     claim = paper.complex_concepts_matter_together(tables._replace(importance=heavy), reference_epoch=REFERENCE)
     assert claim.status == "partly"
     assert "the complex concepts are not of little importance" in claim.finding
+
+
+def test_dead_concepts_do_not_make_the_complex_ones_unimportant():
+    n_dead, n_living = 40, 60
+    k = [np.nan] * n_dead + np.linspace(0.1, 0.9, n_living).tolist()
+    gamma = [0.0] * n_dead + [0.96] * 50 + [1.2] * 10  # 1.0 on average of the living, 1.2 of the ten most complex
+    numbered = [{"epoch": REFERENCE, "concept": i, "kind": "concept"} for i in range(n_dead + n_living)]
+    tables = no_rows()._replace(
+        complexity=frame("complexity", [{**row, "complexity": x} for row, x in zip(numbered, k, strict=True)]),
+        importance=frame("importance", [{**row, "importance": x} for row, x in zip(numbered, gamma, strict=True)]),
+    )
+    rows = pd.DataFrame({"n_kept": [50]})
+    assert paper._weight_of_removed(tables, rows, REFERENCE) == pytest.approx(1.2)
 
 
 @pytest.mark.parametrize("column", ["low", "beyond_random_low"])
