@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Num
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -19,7 +20,14 @@ WIDTH_INCHES = 9.0  # 900 px at 100 dots an inch: text of 10 points is read with
 INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
 # Okabe & Ito (2008): told apart under every common colour blindness, and in grey by their order of lightness.
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
+
+
 # Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
+def visible(images: Num[np.ndarray, "*many channel height width"]) -> Num[np.ndarray, "*many shown height width"]:
+    """Images of any number of channels as grey or colours: of four or more the first three, of two their mean."""
+    return images[..., :3, :, :] if images.shape[-3] >= 3 else images.mean(axis=-3, keepdims=True)
+
+
 SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
     bad="#b8bcc4"
 )  # grey: no value

@@ -11,7 +11,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
+from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show, visible
 from featcx_core.figures.evidence import number
 
 QUESTION = "What do the concepts look like, from simple to complex?"
@@ -30,20 +30,18 @@ def concept_sheet(
 ) -> Figure:
     """One row a concept: a label, then its top images with the heat map laid over them.
 
-    images: bytes 0 … 255 or floats 0 … 1, one channel (grey) or three; NaN where a concept has fewer images.
+    images: bytes 0 … 255 or floats 0 … 1, of any channels (`visible`); NaN where a concept has fewer images.
     heat_maps: >= 0, of any size, enlarged bilinearly; scaled by the row's highest value, so they compare within it.
     order: what stands from left to right.
     remark: what else stands below, as `how_chosen` says.
 
-    Raises: ValueError when the numbers of concepts or images differ, or a channel count is neither 1 nor 3.
+    Raises: ValueError when the numbers of concepts or images differ.
     """
     if images.shape[:2] != heat_maps.shape[:2] or len(labels) != len(images):
         raise ValueError(
             f"wanted as many heat maps and labels as images, got images {tuple(images.shape)}, heat maps "
             f"{tuple(heat_maps.shape)} and {len(labels)} labels; try the same concepts and ranks for all three"
         )
-    if images.shape[2] not in (1, 3):
-        raise ValueError(f"wanted 1 (grey) or 3 (RGB) channels, got {images.shape[2]}; try choosing three of them")
     if not images.shape[0] * images.shape[1]:
         return nothing_to_show(title, "no concept has an image on which it is active")
     rows = [_strip(i, h) for i, h in zip(_pixels(images), _unit_heat(heat_maps), strict=True)]
@@ -121,6 +119,7 @@ def _pixels(images: Num[Array, "concept rank channel height width"]) -> Float[to
     is_bytes = not tensor.is_floating_point()
     floats = tensor.detach().cpu().float() / (255.0 if is_bytes else 1.0)
     times = max(1, -(-LEAST_PIXELS // min(floats.shape[3:])))
+    floats = torch.from_numpy(visible(floats.numpy()))
     large = floats.repeat_interleave(times, dim=3).repeat_interleave(times, dim=4)
     return torch.nan_to_num(large, nan=1.0).clamp(0, 1).expand(-1, -1, 3, -1, -1)
 

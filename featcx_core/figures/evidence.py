@@ -40,14 +40,14 @@ class Estimate(NamedTuple):
     """Upper end of the interval over images."""
 
     def __str__(self) -> str:
-        interval = "" if math.isnan(self.low) else f" [{number(self.low)}, {number(self.high)}]"
+        interval = "" if math.isnan(self.low) else f" [{_end(self.low)}, {_end(self.high)}]"
         return number(self.value) + interval + (f" {self.images}" if self.images else "")
 
     @property
     def images(self) -> str:
         """The interval over images in words; empty where there is none."""
         known = math.isfinite(self.low_images)
-        return f"{{{number(self.low_images)}, {number(self.high_images)}}}" if known else ""
+        return f"{{{_end(self.low_images)}, {_end(self.high_images)}}}" if known else ""
 
     @property
     def widest(self) -> tuple[float, float]:
@@ -80,6 +80,11 @@ def number(value: float, *, digits: int = 2) -> str:
         return "–"
     text = f"{value:.{digits}f}"
     return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
+
+
+def _end(value: float) -> str:
+    """An end of an interval, with a third digit where two would hide on which side of zero it lies."""
+    return number(value, digits=2 if abs(value) >= 0.005 or abs(value) < 0.0005 else 3)
 
 
 def verdict(value: float, low: float, high: float, *, expected: Expected, margin: float = 0.3) -> Verdict:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
+from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show, visible
 
 QUESTION = "Which pictures, made by optimisation, excite each concept, from simple to complex?"
 COLUMNS = 4
@@ -35,7 +35,7 @@ def concept_pictures(
     panels = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
     gap = np.ones((pictures.shape[2], max(1, pictures.shape[3] // 12), 3))
     for axes, label, *pair in zip(panels, labels, pictures, images, strict=False):
-        left, right = (np.broadcast_to(p.clip(0, 1).transpose(1, 2, 0), (*p.shape[1:], 3)) for p in pair)
+        left, right = (np.broadcast_to(visible(p).clip(0, 1).transpose(1, 2, 0), (*p.shape[1:], 3)) for p in pair)
         axes.imshow(np.concatenate([left, gap, right], axis=1), interpolation="nearest")
         axes.set_title(label, fontsize=8.5, loc="left", color=INK)
     for axes in panels:

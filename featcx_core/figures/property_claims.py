@@ -20,6 +20,7 @@ from featcx_core.figures.evidence import (
 )
 from featcx_core.figures.study_tables import StudyTables
 
+LITTLE = 0.75  # of the mean importance: concepts that matter less than this are of little importance
 NOTICEABLE = 0.05  # a smaller loss of accuracy is within three standard errors of an accuracy on a thousand images
 
 
@@ -128,7 +129,7 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
     fewest, most = (1 - float(at_random[end]) for end in ("orders_high", "orders_low"))
     status, said = _support_seen(lost, more, of_any_order=(fewest, most))
     weight = _weight_of_removed(tables, rows, reference_epoch)
-    if status == "seen" and not weight < 1:
+    if status == "seen" and not weight < LITTLE:
         status, said = "partly", "there is such a loss, but the complex concepts are not of little importance"
     share, what = _percent(1 - level), "of the accuracy" if has_classes else "of the predictions"
     simplest, important = (_percent(float(loss[name])) for name in ("complexity_ascending", "importance_descending"))
@@ -138,8 +139,8 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
         f"lost, without {share} % at random {by_chance}, a difference of {_percent(more.value)} % "
         f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
         f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex, of those alive, is {number(weight)} "
-        f"times that of all. A loss counts from {_percent(NOTICEABLE)} % on; it is more than at random where no single "
-        "random order costs as much."
+        f"times that of all (little: below {LITTLE}). A loss counts from {_percent(NOTICEABLE)} % on; it is more than "
+        "at random where no single random order costs as much."
     )
     return Claim(statement, status, finding + _dead_among_removed(tables, rows, reference_epoch))
 

@@ -1,5 +1,7 @@
 """What a report and the end of a run read back; needs neither torch nor a drawing library."""
 
+import pandas as pd
+
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.sources.classes import doubt
 from featcx_core.staleness import DETAILED
@@ -11,15 +13,28 @@ def read_tables(store: Store) -> StudyTables:
     """The visible rows of every table; of detailed analyses those of two epochs, the first and the reference.
 
     Nothing is drawn or said of the epochs between them: at 10,000 concepts, 50 blocks and 90 epochs, millions of rows.
+    Of V-information between them the means are: they stand in one row a layer and kind, with concept −1.
     """
-    columns = {"v_information": ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information"]}
-    frames = {}
+    frames = {"v_information": _information(store)}
     for name in StudyTables._fields:
-        of_table = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
-        wanted = ["study", *columns[name]] if name in columns else of_table
-        partitions = _ends(store, name) if name in DETAILED else None
-        frames[name] = store.read_table(name, columns=wanted, partitions=partitions)
+        if name not in frames:
+            wanted = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+            partitions = _ends(store, name) if name in DETAILED else None
+            frames[name] = store.read_table(name, columns=wanted, partitions=partitions)
     return StudyTables(**frames)
+
+
+def _information(store: Store) -> pd.DataFrame:
+    """V-information of every concept before training and at the reference epoch; of the other epochs the means."""
+    keys, ends = ["study", "epoch", "layer", "dictionary_epoch", "kind"], (0, store.study.reference_epoch)
+    wanted = [*keys, "concept", "v_information"]
+    parts = [store.read_table("v_information", columns=wanted, partitions=())]
+    for partition in store.visible_partitions("v_information"):
+        rows = store.read_partition("v_information", partition, columns=wanted)
+        between = ~rows["epoch"].isin(ends)
+        means = rows[between].groupby(keys, as_index=False)["v_information"].mean().assign(concept=-1)
+        parts += [rows[~between], means[wanted]]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
 
 
 def _ends(store: Store, table: str) -> set[str]:

@@ -11,6 +11,7 @@ from PIL import Image
 from featcx_core.features.activations import open_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.visualisation import N_CROPS, Pictures, Spectrum, visualise
+from featcx_core.figures.canvas import visible
 from featcx_core.figures.concepts import choose_concepts
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints
@@ -55,7 +56,7 @@ def make_visualisation(
         for name, array in arrays.items():
             group.create_array(name, data=array)
         for concept, pixels in zip(chosen, arrays["images"], strict=True):
-            shown = (255 * pixels.clip(0, 1)).round().astype(np.uint8)
+            shown = (255 * visible(pixels).clip(0, 1)).round().astype(np.uint8)
             Image.fromarray(shown[0] if len(shown) == 1 else shown.transpose(1, 2, 0)).save(
                 draft / f"{concept:06d}.png"
             )

@@ -10,6 +10,7 @@ from featcx_core.figures.concepts import choose_concepts, concept_labels, concep
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
 from featcx_core.figures.gallery import gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.pictures import concept_pictures
 from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
@@ -465,8 +466,17 @@ def test_concept_sheet_without_concepts_says_so():
 def test_concept_sheet_names_what_does_not_fit():
     with pytest.raises(ValueError, match=r"wanted as many heat maps and labels as images, got .* 2 labels"):
         concept_sheet(np.zeros((1, 4, 1, 8, 8)), np.zeros((1, 4, 2, 2)), labels=["a", "b"])
-    with pytest.raises(ValueError, match=r"wanted 1 \(grey\) or 3 \(RGB\) channels, got 2"):
-        concept_sheet(np.zeros((1, 4, 2, 8, 8)), np.zeros((1, 4, 2, 2)), labels=["a"])
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 5])
+def test_images_of_any_channels_are_shown(n_channels):
+    images = np.full((1, 1, n_channels, 96, 96), 0.5)
+    images[:, :, 3:] = 0.9  # beyond the colours
+    [axes] = [axes for axes in concept_sheet(images, np.zeros((1, 1, 2, 2)), labels=["a"]).axes if axes.images]
+    np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[:96, :96], 0.5)
+    made = concept_pictures(images[0], images[0], labels=["a"])
+    [axes] = [axes for axes in made.axes if axes.images]
+    np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[:96, :96], 0.5)
 
 
 def test_chosen_concepts_span_the_spectrum_and_carry_their_numbers(tables):

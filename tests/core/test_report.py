@@ -130,7 +130,7 @@ def test_a_difference_has_the_interval_of_simulated_independent_means():
 
 
 def test_numbers_are_written_with_a_real_minus_and_a_dash():
-    assert str(Estimate(-0.5, -0.75, 0.001, 9)) == "−0.50 [−0.75, 0.00]"
+    assert str(Estimate(-0.5, -0.75, 0.001, 9)) == "−0.50 [−0.75, 0.001]"
     assert str(NOT_MEASURED) == "–"
     assert number(float("inf")) == "–"
 

@@ -9,14 +9,16 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from featcx_core.figures.canvas import visible
+
 LONGEST = 160  # pixels: what a page of eight shows of an image
 LARGEST_MAP = 16  # positions a side: finer than the eye needs of something this blurred
 LOSSLESS = 64  # pixels: smaller images are enlarged with sharp edges, where artefacts would show
 
 
 def thumbnail(image: UInt8[np.ndarray, "channel height width"]) -> bytes:
-    """An image as a small WebP file: grey for one channel, the first three as colours, otherwise their mean."""
-    pixels = image[:3] if len(image) >= 3 else image.mean(axis=0, keepdims=True).astype(np.uint8)
+    """An image as a small WebP file: grey or colours."""
+    pixels = visible(image).astype(np.uint8)
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     picture.thumbnail((LONGEST, LONGEST))
     buffer = BytesIO()
