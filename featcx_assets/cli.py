@@ -1,5 +1,6 @@
 """The command line: results on stdout, progress on stderr, exit code 2 with one line for bad input."""
 
+import difflib
 import json
 import signal
 import socket
@@ -55,10 +56,20 @@ def main() -> None:
     """
 
 
+class _Asset(click.Choice[str]):
+    """The name of an asset; of a misspelt one the nearest is named."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.6)
+        if value not in self.choices and near:
+            self.fail(f"no asset {value!r}; did you mean {near[0]}?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @main.command()
 @click.argument("study", default="mnist")
 @click.option("--epochs", help="Only these epochs: 3 or 0,5-8.")
-@click.option("--only", multiple=True, type=click.Choice(ASSETS), help="Only this asset and what it needs; repeatable.")
+@click.option("--only", multiple=True, type=_Asset(ASSETS), help="Only this asset and what it needs; repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps; changes no result.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
 def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, as_json: bool) -> None:

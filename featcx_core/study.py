@@ -27,6 +27,8 @@ class _Part(BaseModel):
 
 Share = Annotated[float, Field(gt=0, le=1)]
 """A share of a whole."""
+EndShare = Annotated[float, Field(gt=0, le=0.5)]
+"""A share at either end: two of them are no more than a whole."""
 
 Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, le=1, strict=True)]
 """A count (an integer) or a share of the images (1.0: all)."""
@@ -296,7 +298,7 @@ class Analyses(_Part):
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
     """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
     checkpoint there is (0: before training) and the reference epoch; `all`; or epochs."""
-    end_shares: Annotated[tuple[Share, ...], Field(min_length=1)] = (0.01, 0.1)
+    end_shares: Annotated[tuple[EndShare, ...], Field(min_length=1)] = (0.01, 0.1)
     """Groups of the simplest and of the most complex concepts that curves show; at least 10 concepts a group."""
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
     """Groups of most important concepts that sedimentation follows."""

@@ -119,6 +119,8 @@ def _plain(error: Any) -> str:
         hint = _meant(key, valid, cutoff=0.4) or f"valid keys: {', '.join(valid)}"
         return f"unknown key {where}; {hint}"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "too_short":
+        message = f"wanted at least {error['ctx']['min_length']} entry"
     if not where or error["type"] == "value_error":
         return str(message)
     choices = re.findall(r"'([^']+)'", message) if error["type"] == "literal_error" else []

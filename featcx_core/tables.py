@@ -310,7 +310,7 @@ _ALL = (
         Column(
             "order",
             "string",
-            "What is removed first: complexity_descending (the most complex), "
+            'What is removed first (a word of SQL\'s own: write "order"): complexity_descending (the most complex), '
             "complexity_ascending, importance_descending, random.",
         ),
         _share("kept_fraction", "Share of the concepts that are kept."),

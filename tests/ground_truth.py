@@ -199,9 +199,9 @@ class PatchConcept(NamedTuple):
     """Share of the alive concepts that are simpler."""
     importance: float
     more_important: float
-    """Share of the concepts that are more important."""
+    """Share of the living concepts that are more important."""
     without_patch: float
-    """Share of the concepts that are more important on the same images without any patch."""
+    """Share of the living concepts that are more important on the same images without any patch."""
     decode_time: float
     earlier: float
     """Share of the concepts that are earlier."""
@@ -237,6 +237,7 @@ def patch_concept(store: Store) -> PatchConcept:
     own = scored["complexity"]
     gamma = tables["importance"].query("epoch == @epoch").set_index("concept")["importance"]
     late = tables["decode_time"].set_index("concept")["decode_time"]
+    alive = own.notna().to_numpy()
     best = int(np.where(own.notna().to_numpy(), scaled, -np.inf).argmax())
     return PatchConcept(
         concept=best,
@@ -245,8 +246,8 @@ def patch_concept(store: Store) -> PatchConcept:
         complexity=Interval.by_error(float(own[best]), float(scored["standard_error"][best])),
         simpler=float((own.dropna() < own[best]).mean()),
         importance=float(gamma[best]),
-        more_important=float((gamma > gamma[best]).mean()),
-        without_patch=float((now > now[best]).mean()),
+        more_important=float((gamma[alive] > gamma[best]).mean()),
+        without_patch=float((now[alive] > now[best]).mean()),
         decode_time=float(late[best]),
         earlier=float((late.dropna() < late[best]).mean()),
     )
@@ -322,13 +323,17 @@ def shortcut_table(store: Store) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", type=Path, default=Path(".featcx"), help="where the three studies were run")
+    parser.add_argument(
+        "--home", type=Path, default=Path(".featcx"), help="where one or more of the three studies were run"
+    )
     home = parser.parse_args().home
-    for name, table in (("planted", planted_table), ("factors", factor_tables), ("shortcut", shortcut_table)):
-        if not (home / name / "report").is_dir():
-            parser.error(
-                f"no results of the study {name} in {home}; `featcx run {name}` makes them, --home points elsewhere"
-            )
+    tables = {"planted": planted_table, "factors": factor_tables, "shortcut": shortcut_table}
+    there = [name for name in tables if (home / name / "report").is_dir()]
+    if not there:
+        parser.error(
+            f"no results of {', '.join(tables)} in {home}; `featcx run planted` and so on make them, --home points elsewhere"
+        )
+    for name, table in ((name, tables[name]) for name in there):
         sys.stdout.write("\n".join([f"## {name}\n", *table(open_store(home, name)), "", ""]))
 
 

@@ -166,9 +166,10 @@ def weigh_nearness(found: Nearness) -> tuple[Status, str]:
     if apart == "holds here":
         return (
             "partly",
-            "simple concepts are nearer to the residual than complex ones, but not both are as the claim says",
+            f"simple concepts are nearer to the residual than complex ones, by {_precise(contrast)}, but not both are "
+            "as the claim says",
         )
-    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex)"
+    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex: {_precise(contrast)})"
 
 
 def _precise(estimate: Estimate) -> str:

@@ -28,6 +28,12 @@ def visible(images: Num[np.ndarray, "*many channel height width"]) -> Num[np.nda
     return images[..., :3, :, :] if images.shape[-3] >= 3 else images.mean(axis=-3, keepdims=True)
 
 
+def is_coloured(images: Num[np.ndarray, "*many channel height width"]) -> bool:
+    """Whether channels of what is `visible` differ anywhere; NaN has no colour."""
+    shown = visible(images)
+    return bool((np.nan_to_num(shown.max(axis=-3)) != np.nan_to_num(shown.min(axis=-3))).any())
+
+
 SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
     bad="#b8bcc4"
 )  # grey: no value

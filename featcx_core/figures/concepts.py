@@ -11,12 +11,15 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show, visible
+from featcx_core.figures.canvas import INK, canvas, footnote, is_coloured, nothing_to_show, visible
 from featcx_core.figures.evidence import number
 
 QUESTION = "What do the concepts look like, from simple to complex?"
 LEAST_PIXELS = 96  # small images are enlarged to at least this, so that heat maps stay smooth on them
 STRONGEST = 0.7  # opacity of the heat map at its highest place: the image stays visible
+# Of coloured images, whose colours a tint would change: the light that is left where the concept is not active, and the
+# white that is added where it is, so that black places show it too.
+DARKEST, GLOW = 0.2, 0.25
 
 
 def concept_sheet(
@@ -44,7 +47,9 @@ def concept_sheet(
         )
     if not images.shape[0] * images.shape[1]:
         return nothing_to_show(title, "no concept has an image on which it is active")
-    rows = [_strip(i, h) for i, h in zip(_pixels(images), _unit_heat(heat_maps), strict=True)]
+    [given], _ = as_tensors(images)
+    in_colour = is_coloured(given.detach().cpu().numpy())
+    rows = [_strip(i, h, in_colour=in_colour) for i, h in zip(_pixels(images), _unit_heat(heat_maps), strict=True)]
     cell = 6.7 / images.shape[1]  # inches that a picture of a row is wide, at most
     height = min(1.3, cell * images.shape[3] / images.shape[4]) + 0.12
     figure = canvas(title, height=0.8 + height * len(rows))
@@ -56,7 +61,7 @@ def concept_sheet(
         right.imshow(row, interpolation="nearest", aspect="equal")
         right.set_anchor("W")
     has_places = heat_maps.shape[2] * heat_maps.shape[3] > 1
-    where = "Bright colours: where the concept is active."
+    where = f"{'Bright' if in_colour else 'Bright colours'}: where the concept is active."
     nowhere = "No heat maps: the dictionary is fitted on one vector an image."
     footnote(figure, f"Left to right: {order}. {where if has_places else nowhere} {remark}".rstrip())
     return figure
@@ -134,13 +139,21 @@ def _unit_heat(
 
 
 def _strip(
-    images: Float[torch.Tensor, "rank 3 h w"], heat: Float[torch.Tensor, "rank mh mw"]
+    images: Float[torch.Tensor, "rank 3 h w"], heat: Float[torch.Tensor, "rank mh mw"], *, in_colour: bool
 ) -> Float[np.ndarray, "h row 3"]:
-    """The pictures of one concept side by side, with a white gap between them."""
+    """The pictures of one concept side by side, with a white gap between them: tinted where it is active, or lit."""
     size = (images.shape[2], images.shape[3])
     smooth = torch.nn.functional.interpolate(heat[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
+    if in_colour:
+        is_none = (images == 1).all(dim=1).all(dim=(1, 2)) & (smooth == 0).all(dim=(1, 2))  # fewer images: white
+        light = torch.where(is_none[:, None, None], 1.0, DARKEST + (1 - DARKEST - GLOW) * smooth)
+        return _side_by_side(images.permute(0, 2, 3, 1) * light[..., None] + GLOW * smooth[..., None])
     warm = torch.from_numpy(colormaps["inferno"](0.35 + 0.6 * smooth.numpy())[..., :3]).float()
     opacity = STRONGEST * smooth[..., None]
     mixed = (1 - opacity) * images.permute(0, 2, 3, 1) + opacity * warm
-    gap = mixed.new_ones(size[0], max(2, size[1] // 24), 3)
+    return _side_by_side(mixed)
+
+
+def _side_by_side(mixed: Float[torch.Tensor, "rank h w 3"]) -> Float[np.ndarray, "h row 3"]:
+    gap = mixed.new_ones(mixed.shape[1], max(2, mixed.shape[2] // 24), 3)
     return torch.cat([part for picture in mixed for part in (picture, gap)], dim=1).numpy()

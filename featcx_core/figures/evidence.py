@@ -120,9 +120,9 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
     if expected == "zero" and of_raw == of_partial == "does not hold here":
         return "absent", f"there is a trend, raw and {fixed}"
     if expected == "zero" and of_raw == "does not hold here":
-        return "absent", f"there is a trend in the raw correlation; {fixed}: {of_partial}"
+        return "absent", f"there is a trend in the raw correlation; {fixed} {_no_trend(of_partial)}"
     if expected == "zero" and of_partial == "does not hold here":
-        return "absent", f"there is a trend {fixed}; in the raw correlation: {of_raw}"
+        return "absent", f"there is a trend {fixed}; in the raw correlation {_no_trend(of_raw)}"
     if of_raw != "holds here":
         return STATUS_OF_VERDICT[of_raw], both
     if of_partial == "holds here":
@@ -133,6 +133,11 @@ def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Stat
         return "undecided", both
     turn = "the sign turns" if of_partial == "does not hold here" else "the interval includes zero"
     return "partly", f"holds here in the raw correlation only: {fixed} {turn}, so it may be prevalence and variance"
+
+
+def _no_trend(said: Verdict) -> str:
+    """A verdict on `zero` that is not the opposite, in words that can stand after a trend."""
+    return "there is none" if said == "holds here" else f"it is {said}"
 
 
 def difference(first: Estimate, last: Estimate) -> Estimate:

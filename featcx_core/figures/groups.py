@@ -38,7 +38,8 @@ def choose_groups(known: pd.DataFrame, *, n_groups: int = N_GROUPS, n_concepts: 
         name, size, *of_class = labels[int(cluster)].split(" · ")
         label = "\n".join([f"cluster {name} · {size}", f"mean K {number(k)}   mean Γ {number(gamma)}", *of_class])
         rows = inside[inside["cluster"] == cluster].sort_values("importance", ascending=False, kind="stable")
-        groups.append(Group(label, rows["concept"].head(n_concepts).tolist()))
+        concepts = rows["concept"].head(n_concepts).tolist()
+        groups.append(Group(f"{label}\nconcept{'s' * (len(concepts) > 1)} {', '.join(map(str, concepts))}", concepts))
     return groups
 
 
@@ -59,7 +60,7 @@ def group_sheet(
     if not groups:
         return nothing_to_show(QUESTION, reason)
     most = "Class: the most common one that its concepts were fitted on, and of how many. "
-    names_class = any(group.label.count("\n") > 1 for group in groups)
+    names_class = any(group.label.count("\n") > 2 for group in groups)
     every = f"all {n_clusters} clusters that have a K"
     some = f"{len(groups)} of the {n_clusters} clusters that have a K, at even steps of its ranks"
     highest = heat_maps.max(axis=(2, 3), keepdims=True)

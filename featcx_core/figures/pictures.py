@@ -44,6 +44,7 @@ def concept_pictures(
         figure,
         "Left of each pair: a picture whose phases were optimised for the concept, with the mean magnitude spectrum of "
         "the training images (MACO). Right: the probe image with the strongest code. a: activation along the concept, "
-        "of the picture / the highest of any probe image.",
+        "of the picture / the highest of any probe image. The colour "
+        "of few images hardly appears: mean colour and magnitudes are those of all.",
     )
     return figure

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float32, Int, UInt8
 
 from featcx_core.features.examples import TopImages
+from featcx_core.figures.canvas import is_coloured
 from featcx_core.figures.explorer.charts import charts
 from featcx_core.figures.explorer.columns import concept_columns
 from featcx_core.figures.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
@@ -54,6 +55,7 @@ def make_explorer(store: Store) -> Path:
         map_shape=_shown_shape(store),
         n_images=N_IMAGES,
         smallest_smooth=LOSSLESS,
+        in_colour=is_coloured(data.images[data.probe[:_IMAGES_AT_ONCE]]),
     )
     made = _made(state)
     looks = _looks(store, data, top, made=made)

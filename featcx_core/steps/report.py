@@ -137,7 +137,8 @@ def _label(tables: StudyTables, epoch: int, concept: int, made: float, best: flo
     k = own.loc[own["concept"] == concept, "complexity"].iloc[0]
     names = tables.concepts[(tables.concepts["epoch"] == epoch) & (tables.concepts["concept"] == concept)]
     along = f"a {number(made, digits=1)} / {number(best, digits=1)}"
-    return f"{names['class_name'].iloc[0]}, concept {concept}\nK {number(k)}, {along}"
+    of = "" if names["class_id"].iloc[0] < 0 else f"class {names['class_name'].iloc[0]} · "
+    return f"{of}concept {concept}\nK {number(k)}, {along}"
 
 
 def _sheet(store: Store, tables: StudyTables) -> Figure:

@@ -153,7 +153,7 @@ def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str
     ("study", "status", "words"),
     [
         (tables(information=-0.1), "partly", "holds here with CKA, not with I_V"),
-        (tables(simple=-0.1, built=-0.1), "absent", "does not hold here (simplest against most complex)"),
+        (tables(simple=-0.1, built=-0.1), "absent", "does not hold here (simplest against most complex: "),
         (no_rows(), "missing", "it takes residual blocks and 20 scored concepts"),
         (tables(epochs=(3,)), "missing", "not measured at epoch 4; measured at 3 (`analyses.epochs`)"),
     ],

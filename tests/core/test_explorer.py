@@ -219,7 +219,7 @@ def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store, monkey
     monkeypatch.setattr(State, "current", State(done).current | {Partition("visualisation", 2)})
     page = make_explorer(done)
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
-    assert [row["made"] for row in rows] == [[] if i != 5 else [["made/000005.png", 12.34, 7]] for i in range(12)]
+    assert [row["made"] for row in rows] == [[] if i != 5 else [["made/000005.png", 12.341, 7]] for i in range(12)]
     assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
 
 

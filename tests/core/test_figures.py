@@ -450,6 +450,21 @@ def test_concept_sheet_colours_only_where_the_concept_is_active():
     np.testing.assert_allclose(drawn[:, 100:], 1.0)
 
 
+def test_coloured_images_keep_their_colours_and_are_dark_where_the_concept_is_not_active():
+    images = np.zeros((1, 2, 3, 96, 96))
+    images[0, 0, 2] = 0.8  # blue
+    images[0, 1] = np.nan  # the concept has a single image
+    heat = np.zeros((1, 2, 2, 2))
+    heat[0, 0, 0, 0] = 3.0
+    figure = concept_sheet(images, heat, labels=["one"])
+    [axes] = [axes for axes in figure.axes if axes.images]
+    drawn = np.asarray(axes.images[0].get_array())
+    np.testing.assert_allclose(drawn[0, 0], [0.25, 0.25, 0.25 + 0.75 * 0.8], atol=1e-6)
+    np.testing.assert_allclose(drawn[95, 95], [0.0, 0.0, 0.2 * 0.8], atol=1e-6)
+    np.testing.assert_allclose(drawn[:, 100:], 1.0)
+    assert "Bright: where the concept is active." in texts(figure)
+
+
 def test_concept_sheet_of_one_position_does_not_say_where():
     images = np.zeros((1, 2, 1, 8, 8))
     assert "Bright colours: where the concept is active." in str(

@@ -137,9 +137,9 @@ def factors_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_colour_is_simpler_and_earlier_than_shape(factors_store: Store):
     known = factors()
     found = measured(factors_store, known_codes(factors_store, known))
-    assert found["colour"].complexity.high < found["texture"].complexity.high
+    assert found["colour"].complexity.high < found["texture"].complexity.low
     assert found["texture"].complexity.high < found["shape"].complexity.low
-    assert found["colour"].decode_time < found["shape"].decode_time
+    assert found["colour"].decode_time < found["texture"].decode_time < found["shape"].decode_time
     assert found["colour"].first_epoch == 1
     # what has nothing to do with the images, and what is linear in their pixels
     assert found["noise"].complexity.low > 0.97
@@ -149,8 +149,6 @@ def test_colour_is_simpler_and_earlier_than_shape(factors_store: Store):
 
 def test_concepts_belong_to_the_factor_that_explains_them(factors_store: Store):
     found = factor_concepts(factors_store, factors())
-    n_alive = int(factors_store.read_table("concepts").query("epoch == 5")["alive"].sum())
-    assert sum(len(own.complexity) for own in found.values()) == n_alive
     assert len(found["colour"].complexity) > 0
     assert Interval.of_mean(found["colour"].complexity).high < 0.5
 
@@ -174,6 +172,7 @@ def test_a_shortcut_is_found_among_the_simplest_and_most_important(shortcut_stor
     assert found.simpler < 0.1
     # Four epochs on another CPU train another network: 19 % on an AMD one, below 10 % on an Intel one.
     assert found.more_important < 0.25
+    assert found.earlier < 0.25
     assert found.without_patch > 0.3  # gone when the patch is taken from the images
     assert found.without_patch > 2 * found.more_important
 

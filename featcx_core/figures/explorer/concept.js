@@ -122,12 +122,18 @@ featcx.concept = (() => {
     const [height, width] = featcx.heat;
     const canvas = element("canvas", { width, height, ariaHidden: "true" });
     const pixels = new ImageData(width, height);
+    const { lights, opacity, heat: tints } = featcx.palette;
     map.forEach((value, place) => {
-      const [red, green, blue] = featcx.palette.heat[value >> 2];
-      pixels.data.set([red, green, blue, featcx.palette.opacity * value], 4 * place);
+      pixels.data.set(lights ? lit(value / 255, ...lights) : [...tints[value >> 2], opacity * value], 4 * place);
     });
     canvas.getContext("2d").putImageData(pixels, 0, 0);
     return canvas;
+  }
+
+  function lit(share, darkest, glow) { // a tint would change colours: the rest of the image is darkened instead
+    const opacity = 1 - darkest - (1 - darkest - glow) * share;
+    const grey = (255 * glow * share) / opacity;
+    return [grey, grey, grey, 255 * opacity];
   }
 
   function heat(isShown) {

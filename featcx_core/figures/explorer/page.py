@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from featcx_core.figures.canvas import BLUE, GREEN, ORANGE, PURPLE, SEQUENCE, SKY, VERMILION
-from featcx_core.figures.concepts import STRONGEST
+from featcx_core.figures.concepts import DARKEST, GLOW, STRONGEST
 from featcx_core.figures.explorer.charts import Chart
 from featcx_core.figures.explorer.columns import Column, short
 
@@ -84,6 +84,8 @@ class Setting(NamedTuple):
     """Images that a concept's page shows, at most."""
     smallest_smooth: int
     """Longest side, in pixels, up to which images are enlarged with sharp edges."""
+    in_colour: bool = False
+    """Whether images have colours, which a tint would change: heat maps darken the rest instead."""
 
 
 def fixed_files(setting: Setting, *, n_concepts: int) -> Iterator[tuple[str, bytes]]:
@@ -132,6 +134,7 @@ def concepts_script(
             "groups": _GROUPS,
             "heat": heat,
             "opacity": STRONGEST,
+            "lights": [DARKEST, GLOW] if setting.in_colour else None,
         },
     }  # fmt: skip
     return f"featcx.study({_json(given)});\n"
