@@ -235,7 +235,11 @@ def _extent(todo: Work) -> str:
     if todo.stage.assets[0] in ONCE:
         return ", ".join(todo.assets)
     epochs = sorted({p.epoch for p in todo.partitions})
-    named = f"epoch {epochs[0]}" if len(epochs) == 1 else f"epochs {epochs[0]} … {epochs[-1]}"
+    named = f"epochs {epochs[0]} … {epochs[-1]}"
+    if len(epochs) == 1:
+        named = f"epoch {epochs[0]}"
+    elif len(epochs) <= epochs[-1] - epochs[0]:
+        named = f"{len(epochs)} epochs, {epochs[0]} to {epochs[-1]}"
     return f"{len(todo.partitions)} partitions, {named}"
 
 

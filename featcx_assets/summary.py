@@ -3,6 +3,7 @@
 from typing import Any
 
 from featcx_assets.catalog import database
+from featcx_core.figures.evidence import NOT_MEASURED
 from featcx_core.figures.headlines import Headline, headlines
 from featcx_core.steps.reading import read_tables
 from featcx_core.store import Store
@@ -11,8 +12,11 @@ from featcx_core.store import Store
 def summary_lines(store: Store) -> list[str]:
     """The main numbers of the reference epoch, a line each, then the paths of report, explorer and database."""
     found = _headlines(store)
-    width = max((len(row.name) for row in found), default=0)
-    numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in found]
+    known = [row for row in found if not row.value.startswith(str(NOT_MEASURED))]
+    width = max((len(row.name) for row in known), default=0)
+    numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in known]
+    if missing := [row.name for row in found if row not in known]:
+        numbers.append(f"  not measured yet: {', '.join(missing)}")
     return [*numbers, *(f"{name}: {path}" for name, path in _places(store).items())]
 
 
