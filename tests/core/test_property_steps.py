@@ -254,6 +254,19 @@ def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(mea
     assert set(read_tables(store).support["epoch"]) == {0, 1}  # the last one there is
 
 
+def test_between_its_two_epochs_a_report_reads_means_of_v_information_and_draws_the_same(measured: Store):
+    measured.write_current(State(measured).visible())
+    everything, read = measured.read_table("v_information"), read_tables(measured).v_information
+    keys = ["epoch", "layer", "dictionary_epoch", "kind"]
+    between = read[read["epoch"] == 1]
+    assert len(between)
+    assert set(between["concept"]) == {-1}
+    assert not between.duplicated(keys).any()
+    assert (read["epoch"] != 1).sum() == (everything["epoch"] != 1).sum()
+    means = [table.groupby(keys)["v_information"].mean() for table in (everything, read)]
+    pd.testing.assert_series_equal(*means)
+
+
 def test_checks_pass_and_find_what_is_wrong(measured: Store):
     finds = (support_starts_from_the_dictionary, fewer_masked_units_change_less, weak_noise_moves_little)
     assert all(find(measured).passed for find in finds)
