@@ -54,11 +54,11 @@ def against_complexity(
         _scatter(axes, own, is_log=is_log)
         if y in AT_ONE:
             axes.axhline(1, color=ORANGE, linewidth=1.2, zorder=0, label=AT_ONE[y])
-        dress(axes, x=K_SHORT, y=y if axes in panels[:, 0] else "")
+        dress(axes, x=K_SHORT if axes in panels[-1] else "", y=y if axes in panels[:, 0] else "")  # as the tick numbers
         name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
         raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
-        lines += _said(complexity, beside, epoch)
+        lines += _said(complexity, beside, epoch, y)
         axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)
     if is_log:
         for first in panels[:, 0]:  # once all of the row is drawn: limits that are set earlier leave later panels out
@@ -76,12 +76,12 @@ def _points(complexity: pd.DataFrame, measured: pd.DataFrame, kind: str) -> pd.D
     return points.dropna(subset=["complexity", "value"])
 
 
-def _said(complexity: pd.DataFrame, control: pd.DataFrame, epoch: int) -> list[str]:
+def _said(complexity: pd.DataFrame, control: pd.DataFrame, epoch: int, y: str) -> list[str]:
     """What the random directions of a panel say; nothing where there are none."""
     if control.empty:
         return []
     found = control_with_complexity(complexity, control, epoch=epoch, column="value")
-    return [f"random directions {found}", f"their median {control['value'].astype(float).median():.3g}"]
+    return [f"random directions {found}", f"their median {y} {control['value'].astype(float).median():.3g}"]
 
 
 def _control(axes: Axes, points: pd.DataFrame, *, is_log: bool, by_chance: float) -> None:

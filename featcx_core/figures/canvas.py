@@ -22,7 +22,6 @@ INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 
 
-# Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
 def visible(images: Num[np.ndarray, "*many channel height width"]) -> Num[np.ndarray, "*many shown height width"]:
     """Images of any number of channels as grey or colours: of four or more the first three, of two their mean."""
     return images[..., :3, :, :] if images.shape[-3] >= 3 else images.mean(axis=-3, keepdims=True)
@@ -34,9 +33,11 @@ def is_coloured(images: Num[np.ndarray, "*many channel height width"]) -> bool:
     return bool((np.nan_to_num(shown.max(axis=-3)) != np.nan_to_num(shown.min(axis=-3))).any())
 
 
+NO_VALUE = "#b8bcc4"  # grey that is seen on white
+# Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
 SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
-    bad="#b8bcc4"
-)  # grey: no value
+    bad=NO_VALUE
+)
 
 
 def canvas(question: str, *, height: float) -> Figure:
@@ -79,6 +80,22 @@ def nothing_to_show(question: str, reason: str) -> Figure:
 def footnote(figure: Figure, text: str) -> None:
     """A small line under the figure: what was left out, and how to read it."""
     figure.supxlabel(textwrap.fill(text, 140), x=0.012, horizontalalignment="left", fontsize=8.5, color=MUTED)
+
+
+def legend_beside(place: Axes, axes: Axes, *, columns: int, title: str | None = None) -> None:
+    """The legend of `axes` in a place of the figure that holds nothing else, so that it can cover no mark."""
+    place.set_axis_off()
+    place.legend(
+        *axes.get_legend_handles_labels(),
+        loc="center left",
+        ncols=columns,
+        frameon=False,
+        borderpad=0,
+        fontsize=9,
+        title=title,
+        title_fontsize=9,
+        alignment="left",
+    )
 
 
 def colour_bar(

@@ -18,6 +18,7 @@ from featcx_core.figures.canvas import (
     footnote,
     nothing_to_show,
 )
+from featcx_core.measures.ends import size_of
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 MARKERS = ("o", "s", "^", "D", "v")  # told apart without colour too
@@ -34,6 +35,17 @@ def group_label(group_name: str) -> str:
     return group_name.replace("top_", "top ").removesuffix("pct") + " % by importance"
 
 
+def _named(group_name: str, n: int, n_all: int) -> str:
+    """A group's words with its number; a group that holds more than its share has no share in its name.
+
+    >>> _named("top_10pct", 10, 97), _named("top_10pct", 10, 40)
+    ('top 10 % by importance (n = 10)', '10 most important of 40')
+    """
+    if group_name != "all" and n > size_of(float(group_name.removeprefix("top_").removesuffix("pct")) / 100, n_all):
+        return f"{n} most important of {n_all}"
+    return f"{group_label(group_name)} (n = {n})"
+
+
 def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
     """Mean K by epoch with its band, for all concepts and for each group of the most important ones."""
     question = "Do the concepts that matter most become simpler as training goes on?"
@@ -43,10 +55,11 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
     figure = canvas(question, height=4.8)
     axes = figure.add_subplot()
     groups = sorted(scored["group_name"].unique(), key=lambda name: (name != "all", name))
+    sizes = scored.groupby("group_name")["n_concepts"].last()
     for i, group in enumerate(groups):
         curve = scored[scored["group_name"] == group]
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        label = f"{group_label(str(group))} (n = {int(curve['n_concepts'].iloc[-1])})"
+        label = _named(str(group), int(sizes[group]), int(sizes.max()))
         trained = curve[curve["epoch"] > 0]
         axes.plot(trained["epoch"], trained["mean_complexity"], "-", marker=marker, color=colour, label=label)
         axes.fill_between(

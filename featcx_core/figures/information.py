@@ -7,7 +7,17 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import INK, MUTED, SEQUENCE, canvas, colour_bar, dress, nothing_to_show, say
+from featcx_core.figures.canvas import (
+    INK,
+    MUTED,
+    SEQUENCE,
+    canvas,
+    colour_bar,
+    dress,
+    legend_beside,
+    nothing_to_show,
+    say,
+)
 
 QUESTION = "Through which layers, and from which epoch on, can the concepts be read?"
 MOST_TICKS = 20
@@ -40,9 +50,12 @@ def information_by_layer_and_epoch(
     labels = [
         name if counts else f"{name} (not in K)" for name, counts in zip(names, depth["in_complexity"], strict=True)
     ]
-    figure = canvas(QUESTION, height=5.2 + 0.2 * len(names) + 1.6)
-    top, bottom = figure.subplots(2, 1, height_ratios=[4.2, 1.4 + 0.25 * len(names)])
+    figure = canvas(QUESTION, height=5.7 + 0.2 * len(names) + 1.6)
+    grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(names)])
+    top, bottom = figure.add_subplot(grid[1]), figure.add_subplot(grid[2])
     _lines(top, own, controls, labels, reference_epoch)
+    if top.get_legend_handles_labels()[1]:  # above the curves: of a readable network they fill the axes
+        legend_beside(figure.add_subplot(grid[0]), top, columns=2)
     if reference.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
@@ -79,8 +92,6 @@ def _lines(
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)
     axes.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylim(-0.02, 1.02)
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
 
 
 def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:

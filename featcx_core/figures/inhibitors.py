@@ -27,8 +27,10 @@ def inhibitors(importance: pd.DataFrame, complexity: pd.DataFrame, concepts: pd.
     known = with_class(importance, complexity, concepts, epoch=epoch)
     if known.empty:
         return nothing_to_show(QUESTION, f"no concept of epoch {epoch} has an importance")
-    figure = canvas(QUESTION, height=5.4)
-    axes, text = figure.subplots(1, 2, width_ratios=[1.7, 1.0])
+    n_listed = min(N_LISTED, int((known["signed_importance"] < 0).sum()) or len(known))
+    list_height = 0.18 * (n_listed + 1)
+    figure = canvas(QUESTION, height=5.7 + list_height)
+    axes, text = figure.subplots(2, 1, height_ratios=[4.2, list_height])
     gamma, signed, k = (known[c].to_numpy(dtype=float) for c in ("importance", "signed_importance", "complexity"))
     marks = axes.scatter(
         gamma, signed, c=k, cmap=SEQUENCE, norm=Normalize(0, 1), s=point_area(len(known)), plotnonfinite=True, zorder=3

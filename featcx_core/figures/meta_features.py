@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from featcx_core.figures.canvas import BLUE, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
 from featcx_core.figures.evidence import Estimate, epochs_to_show, number
@@ -40,11 +41,12 @@ def groups_by_complexity(known: pd.DataFrame) -> Figure:
     inside = known[known["cluster"] >= 0].dropna(subset=["complexity"])
     if inside.empty:
         return nothing_to_show(GROUPS, "no concept in a cluster has a complexity")
-    named = inside[inside["super_class"] != ""]
-    kinds = [("clusters", inside, "cluster")] + ([("super-classes", named, "super_class")] if len(named) else [])
+    with_none = inside.assign(super_class=inside["super_class"].replace("", "none"))
+    has_names = bool((inside["super_class"] != "").any())
+    kinds = [("clusters", inside, "cluster")] + ([("super-classes", with_none, "super_class")] if has_names else [])
     heights = [max(0.9, min(8.0, 0.24 * rows[column].nunique())) for _, rows, column in kinds]
     figure = canvas(GROUPS, height=1.6 + sum(heights) + 0.5 * len(heights))
-    panels = figure.subplots(len(kinds), 2, squeeze=False, height_ratios=heights)
+    panels = figure.subplots(len(kinds), 2, squeeze=False, sharex="col", height_ratios=heights)
     for (left, right), (title, rows, column) in zip(panels, kinds, strict=True):
         means = [
             group_means(rows[c].to_numpy(dtype=float), rows[column].tolist()) for c in ("complexity", "importance")
@@ -56,10 +58,14 @@ def groups_by_complexity(known: pd.DataFrame) -> Figure:
         right.axvline(float(inside["importance"].mean()), color=VERMILION, linewidth=1, linestyle=":")
         dress(left, x=f"mean {K_AXIS}", y=title)
         dress(right, x=f"{GAMMA_AXIS}  (higher = relied on more)", y="")
+        for axes in (left, right):
+            axes.tick_params(labelbottom=True)  # shared, but the rows may be far apart
+            axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     footnote(
         figure,
         f"Epoch {int(inside['epoch'].iloc[0])}. Lines: 95 % bootstrap over the group's concepts; none for a single "
-        "one, too short for few. Dotted: the mean of all concepts, in a super-class or not. In brackets: concepts.",
+        "one, too short where there are few. Dotted: the mean of all concepts, in a super-class or not. In brackets: "
+        "the number of concepts.",
     )
     return figure
 
@@ -74,7 +80,7 @@ def _intervals(axes: Axes, groups: Sequence[GroupMean], *, with_names: bool) -> 
         axes.set_yticks(places, [f"{group.group} ({group.n})" for group in groups])
     else:
         axes.set_yticks([])
-    axes.invert_yaxis()
+    axes.set_ylim(len(groups) - 0.4, -0.6)  # the simplest on top, no row on the frame
 
 
 def groups_finding(known: pd.DataFrame) -> str:

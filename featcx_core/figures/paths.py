@@ -18,6 +18,7 @@ from featcx_core.figures.canvas import (
     colour_bar,
     dress,
     footnote,
+    legend_beside,
     nothing_to_show,
 )
 from featcx_core.figures.evidence import number
@@ -39,11 +40,13 @@ def concept_paths(paths: pd.DataFrame, *, reference_epoch: int) -> Figure:
     if until["epoch"].nunique() < 2:
         return nothing_to_show(QUESTION, "it takes two epochs or more whose concepts are matched")
     born = births(paths, reference_epoch=reference_epoch)
-    figure = canvas(QUESTION, height=8.6)
-    grid = figure.add_gridspec(2, 2, height_ratios=[1.0, 1.5])
-    _shares(figure.add_subplot(grid[0, 0]), paths)
-    _births(figure.add_subplot(grid[0, 1]), born, sorted(map(int, until["epoch"].unique())))
-    panels = [figure.add_subplot(grid[1, place]) for place in (0, 1)]
+    figure = canvas(QUESTION, height=8.9)
+    grid = figure.add_gridspec(3, 2, height_ratios=[0.2, 1.0, 1.5])
+    shares = figure.add_subplot(grid[1, 0])
+    _shares(shares, paths)
+    _births(figure.add_subplot(grid[1, 1]), born, sorted(map(int, until["epoch"].unique())))
+    panels = [figure.add_subplot(grid[2, place]) for place in (0, 1)]
+    legend_beside(figure.add_subplot(grid[0, 0]), shares, columns=1)  # its curves run from corner to corner
     alive = until.merge(born, on="concept")
     alive = alive[alive["epoch"] >= alive["birth"]].dropna(subset=["complexity"])
     final = alive[alive["epoch"] == reference_epoch].sort_values("complexity")["concept"].to_numpy()
@@ -131,7 +134,6 @@ def _shares(axes: Axes, paths: pd.DataFrame) -> None:
     right.set_ylabel("cosine", fontsize=10, color=INK)
     right.tick_params(labelsize=9, colors=MUTED, labelcolor=INK, length=3)
     right.spines["right"].set_color(MUTED)
-    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
 
 
 def _births(axes: Axes, born: pd.DataFrame, epochs: list[int]) -> None:

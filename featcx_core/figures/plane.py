@@ -1,5 +1,6 @@
 """Meta-features on a plane: which concepts lie near each other, and which cluster each is in."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,8 +14,8 @@ from matplotlib.patheffects import withStroke
 from featcx_core.figures.canvas import (
     BLUE,
     GREEN,
-    GRID,
     INK,
+    NO_VALUE,
     ORANGE,
     PURPLE,
     SEQUENCE,
@@ -31,8 +32,10 @@ from featcx_core.figures.canvas import (
 QUESTION = "Which concepts lie near each other?"
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-NUMBER = 0.22, 0.13
-"""Inches that a cluster's number takes."""
+DIGIT, MARGIN, LINE = 0.08, 0.06, 0.13
+"""Inches that a cluster's number takes: each digit in width, what is left free beside them, in height."""
+BESIDE = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)
+"""Where it is written, in order of preference: on the middle of its cluster, above, below, right, left, between."""
 
 Embedding = Literal["umap", "tsne", "pca"]
 EMBEDDINGS: dict[Embedding, str] = {"umap": "UMAP", "tsne": "t-SNE", "pca": "principal component"}
@@ -68,9 +71,10 @@ def concept_map(known: pd.DataFrame, *, embedding: Embedding) -> Figure:
     footnote(
         figure,
         f"Epoch {epoch}: {len(placed)} atoms, {zeros} zero ones left out. Plane: {plane}. Near = atoms that point the "
-        "same way; distances between far groups and the axes themselves mean nothing. Grey: no value. Clusters are "
-        "made of the atoms, not on the plane: lines lead from a concept to the middle of its cluster. Of numbers that "
-        "would overlap only the larger cluster's is written.",
+        "same way; distances between far groups and the axes themselves mean nothing. Grey: no value, or an importance "
+        "of 0, which has no logarithm. Clusters are made of the atoms, not on the plane: lines lead from a concept to "
+        "the middle of its cluster, on which or beside which its number is. Colours repeat, the numbers count; of "
+        "numbers that would overlap only the larger cluster's is written.",
     )
     return figure
 
@@ -80,7 +84,7 @@ def _coloured(axes: Axes, placed: pd.DataFrame, column: str, label: str, *, is_l
     has = values > 0 if is_log else np.isfinite(values)
     x, y = placed[["x", "y"]].to_numpy(dtype=float).T
     area = point_area(len(placed))
-    axes.scatter(x[~has], y[~has], color=GRID, s=area)
+    axes.scatter(x[~has], y[~has], color=NO_VALUE, s=area)
     dress(axes, x="", y="", title=label)
     if has.any():
         low, high = float(values[has].min()), float(values[has].max())
@@ -97,7 +101,7 @@ def _super_classes(axes: Axes, placed: pd.DataFrame) -> None:
     others = ~placed["super_class"].isin(shown).to_numpy()
     if others.any():
         label = "none" if set(placed.loc[others, "super_class"]) == {""} else "others or none"
-        axes.scatter(x[others], y[others], color=GRID, s=area, label=label)
+        axes.scatter(x[others], y[others], color=NO_VALUE, s=area, label=label)
     for name, colour, marker in zip(shown, PALETTE, MARKERS, strict=False):
         chosen = (placed["super_class"] == name).to_numpy()
         axes.scatter(x[chosen], y[chosen], color=colour, marker=marker, s=area, label=str(name)[:24])
@@ -105,18 +109,53 @@ def _super_classes(axes: Axes, placed: pd.DataFrame) -> None:
 
 
 def _clusters(axes: Axes, placed: pd.DataFrame, *, inches: tuple[float, float]) -> None:
-    """Concepts tied to the middle of their cluster, its number there; neighbours in number differ in colour."""
+    """Concepts tied to the middle of their cluster, its number there or, where that hides a concept, beside it."""
     dress(axes, x="", y="", title="cluster, by number")
-    extent = np.ptp(placed[["x", "y"]].to_numpy(dtype=float), axis=0)
-    taken = np.array(NUMBER) * float((extent / inches).max())  # both axes have one scale
+    everything = placed[["x", "y"]].to_numpy(dtype=float)
+    room = np.array([MARGIN + DIGIT * len(str(placed["cluster"].max())), LINE])
+    taken = room * float((np.ptp(everything, axis=0) / inches).max())  # both axes have one scale
+    middles: list[np.ndarray] = []
+    colours: list[str] = []
+    named: list[np.ndarray] = []
     written: list[np.ndarray] = []
     for cluster in placed["cluster"].value_counts().index:  # the largest first
         points = placed.loc[placed["cluster"] == cluster, ["x", "y"]].to_numpy(dtype=float)
-        middle, colour = np.median(points, axis=0), PALETTE[cluster % len(PALETTE)]
+        middle = np.median(points, axis=0)
+        colour = _farthest_colour(middle, middles, colours)
+        middles.append(middle)
+        colours.append(colour)
         ties = [(point, middle) for point in points]
         axes.add_collection(LineCollection(ties, colors=colour, linewidths=0.5, alpha=0.6, zorder=1))
         axes.scatter(points[:, 0], points[:, 1], color=colour, s=point_area(len(placed)) / 2, zorder=2)
-        if all((np.abs(middle - other) >= taken).any() for other in written):
-            written.append(middle)
-            text = axes.annotate(str(cluster), middle, ha="center", va="center", fontsize=9, color=INK, zorder=3)
+        place = None if _n_hidden(middle, named, taken) else _place_of_number(middle, everything, written, taken)
+        if place is not None:
+            named.append(middle)
+            written.append(place)
+            text = axes.text(
+                place[0], place[1], str(cluster), ha="center", va="center", fontsize=9, color=INK, zorder=3
+            )
             text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+
+
+def _farthest_colour(middle: np.ndarray, middles: list[np.ndarray], colours: list[str]) -> str:
+    """The colour that is farthest away: clusters that lie near each other differ."""
+
+    def distance(colour: str) -> float:
+        others = (other for other, drawn in zip(middles, colours, strict=True) if drawn == colour)
+        return min((float(np.linalg.norm(middle - other)) for other in others), default=np.inf)
+
+    return max(PALETTE, key=distance)
+
+
+def _n_hidden(place: np.ndarray, others: Sequence[np.ndarray] | np.ndarray, taken: np.ndarray) -> int:
+    """How many of the others lie under what takes that much room to each side of a place."""
+    return int((np.abs(np.reshape(others, (-1, 2)) - place) < taken).all(axis=1).sum())
+
+
+def _place_of_number(
+    middle: np.ndarray, points: np.ndarray, written: Sequence[np.ndarray], taken: np.ndarray
+) -> np.ndarray | None:
+    """Where a cluster's number hides no other number and the fewest concepts; None: it would hide one everywhere."""
+    places = (middle + 0.9 * taken * np.array(side) for side in BESIDE)
+    apart = (place for place in places if not _n_hidden(place, written, taken))
+    return min(apart, key=lambda place: _n_hidden(place, points, 0.65 * taken), default=None)

@@ -18,6 +18,7 @@ from featcx_core.figures.canvas import (
     canvas,
     dress,
     footnote,
+    legend_beside,
     nothing_to_show,
 )
 from featcx_core.figures.evidence import number
@@ -26,7 +27,7 @@ ORDERS = {
     "complexity_descending": ("the most complex first", VERMILION, "o"),
     "complexity_ascending": ("the simplest first", BLUE, "s"),
     "importance_descending": ("the most important first", GREEN, "^"),
-    "random": ("in random order\n(mean of 20)", MUTED, "D"),
+    "random": ("in random order (mean of 20)", MUTED, "D"),
 }
 """Order of removal -> words, colour, marker."""
 _PARTIAL = "Partial: prevalence and variance held fixed. [ ]: 95 % bootstrap over concepts."
@@ -129,7 +130,8 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
     column = "relative_accuracy" if has_classes else "predictions_kept_fraction"
     label = "accuracy / that of all concepts" if has_classes else "predictions kept"
     figure = canvas(question, height=4.8)
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    grid = figure.add_gridspec(2, 1, height_ratios=[0.3, 3.4])
+    panels = grid[1].subgridspec(1, len(shown)).subplots(sharey=True, squeeze=False)[0]
     for axes, epoch in zip(panels, shown, strict=True):
         own = support[support["epoch"] == epoch]
         for order, (words, colour, marker) in ORDERS.items():
@@ -145,8 +147,7 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
         dress(axes, x="share of concepts kept", y=label if first else "", title=title)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.invert_xaxis()
-    named = panels[0].get_legend_handles_labels()
-    figure.legend(*named, loc="outside right upper", frameon=False, fontsize=9.5, title="removed:", title_fontsize=9.5)
+    legend_beside(figure.add_subplot(grid[0]), panels[0], columns=len(ORDERS), title="removed:")
     footnote(
         figure,
         "Removed: the code is set to 0, all else stays. Concepts without a complexity (dead) go first in every order. "

@@ -1,5 +1,6 @@
 """How much and when: complexity against importance, and complexity against the time to decode."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,8 +113,9 @@ def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
         for epoch, colour in zip(epochs, SEQUENCE(np.linspace(0, 1, len(epochs))), strict=True):
             at = first == epoch
             axes.scatter(x[at], y[at], color=colour, s=area, label=f"{epoch:.0f} ({at.sum()})")
-    if axes.get_legend_handles_labels()[1]:
-        axes.legend(frameon=False, fontsize=9, loc="lower right", title=label, title_fontsize=9)
+    if axes.get_legend_handles_labels()[1]:  # outside: its marks are those of the points
+        named = {"title": textwrap.fill(label, 18), "title_fontsize": 9, "alignment": "left"}
+        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), **named)
 
 
 def _joined(complexity: pd.DataFrame, other: pd.DataFrame, *, on: list[str], columns: list[str]) -> pd.DataFrame:

@@ -32,7 +32,8 @@ def concept_dendrogram(known: pd.DataFrame) -> Figure:
     with_words, labels = n <= MOST_NAMED, leaf_labels(inside)
     _leaves(panels[0], labels if with_words else {})
     _leaves(panels[1], {leaf: str(leaf) for leaf in labels} if with_words else {})
-    right = "number, its concepts, and their most common class (how many)" if with_words else "number"
+    of_classes = ", and their most common class (how many)" if (inside["class_id"] >= 0).any() else ""
+    right = f"number, its concepts{of_classes}" if with_words else "number"
     footnote(
         figure,
         f"Epoch {int(inside['epoch'].iloc[0])}: {len(inside)} concepts in {n} clusters. Discs: branches; their area is "
@@ -51,7 +52,7 @@ def leaf_labels(inside: pd.DataFrame) -> dict[int, str]:
             f"class {str(name)[:_LONGEST].strip()} ({count})" if count > 1 or len(rows) == 1 else "no class twice"
             for name, count in common.items()
         ]
-        labels[cluster] = " · ".join([str(cluster), f"{len(rows)} concepts", *of_class])
+        labels[cluster] = " · ".join([str(cluster), f"{len(rows)} concept{'s' * (len(rows) > 1)}", *of_class])
     return labels
 
 

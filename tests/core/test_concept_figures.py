@@ -1,8 +1,12 @@
 """Figures of single concepts: their paths, their groups, the inhibitors among them."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import png
 from featcx_core.figures.groups import choose_groups, group_sheet
@@ -97,12 +101,47 @@ def test_the_map_names_its_plane_and_numbers_its_clusters(known, embedding, name
     assert "Plane: principal component." in " ".join(texts(concept_map(apart[:3], embedding=embedding)).split())
 
 
+def clusters_of(figure: Figure) -> Axes:
+    return next(axes for axes in figure.axes if axes.get_title(loc="left") == "cluster, by number")
+
+
+def test_the_number_of_a_cluster_leaves_its_only_concept_in_sight(known):
+    alone = known.assign(cluster=known["concept"] // 99, x=1.0 * known["concept"], y=known["concept"] % 7)
+    figure = concept_map(alone, embedding="tsne")
+    figure.draw_without_rendering()
+    axes = clusters_of(figure)
+    (number,) = [text for text in axes.texts if text.get_text() == "1"]
+    at = axes.transData.transform(alone.loc[alone["concept"] == 99, ["x", "y"]].to_numpy())[0]
+    assert not number.get_window_extent().contains(*at)
+
+
+def test_clusters_that_lie_near_each_other_differ_in_colour(known):
+    far = known.assign(cluster=known["concept"] // 7, y=0.0)  # fifteen of them, two groups a cluster's number apart
+    axes = clusters_of(concept_map(far.assign(x=100.0 * (far["cluster"] % 7) + far["cluster"] // 7), embedding="tsne"))
+    drawn = sorted((marks.get_offsets()[0, 0], tuple(marks.get_facecolor()[0])) for marks in axes.collections[1::2])
+    colours = [colour for _, colour in drawn]
+    assert len(colours) == 15
+    assert all(one != other for one, other in pairwise(colours))
+
+
+def test_the_map_says_what_is_grey_and_that_colours_repeat(known):
+    said = " ".join(texts(concept_map(known, embedding="tsne")).split())
+    assert "Grey: no value, or an importance of 0, which has no logarithm." in said
+    assert "Colours repeat, the numbers count" in said
+
+
 def test_leaves_say_their_number_size_and_class_by_hand():
     rows = pd.DataFrame({"cluster": [0, 0, 0, 1, 1, 2], "class_name": ["b", "a", "a", "a", "b", "c"]})
     rows = rows.assign(class_id=0)
-    labels = ["0 · 3 concepts · class a (2)", "1 · 2 concepts · no class twice", "2 · 1 concepts · class c (1)"]
+    labels = ["0 · 3 concepts · class a (2)", "1 · 2 concepts · no class twice", "2 · 1 concept · class c (1)"]
     assert list(leaf_labels(rows).values()) == labels
     assert leaf_labels(rows.assign(class_name="all", class_id=-1))[0] == "0 · 3 concepts"
+
+
+def test_the_tree_promises_classes_only_where_there_are_some(known):
+    assert "its number, its concepts, and their most common class" in " ".join(texts(concept_dendrogram(known)).split())
+    of_all = texts(concept_dendrogram(known.assign(class_name="all", class_id=-1)))
+    assert "Right of a cluster: its number, its concepts. Joined" in " ".join(of_all.split())
 
 
 def test_of_many_leaves_some_have_their_number(known):
@@ -128,6 +167,19 @@ def test_groups_stand_from_simple_to_complex(known):
     assert (np.diff(left) >= 0).all()
     assert is_png(png(groups_by_complexity(known.assign(super_class="")), dots_per_inch=50))
     assert "nothing to show" in texts(groups_by_complexity(known.assign(complexity=np.nan)))
+
+
+def test_groups_have_a_row_of_what_is_in_no_super_class_and_one_scale_a_column(known):
+    figure = groups_by_complexity(known)
+    clusters, super_classes = figure.axes[0], figure.axes[2]
+    labels = [label.get_text() for label in super_classes.get_yticklabels()]
+    counts = known.dropna(subset=["complexity"])["super_class"].replace("", "none").value_counts()
+    assert sorted(labels) == sorted(f"{name} ({n})" for name, n in counts.items())
+    assert clusters.get_xlim() == super_classes.get_xlim()
+    for axes in (clusters, super_classes):
+        low, high = sorted(axes.get_ylim())
+        assert low < min(axes.get_yticks()) - 0.5
+        assert max(axes.get_yticks()) + 0.5 < high
 
 
 def test_what_groups_say_of_chance_and_of_planted_ones(known):

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
@@ -377,6 +379,25 @@ def test_few_first_epochs_have_a_colour_each_and_many_a_bar(tables):
     assert many.axes[0].get_legend() is None
 
 
+def test_legends_stand_where_no_mark_can_be(tables):
+    few = tables.decode_time.assign(first_epoch=np.resize([1, 2, np.nan], len(tables.decode_time)))
+    figures = gallery(tables._replace(decode_time=few), reference_epoch=REFERENCE)
+    for name in (
+        "information_by_layer_and_epoch",
+        "complexity_against_decode_time",
+        "support_curves",
+        "concept_paths",
+    ):
+        figure = figures[name]
+        figure.draw_without_rendering()
+        (legend,) = figure.findobj(Legend)
+        place = legend.get_window_extent()
+        (title,) = figure.findobj(lambda part: isinstance(part, Text) and part.get_fontsize() == 13)
+        drawn = [axes.get_window_extent() for axes in figure.axes if axes.axison]
+        assert not any(place.overlaps(other) for other in [*drawn, title.get_window_extent()]), name
+        assert place.x1 < figure.bbox.x1, name
+
+
 def test_ranks_of_the_spectrum_are_round_numbers(tables):
     axes = complexity_spectrum(tables.complexity, reference_epoch=REFERENCE).axes[0]
     assert axes.get_yticks().tolist() == [1, 20, 40, 60, 80]
@@ -405,6 +426,15 @@ def test_sedimentation_draws_every_group_and_keeps_epoch_0_off_the_curve(tables)
     assert labelled[0].get_label() == "all concepts (n = 97)"
     assert all(0 not in line.get_xdata() for line in labelled)
     assert group_label("top_0.5pct") == "top 0.5 % by importance"
+
+
+def test_a_group_of_more_than_its_share_is_named_by_its_number(tables):
+    written = texts(sedimentation_curves(tables.sedimentation))
+    assert "top 10 % by importance (n = 10)" in written  # of 97
+    few = tables.sedimentation.assign(
+        n_concepts=tables.sedimentation["n_concepts"].where(tables.sedimentation["group_name"] != "all", 40)
+    )
+    assert "10 most important of 40" in texts(sedimentation_curves(few))
 
 
 def test_training_curves_without_training_numbers_show_the_held_out_side(tables):

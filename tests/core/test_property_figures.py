@@ -60,6 +60,15 @@ def test_panels_are_levels_and_carry_their_correlations(tables):
     assert f"noise σ = 0.5\nSpearman {raw}\npartial {partial}" in texts(figure)
 
 
+def test_only_axes_with_tick_numbers_have_a_name_below(tables):
+    for name in ("redundancy", "sensitivity"):
+        figure = figures(tables)[name]
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            has_numbers = any(label.get_visible() and label.get_text() for label in axes.get_xticklabels())
+            assert bool(axes.get_xlabel()) == has_numbers
+
+
 def test_random_directions_stand_behind_the_concepts_with_their_own_correlation(tables):
     for name in ("redundancy", "sensitivity"):
         figure, level = figures(tables)[name], {"redundancy": 0.9, "sensitivity": 0.5}[name]
@@ -69,7 +78,7 @@ def test_random_directions_stand_behind_the_concepts_with_their_own_correlation(
         control = rows[rows["kind"] == "random_direction"]
         k = tables.complexity.query("epoch == @REFERENCE and kind == 'random_direction'")["complexity"]
         assert found == Estimate(*correlation(k.to_numpy(), control[name].to_numpy(), seed=0))
-        assert f"random directions {found}\ntheir median {control[name].median():.3g}" in texts(figure)
+        assert f"random directions {found}\ntheir median {name} {control[name].median():.3g}" in texts(figure)
         points = figure.axes[-1].collections[0].get_offsets()
         np.testing.assert_allclose(np.sort(points[:, 0]), np.sort(k))
         assert len(figure.axes[-1].lines) == 2  # at 1, and the median
