@@ -20,6 +20,11 @@ WIDTH_INCHES = 9.0  # 900 px at 100 dots an inch: text of 10 points is read with
 INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
 # Okabe & Ito (2008): told apart under every common colour blindness, and in grey by their order of lightness.
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
+NO_VALUE = "#b8bcc4"  # grey that is seen on white
+# Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
+SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
+    bad=NO_VALUE
+)
 
 
 def visible(images: Num[np.ndarray, "*many channel height width"]) -> Num[np.ndarray, "*many shown height width"]:
@@ -31,13 +36,6 @@ def is_coloured(images: Num[np.ndarray, "*many channel height width"]) -> bool:
     """Whether channels of what is `visible` differ anywhere; NaN has no colour."""
     shown = visible(images)
     return bool((np.nan_to_num(shown.max(axis=-3)) != np.nan_to_num(shown.min(axis=-3))).any())
-
-
-NO_VALUE = "#b8bcc4"  # grey that is seen on white
-# Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
-SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
-    bad=NO_VALUE
-)
 
 
 def canvas(question: str, *, height: float) -> Figure:
