@@ -17,7 +17,7 @@ def measure(device: str) -> list[Row]:
     wide = study_on_noise(source="torchvision:resnet18", side=64, channels=3, classes=10, train=100, probe=1536)
     small = study_on_noise(source="builtin:small_resnet", side=28, channels=1, classes=10, train=100, probe=4096)
     return [
-        _row(wide, "ResNet-18, 64 px", device, repeats=4),
+        _row(wide, "ResNet-18, 64 px", device, repeats=3),
         _row(small, "built-in network, 28 px", device, repeats=7),  # short, so more of them
     ]
 

@@ -8,7 +8,7 @@ from featcx_core.features.nnls import nnls
 from tests.benchmarks.pairs import pairs
 from tests.benchmarks.table import Row
 
-SIZES = ((2_000, 100, 64, 2, 2_000), (500, 1_000, 512, 8, 20), (200, 4_000, 1_024, 8, 4))
+SIZES = ((2_000, 100, 64, 2, 2_000), (500, 1_000, 512, 8, 20), (200, 4_000, 1_024, 8, 3))
 """Images, atoms, units, aim, images that the peer solves."""
 
 

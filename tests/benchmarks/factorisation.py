@@ -73,8 +73,10 @@ def _row(acts: list[np.ndarray], name: str, peer: Fit, *, aim: float, device: st
     def theirs() -> None:
         errors["peer"] = peer(acts)
 
+    is_far = peer is overcomplete  # so far behind that fewer pairs tell
     slow = sum(a.nbytes for a in acts) > 50e6
-    measured = pairs(ours, theirs, repeats=3 if slow else 7, warm=not slow)
+    repeats = (2 if is_far else 3) if slow else (4 if is_far else 7)
+    measured = pairs(ours, theirs, repeats=repeats, warm=not slow)
     seconds, peer_seconds = measured.seconds
     excess = max(o / p for o, p in zip(errors["ours"], errors["peer"], strict=True))
     objective, peer_objective = (sum(_squares(acts, errors[who])) for who in ("ours", "peer"))

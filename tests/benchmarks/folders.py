@@ -1,4 +1,4 @@
-"""(k) Extraction from a folder of JPEG files: peak memory at 150 and at 1,200 files, and the time it waits for them.
+"""(k) Extraction from a folder of JPEG files: peak memory at 100 and at 800 files, and the time it waits for them.
 
 The files are crops of scikit-learn's two photographs (320 to 640 pixels wide), resized and cropped to 224 when they are
 read. Memory is counted as in part (e), each size in a process of its own: `python -m tests.benchmarks.folders FILES
@@ -21,7 +21,7 @@ from tests.benchmarks.memory import GIVE_BACK, Peak, anonymous_megabytes
 from tests.benchmarks.table import Row
 from tests.photographs import crop, photographs
 
-SIZES = (150, 1_200)
+SIZES = (100, 800)
 NETWORKS = {"torchvision:resnet18": "ResNet-18", "torchvision:shufflenet_v2_x0_5": "ShuffleNetV2 x0.5"}
 
 

@@ -50,7 +50,7 @@ def measure(device: str) -> list[Row]:
 
     rows = []
     for workers in (0, 2):
-        measured = pairs(ours, _plain(study, device, workers=workers), repeats=3 - len(rows), warm=not rows)
+        measured = pairs(ours, _plain(study, device, workers=workers), repeats=2, warm=not rows)
         seconds, peer_seconds = measured.seconds
         rows.append(
             Row(
