@@ -6,6 +6,7 @@ images. Arrays become visible together when the pass has ended; the caller holds
 
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from featcx_core.sources.landing import whereabouts
 from featcx_core.store import Store
 
 logger = logging.getLogger("featcx")
+
+_WRITERS = 4
 
 
 def record_activations(
@@ -93,11 +96,15 @@ def _record(
             for draft, t in zip(drafts, targets, strict=True)
         ]
         passes = network.forward(probe, [t.tap for t in targets], batch_size=batch_size, progress=progress)
+
+        def append(values: Float32[np.ndarray, "image ..."], writer: Writer, target: _Target) -> None:
+            writer.append(checked(values, epoch=epoch, layer=target.tap.layer, dtype=dtype))
+
+        # Chunks of all arrays fill in the same batch; compressing them side by side takes two thirds of the time.
+        pool = stack.enter_context(ThreadPoolExecutor(_WRITERS))
         for batch in passes:
-            for values, writer, target in zip(batch, writers, targets, strict=True):
-                writer.append(checked(values, epoch=epoch, layer=target.tap.layer, dtype=dtype))
-        for writer in writers:
-            writer.close()
+            list(pool.map(append, batch, writers, targets))
+        list(pool.map(Writer.close, writers))
 
 
 def open_activations(store: Store, *, epoch: int, layer: str) -> zarr.Array[Any]:
