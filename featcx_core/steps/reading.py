@@ -8,6 +8,10 @@ from featcx_core.staleness import DETAILED
 from featcx_core.store import Store, epoch_key
 from featcx_core.tables import TABLES
 
+_MEANS_OF = ["study", "epoch", "layer", "dictionary_epoch", "kind"]
+_ROWS = 1_000_000
+"""Of V-information that are held before they become means."""
+
 
 def read_tables(store: Store) -> StudyTables:
     """The visible rows of every table; of detailed analyses those of two epochs, the first and the reference.
@@ -26,15 +30,23 @@ def read_tables(store: Store) -> StudyTables:
 
 def _information(store: Store) -> pd.DataFrame:
     """V-information of every concept before training and at the reference epoch; of the other epochs the means."""
-    keys, ends = ["study", "epoch", "layer", "dictionary_epoch", "kind"], (0, store.study.reference_epoch)
-    wanted = [*keys, "concept", "v_information"]
-    parts = [store.read_table("v_information", columns=wanted, partitions=())]
+    wanted, ends = [*_MEANS_OF, "concept", "v_information"], (0, store.study.reference_epoch)
+    whole, between = [store.read_table("v_information", columns=wanted, partitions=())], list[pd.DataFrame]()
     for partition in store.visible_partitions("v_information"):
         rows = store.read_partition("v_information", partition, columns=wanted)
-        between = ~rows["epoch"].isin(ends)
-        means = rows[between].groupby(keys, as_index=False)["v_information"].mean().assign(concept=-1)
-        parts += [rows[~between], means[wanted]]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        is_end = len(rows) > 0 and int(rows["epoch"].iloc[0]) in ends  # a partition is of one epoch
+        (whole if is_end else between).append(rows)
+        if sum(map(len, between)) > _ROWS:
+            between = [_means(between)]
+    return pd.concat([part for part in (*whole, _means(between)) if len(part)] or whole, ignore_index=True)
+
+
+def _means(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """A row an epoch, layer, dictionary and kind, all of which lie in one part."""
+    if not parts:
+        return pd.DataFrame()
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.groupby(_MEANS_OF, sort=False)["v_information"].mean().reset_index().assign(concept=-1)
 
 
 def _ends(store: Store, table: str) -> set[str]:
