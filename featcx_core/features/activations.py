@@ -27,6 +27,7 @@ from featcx_core.store import Store
 logger = logging.getLogger("featcx")
 
 _WRITERS = 4
+"""Arrays that are written side by side."""
 
 
 def record_activations(

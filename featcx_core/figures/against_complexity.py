@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, INK, MUTED, ORANGE, canvas, dress, nothing_to_show, point_area
-from featcx_core.figures.evidence import control_with_complexity, of_kind, with_complexity
+from featcx_core.figures.evidence import control_with_complexity, epoch_name, of_kind, with_complexity
 from featcx_core.figures.spectrum import CONTROLS, ERROR
 
 K_SHORT = "K  (0 = simple, 1 = complex)"
@@ -55,7 +55,7 @@ def against_complexity(
         if y in AT_ONE:
             axes.axhline(1, color=ORANGE, linewidth=1.2, zorder=0, label=AT_ONE[y])
         dress(axes, x=K_SHORT if axes in panels[-1] else "", y=y if axes in panels[:, 0] else "")  # as the tick numbers
-        name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
+        name = epoch_name(epoch)
         raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
         lines += _said(complexity, beside, epoch, y)

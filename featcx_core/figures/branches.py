@@ -10,7 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, INK, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.evidence import STATUS_OF_VERDICT, Estimate, Status, difference, number, of_kind, verdict
+from featcx_core.figures.evidence import (
+    STATUS_OF_VERDICT,
+    Estimate,
+    Status,
+    difference,
+    epoch_name,
+    number,
+    of_kind,
+    verdict,
+)
 from featcx_core.measures.ends import Ends, bootstrap_means, ends, size_of
 
 QUESTION = "Which branch carries simple and complex concepts?"
@@ -229,7 +238,7 @@ def _part(group: Ends, *, n_living: int) -> str:
 
 
 def _dress(axes: Axes, measure: str, part: str, epoch: int, *, is_first: bool) -> None:
-    name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
+    name = epoch_name(epoch)
     title = f"{name}: the {part} at either end" if measure == "cka" else ""
     dress(axes, x="", y=_MEASURES[measure] if is_first else "", title=title)
 

@@ -9,6 +9,7 @@ import pandas as pd
 from featcx_core.figures.branches import nearness_to_residual, weigh_nearness
 from featcx_core.figures.evidence import (
     CONTROLS,
+    NOT_LEARNED,
     NOT_MEASURED,
     NOT_OF_CONCEPTS,
     STATUS_OF_VERDICT,
@@ -35,7 +36,6 @@ DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
 NEAR = 0.25  # what "near" may mean for a correlation
 HOW_WELL = -0.8  # from this rank correlation with the final I_V on, Λ says little else
 SETTLED = 0.25  # a curve has settled when, over its last third, it moves by less than this share of its range
-BEFORE = "it is there before training too and may not be learned"
 
 
 def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
@@ -142,7 +142,7 @@ def simple_is_important_at_the_end(correlations: pd.DataFrame, *, trained: list[
     status, said = weigh(raw, partial, expected="negative")
     before, before_partial = _importance_correlations(correlations, epoch=0)
     if {status, weigh(before, before_partial, expected="negative")[0]} <= {"seen", "partly"}:
-        status, said = "partly", f"{said}, but {BEFORE}"
+        status, said = "partly", f"{said}, but {NOT_LEARNED}"
     begun = f" Before training (epoch 0): {before}, partial {before_partial}." if before.n else ""
     return Claim(statement, status, f"{said}. {_correlations(raw, partial, trained[-1])}{begun}")
 
@@ -260,7 +260,7 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
         numbers += f" The same with I_V: {information}."
         if status == "seen" and weigh_nearness(information)[0] != "seen":
             return Claim(statement, "partly", f"holds here with CKA, not with I_V. {numbers}")
-    against = ((control, NOT_OF_CONCEPTS), (untrained if reference_epoch > 0 else None, BEFORE))
+    against = ((control, NOT_OF_CONCEPTS), (untrained if reference_epoch > 0 else None, NOT_LEARNED))
     doubts = [
         doubt
         for other, doubt in against

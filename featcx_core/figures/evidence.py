@@ -9,6 +9,7 @@ CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
 
 NOT_OF_CONCEPTS = "random directions have it too, so it is not particular to concepts"
+NOT_LEARNED = "it is there before training too and may not be learned"
 
 _IMAGES = ("low_images", "high_images")
 
@@ -235,6 +236,15 @@ def not_measured(table: pd.DataFrame, *, epoch: int) -> str:
     if not epochs or epoch in epochs:
         return "not measured."
     return f"not measured at epoch {epoch}; measured at {', '.join(map(str, epochs))} (`analyses.epochs`)."
+
+
+def epoch_name(epoch: int) -> str:
+    """An epoch in the title of a panel.
+
+    >>> epoch_name(0), epoch_name(3)
+    ('epoch 0 (before training)', 'epoch 3')
+    """
+    return f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
 
 
 def epochs_to_show(table: pd.DataFrame, *, reference_epoch: int) -> list[int]:

@@ -21,7 +21,7 @@ from featcx_core.figures.canvas import (
     legend_beside,
     nothing_to_show,
 )
-from featcx_core.figures.evidence import number
+from featcx_core.figures.evidence import epoch_name, number
 
 ORDERS = {
     "complexity_descending": ("the most complex first", VERMILION, "o"),
@@ -143,7 +143,7 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
             low, high = (curve[end] for end in ends)
             axes.fill_between(curve["kept_fraction"], low, high, color=colour, alpha=0.15, linewidth=0)
         first = axes is panels[0]
-        title = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
+        title = epoch_name(epoch)
         dress(axes, x="share of concepts kept", y=label if first else "", title=title)
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.invert_xaxis()

@@ -6,6 +6,7 @@ import pandas as pd
 
 from featcx_core.features.quality import random_hoyer
 from featcx_core.figures.evidence import (
+    NOT_LEARNED,
     NOT_OF_CONCEPTS,
     Claim,
     Estimate,
@@ -83,7 +84,7 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     if not untrained.n:
         before = " Epoch 0 was not measured, so whether the relation is learned is not known."
     elif reference_epoch > 0 and untrained.low > 0:
-        doubts.append("it is there before training too and may not be learned")
+        doubts.append(NOT_LEARNED)
     if status in ("seen", "partly") and doubts:
         status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
     printed, _ = _both(tables, rows, reference_epoch, "sensitivity_as_printed")

@@ -20,7 +20,7 @@ from featcx_core.figures.canvas import (
     nothing_to_show,
     point_area,
 )
-from featcx_core.figures.evidence import CONTROLS, correlation
+from featcx_core.figures.evidence import CONTROLS, correlation, epoch_name
 from featcx_core.figures.spectrum import K_AXIS
 
 MOST_COLUMNS = 3
@@ -53,7 +53,7 @@ def complexity_against_importance(
         _importance_panel(panel, points[points["epoch"] == epoch], floor=floor, most_prevalent=most_prevalent)
         raw = correlation(correlations, epoch=epoch, y="importance")
         partial = correlation(correlations, epoch=epoch, y="importance", controls=CONTROLS)
-        name = f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
+        name = epoch_name(epoch)
         lines = [f"Spearman {raw}", f"partial {partial}"]
         title = "\n".join([name, *(line.replace(" {", "\n    {") for line in lines)])  # a panel is narrow
         panel.set_title(title, fontsize=10, loc="left", color=INK)
