@@ -9,7 +9,17 @@ from jaxtyping import Float, Int64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import BLUE, INK, MUTED, VERMILION, canvas, dress, footnote, nothing_to_show
+from featcx_core.figures.canvas import (
+    BLUE,
+    INK,
+    MUTED,
+    VERMILION,
+    canvas,
+    dress,
+    footnote,
+    legend_beside,
+    nothing_to_show,
+)
 from featcx_core.figures.evidence import (
     STATUS_OF_VERDICT,
     Estimate,
@@ -72,8 +82,7 @@ def branches_by_block(
                     _shuffled(axes, branches[branches["epoch"] == epoch])
                 _dress(axes, measure, _part(group, n_living=n_living), epoch, is_first=column == 0)
         _name_blocks(panels[-1, column], scores.columns)
-    named = panels[0, 0].get_legend_handles_labels()
-    legend.legend(*named, frameon=False, fontsize=8.5, loc="center left", ncols=3, borderpad=0)
+    legend_beside(legend, panels[0, 0], columns=3)
     n_alive = ", ".join(f"{_n_alive(branches, epoch)} at epoch {epoch}" for epoch in shown)
     footnote(
         figure,
@@ -89,7 +98,6 @@ def _panels(n_shares: int, n_columns: int) -> tuple[Figure, Axes, "np.ndarray[An
     figure = canvas(QUESTION, height=2.2 + 5.4 * n_shares)
     grid = figure.add_gridspec(2, 1, height_ratios=[0.6, 5.4 * n_shares])
     legend = figure.add_subplot(grid[0])
-    legend.set_axis_off()
     panels = grid[1].subgridspec(2 * n_shares, n_columns).subplots(squeeze=False, sharex="col", sharey="row")
     return figure, legend, panels
 
