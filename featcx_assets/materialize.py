@@ -216,7 +216,7 @@ def path_metadata(path: Path) -> Metadata:
     return {"file": dg.MetadataValue.path(path), "size_bytes": size}
 
 
-_NOT_SHOWN = ("study", "fingerprint", "jackknife")
+_NOT_SHOWN = ("study", "fingerprint", "jackknife", "cka_jackknife")
 _NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
 
 

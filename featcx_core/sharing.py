@@ -97,7 +97,7 @@ def _take(mine: State, theirs: State, partition: Partition, fingerprint: str) ->
 
 
 def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
-    """Where a study's arrays lie; with the positions where the other one needs them."""
+    """Where a study's arrays lie; with the positions and the sums without groups where the other one needs them."""
     store, (asset, epoch, layer) = state.store, partition
     match asset:
         case "activations":
@@ -110,7 +110,8 @@ def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
         case "codes":
             return [store.codes(epoch)]
         case "v_information" if layer == state.anatomy.penultimate:
-            return [store.sums(epoch)]
+            by_group = [store.sums_without_groups(epoch)] if epoch in needing.detailed_epochs("redundancy") else []
+            return [store.sums(epoch), *by_group]
         case "visualisation":
             return [store.visualisation(epoch)]
     return []

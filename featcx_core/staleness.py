@@ -25,7 +25,7 @@ ONCE = (
 )  # fmt: skip
 """Assets made once a study."""
 BY_EPOCH = ("sedimentation", "correlations")
-"""Those of them that read complexity and importance of the same epochs."""
+"""Those of them that read measures of the same epochs: complexity and, for a curve, importance."""
 ASSETS = (
     "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
     "reference_v_information", "complexity", "importance", "branches", "redundancy", "sensitivity", "support",
@@ -56,7 +56,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "visualisation": ("codes", "complexity"),
     "decode_time": ("v_information", "reference_v_information"),
     "sedimentation": ("complexity", "importance"),
-    "correlations": ("complexity", "importance", "decode_time"),
+    "correlations": ("complexity", "importance", "redundancy", "sensitivity", "decode_time"),
     "concept_paths": ("dictionary", "complexity", "importance"),
     "figures": _SHOWN,
     "report": ("figures",),
@@ -111,7 +111,7 @@ class State:
     def wanted(self) -> tuple[str, ...]:
         """The assets that the study's analyses ask for."""
         run: set[str] = set(self.study.analyses.run)
-        if run >= {"complexity", "importance"}:
+        if "complexity" in run:
             run.add("correlations")
         optional = {*get_args(Analysis), "correlations"}
         return tuple(asset for asset in assets_of(self.study) if asset not in optional or asset in run)
@@ -175,6 +175,8 @@ class State:
                 parts = [_digest(store, "v_information", table_partition(partition))]
                 if asset == "v_information" and layer == self.anatomy.penultimate:
                     parts.append(store.committed(store.sums(epoch)))
+                    if epoch in self.detailed_epochs("redundancy"):  # else nothing reads them
+                        parts.append(store.committed(store.sums_without_groups(epoch)))
             case "visualisation":
                 parts = [store.committed(store.visualisation(epoch))]
             case "figures":
@@ -239,7 +241,9 @@ class State:
                 return all(Partition(need, reference) in self.current for need in NEEDS[asset])
             if asset == "explorer":
                 return Partition("codes", self.study.reference_epoch) in self.current
-            if asset in BY_EPOCH:
+            if asset == "correlations":
+                return self._has_any("complexity")
+            if asset == "sedimentation":
                 known = {
                     name: {p.epoch for p in self.current if p.asset == name} for name in ("complexity", "importance")
                 }

@@ -20,6 +20,7 @@ import time
 import uuid
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -156,6 +157,10 @@ class Store:
     def sums(self, epoch: int) -> Path:
         """Sums over the probe images of the penultimate activations and the concepts' codes."""
         return self.root / "sums" / f"{epoch_key(epoch)}.zarr"
+
+    def sums_without_groups(self, epoch: int) -> Path:
+        """The same sums without each group of images, of concepts alone; at the epochs of the detailed analyses."""
+        return self.root / "sums_without_groups" / f"{epoch_key(epoch)}.zarr"
 
     def visualisation(self, epoch: int) -> Path:
         """Folder of the images made to excite concepts."""
@@ -342,9 +347,16 @@ def schema(spec: Table) -> pa.Schema:
 def footer(path: Path) -> tuple[str, frozenset[str]] | None:
     """Fingerprint and inputs in a Parquet file's footer; None where there is no such file."""
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        status = path.stat()
+        return _footer(path, status.st_ino, status.st_size, status.st_mtime_ns)
     except FileNotFoundError:
         return None
+
+
+@lru_cache(maxsize=100_000)
+def _footer(path: Path, _inode: int, _size: int, _mtime_ns: int) -> tuple[str, frozenset[str]]:
+    """Read once: a file is only ever replaced by another, and what is stale is asked for several times a run."""
+    metadata = pq.read_metadata(path).metadata or {}
     return metadata.get(_FINGERPRINT, b"").decode(), frozenset(json.loads(metadata.get(_INPUTS, b"[]")))
 
 

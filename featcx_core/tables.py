@@ -51,6 +51,7 @@ _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 =
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
 _LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 _NO_CLASSES = "null where no output is a class"
+_OF_LIVING = "kind concept only; null if dead"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
 _CONCEPT_OR_DIRECTION = Column("kind", "string", "concept, or the control random_direction.")
 _MEASURE = Column("measure", "string", "What was measured, named as in the tables; `_partial`: controls held fixed.")
@@ -210,19 +211,28 @@ _ALL = (
     ),
     _table(
         "correlations",
-        "One row per (epoch, x, y, method, controls).",
+        "One row per (epoch, x, y, level, method, controls).",
         "correlations",
-        ("epoch", "x", "y", "method", "controls"),
+        ("epoch", "x", "y", "level", "method", "controls"),
         _EPOCH,
         Column("x", "string", "First property of a concept."),
         Column("y", "string", "Second property."),
+        _real(
+            "level", "Of y: masked_fraction of a redundancy, sigma of a sensitivity; null for others.", nullable=True
+        ),
         Column("method", "string", "spearman or pearson."),
         Column("controls", "string", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
         _real("value", "Correlation over concepts; null where undefined.", -1.0, 1.0, nullable=True),
         _real("low", "2.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
         _real("high", "97.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
         _count("n", "Concepts behind it."),
-        _real("low_images", "2.5 % bootstrap percentile over groups of probe images.", -1.0, 1.0, nullable=True),
+        _real(
+            "low_images",
+            "2.5 % bootstrap percentile over groups of probe images; null for redundancy_as_printed.",
+            -1.0,
+            1.0,
+            nullable=True,
+        ),
         _real("high_images", "97.5 % bootstrap percentile over groups of probe images.", -1.0, 1.0, nullable=True),
     ),
     _table(
@@ -255,6 +265,13 @@ _ALL = (
         ),
         _share("v_information", "Linearly decodable share of the code's variance; null if dead.", nullable=True),
         _real("standard_error", "Its jackknife error before clipping; null if dead.", 0.0, nullable=True),
+        Column("cka_jackknife", "list<float>", f"CKA without each group of probe images; {_OF_LIVING}.", nullable=True),
+        Column(
+            "jackknife",
+            "list<float>",
+            f"Unclipped V-information without each group of score images; {_OF_LIVING}.",
+            nullable=True,
+        ),
     ),
     _table(
         "redundancy",
@@ -279,6 +296,7 @@ _ALL = (
             0.0,
             nullable=True,
         ),
+        Column("jackknife", "list<float>", f"Redundancy without each group of images; {_OF_LIVING}.", nullable=True),
     ),
     _table(
         "sensitivity",
@@ -300,6 +318,7 @@ _ALL = (
         _real("low", "2.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
         _real("high", "97.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
         _real("sensitivity_as_printed", "Variance of the code over draws, mean over images.", 0.0),
+        Column("jackknife", "list<float>", f"Sensitivity without each group of images; {_OF_LIVING}.", nullable=True),
     ),
     _table(
         "support",

@@ -34,12 +34,23 @@ class Higher(NamedTuple):
     """Σ z⁴."""
 
 
+class Diagonals(NamedTuple):
+    """Sums over images of the kernels' diagonals q and z², multiplied, about the means."""
+
+    qq: Float[Tensor, ""]
+    """Σ q²."""
+    qzz: Float[Tensor, "concept"]
+    """Σ q·z²."""
+    zzzz: Float[Tensor, "concept"]
+    """Σ z⁴."""
+
+
 @dataclass
 class KernelSums:
     """Moments of activations and codes, and the higher sums that unbiased alignment needs; all from one offset.
 
     >>> sums = KernelSums.over([(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]]))])
-    >>> sums.centred().qzz.item()
+    >>> sums.diagonals().qzz.item()
     8.0
     """
 
@@ -80,10 +91,19 @@ class KernelSums:
         dz = theirs.z_offset.to(mine.z_sum) - mine.z_offset.to(mine.z_sum)
         return KernelSums(mine.merge(theirs), _sum(self.higher, _moved(other, dx, dz)))
 
-    def centred(self) -> Higher:
-        """The higher sums about the means."""
+    def empty(self) -> "KernelSums":
+        """Sums of no image, counted from the same offset."""
+        return KernelSums(self.moments.empty(), Higher(*(torch.zeros_like(part) for part in self.higher)))
+
+    def without(self, part: "KernelSums") -> "KernelSums":
+        """Sums over the images that are left when a part of them is taken away; both counted from the same offset."""
+        left = (whole - taken for whole, taken in zip(self.higher, part.higher, strict=True))
+        return KernelSums(self.moments.without(part.moments), Higher(*left))
+
+    def diagonals(self) -> Diagonals:
+        """The sums of the kernels' diagonals, about the means."""
         moments = self.moments
-        return _moved(self, -moments.x_sum / moments.n, -moments.z_sum / moments.n)
+        return _diagonals(self, -moments.x_sum / moments.n, -moments.z_sum / moments.n)
 
 
 def _higher(x: Float[Tensor, "image unit"], z: Float[Tensor, "image concept"], device: torch.device) -> Higher:
@@ -103,17 +123,30 @@ def _moved(sums: KernelSums, dx: Float[Tensor, "unit"], dz: Float[Tensor, "conce
     q, c = xx.trace(), dx @ dx
     zz_moved = zz + 2 * dz * z + n * dz.square()
     along, along_z = dx @ x, dx @ xz
+    diagonals = _diagonals(sums, dx, dz)
     return Higher(
         xq=higher.xq + q * dx + 2 * (xx @ dx) + 2 * along * dx + c * x + n * c * dx,
-        qq=higher.qq + 4 * (dx @ xx @ dx) + n * c.square() + 4 * (dx @ higher.xq) + 2 * c * q + 4 * c * along,
+        qq=diagonals.qq,
         qz=higher.qz + dz * q + 2 * along_z + 2 * dz * along + c * (z + n * dz),
+        qzz=diagonals.qzz,
+        xzz=higher.xzz + 2 * dz * xz + torch.outer(x, dz.square()) + torch.outer(dx, zz_moved),
+        zzz=higher.zzz + 3 * dz * zz + 3 * dz.square() * z + n * dz.pow(3),
+        zzzz=diagonals.zzzz,
+    )
+
+
+def _diagonals(sums: KernelSums, dx: Float[Tensor, "unit"], dz: Float[Tensor, "concept"]) -> Diagonals:
+    """The diagonals' sums of x + dx and z + dz, multiplied out."""
+    moments, higher = sums.moments, sums.higher
+    n, x, z, xx, xz, zz = moments.n, moments.x_sum, moments.z_sum, moments.xx, moments.xz, moments.zz
+    q, c, along = xx.trace(), dx @ dx, dx @ x
+    return Diagonals(
+        qq=higher.qq + 4 * (dx @ xx @ dx) + n * c.square() + 4 * (dx @ higher.xq) + 2 * c * q + 4 * c * along,
         qzz=higher.qzz
         + 2 * dz * higher.qz
         + dz.square() * (q + 2 * along)
         + 2 * (dx @ higher.xzz)
-        + 4 * dz * along_z
-        + c * zz_moved,
-        xzz=higher.xzz + 2 * dz * xz + torch.outer(x, dz.square()) + torch.outer(dx, zz_moved),
-        zzz=higher.zzz + 3 * dz * zz + 3 * dz.square() * z + n * dz.pow(3),
+        + 4 * dz * (dx @ xz)
+        + c * (zz + 2 * dz * z + n * dz.square()),
         zzzz=higher.zzzz + 4 * dz * higher.zzz + 6 * dz.square() * zz + 4 * dz.pow(3) * z + n * dz.pow(4),
     )

@@ -141,6 +141,17 @@ class Moments:
         sums = (self.x_sum + x + n * dx, self.z_sum + z + n * dz, self.xx + xx, self.xz + xz, self.zz + zz)
         return Moments(self.n + n, self.x_offset, self.z_offset, *sums, self.numpy)
 
+    def empty(self) -> "Moments":
+        """Sums of no image, counted from the same offset."""
+        x_sum, z_sum, xx, xz, zz = map(torch.zeros_like, (self.x_sum, self.z_sum, self.xx, self.xz, self.zz))
+        return Moments(0, self.x_offset, self.z_offset, x_sum, z_sum, xx, xz, zz, self.numpy)
+
+    def without(self, part: "Moments") -> "Moments":
+        """Sums over the images that are left when a part of them is taken away; both counted from the same offset."""
+        x_sum, z_sum, zz = self.x_sum - part.x_sum, self.z_sum - part.z_sum, self.zz - part.zz
+        xx, xz = self.xx - part.xx, self.xz - part.xz
+        return Moments(self.n - part.n, self.x_offset, self.z_offset, x_sum, z_sum, xx, xz, zz, self.numpy)
+
     def only(self, concepts: Int[Tensor, "chosen"]) -> "Moments":
         """The sums of some of the concepts, by their numbers."""
         z = (self.z_offset[concepts], self.z_sum[concepts], self.xz[:, concepts], self.zz[concepts])

@@ -9,12 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, INK, MUTED, ORANGE, canvas, dress, nothing_to_show, point_area
-from featcx_core.figures.evidence import control_with_complexity, epoch_name, of_kind, with_complexity
+from featcx_core.figures.evidence import control_with_complexity, epoch_name, of_kind, raw_and_partial
 from featcx_core.figures.spectrum import CONTROLS, ERROR
 
 K_SHORT = "K  (0 = simple, 1 = complex)"
 FLOOR = 1e-5
 """Of a logarithmic axis: a concept that is active on none of the noisy images has a sensitivity of 0."""
+_NONE = -1.0
+"""Level of a property that has none."""
 AT_ONE = {"redundancy": "1: as with all units", "sensitivity": "1: as another image"}
 """What is measured -> what its line at 1 says."""
 
@@ -23,10 +25,11 @@ def against_complexity(
     question: str,
     complexity: pd.DataFrame,
     measured: pd.DataFrame,
-    concepts: pd.DataFrame,
+    correlations: pd.DataFrame,
     *,
     epochs: Sequence[int],
     y: str,
+    label: str = "",
     level: Callable[[float], str],
     reason: str,
     is_log: bool = False,
@@ -35,10 +38,11 @@ def against_complexity(
 ) -> Figure:
     """Scatter plots of `value` against K: rows are epochs, columns levels; `across`: one row, a column an epoch.
 
-    `by_chance`: what random directions have, where there are no rows of them.
+    y: the property, as the table of correlations names it; `label`: in words, where they differ; `level` of `measured`
+    is NaN where the property has none. `by_chance`: what random directions have, where there are no rows of them.
     """
     points, control = (_points(complexity, measured, kind) for kind in ("concept", "random_direction"))
-    levels = sorted(points["level"].unique())
+    levels = sorted({*points["level"].fillna(_NONE)})
     shown = [epoch for epoch in epochs if (points["epoch"] == epoch).any()]
     if not shown:
         return nothing_to_show(question, reason)
@@ -49,14 +53,17 @@ def against_complexity(
         n_rows, len(places) // n_rows, sharex=True, sharey="row" if is_log else True, squeeze=False
     )
     for axes, (epoch, at) in zip(panels.ravel(), places, strict=True):
-        own, beside = (rows[(rows["epoch"] == epoch) & (rows["level"] == at)] for rows in (points, control))
+        own, beside = (
+            rows[(rows["epoch"] == epoch) & (rows["level"].fillna(_NONE) == at)] for rows in (points, control)
+        )
         _control(axes, beside, is_log=is_log, by_chance=by_chance)
         _scatter(axes, own, is_log=is_log)
         if y in AT_ONE:
             axes.axhline(1, color=ORANGE, linewidth=1.2, zorder=0, label=AT_ONE[y])
-        dress(axes, x=K_SHORT if axes in panels[-1] else "", y=y if axes in panels[:, 0] else "")  # as the tick numbers
+        words = (label or y) if axes in panels[:, 0] else ""
+        dress(axes, x=K_SHORT if axes in panels[-1] else "", y=words)  # as the tick numbers
         name = epoch_name(epoch)
-        raw, partial = with_complexity(complexity, own, concepts, epoch=epoch, column="value")
+        raw, partial = raw_and_partial(correlations, epoch=epoch, y=y, level=None if at == _NONE else at)
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
         lines += _said(complexity, beside, epoch, y)
         axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)

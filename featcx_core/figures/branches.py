@@ -1,5 +1,6 @@
 """Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from featcx_core.figures.evidence import (
     verdict,
 )
 from featcx_core.measures.ends import Ends, bootstrap_means, ends, size_of
+from featcx_core.measures.over_images import draw_groups, interval, redraw, redraw_information
 
 QUESTION = "Which branch carries simple and complex concepts?"
 STYLES = {"residual": "-o", "main": "--s", "attention": "--s", "mlp": ":^"}
@@ -41,13 +43,31 @@ _MEASURES = {
 }
 
 
+_JACKKNIFE = {"cka": "cka_jackknife", "v_information": "jackknife"}
+"""Measure -> column with the same without each group of images."""
+
+
 class Scores(NamedTuple):
     """One measure of every branch and concept at one epoch."""
 
     values: Float[np.ndarray, "concept branch"]
     """The measure; NaN for a dead concept."""
+    left_out: Float[np.ndarray, "concept branch group"]
+    """The same without each group of images; of no group where the table does not hold it."""
     columns: pd.DataFrame
     """Block, branch and shortcut of every column, in forward order."""
+
+    def over_images(
+        self, members: Int64[np.ndarray, "member"], *, measure: str, n_bootstrap: int = 1000, seed: int = 0
+    ) -> Float[np.ndarray, "draw branch"]:
+        """Mean over some concepts in resamples of the images: of no draw where nothing is known of them."""
+        groups = self.left_out.shape[2]
+        if groups < 2:
+            return np.full((0, self.values.shape[1]), np.nan)
+        weights = draw_groups(groups, n_bootstrap=n_bootstrap, seed=seed)
+        drawn = redraw_information if measure == "v_information" else redraw
+        branches = zip(self.values[members].T, self.left_out[members].swapaxes(0, 1), strict=True)
+        return np.stack([drawn(value, left_out, weights).mean(axis=1) for value, left_out in branches], axis=1)
 
 
 def branches_by_block(
@@ -76,7 +96,7 @@ def branches_by_block(
         for row, group in enumerate(groups[epoch]):
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
                 scores = scores_of(branches, layers, epoch=epoch, measure=measure)
-                _curves(axes, scores, group, n_bootstrap=n_bootstrap, seed=seed)
+                _curves(axes, scores, group, measure, n_bootstrap=n_bootstrap, seed=seed)
                 _control(axes, scores_of(branches, layers, epoch=epoch, measure=measure, kind="random_direction"))
                 if measure == "cka":
                     _shuffled(axes, branches[branches["epoch"] == epoch])
@@ -87,8 +107,9 @@ def branches_by_block(
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
-        "its own concepts. Bands: 95 % bootstrap over concepts. Grey: random directions, mean of "
-        f"the living ({n_alive}). Dotted: the concepts' codes permuted over images, mean over blocks and branches.",
+        "its own concepts. 95 % bootstrap: bands over concepts, upright lines over images. Grey: random directions, "
+        f"mean of the living ({n_alive}). Dotted: the concepts' codes permuted over images, mean over blocks and "
+        "branches.",
     )
     return figure
 
@@ -124,9 +145,21 @@ def scores_of(
     own = of_kind(branches[branches["epoch"] == epoch], kind)
     columns = own[["block", "branch", "shortcut"]].drop_duplicates()
     columns = columns.assign(depth=columns["block"].map(depth)).sort_values("depth", kind="stable")
-    wide = own.pivot(index="concept", columns=["block", "branch"], values=measure)
-    wide = wide[list(zip(columns["block"], columns["branch"], strict=True))]
-    return Scores(wide.to_numpy(dtype=float), columns.reset_index(drop=True))
+    order = list(zip(columns["block"], columns["branch"], strict=True))
+    wide = own.pivot(index="concept", columns=["block", "branch"], values=measure)[order]
+    return Scores(wide.to_numpy(dtype=float), _left_out(own, order, measure), columns.reset_index(drop=True))
+
+
+def _left_out(
+    own: pd.DataFrame, order: list[tuple[str, str]], measure: str
+) -> Float[np.ndarray, "concept branch group"]:
+    column = _JACKKNIFE[measure]
+    n_groups = max((len(each) for each in own.get(column, []) if each is not None), default=0)
+    if not n_groups:
+        return np.full((own["concept"].nunique(), len(order), 0), np.nan)
+    cells = own.pivot(index="concept", columns=["block", "branch"], values=column)[order].to_numpy()
+    unknown = np.full(n_groups, np.nan)
+    return np.array([[unknown if each is None else each for each in row] for row in cells], dtype=float)
 
 
 class Nearness(NamedTuple):
@@ -154,30 +187,36 @@ def nearness_to_residual(
     groups = groups_of(complexity, epoch=epoch, end_shares=(0.01,), kind=kind)
     if not groups or not (of_kind(branches, kind)["epoch"] == epoch).any():
         return None
-    values, columns = scores_of(branches, layers, epoch=epoch, measure=measure, kind=kind)
+    scores = scores_of(branches, layers, epoch=epoch, measure=measure, kind=kind)
+    nearer = _nearer(scores.values, scores.columns)
+    estimates = []
+    for group in (groups[0].simplest, groups[0].most_complex):
+        members = _known(nearer, group)
+        measured = ~np.isnan(nearer[members]).any(axis=0)
+        if not len(members) or not measured.any():
+            return None
+        mean, low, high = bootstrap_means(nearer[members][:, measured].mean(axis=1)[:, None])
+        drawn = _nearer(scores.over_images(members, measure=measure), scores.columns)[:, measured].mean(axis=1)
+        estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(members), *interval(drawn)))
+    return Nearness(*estimates)
+
+
+def _nearer(values: Float[np.ndarray, "row branch"], columns: pd.DataFrame) -> Float[np.ndarray, "row block"]:
+    """Score in the residual minus mean score in the other branches, by block."""
     is_residual, blocks = (columns["branch"] == "residual").to_numpy(), columns["block"].to_numpy()
     by_block = [
         values[:, is_residual & (blocks == block)].mean(1) - values[:, ~is_residual & (blocks == block)].mean(1)
         for block in dict.fromkeys(blocks)
     ]
-    nearer = np.stack(by_block, axis=1)
-    estimates = []
-    for members in (groups[0].simplest, groups[0].most_complex):
-        known = _known(nearer, members)
-        known = known[:, ~np.isnan(known).any(axis=0)]
-        if not known.size:
-            return None
-        mean, low, high = bootstrap_means(known.mean(axis=1)[:, None])
-        estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(known)))
-    return Nearness(*estimates)
+    return np.stack(by_block, axis=1)
 
 
 def weigh_nearness(found: Nearness) -> tuple[Status, str]:
     """What it says about the claim: simple concepts nearer to the residual, complex ones to what is added to it."""
     contrast = difference(found.most_complex, found.simplest)
-    simple = verdict(*found.simplest[:3], expected="positive")
-    built = verdict(*found.most_complex[:3], expected="negative")
-    apart = verdict(*contrast[:3], expected="positive")
+    simple = verdict(found.simplest.value, *found.simplest.widest, expected="positive")
+    built = verdict(found.most_complex.value, *found.most_complex.widest, expected="negative")
+    apart = verdict(contrast.value, *contrast.widest, expected="positive")
     if simple == built == "holds here":
         return "seen", "holds here"
     if apart == "holds here":
@@ -191,26 +230,28 @@ def weigh_nearness(found: Nearness) -> tuple[Status, str]:
 
 def _precise(estimate: Estimate) -> str:
     value, low, high = (number(part, digits=3) for part in estimate[:3])
-    return f"{value} [{low}, {high}]"
+    images = [number(end, digits=3) for end in (estimate.low_images, estimate.high_images) if math.isfinite(end)]
+    return f"{value} [{low}, {high}]" + (f" {{{', '.join(images)}}}" if images else "")
 
 
 def _known(
     values: Float[np.ndarray, "concept column"], members: Int64[np.ndarray, "member"]
-) -> Float[np.ndarray, "known column"]:
-    """The members' rows, without concepts that lack a value where others have one; a constant branch has none."""
-    rows = values[members]
+) -> Int64[np.ndarray, "known"]:
+    """The members without those that lack a value where others have one; a constant branch has none."""
     measured = ~np.isnan(values).all(axis=0)
-    known: np.ndarray = rows[~np.isnan(rows[:, measured]).any(axis=1)]
+    known: np.ndarray = members[~np.isnan(values[members][:, measured]).any(axis=1)]
     return known
 
 
-def _curves(axes: Axes, scores: Scores, group: Ends, *, n_bootstrap: int, seed: int) -> None:
+def _curves(axes: Axes, scores: Scores, group: Ends, measure: str, *, n_bootstrap: int, seed: int) -> None:
     blocks = list(dict.fromkeys(scores.columns["block"]))
     for name, members in (("simplest", group.simplest), ("most complex", group.most_complex)):
         known = _known(scores.values, members)
         if not len(known):
             continue
-        band = bootstrap_means(known, n_bootstrap=n_bootstrap, seed=seed)
+        band = bootstrap_means(scores.values[known], n_bootstrap=n_bootstrap, seed=seed)
+        drawn = scores.over_images(known, measure=measure, n_bootstrap=n_bootstrap, seed=seed)
+        images = np.array([interval(each) for each in drawn.T])
         for branch in dict.fromkeys(scores.columns["branch"]):
             chosen = (scores.columns["branch"] == branch).to_numpy()
             places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
@@ -218,6 +259,7 @@ def _curves(axes: Axes, scores: Scores, group: Ends, *, n_bootstrap: int, seed: 
             label = f"{branch}, {name}"
             axes.plot(places, band.mean[chosen], style, color=COLOURS[name], markersize=5, linewidth=1.5, label=label)
             axes.fill_between(places, band.low[chosen], band.high[chosen], color=COLOURS[name], alpha=0.13, linewidth=0)
+            axes.vlines(places, *images[chosen].T, color=COLOURS[name], linewidth=2.2, alpha=0.7)
 
 
 def _control(axes: Axes, scores: Scores) -> None:
@@ -225,7 +267,7 @@ def _control(axes: Axes, scores: Scores) -> None:
     blocks, alive = list(dict.fromkeys(scores.columns["block"])), _known(scores.values, np.arange(len(scores.values)))
     if not len(alive):
         return
-    mean = alive.mean(0)
+    mean = scores.values[alive].mean(0)
     for branch in dict.fromkeys(scores.columns["branch"]):
         chosen = (scores.columns["branch"] == branch).to_numpy()
         places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]

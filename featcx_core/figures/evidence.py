@@ -163,13 +163,21 @@ def difference(first: Estimate, last: Estimate) -> Estimate:
 
 
 def correlation(
-    correlations: pd.DataFrame, *, epoch: int, y: str, controls: str = "", method: str = "spearman"
+    correlations: pd.DataFrame,
+    *,
+    epoch: int,
+    y: str,
+    level: float | None = None,
+    controls: str = "",
+    method: str = "spearman",
 ) -> Estimate:
-    """The stored correlation of complexity with `y` at an epoch; NaN where the table has none."""
+    """The stored correlation of complexity with `y` at an epoch (and a level); NaN where the table has none."""
+    at_level = correlations["level"].isna() if level is None else correlations["level"] == level
     found = correlations[
         (correlations["epoch"] == epoch)
         & (correlations["x"] == "complexity")
         & (correlations["y"] == y)
+        & at_level
         & (correlations["method"] == method)
         & (correlations["controls"] == controls)
     ]
@@ -187,43 +195,24 @@ def of_kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
     return table if kind == "concept" else table.iloc[:0]
 
 
-def with_complexity(
-    complexity: pd.DataFrame, measured: pd.DataFrame, concepts: pd.DataFrame, *, epoch: int, column: str
+def raw_and_partial(
+    correlations: pd.DataFrame, *, epoch: int, y: str, level: float | None = None
 ) -> tuple[Estimate, Estimate]:
-    """Spearman's correlation of K with what was measured of an epoch's concepts, raw and partial, over concepts.
-
-    `measured` has a row a concept of that epoch (those of controls are left out); partial holds prevalence and
-    variance fixed.
-    """
-    from featcx_core.measures.correlations import correlation as rank_correlation  # torch, which numbers alone need not
-
-    names = CONTROLS.split(",")
-    rows = _beside_complexity(complexity, measured, epoch=epoch, column=column, kind="concept")
-    rows = rows.merge(concepts.loc[concepts["epoch"] == epoch, ["concept", *names]], on="concept").astype(float)
-    found = (
-        rank_correlation(
-            rows["complexity"].to_numpy(), rows[column].to_numpy(), controls=controls, n_bootstrap=1000, seed=0
-        )
-        for controls in (None, rows[names].to_numpy())
+    """Spearman's correlation of complexity with `y`, raw and with prevalence and variance held fixed."""
+    raw, partial = (
+        correlation(correlations, epoch=epoch, y=y, level=level, controls=controls) for controls in ("", CONTROLS)
     )
-    raw, partial = (Estimate(*each) for each in found)
     return raw, partial
 
 
 def control_with_complexity(complexity: pd.DataFrame, measured: pd.DataFrame, *, epoch: int, column: str) -> Estimate:
     """Spearman's correlation of K with what was measured of an epoch's random directions, over these."""
-    from featcx_core.measures.correlations import correlation as rank_correlation
+    from featcx_core.measures.correlations import correlation as rank_correlation  # torch, which numbers alone need not
 
-    rows = _beside_complexity(complexity, measured, epoch=epoch, column=column, kind="random_direction")
-    k, values = (rows[name].to_numpy(dtype=float) for name in ("complexity", column))
+    own, rows = (of_kind(table[table["epoch"] == epoch], "random_direction") for table in (complexity, measured))
+    both = own[["concept", "complexity"]].merge(rows[["concept", column]], on="concept")
+    k, values = (both[name].to_numpy(dtype=float) for name in ("complexity", column))
     return Estimate(*rank_correlation(k, values, n_bootstrap=1000, seed=0))
-
-
-def _beside_complexity(
-    complexity: pd.DataFrame, measured: pd.DataFrame, *, epoch: int, column: str, kind: str
-) -> pd.DataFrame:
-    own, rows = (of_kind(table[table["epoch"] == epoch], kind) for table in (complexity, measured))
-    return own[["concept", "complexity"]].merge(rows[["concept", column]], on="concept")
 
 
 def not_measured(table: pd.DataFrame, *, epoch: int) -> str:

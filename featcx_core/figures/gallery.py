@@ -66,13 +66,13 @@ def gallery(
         ),
         "sedimentation_curves": sedimentation_curves(tables.sedimentation),
         "redundancy_against_complexity": redundancy_against_complexity(
-            complexity, tables.redundancy, concepts, epochs=shown["redundancy"]
+            complexity, tables.redundancy, correlations, epochs=shown["redundancy"]
         ),
         "sensitivity_against_complexity": sensitivity_against_complexity(
-            complexity, tables.sensitivity, concepts, epochs=shown["sensitivity"]
+            complexity, tables.sensitivity, correlations, epochs=shown["sensitivity"]
         ),
         "sparsity_against_complexity": sparsity_against_complexity(
-            complexity, concepts, tables.layers, epochs=shown["concepts"]
+            complexity, concepts, correlations, tables.layers, epochs=shown["concepts"]
         ),
         "support_curves": support_curves(tables.support, epochs=shown["support"]),
         "concept_map": concept_map(known, embedding=embedding),

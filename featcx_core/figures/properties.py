@@ -30,12 +30,12 @@ ORDERS = {
     "random": ("in random order (mean of 20)", MUTED, "D"),
 }
 """Order of removal -> words, colour, marker."""
-_PARTIAL = "Partial: prevalence and variance held fixed. [ ]: 95 % bootstrap over concepts."
+_PARTIAL = "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images."
 _CONTROL = "Grey: random directions, encoded as concepts are; dashed: their median."
 
 
 def redundancy_against_complexity(
-    complexity: pd.DataFrame, redundancy: pd.DataFrame, concepts: pd.DataFrame, *, epochs: Sequence[int]
+    complexity: pd.DataFrame, redundancy: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]
 ) -> Figure:
     """Redundancy against K, a row an epoch, a column a masked share; lines: ± one standard error over masks."""
     question = "Are complex concepts less redundant than simple ones?"
@@ -46,7 +46,7 @@ def redundancy_against_complexity(
         question,
         complexity,
         shown,
-        concepts,
+        correlations,
         epochs=epochs,
         y="redundancy",
         level=lambda share: f"{share:.0%} of the units masked",
@@ -63,7 +63,7 @@ def redundancy_against_complexity(
 
 
 def sensitivity_against_complexity(
-    complexity: pd.DataFrame, sensitivity: pd.DataFrame, concepts: pd.DataFrame, *, epochs: Sequence[int]
+    complexity: pd.DataFrame, sensitivity: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]
 ) -> Figure:
     """Sensitivity (log axis) against K, a row an epoch, a column a noise level; lines: 95 % intervals over images."""
     question = "Are complex concepts less robust to noise than simple ones?"
@@ -72,7 +72,7 @@ def sensitivity_against_complexity(
         question,
         complexity,
         shown,
-        concepts,
+        correlations,
         epochs=epochs,
         y="sensitivity",
         level=lambda sigma: f"noise σ = {sigma:g}",
@@ -90,23 +90,29 @@ def sensitivity_against_complexity(
 
 
 def sparsity_against_complexity(
-    complexity: pd.DataFrame, concepts: pd.DataFrame, layers: pd.DataFrame, *, epochs: Sequence[int]
+    complexity: pd.DataFrame,
+    concepts: pd.DataFrame,
+    correlations: pd.DataFrame,
+    layers: pd.DataFrame,
+    *,
+    epochs: Sequence[int],
 ) -> Figure:
     """Hoyer sparsity of the atom against K, a panel an epoch; a line for what random directions have on average.
 
     That average follows from the number of units (`random_hoyer`), so no table holds it.
     """
     question = "Are complex concepts encoded by fewer or by more units than simple ones?"
-    shown = concepts.assign(value=concepts["hoyer"], level=0.0)
+    shown = concepts.assign(value=concepts["hoyer"], level=math.nan)
     units = layers.loc[layers["role"] == "penultimate", "units"]
     by_chance = random_hoyer(int(units.iloc[0])) if len(units) else math.nan
     figure = against_complexity(
         question,
         complexity,
         shown,
-        concepts,
+        correlations,
         epochs=epochs,
-        y="Hoyer sparsity",
+        y="hoyer",
+        label="Hoyer sparsity",
         level=lambda _: "",
         reason="no concept of these epochs has both a complexity and an atom",
         across=True,

@@ -16,8 +16,8 @@ from featcx_core.figures.evidence import (
     not_measured,
     number,
     of_kind,
+    raw_and_partial,
     weigh,
-    with_complexity,
 )
 from featcx_core.figures.study_tables import StudyTables
 
@@ -44,8 +44,8 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
     rows, level = _at(tables.redundancy, reference_epoch, "masked_fraction", near=0.5)
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.redundancy, epoch=reference_epoch))
-    status, said, numbers = _weighed(tables, rows, reference_epoch, "redundancy", expected="negative")
-    printed, _ = _both(tables, rows, reference_epoch, "redundancy_as_printed")
+    status, said, numbers = _weighed(tables, reference_epoch, "redundancy", level, expected="negative")
+    printed, _ = _both(tables, reference_epoch, "redundancy_as_printed", level)
     control, beside = _control(tables, rows, reference_epoch, "redundancy")
     if status in ("seen", "partly") and control.high < 0:
         status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
@@ -75,23 +75,22 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     rows, level = _at(tables.sensitivity, reference_epoch, "sigma", near=0.1)
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.sensitivity, epoch=reference_epoch))
-    status, said, numbers = _weighed(tables, rows, reference_epoch, "sensitivity", expected="positive")
-    same = tables.sensitivity[tables.sensitivity["sigma"] == level]
-    untrained, untrained_partial = _both(tables, same, 0, "sensitivity")
+    status, said, numbers = _weighed(tables, reference_epoch, "sensitivity", level, expected="positive")
+    untrained, untrained_partial = _both(tables, 0, "sensitivity", level)
     control, beside = _control(tables, rows, reference_epoch, "sensitivity")
     doubts = [NOT_OF_CONCEPTS] if control.low > 0 else []
     before = f" Before training (epoch 0): {untrained}, partial {untrained_partial}."
     if not untrained.n:
         before = " Epoch 0 was not measured, so whether the relation is learned is not known."
-    elif reference_epoch > 0 and untrained.low > 0:
+    elif reference_epoch > 0 and untrained.widest[0] > 0:
         doubts.append(NOT_LEARNED)
     if status in ("seen", "partly") and doubts:
         status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
-    printed, _ = _both(tables, rows, reference_epoch, "sensitivity_as_printed")
+    printed, _ = _both(tables, reference_epoch, "sensitivity_as_printed", level)
     own = tables.sensitivity[tables.sensitivity["epoch"] == reference_epoch]
     others = [
-        f"{_both(tables, group, reference_epoch, 'sensitivity')[0]} at σ = {sigma:g}"
-        for sigma, group in own.groupby("sigma")
+        f"{_both(tables, reference_epoch, 'sensitivity', sigma)[0]} at σ = {sigma:g}"
+        for sigma in sorted(own["sigma"].unique())
         if sigma != level
     ]
     more = f" Raw {' and '.join(others)}." if others else ""
@@ -105,7 +104,7 @@ def sparsity_has_no_trend(tables: StudyTables, *, reference_epoch: int) -> Claim
     """Spearman of K and the atom's Hoyer sparsity: wanted indistinguishable from zero, raw and partial."""
     statement = "Whether a concept is encoded by one unit or by many has nothing to do with its complexity."
     rows = tables.concepts[tables.concepts["epoch"] == reference_epoch].dropna(subset=["hoyer"])
-    status, said, numbers = _weighed(tables, rows, reference_epoch, "hoyer", expected="zero")
+    status, said, numbers = _weighed(tables, reference_epoch, "hoyer", None, expected="zero")
     units, beside = tables.layers.loc[tables.layers["role"] == "penultimate", "units"].dropna(), ""
     if len(rows) and len(units):
         by_chance = number(random_hoyer(int(units.iloc[0])))
@@ -203,8 +202,8 @@ def _at(table: pd.DataFrame, epoch: int, column: str, *, near: float) -> tuple[p
     return own[own[column] == level], float(level)
 
 
-def _both(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, Estimate]:
-    return with_complexity(tables.complexity, rows, tables.concepts, epoch=epoch, column=column)
+def _both(tables: StudyTables, epoch: int, y: str, level: float | None) -> tuple[Estimate, Estimate]:
+    return raw_and_partial(tables.correlations, epoch=epoch, y=y, level=level)
 
 
 def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, str]:
@@ -218,9 +217,9 @@ def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -
 
 
 def _weighed(
-    tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str, *, expected: Expected
+    tables: StudyTables, epoch: int, y: str, level: float | None, *, expected: Expected
 ) -> tuple[Status, str, str]:
-    raw, partial = _both(tables, rows, epoch, column)
+    raw, partial = _both(tables, epoch, y, level)
     status, said = weigh(raw, partial, expected=expected)
     if raw.n and math.isnan(raw.value):
         said = "not defined: fewer than four concepts, or K or the property is the same for all"

@@ -13,12 +13,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from featcx_core.arrays import Array
+from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.kernels import KernelSums
 from featcx_core.features.moments import refuse_unequal
 
 _IMAGES_AT_ONCE = 2048
 _ROUNDING = 1e-9
 """An alignment of a kernel with itself below this share of its trace squared is nothing but rounding."""
+_CANCELLED = 1e-12
+"""Below this share of their sum over all images, squares are what subtracting the others has left of nothing."""
 
 
 class ConceptCKA(NamedTuple):
@@ -61,10 +64,35 @@ def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
     Raises:
         ValueError: fewer than 4 images.
     """
+    second = sums.moments.centred()
+    k, l, c, v = second.xx.trace(), second.zz, second.xx, second.xz  # noqa: E741 - the papers' letters
+    unbiased, aligned, varies = _unbiased(sums), v.square().sum(0), (l > 0) & (k > 0)
+    results = (
+        unbiased,
+        aligned / (c.square().sum().sqrt() * l),
+        (v * (c @ v)).sum(0) / ((c @ c).square().sum().sqrt() * l),
+    )
+    return ConceptCKA(*(sums.moments.restore(torch.where(varies, result, math.nan)) for result in results))
+
+
+def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, "concept group"]:
+    """Unbiased CKA of one branch with every concept without each group of images: its delete-a-group jackknife.
+
+    NaN where branch or code does not vary on the images that are left. Raises ValueError for fewer than 4 of these.
+    """
+    whole = grouped.whole().moments
+    floor = (_CANCELLED * whole.xx.trace(), _CANCELLED * whole.zz)
+    return torch.stack([_unbiased(left, floor=floor) for left in grouped.without_each()], dim=1)
+
+
+def _unbiased(
+    sums: KernelSums, *, floor: tuple[Tensor | float, Tensor | float] = (0.0, 0.0)
+) -> Float[Tensor, "concept"]:
+    """Unbiased CKA; NaN where squares of activations or codes about the mean add up to no more than the floor."""
     n = sums.moments.n
     if n < 4:
         raise ValueError(f"wanted at least 4 images for CKA, got {n}; try a larger probe split")
-    second, higher = sums.moments.centred(), sums.centred()
+    second, higher = sums.moments.centred(), sums.diagonals()
     k, l, c, v = second.xx.trace(), second.zz, second.xx, second.xz  # noqa: E741 - the papers' letters
 
     def unbiased(square: Tensor, traces: Tensor, diagonals: Tensor) -> Tensor:
@@ -73,14 +101,7 @@ def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
     def scale(hsic: Tensor, trace: Tensor) -> Tensor:
         return torch.where(hsic > _ROUNDING * trace.square(), hsic, math.nan).sqrt()
 
-    aligned = v.square().sum(0)
-    cross = unbiased(aligned, k * l, higher.qzz)
+    cross = unbiased(v.square().sum(0), k * l, higher.qzz)
     own = scale(unbiased(c.square().sum(), k.square(), higher.qq), k)
     of_codes = scale(unbiased(l.square(), l.square(), higher.zzzz), l)
-    varies = (l > 0) & (k > 0)
-    results = (
-        cross / (own * of_codes),
-        aligned / (c.square().sum().sqrt() * l),
-        (v * (c @ v)).sum(0) / ((c @ c).square().sum().sqrt() * l),
-    )
-    return ConceptCKA(*(sums.moments.restore(torch.where(varies, result, math.nan)) for result in results))
+    return torch.where((k > floor[0]) & (l > floor[1]), cross / (own * of_codes), math.nan)

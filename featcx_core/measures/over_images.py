@@ -52,21 +52,30 @@ def redraw(
     return redrawn
 
 
+def redraw_information(
+    v_information: Float[np.ndarray, "concept"],
+    jackknife: Float[np.ndarray, "concept group"],
+    weights: Float[np.ndarray, "draw group"],
+) -> Redrawn:
+    """I_V in each resample, clipped at 0 like I_V itself; NaN for a dead concept.
+
+    jackknife: R² without each group of score images, not clipped. Where I_V was clipped, R² is taken to be its mean.
+    """
+    r2 = np.where(v_information > 0, v_information, np.minimum(jackknife.mean(1), 0))
+    r2 = np.where(np.isnan(v_information), np.nan, r2)
+    redrawn: np.ndarray = redraw(r2, jackknife.astype(np.float64), weights).clip(min=0)
+    return redrawn
+
+
 def redraw_lack(
     v_information: Float[np.ndarray, "row concept"],
     jackknife: Float[np.ndarray, "row concept group"],
     weights: Float[np.ndarray, "draw group"],
 ) -> Redrawn:
-    """1 − mean over rows of I_V in each resample: K where rows are layers, Λ where they are epochs.
-
-    jackknife: R² without each group of score images, not clipped. Each resampled R² is clipped at 0 like I_V itself;
-    where I_V was clipped, R² is taken to be the mean of the jackknife. NaN for a dead concept.
-    """
+    """1 − mean over rows of I_V in each resample: K where rows are layers, Λ where they are epochs."""
     lack = np.ones((len(weights), v_information.shape[1]))
     for information, left_out in zip(v_information, jackknife, strict=True):
-        r2 = np.where(information > 0, information, np.minimum(left_out.mean(1), 0))
-        r2 = np.where(np.isnan(information), np.nan, r2)
-        lack -= redraw(r2, left_out.astype(np.float64), weights).clip(min=0) / len(v_information)
+        lack -= redraw_information(information, left_out, weights) / len(v_information)
     return lack
 
 

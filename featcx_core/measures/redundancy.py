@@ -67,26 +67,59 @@ def redundancy(
     array([0.707])
     """
     (g, c), restore = as_tensors(acts_gram, cross)
+    kept = torch.from_numpy(masks(len(g), masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
+    g, c = _in_precision(g), _in_precision(c)
+    ratios = _ratios(g, c, kept)
+    printed = sum(_as_printed(g[mask][:, mask], c[mask]) for mask in kept.to(g.device)) / (n_masks * _as_printed(g, c))
+    found = (ratios.mean(0), ratios.std(0, correction=0), printed)
+    return Redundancy(*(restore(part.masked_fill(ratios.isnan().any(0), torch.nan)) for part in found))
+
+
+def redundancy_without_each(
+    acts_grams: Float[Array, "group unit unit"],
+    crosses: Float[Array, "group unit concept"],
+    *,
+    masked_fraction: float,
+    n_masks: int = 20,
+    seed: int,
+) -> Float[Array, "concept group"]:
+    """Redundancy of every concept from the sums without each group of images: its delete-a-group jackknife.
+
+    With the masks of `redundancy`; raises what that raises.
+    """
+    (g, c), restore = as_tensors(acts_grams, crosses)
+    kept = torch.from_numpy(masks(g.shape[1], masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
+    means = [_ratios(_in_precision(gram), _in_precision(cross), kept).mean(0) for gram, cross in zip(g, c, strict=True)]
+    return restore(torch.stack(means, dim=1))
+
+
+def masks(n_units: int, *, masked_fraction: float, n_masks: int, seed: int) -> Bool[np.ndarray, "mask unit"]:
+    """Which units stay, in each of some seeded masks: the last ones of a random order of all units.
+
+    Raises:
+        ValueError: a share outside [0, 1), or no mask.
+    """
     if not 0 <= masked_fraction < 1:
         raise ValueError(f"wanted a masked share of at least 0 and below 1, got {masked_fraction}; try 0.5")
     if n_masks < 1:
         raise ValueError(f"wanted at least one mask, got {n_masks}; try 20")
-    dtype = torch.float32 if g.device.type == "mps" else torch.float64
-    g2, c2 = g.to(dtype).square(), c.to(dtype).square()
-    kept = torch.from_numpy(masks(len(g), masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
-    whole = c2.sum(0) / g2.sum().sqrt()
-    ratios = torch.cat([_cka(part.to(g2), g2, c2) for part in torch.split(kept, _MASKS_AT_ONCE)]) / whole
-    g, c = g.to(dtype), c.to(dtype)
-    printed = sum(_as_printed(g[mask][:, mask], c[mask]) for mask in kept.to(g.device)) / (n_masks * _as_printed(g, c))
-    found = (ratios.mean(0), ratios.std(0, correction=0), printed)
-    return Redundancy(*(restore(part.masked_fill(~(whole > 0), torch.nan)) for part in found))
-
-
-def masks(n_units: int, *, masked_fraction: float, n_masks: int, seed: int) -> Bool[np.ndarray, "mask unit"]:
-    """Which units stay, in each of some seeded masks: the last ones of a random order of all units."""
     removed = min(round(masked_fraction * n_units), n_units - 1)
     ranks = np.random.default_rng(seed).random((n_masks, n_units)).argsort(1).argsort(1)
     return np.asarray(ranks >= removed)
+
+
+def _in_precision(sums: Tensor) -> Tensor:
+    return sums.to(torch.float32 if sums.device.type == "mps" else torch.float64)
+
+
+def _ratios(
+    gram: Float[Tensor, "unit unit"], cross: Float[Tensor, "unit concept"], kept: Bool[Tensor, "mask unit"]
+) -> Float[Tensor, "mask concept"]:
+    """CKA of the units that each mask leaves over CKA of all; NaN where that is 0 or not defined."""
+    g2, c2 = gram.square(), cross.square()
+    whole = c2.sum(0) / g2.sum().sqrt()
+    left = torch.cat([_cka(part.to(g2), g2, c2) for part in torch.split(kept, _MASKS_AT_ONCE)])
+    return (left / whole).masked_fill(~(whole > 0), torch.nan)
 
 
 def _cka(kept: Float[Tensor, "mask unit"], g2: Tensor, c2: Tensor) -> Float[Tensor, "mask concept"]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
@@ -27,12 +27,15 @@ class Sensitivity(NamedTuple):
     """97.5 % point."""
     as_printed: Float[Array, "concept"]
     """Mean over images of the variance over draws, in squared units of the code."""
+    jackknife: Float[Array, "concept group"]
+    """Sensitivity without each group of noisy images; the code's variance over images is held fixed."""
 
 
 def sensitivity(
     codes: Float[Array, "image draw concept"],
     variance: Float[Array, "concept"],
     *,
+    groups: int = 20,
     n_bootstrap: int = 1000,
     seed: int,
 ) -> Sensitivity:
@@ -40,11 +43,12 @@ def sensitivity(
 
     The variance over draws is the unbiased one (divided by draws - 1), so that its expectation does not depend on the
     number of draws; that over images is the population's, as in the table of concepts. Arithmetic in float64 (float32
-    on MPS). Interval: percentile bootstrap over images, 95 %.
+    on MPS). Interval: percentile bootstrap over images, 95 %. Group g of the jackknife: images g, g + groups, …
 
     Args:
         codes: (image, draw, concept), of noisy copies of some images, all at one noise level.
         variance: of the codes of clean images, one a concept.
+        groups: of the jackknife.
         n_bootstrap: bootstrap samples.
         seed: decides them.
 
@@ -56,7 +60,8 @@ def sensitivity(
     tensor([0.2500], dtype=torch.float64)
     """
     (z,), restore = as_tensors(codes)
-    responses = Responses(n_images=len(z), n_draws=z.shape[1], n_bootstrap=n_bootstrap, seed=seed)
+    group = np.arange(len(z)) % groups
+    responses = Responses(n_draws=z.shape[1], group=group, groups=groups, n_bootstrap=n_bootstrap, seed=seed)
     responses.add(z.flatten(0, 1))
     return Sensitivity(*(restore(part) for part in responses.result(as_tensors(z, variance)[0][1])))
 
@@ -67,8 +72,9 @@ class Responses:
     Memory holds the draws of an image or two and the bootstrap samples' sums, whatever the number of images.
 
     Args:
-        n_images: images that will come.
-        n_draws: noisy copies of each.
+        n_draws: noisy copies of each image.
+        group: of each image that will come, the group of the jackknife, (image,).
+        groups: their number; one that none of the images is in leaves nothing out.
         n_bootstrap: bootstrap samples.
         seed: decides them.
 
@@ -76,14 +82,21 @@ class Responses:
         ValueError: no image, or fewer than two draws.
     """
 
-    def __init__(self, *, n_images: int, n_draws: int, n_bootstrap: int = 1000, seed: int) -> None:
+    def __init__(
+        self, *, n_draws: int, group: Int[np.ndarray, "image"], groups: int, n_bootstrap: int = 1000, seed: int
+    ) -> None:
+        n_images = len(group)
         if n_images < 1 or n_draws < 2:
             raise ValueError(f"wanted at least 1 image and 2 draws, got {n_images} and {n_draws}; try more")
         self.n_images, self.n_draws, self.n_done = n_images, n_draws, 0
         chance, even = np.random.default_rng(seed), np.full(n_images, 1 / n_images)
         drawn = chance.multinomial(n_images, even, size=n_bootstrap)  # how often each sample has each image
-        self._weights = torch.from_numpy(np.concatenate([np.ones((1, n_images)), drawn]))
-        self._sums = torch.zeros(1)  # of variances, (1 + sample, concept): over all images, over each sample
+        others = group != np.arange(groups)[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):  # without the only group nothing is left
+            left = others * (n_images / others.sum(axis=1, keepdims=True))
+        self._weights = torch.from_numpy(np.concatenate([np.ones((1, n_images)), drawn, left]))
+        self._groups = groups
+        self._sums = torch.zeros(1)  # of variances, (1 + sample + group, concept): all images, samples, without groups
         self._pending: list[Tensor] = []
         self._restore: Callable[[Tensor], Any] = lambda tensor: tensor
 
@@ -117,5 +130,6 @@ class Responses:
         (scale,), _ = as_tensors(variance)
         means = self._sums / self.n_images
         relative = (means / scale.to(means)).masked_fill(scale.to(means) <= 0, torch.nan)
-        low, high = relative[1:].quantile(torch.tensor([0.025, 0.975]).to(relative), dim=0)
-        return Sensitivity(*(self._restore(part) for part in (relative[0], low, high, means[0])))
+        samples, left = relative[1 : -self._groups], relative[-self._groups :].T
+        low, high = samples.quantile(torch.tensor([0.025, 0.975]).to(relative), dim=0)
+        return Sensitivity(*(self._restore(part) for part in (relative[0], low, high, means[0], left)))

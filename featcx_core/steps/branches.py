@@ -10,13 +10,15 @@ import zarr
 
 from featcx_core.anatomy import Layer
 from featcx_core.features.activations import open_branch, record_branches
+from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.kernels import KernelSums
-from featcx_core.measures.branches import ConceptCKA, concept_cka_of_sums
+from featcx_core.measures.branches import ConceptCKA, concept_cka_of_sums, concept_cka_without_each
 from featcx_core.measures.v_information import VInformation, v_information_streamed
 from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import fingerprints
 from featcx_core.sources.models import sums_device
 from featcx_core.steps.features import CodeReader
+from featcx_core.steps.measures import jackknife_cells
 from featcx_core.store import Store, epoch_key
 from featcx_core.study import Probe
 from featcx_core.tables import TABLES
@@ -40,7 +42,7 @@ def make_branches(
     record_branches(store, epoch=epoch, device=device, batch_size=batch_size)
     blocks = [row for row in store.anatomy.layers if row.branches]
     parts = [
-        _frame(store, epoch, row, branch, codes, device=device)
+        _frame(store, epoch, row, branch, codes, dead, device=device)
         for row in (progress or silent)(blocks, desc=f"branches, epoch {epoch}")
         for branch in row.branches
     ]
@@ -51,11 +53,14 @@ def make_branches(
     return frame
 
 
-def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader, *, device: str) -> pd.DataFrame:
-    """A row for every concept and random direction."""
+def _frame(
+    store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader, dead: np.ndarray, *, device: str
+) -> pd.DataFrame:
+    """A row for every concept and random direction; `dead` says which of them are."""
     acts = open_branch(store, epoch=epoch, block=row.layer, branch=branch)
-    information, cka = _measured(acts, codes, store.study.probe, where=sums_device(device))
+    information, cka, without = _measured(acts, codes, store.study.probe, where=sums_device(device))
     n, n_concepts = _n_scored(codes), codes.widths["concept"]  # the shuffled ones stand behind them
+    unknown = dead | (np.arange(n) >= n_concepts)
     columns, shuffled = codes.columns[:n], np.full(n, np.nan)
     unbiased, biased, printed = (np.asarray(part.cpu()) for part in cka)
     shuffled[:n_concepts] = unbiased[n:]
@@ -74,19 +79,28 @@ def _frame(store: Store, epoch: int, row: Layer, branch: str, codes: CodeReader,
             "cka_shuffled": shuffled,
             "v_information": value,
             "standard_error": error,
+            "cka_jackknife": jackknife_cells(np.asarray(without.cpu()), unknown=unknown),
+            "jackknife": jackknife_cells(np.asarray(information.jackknife.cpu()), unknown=unknown),
         }
     )
 
 
 def _measured(
     acts: "zarr.Array[Any]", codes: CodeReader, probe: Probe, *, where: torch.device
-) -> tuple[VInformation, ConceptCKA]:
-    """One pass over a branch, one factorisation: I_V of concepts and directions, CKA of them and of shuffled ones."""
+) -> tuple[VInformation, ConceptCKA, torch.Tensor]:
+    """One pass over a branch, one factorisation: I_V of concepts and directions, CKA of them and of shuffled ones.
+
+    And CKA of the concepts without each group of images, (concept, group).
+    """
+    grouped = GroupedSums(KernelSums, groups=probe.groups)
 
     def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        first_of_half = 0 if half == "fit" else codes.n_fit
         for a, b in codes.chunks(half):
             x = torch.from_numpy(np.asarray(acts[a:b], dtype=np.float32)).to(where)
-            yield x, torch.from_numpy(codes.rows(a, b)).to(where)
+            z = torch.from_numpy(codes.rows(a, b)).to(where)
+            grouped.add(x, z[:, : codes.widths["concept"]], first_image=a - first_of_half)
+            yield x, z
 
     score: KernelSums | None = None
     n_scored = _n_scored(codes)
@@ -104,7 +118,7 @@ def _measured(
     own = fit.moments.only(torch.arange(n_scored, device=where))
     information = v_information_streamed(own, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
-    return information, concept_cka_of_sums(fit.merge(score))
+    return information, concept_cka_of_sums(fit.merge(score)), concept_cka_without_each(grouped)
 
 
 def _n_scored(codes: CodeReader) -> int:

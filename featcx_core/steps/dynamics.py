@@ -1,6 +1,8 @@
 """What follows from all epochs together: time to decode, sedimentation, correlations."""
 
+import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -58,7 +60,7 @@ def make_sedimentation(store: Store) -> pd.DataFrame:
     state, analyses = State(store), store.study.analyses
     images = Images(store)
     parts = []
-    for epoch, concepts in _by_epoch(state):
+    for epoch, concepts in _by_epoch(state, ("complexity", "importance", "codes")):
         groups = sedimentation(
             concepts["complexity"].to_numpy(),
             concepts["importance"].to_numpy(),
@@ -74,21 +76,20 @@ def make_sedimentation(store: Store) -> pd.DataFrame:
 
 
 def make_correlations(store: Store) -> pd.DataFrame:
-    """K with Γ at every epoch and K with Λ at the reference epoch, raw and partial; writes its rows.
+    """K with Γ, redundancy, sensitivity and the atom's sparsity, and with Λ at the reference epoch; writes its rows.
 
-    Raises ValueError where no epoch has both complexity and importance, or Λ can be made and is not current.
+    Raw and partial, of every epoch that has complexity, with what else is there.
+
+    Raises ValueError where no epoch has complexity, or Λ can be made and is not current.
     """
     state = State(store)
     refuse_stale(state, "correlations")
     images = Images(store)
     rows: list[dict[str, object]] = []
-    for epoch, concepts in _by_epoch(state):
+    for epoch, concepts in _by_epoch(state, ("complexity", "codes")):
         k = images.complexity(epoch)
-        rows.extend(_correlations(store, epoch, concepts, y="importance", over_images=(k, images.importance(epoch))))
-        if epoch == store.study.reference_epoch and state.is_current(Partition("decode_time")):
-            late = store.read_partition("decode_time", "all", columns=["concept", "decode_time"])
-            both, drawn = concepts.merge(late, on="concept"), (k, images.lack([*_followed(state).values()]))
-            rows.extend(_correlations(store, epoch, both, y="decode_time", over_images=drawn))
+        for of in _properties(state, images, epoch):
+            rows.extend(_correlations(store, epoch, concepts, of, k=k))
     frame = pd.DataFrame(rows)
     write_over_epochs(state, "correlations", frame)
     return frame
@@ -115,12 +116,60 @@ class Images:
     def importance(self, epoch: int) -> Redrawn:
         """Γ of an epoch's concepts in each resample."""
         rows = self.store.read_partition("importance", epoch_key(epoch), columns=["importance", "jackknife"])
-        return redraw(rows["importance"].to_numpy(), jackknife_of(rows, self.groups).astype(np.float64), self.weights)
+        return self.redraw(rows, "importance")
+
+    def redraw(self, rows: pd.DataFrame, column: str) -> Redrawn:
+        """What rows hold beside its jackknife, in each resample."""
+        return redraw(rows[column].to_numpy(), jackknife_of(rows, self.groups).astype(np.float64), self.weights)
 
     def lack(self, parts: list[pd.DataFrame]) -> Redrawn:
         """1 − mean V-information over layers or epochs in each resample: K or Λ."""
         information = np.stack([part["v_information"].to_numpy() for part in parts])
         return redraw_lack(information, np.stack([jackknife_of(part, self.groups) for part in parts]), self.weights)
+
+
+class _Property(NamedTuple):
+    """What complexity is correlated with."""
+
+    y: str
+    """Its column."""
+    level: float
+    """Its masked share or noise level; NaN where it has none."""
+    values: pd.Series
+    """By concept."""
+    redrawn: Redrawn | None
+    """In resamples of the images; None where it is not known in them."""
+
+
+def _properties(state: State, images: Images, epoch: int) -> Iterator[_Property]:
+    """The properties of an epoch's concepts that are there and current."""
+    store, key = state.store, epoch_key(epoch)
+
+    def read(table: str, *columns: str) -> pd.DataFrame:
+        partition = "all" if table == "decode_time" else key
+        return store.read_partition(table, partition, columns=["concept", *columns]).set_index("concept")
+
+    if Partition("importance", epoch) in state.current:
+        yield _Property(
+            "importance", math.nan, read("importance", "importance")["importance"], images.importance(epoch)
+        )
+    if epoch == state.study.reference_epoch and state.is_current(Partition("decode_time")):
+        drawn = images.lack([*_followed(state).values()])
+        yield _Property("decode_time", math.nan, read("decode_time", "decode_time")["decode_time"], drawn)
+    atoms = read("concepts", "hoyer", "variance")
+    hoyer = np.tile(atoms["hoyer"].to_numpy(), (len(images.weights), 1))  # no probe image has a part in it
+    yield _Property("hoyer", math.nan, atoms["hoyer"], hoyer)
+    for table, level in (("redundancy", "masked_fraction"), ("sensitivity", "sigma")):
+        if Partition(table, epoch) not in state.current:
+            continue
+        printed = f"{table}_as_printed"
+        rows = read(table, "kind", table, printed, level, "jackknife")
+        for at in sorted({*rows[level].astype(float)}):
+            own = rows[(rows["kind"] == "concept") & (rows[level] == at)]
+            redrawn = images.redraw(own, table)
+            yield _Property(table, at, own[table], redrawn)
+            variance = atoms["variance"].to_numpy()  # held fixed
+            yield _Property(printed, at, own[printed], redrawn * variance if table == "sensitivity" else None)
 
 
 def _of_concepts(store: Store, partition: str) -> pd.DataFrame:
@@ -141,9 +190,9 @@ def refuse_stale(state: State, asset: str) -> None:
 
 
 def _correlations(
-    store: Store, epoch: int, concepts: pd.DataFrame, *, y: str, over_images: tuple[Redrawn, Redrawn]
+    store: Store, epoch: int, concepts: pd.DataFrame, of: _Property, *, k: Redrawn
 ) -> Iterator[dict[str, object]]:
-    x_values, y_values = concepts["complexity"].to_numpy(), concepts[y].to_numpy()
+    x_values, y_values = concepts["complexity"].to_numpy(), of.values.loc[concepts["concept"]].to_numpy()
     for method in ("spearman", "pearson"):
         for controls in ((), CONTROLS):
             found = correlation(
@@ -153,25 +202,31 @@ def _correlations(
                 controls=concepts[list(controls)].to_numpy() if controls else None,
                 n_bootstrap=store.study.analyses.bootstrap,
                 seed=store.study.seed,
-                over_images=over_images,
+                over_images=None if of.redrawn is None else (k, of.redrawn),
             )
-            keys = {"epoch": epoch, "x": "complexity", "y": y, "method": method, "controls": ",".join(controls)}
-            yield {**keys, **found._asdict()}
+            keys = {"epoch": epoch, "x": "complexity", "y": of.y, "level": of.level}
+            yield {**keys, "method": method, "controls": ",".join(controls), **found._asdict()}
 
 
-def _by_epoch(state: State) -> Iterator[tuple[int, pd.DataFrame]]:
-    """K, Γ and the controls of the concepts of each epoch whose results are current; ValueError where none is."""
-    store, read = state.store, ("complexity", "importance", "codes")
+def _by_epoch(state: State, read: tuple[str, ...]) -> Iterator[tuple[int, pd.DataFrame]]:
+    """K, the controls and, where it is read, Γ of the concepts of each epoch at which what is read is current.
+
+    Raises ValueError where there is none.
+    """
+    store = state.store
     epochs = [epoch for epoch in state.survey.digests if state.current.issuperset(Partition(a, epoch) for a in read)]
     if not epochs:
-        raise ValueError("no epoch has both complexity and importance; materialise them first")
+        wanted = " and ".join(asset for asset in read if asset != "codes")
+        raise ValueError(f"no epoch has {wanted}; materialise what is missing first")
     for epoch in sorted(epochs):
         key = epoch_key(epoch)
         own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])
-        gamma = store.read_partition("importance", key, columns=["concept", "importance"])
-        concepts = store.read_partition("concepts", key, columns=["concept", *CONTROLS])
         own = own[own["kind"] == "concept"].drop(columns="kind")
-        yield epoch, own.merge(gamma, on="concept").merge(concepts, on="concept")
+        concepts = own.merge(store.read_partition("concepts", key, columns=["concept", *CONTROLS]), on="concept")
+        if "importance" in read:
+            gamma = store.read_partition("importance", key, columns=["concept", "importance"])
+            concepts = concepts.merge(gamma, on="concept")
+        yield epoch, concepts
 
 
 def write_over_epochs(state: State, table: str, frame: pd.DataFrame) -> None:

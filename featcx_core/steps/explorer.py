@@ -24,6 +24,7 @@ from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import read_dictionary
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key
+from featcx_core.tables import TABLES
 
 N_IMAGES = 8
 """Images that a concept's page shows."""
@@ -78,11 +79,10 @@ def make_explorer(store: Store) -> Path:
 def _read_tables(state: State) -> StudyTables:
     """The visible rows that are shown: a small part of V-information, and of other tables by epoch the reference's."""
     store, reference = state.store, [epoch_key(state.study.reference_epoch)]
-    frames = {
-        name: store.read_table(name, partitions=reference if name in _BY_EPOCH else None)
-        for name in StudyTables._fields
-        if name != "v_information"
-    }
+    frames = {}
+    for name in (name for name in StudyTables._fields if name != "v_information"):
+        wanted = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+        frames[name] = store.read_table(name, columns=wanted, partitions=reference if name in _BY_EPOCH else None)
     return StudyTables(v_information=_information(state), **frames)
 
 

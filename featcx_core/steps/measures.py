@@ -1,7 +1,8 @@
 """An epoch's V-information, complexity and importance."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import torch
 import zarr
 
 from featcx_core.features.activations import open_activations
+from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.moments import Moments
 from featcx_core.measures.complexity import complexity, complexity_standard_error
 from featcx_core.measures.importance import importance_streamed
@@ -33,21 +35,27 @@ def make_v_information(
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
     Writes the rows; at the penultimate layer also the sums behind those of the own concepts and random directions
-    (`open_sums`). The own dictionary comes with all controls, the other with shuffled codes; asked for together, they
-    share each layer's sums and factorisation. Raises ValueError where activations or codes are missing, and for the
-    dictionary of another epoch.
+    (`open_sums`) and, where the study asks for details, of the concepts without each group of images
+    (`open_sums_without_groups`). The own dictionary comes with all controls, the other with shuffled codes; asked for
+    together, they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing,
+    and for the dictionary of another epoch.
     """
     known = {epoch, store.study.reference_epoch}
     if not dictionary_epochs or len(set(dictionary_epochs) & known) < len(dictionary_epochs):
         raise ValueError(f"wanted dictionary_epochs out of {sorted(known)}, each once, got {list(dictionary_epochs)}")
     prints = fingerprints(store)
     dictionaries = [_Codes.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
+    is_detailed, penultimate = epoch in store.study.detailed_epochs(prints.digests), store.anatomy.penultimate
     for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
-        for read, frame, sums in _v_information(store, epoch, layer, dictionaries, device):
+        keeps_groups = is_detailed and layer == penultimate and epoch in dictionary_epochs
+        grouped = GroupedSums(Moments, groups=store.study.probe.groups) if keeps_groups else None
+        for read, frame, sums in _v_information(store, epoch, layer, dictionaries, device, grouped):
             asset, prefix = ("v_information", "") if read.epoch == epoch else ("reference_v_information", "reference-")
             partition, fingerprint = f"{prefix}{epoch_key(epoch)}-{layer}", prints.of(asset, epoch, layer)
-            if layer == store.anatomy.penultimate and read.epoch == epoch:
+            if layer == penultimate and read.epoch == epoch:
                 _write_sums(store, epoch, sums, fingerprint=fingerprint)
+                if grouped:
+                    _write_sums_without_groups(store, epoch, grouped, fingerprint=fingerprint)
             store.write_table("v_information", partition, frame, fingerprint=fingerprint)
 
 
@@ -58,7 +66,19 @@ def open_sums(store: Store, *, epoch: int) -> zarr.Group:
 
     Raises ValueError when there are none.
     """
-    folder = store.sums(epoch)
+    return _open(store, store.sums(epoch), epoch)
+
+
+def open_sums_without_groups(store: Store, *, epoch: int) -> zarr.Group:
+    """The same sums of the concepts alone over the images without each group, centred on these: arrays `xx` (group,
+    unit, unit) and `xz` (group, unit, concept). Group g holds the images g, g + groups, … of either half.
+
+    Raises ValueError when there are none: they are kept at the epochs of the detailed analyses.
+    """
+    return _open(store, store.sums_without_groups(epoch), epoch)
+
+
+def _open(store: Store, folder: Path, epoch: int) -> zarr.Group:
     if store.committed(folder) is None:
         raise ValueError(f"epoch {epoch}: no sums yet at {folder}; materialise v_information first")
     return zarr.open_group(str(folder), mode="r")
@@ -71,6 +91,20 @@ def _write_sums(store: Store, epoch: int, moments: Moments, *, fingerprint: str)
         group = zarr.create_group(store=str(draft), attributes={"n": sums.n})
         for name in ("xx", "xz", "zz"):
             group.create_array(name, data=getattr(sums, name).float().cpu().numpy())
+
+
+def _write_sums_without_groups(store: Store, epoch: int, grouped: GroupedSums[Moments], *, fingerprint: str) -> None:
+    with store.writing(store.sums_without_groups(epoch), fingerprint=fingerprint) as draft:
+        group = zarr.create_group(store=str(draft))
+        arrays: dict[str, zarr.Array[Any]] = {}
+        for place, left in enumerate(grouped.without_each()):
+            sums = left.centred()
+            for name in ("xx", "xz"):
+                values = getattr(sums, name).float().cpu().numpy()
+                if place == 0:
+                    shape, chunks = (grouped.groups, *values.shape), (1, *values.shape)
+                    arrays[name] = group.create_array(name, shape=shape, chunks=chunks, dtype=values.dtype)
+                arrays[name][place] = values
 
 
 class _Codes(NamedTuple):
@@ -97,19 +131,35 @@ class _Codes(NamedTuple):
 
 
 def _v_information(
-    store: Store, epoch: int, layer: str, dictionaries: list[_Codes], device: str
+    store: Store,
+    epoch: int,
+    layer: str,
+    dictionaries: list[_Codes],
+    device: str,
+    grouped: GroupedSums[Moments] | None,
 ) -> Iterator[tuple[_Codes, pd.DataFrame, Moments]]:
-    """Each dictionary with its rows and its sums over both halves; their codes stand side by side."""
+    """Each dictionary with its rows and its sums over both halves; their codes stand side by side.
+
+    `grouped` takes up the sums of the own concepts by groups of images, in the same reading.
+    """
     probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
     acts = open_activations(store, epoch=epoch, layer=layer)
+    starts = np.cumsum([0, *(len(read.dead) for read in dictionaries)])
+    own_concepts = next(
+        (slice(a, a + read.n_concepts) for a, read in zip(starts, dictionaries, strict=False) if read.epoch == epoch),
+        slice(0),
+    )
 
     def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        first_of_half = 0 if half == "fit" else first.n_fit
         for a, b in first.chunks(half):
             codes = np.concatenate([read.codes.rows(a, b) for read in dictionaries], axis=1)
-            x = np.asarray(acts[a:b], dtype=np.float32)
-            yield torch.from_numpy(x).to(where), torch.from_numpy(codes).to(where)
+            x = torch.from_numpy(np.asarray(acts[a:b], dtype=np.float32)).to(where)
+            z = torch.from_numpy(codes).to(where)
+            if grouped is not None:
+                grouped.add(x, z[:, own_concepts], first_image=a - first_of_half)
+            yield x, z
 
-    starts = np.cumsum([0, *(len(read.dead) for read in dictionaries)])
     widths = [read.n_summed if layer == store.anatomy.penultimate else read.n_concepts for read in dictionaries]
     chosen = torch.cat([torch.arange(a, a + n) for a, n in zip(starts, widths, strict=False)]).to(where)
     score: Moments | None = None
@@ -148,9 +198,7 @@ def _frame(
         penalty=np.where(read.dead, np.nan, penalty),
         v_information_as_printed=np.where(read.dead, np.nan, printed),
     )
-    rows = zip(read.dead, jackknife.astype(np.float32), strict=True)
-    frame["jackknife"] = [None if is_dead else row for is_dead, row in rows]
-    return frame
+    return frame.assign(jackknife=jackknife_cells(jackknife, unknown=read.dead))
 
 
 def make_complexity(store: Store, *, epoch: int) -> pd.DataFrame:
@@ -201,7 +249,18 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
     return frame
 
 
-def jackknife_of(part: pd.DataFrame, groups: int) -> np.ndarray:
-    """What is stored without each group, (concept, group); NaN for a dead concept."""
+def jackknife_cells(left_out: np.ndarray, *, unknown: np.ndarray) -> np.ndarray:
+    """What is known without each group, (row, group), as a table holds it: a list a row, None where it is `unknown`.
+
+    Rows that stand behind those of `left_out` are unknown, too.
+    """
+    cells, values = np.full(len(unknown), None, dtype=object), left_out.astype(np.float32)
+    for row in np.flatnonzero(~unknown):
+        cells[row] = values[row]
+    return cells
+
+
+def jackknife_of(part: pd.DataFrame, groups: int, *, column: str = "jackknife") -> np.ndarray:
+    """What is stored without each group, (row, group); NaN where it is unknown, as for a dead concept."""
     missing = np.full(groups, np.nan, dtype=np.float32)
-    return np.stack([missing if row is None else row for row in part["jackknife"]])
+    return np.array([missing if row is None else row for row in part[column]], dtype=np.float32).reshape(-1, groups)

@@ -9,34 +9,39 @@ import torch
 
 from featcx_core.arrays import as_tensors
 from featcx_core.features.forward import Network, Tap, pooled
-from featcx_core.measures.redundancy import redundancy
+from featcx_core.measures.redundancy import redundancy, redundancy_without_each
 from featcx_core.measures.removal_orders import removal_orders
 from featcx_core.measures.sensitivity import Responses
 from featcx_core.measures.support import SupportCounts
 from featcx_core.progress import Progress
 from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.classes import class_outputs
-from featcx_core.sources.images import load_data
+from featcx_core.sources.images import Data, load_data
 from featcx_core.sources.models import sums_device
 from featcx_core.sources.noise import noisy_batches
 from featcx_core.steps.features import CodeReader, encoders, read_dictionary
-from featcx_core.steps.measures import open_sums
+from featcx_core.steps.measures import jackknife_cells, open_sums, open_sums_without_groups
 from featcx_core.store import Store, epoch_key
 
 
 def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
     """What is left of every concept and random direction when units are masked, from the stored sums; writes the rows.
 
-    Raises ValueError where there are no sums.
+    Of concepts also what is left without each group of images. Raises ValueError where there are no sums.
     """
     settings, fingerprint = store.study.redundancy, fingerprints(store).of("redundancy", epoch)
-    sums, coded = open_sums(store, epoch=epoch), _coded(store, epoch)
-    gram, cross = (np.asarray(sums[name], dtype=np.float64) for name in ("xx", "xz"))
-    parts = []
+    coded = _coded(store, epoch)
+    whole, without = (
+        [np.asarray(sums[name], dtype=np.float64) for name in ("xx", "xz")]
+        for sums in (open_sums(store, epoch=epoch), open_sums_without_groups(store, epoch=epoch))
+    )
+    n_masks, seed, parts = settings.masks, store.study.seed, list[pd.DataFrame]()
     for share in sorted(set(settings.masked_fractions)):
-        found = redundancy(gram, cross, masked_fraction=share, n_masks=settings.masks, seed=store.study.seed)
+        found = redundancy(*whole, masked_fraction=share, n_masks=n_masks, seed=seed)
         rows = {name: np.where(coded["alive"], values, np.nan) for name, values in found._asdict().items()}
-        parts.append(coded[["kind", "concept"]].assign(**rows, masked_fraction=share))
+        left_out = redundancy_without_each(*without, masked_fraction=share, n_masks=n_masks, seed=seed)
+        own = coded[["kind", "concept"]].assign(**rows, masked_fraction=share)
+        parts.append(own.assign(jackknife=_cells(coded, left_out)))
     frame = pd.concat(parts, ignore_index=True).rename(columns={"as_printed": "redundancy_as_printed"})
     frame = frame.assign(epoch=epoch, n_masks=settings.masks)
     return _write(store, "redundancy", epoch, frame, fingerprint)
@@ -56,7 +61,16 @@ def make_sensitivity(
     by_kind = encoders(study, read_dictionary(store, epoch=epoch), device=device)
     images, sigmas = network.data.probe[: settings.images], sorted(set(settings.sigmas))
     draws = {"n_images": len(images), "n_draws": settings.draws}
-    noisy = {sigma: Responses(**draws, n_bootstrap=study.analyses.bootstrap, seed=study.seed) for sigma in sigmas}
+    noisy = {
+        sigma: Responses(
+            n_draws=settings.draws,
+            group=_group(network.data, len(images), groups=study.probe.groups),
+            groups=study.probe.groups,
+            n_bootstrap=study.analyses.bootstrap,
+            seed=study.seed,
+        )
+        for sigma in sigmas
+    }
     passes = _noisy_acts(store, network, images, sigmas, batch_size=batch_size, progress=progress)
     for sigma, acts in zip(cycle(sigmas), passes):
         seen = torch.from_numpy(acts)
@@ -64,11 +78,18 @@ def make_sensitivity(
     parts = []
     for sigma, responses in noisy.items():
         found = responses.result(torch.tensor(coded["variance"].to_numpy()))
-        rows = {name: np.where(coded["alive"], values, np.nan) for name, values in found._asdict().items()}
+        rows = {name: np.where(coded["alive"], getattr(found, name), np.nan) for name in ("sensitivity", "low", "high")}
         rows["sensitivity_as_printed"] = np.asarray(found.as_printed)  # a dead concept has it too
-        parts.append(coded[["kind", "concept"]].assign(**rows, sigma=sigma).drop(columns="as_printed"))
+        own = coded[["kind", "concept"]].assign(**rows, sigma=sigma)
+        parts.append(own.assign(jackknife=_cells(coded, np.asarray(found.jackknife))))
     frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, **draws)
     return _write(store, "sensitivity", epoch, frame, fingerprint)
+
+
+def _group(data: Data, n: int, *, groups: int) -> np.ndarray:
+    """The jackknife's group of each of the first n probe images: either half is counted from its own first image."""
+    places = [np.arange(len(data.split[half])) for half in ("fit", "score")]
+    return np.concatenate(places)[:n] % groups
 
 
 def _noisy_acts(
@@ -142,6 +163,11 @@ def _coded(store: Store, epoch: int) -> pd.DataFrame:
     reader = CodeReader.open(store, epoch=epoch, kinds=("random_direction",))
     control = reader.columns.assign(variance=np.asarray(reader.statistics().variance), alive=reader.alive())
     return pd.concat([own[columns], control[columns]], ignore_index=True)
+
+
+def _cells(coded: pd.DataFrame, left_out: np.ndarray) -> np.ndarray:
+    """The jackknife of the living concepts; random directions have none."""
+    return jackknife_cells(left_out, unknown=~(coded["alive"] & (coded["kind"] == "concept")).to_numpy(dtype=bool))
 
 
 def _write(store: Store, table: str, epoch: int, frame: pd.DataFrame, fingerprint: str) -> pd.DataFrame:

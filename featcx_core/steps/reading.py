@@ -9,6 +9,8 @@ from featcx_core.store import Store, epoch_key
 from featcx_core.tables import TABLES
 
 _MEANS_OF = ["study", "epoch", "layer", "dictionary_epoch", "kind"]
+_WITH_JACKKNIFE = ("branches",)
+"""Tables of whose groups of concepts something is said over other images."""
 _ROWS = 1_000_000
 """Of V-information that are held before they become means."""
 
@@ -22,7 +24,7 @@ def read_tables(store: Store) -> StudyTables:
     frames = {"v_information": _information(store)}
     for name in StudyTables._fields:
         if name not in frames:
-            wanted = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
+            wanted = [c.name for c in TABLES[name].columns if c.dtype != "list<float>" or name in _WITH_JACKKNIFE]
             partitions = _ends(store, name) if name in DETAILED else None
             frames[name] = store.read_table(name, columns=wanted, partitions=partitions)
     return StudyTables(**frames)

@@ -47,7 +47,7 @@ GRAPH = {
     "importance": ("epoch", {"codes"}),
     "decode_time": ("none", {"v_information", "reference_v_information"}),
     "sedimentation": ("none", {"complexity", "importance"}),
-    "correlations": ("none", {"complexity", "importance", "decode_time"}),
+    "correlations": ("none", {"complexity", "importance", "redundancy", "sensitivity", "decode_time"}),
     "branches": ("epoch", {"activations", "codes"}),
     "redundancy": ("epoch", {"v_information"}),
     "sensitivity": ("epoch", {"codes"}),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 
 from featcx_core.figures import branches as module
 from featcx_core.figures.branches import (
@@ -17,6 +18,7 @@ from featcx_core.figures.canvas import png
 from featcx_core.figures.claims import simple_by_the_residual
 from featcx_core.figures.evidence import Estimate
 from featcx_core.measures.ends import Ends
+from featcx_core.measures.over_images import draw_groups, redraw
 from tests.core.test_figures import frame, is_png, no_rows, texts
 
 BLOCKS = {"layer1.0": "identity", "layer2.0": "projection", "layer10.0": "identity"}  # not in the order of letters
@@ -101,7 +103,7 @@ def test_without_rows_or_with_few_concepts_it_says_why(study):
 
 def test_scores_are_in_forward_order_and_dead_concepts_belong_to_no_group():
     study = tables()
-    values, columns = scores_of(study.branches, study.layers, epoch=4, measure="cka")
+    values, _, columns = scores_of(study.branches, study.layers, epoch=4, measure="cka")
     assert list(columns["block"].unique()) == list(BLOCKS)
     row = study.branches.query(
         "epoch == 4 and block == 'layer2.0' and branch == 'main' and concept == 7 and kind == 'concept'"
@@ -111,6 +113,44 @@ def test_scores_are_in_forward_order_and_dead_concepts_belong_to_no_group():
     (group,) = groups_of(study.complexity, epoch=4, end_shares=(0.01,))
     assert 3 not in group.simplest
     assert group.simplest[:3].tolist() == [0, 1, 2]
+
+
+def resampled(study, *, spread: float, groups: int = 20):
+    """The study with what each score is without each group of images: as the score, give or take."""
+    chance = np.random.default_rng(3)
+
+    def without(score: float) -> np.ndarray | None:
+        return None if np.isnan(score) else score + chance.normal(0, spread, groups)
+
+    rows = study.branches
+    lists = {"cka_jackknife": rows["cka"].map(without), "jackknife": rows["v_information"].map(without)}
+    return study._replace(branches=rows.assign(**lists))
+
+
+def test_over_images_a_group_is_redrawn_as_the_mean_of_its_members():
+    study = resampled(tables(), spread=0.002)
+    scores, members = scores_of(study.branches, study.layers, epoch=4, measure="cka"), np.array([0, 1, 2, 4])
+    weights = draw_groups(20, seed=0)
+    drawn = scores.over_images(members, measure="cka")
+    for at in range(len(scores.columns)):
+        mean, left_out = scores.values[members, at].mean(), scores.left_out[members, at].mean(axis=0)
+        np.testing.assert_allclose(drawn[:, at], redraw(np.array([mean]), left_out[None], weights)[:, 0])
+    figure = branches_by_block(study.branches, study.complexity, study.layers, epochs=(0, 4))
+    upright = [lines for lines in figure.axes[2].collections if isinstance(lines, LineCollection)]
+    assert len(upright) == 4  # of the simplest and the most complex, in either branch
+    first = np.quantile(scores.over_images(np.arange(11)[np.arange(11) != 3], measure="cka"), [0.025, 0.975], axis=0)
+    chosen = (scores.columns["branch"] == scores.columns["branch"].iloc[0]).to_numpy()
+    np.testing.assert_allclose([each[:, 1] for each in upright[0].get_segments()], first[:, chosen].T)
+
+
+@pytest.mark.parametrize(("spread", "status"), [(0.0005, "seen"), (0.2, "undecided")])
+def test_the_interval_over_images_decides_too(spread: float, status: str):
+    study = resampled(tables(), spread=spread)
+    found = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
+    assert found is not None
+    assert np.isfinite(found.simplest.low_images)
+    assert "{" in str(found)
+    assert weigh_nearness(found)[0] == status
 
 
 def test_a_branch_that_does_not_vary_leaves_a_gap():

@@ -70,6 +70,13 @@ def test_rows_are_those_of_the_definitions(asking: Store):
         )  # fmt: skip
         np.testing.assert_allclose(alive["v_information"], told.v_information, atol=1e-6)
         np.testing.assert_allclose(alive["standard_error"], told.standard_error, atol=1e-6)
+        concepts = alive["kind"] == "concept"
+        assert alive[["jackknife", "cka_jackknife"]].notna().all(axis=1).tolist() == concepts.tolist()
+        left_out = np.stack(alive["jackknife"][concepts])
+        np.testing.assert_allclose(left_out, told.jackknife[: len(left_out)], atol=1e-6)
+        others = np.arange(120) % 60 % probe.groups != 3
+        wanted = reference.concept_cka(acts[others], everything[others][:, : len(left_out)])[0]
+        np.testing.assert_allclose(np.stack(alive["cka_jackknife"][concepts])[:, 3], wanted, atol=1e-5)
 
 
 def test_the_rows_are_sound_and_current(asking: Store):
@@ -107,7 +114,7 @@ def test_a_shortcut_that_brings_something_else_is_found(trained: Store):
     store = register(trained.study.model_copy(update={"analyses": EVERYTHING}), home=trained.home)
     record_activations(store, epoch=2, device="cpu")
     rows = TABLES["branches"].columns
-    fill = {"string": "main", "int64": 2, "float64": 0.5}
+    fill = {"string": "main", "int64": 2, "float64": 0.5, "list<float>": None}
     frame = pd.DataFrame([{c.name: fill[c.dtype] for c in rows if c.name not in ("study", "fingerprint")}])
     store.write_table("branches", "000002", frame, fingerprint="f")
     store.write_current([("branches", "f")])

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.kernels import KernelSums
-from featcx_core.measures.branches import concept_cka, concept_cka_of_sums
+from featcx_core.measures.branches import concept_cka, concept_cka_of_sums, concept_cka_without_each
 from featcx_core.measures.similarity import linear_cka
 from tests.references import branches as reference
 
@@ -111,3 +112,21 @@ def test_different_images(monkeypatch):
     acts, codes = drawn()
     with pytest.raises(ValueError, match="wanted activations and codes of the same images, got 89 and 90 images"):
         concept_cka(acts[1:], codes)
+
+
+def test_without_each_group_is_the_definition_on_the_images_that_are_left():
+    acts, codes = drawn()
+    halves = (slice(0, 48), slice(48, 90))
+    group = np.concatenate([np.arange(48) % 4, np.arange(42) % 4])  # each half counts from its own first image
+    codes[:, 1] = np.where(group == 2, codes[:, 1], 0.7)  # varies on the images of one group alone
+    grouped = GroupedSums(KernelSums, groups=4)
+    for half in halves:
+        for start in range(0, len(acts[half]), 13):
+            chunk = slice(start, start + 13)
+            grouped.add(torch.tensor(acts[half][chunk]), torch.tensor(codes[half][chunk]), first_image=start)
+    found = concept_cka_without_each(grouped)
+    for left_out in range(4):
+        others, varying = group != left_out, [0, 2, 3, 4] if left_out == 2 else [0, 1, 2, 3, 4]
+        expected = reference.concept_cka(acts[others], codes[others][:, varying])[0]
+        np.testing.assert_allclose(found[varying, left_out], expected, rtol=1e-8)
+    assert found.isnan().nonzero().tolist() == [[1, 2]]

@@ -55,7 +55,7 @@ def test_correlations_wait_for_the_time_to_decode(measured: Store) -> None:
         make_correlations(measured)
     make_decode_time(measured)
     rows = make_correlations(measured)
-    assert set(rows["y"]) == {"importance", "decode_time"}
+    assert set(rows["y"]) == {"importance", "decode_time", "hoyer"}
     assert State(measured).is_current(Partition("correlations"))
 
 
@@ -73,9 +73,13 @@ def test_without_an_epoch_of_both_measures(measured: Store) -> None:
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
     make_decode_time(measured)
-    for make in (make_sedimentation, make_correlations):
-        with pytest.raises(ValueError, match="no epoch has both complexity and importance"):
-            make(measured)
+    with pytest.raises(ValueError, match="no epoch has complexity and importance; materialise what is missing first"):
+        make_sedimentation(measured)
+    assert set(make_correlations(measured)["y"]) == {"decode_time", "hoyer"}
+    for epoch in EPOCHS:
+        measured.table("complexity", f"{epoch:06d}").unlink()
+    with pytest.raises(ValueError, match="no epoch has complexity; materialise what is missing first"):
+        make_correlations(measured)
 
 
 def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,12 @@ def frame(name: str, rows: list[dict]) -> pd.DataFrame:
         [
             {
                 c.name: row.get(
-                    c.name, "mnist" if c.name == "study" else np.nan if c.name.endswith("_images") else fill[c.dtype]
+                    c.name,
+                    "mnist"
+                    if c.name == "study"
+                    else np.nan
+                    if c.name.endswith("_images") or c.name == "level"
+                    else fill[c.dtype],
                 )
                 for c in columns
             }
@@ -179,6 +184,27 @@ def _correlation_rows(rows, epoch, y, complexity, other, prevalence):
             )
 
 
+def with_property_correlations(tables: StudyTables) -> StudyTables:
+    """The same with Spearman's correlations of K and of what its tables hold of concepts, those that were there first."""
+    keys, held = ["epoch", "concept"], ["prevalence_fraction", "variance"]
+    own = tables.complexity.query("kind == 'concept'")[[*keys, "complexity"]]
+    own = own.merge(tables.concepts[[*keys, *held, "hoyer"]], on=keys)
+    parts = [own.assign(y="hoyer", level=np.nan, value=own["hoyer"])]
+    for name, level in (("redundancy", "masked_fraction"), ("sensitivity", "sigma")):
+        for y in (name, f"{name}_as_printed"):
+            rows = getattr(tables, name).query("kind == 'concept'").rename(columns={level: "level", y: "value"})
+            parts.append(own.merge(rows[[*keys, "level", "value"]], on=keys).assign(y=y))
+    found = []
+    for (epoch, y, level), rows in pd.concat(parts).groupby(["epoch", "y", "level"], dropna=False):
+        columns = [rows[name].to_numpy(dtype=float) for name in ("complexity", "value")]
+        for names, controls in (("", None), (",".join(held), rows[held].to_numpy())):
+            between = correlation(*columns, controls=controls, n_bootstrap=100, seed=0)
+            at = {"epoch": epoch, "x": "complexity", "y": y, "level": level, "method": "spearman", "controls": names}
+            found.append({**at, **between._asdict()})
+    known = tables.correlations[tables.correlations["y"].isin(["importance", "decode_time"])]
+    return tables._replace(correlations=pd.concat([known, frame("correlations", found)], ignore_index=True))
+
+
 def with_properties(
     tables: StudyTables,
     *,
@@ -236,7 +262,7 @@ def with_properties(
     for row in rows["concepts"]:
         row["hoyer"] = 0.5 + hoyer * score[row["epoch"], row["concept"]] + chance.normal(0, 0.05)
         row["variance"] = chance.random()
-    return tables._replace(**{name: frame(name, found) for name, found in rows.items()})
+    return with_property_correlations(tables._replace(**{name: frame(name, found) for name, found in rows.items()}))
 
 
 @pytest.fixture(scope="module")

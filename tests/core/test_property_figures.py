@@ -8,10 +8,20 @@ from featcx_core.features.quality import hoyer
 from featcx_core.figures import properties as drawn
 from featcx_core.figures import property_claims as paper
 from featcx_core.figures.against_complexity import FLOOR
-from featcx_core.figures.evidence import Estimate, control_with_complexity, number, with_complexity
+from featcx_core.figures.evidence import Estimate, control_with_complexity, number, raw_and_partial
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
-from tests.core.test_figures import ENDS, REFERENCE, frame, is_drawn, no_rows, synthetic_tables, texts, with_properties
+from tests.core.test_figures import (
+    ENDS,
+    REFERENCE,
+    frame,
+    is_drawn,
+    no_rows,
+    synthetic_tables,
+    texts,
+    with_properties,
+    with_property_correlations,
+)
 
 BY = {"redundancy": "masked_fraction", "sensitivity": "sigma"}
 
@@ -29,12 +39,14 @@ def tables(plain) -> StudyTables:
 def figures(tables):
     return {
         "redundancy": drawn.redundancy_against_complexity(
-            tables.complexity, tables.redundancy, tables.concepts, epochs=ENDS
+            tables.complexity, tables.redundancy, tables.correlations, epochs=ENDS
         ),
         "sensitivity": drawn.sensitivity_against_complexity(
-            tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS
+            tables.complexity, tables.sensitivity, tables.correlations, epochs=ENDS
         ),
-        "sparsity": drawn.sparsity_against_complexity(tables.complexity, tables.concepts, tables.layers, epochs=ENDS),
+        "sparsity": drawn.sparsity_against_complexity(
+            tables.complexity, tables.concepts, tables.correlations, tables.layers, epochs=ENDS
+        ),
         "support": drawn.support_curves(tables.support, epochs=ENDS),
     }
 
@@ -54,8 +66,7 @@ def test_figures_without_rows_say_so():
 def test_panels_are_levels_and_carry_their_correlations(tables):
     figure = figures(tables)["sensitivity"]
     assert len(figure.axes) == 6
-    level = tables.sensitivity.query("sigma == 0.5")
-    raw, partial = with_complexity(tables.complexity, level, tables.concepts, epoch=REFERENCE, column="sensitivity")
+    raw, partial = raw_and_partial(tables.correlations, epoch=REFERENCE, y="sensitivity", level=0.5)
     assert raw.value > 0.5
     assert f"noise σ = 0.5\nSpearman {raw}\npartial {partial}" in texts(figure)
 
@@ -97,7 +108,7 @@ def test_a_concept_without_sensitivity_is_drawn_on_the_floor_and_counts(tables):
     silent = tables.sensitivity.assign(
         sensitivity=tables.sensitivity["sensitivity"].where(lambda s: s.index % 7 > 0, 0)
     )
-    figure = drawn.sensitivity_against_complexity(tables.complexity, silent, tables.concepts, epochs=[REFERENCE])
+    figure = drawn.sensitivity_against_complexity(tables.complexity, silent, tables.correlations, epochs=[REFERENCE])
     heights = figure.axes[0].collections[-1].get_offsets()[:, 1]
     assert heights.min() == FLOOR
     alive = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"].notna().sum()
@@ -105,7 +116,9 @@ def test_a_concept_without_sensitivity_is_drawn_on_the_floor_and_counts(tables):
 
 
 def test_every_panel_of_the_sensitivity_shows_all_its_concepts(tables):
-    figure = drawn.sensitivity_against_complexity(tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS)
+    figure = drawn.sensitivity_against_complexity(
+        tables.complexity, tables.sensitivity, tables.correlations, epochs=ENDS
+    )
     for axes in figure.axes:
         low, high = axes.get_ylim()
         points = [marks for marks in axes.collections if isinstance(marks, PathCollection)]
@@ -115,9 +128,11 @@ def test_every_panel_of_the_sensitivity_shows_all_its_concepts(tables):
 
 
 def test_the_line_at_one_says_what_it_means(tables):
-    redundancy = drawn.redundancy_against_complexity(tables.complexity, tables.redundancy, tables.concepts, epochs=ENDS)
+    redundancy = drawn.redundancy_against_complexity(
+        tables.complexity, tables.redundancy, tables.correlations, epochs=ENDS
+    )
     sensitivity = drawn.sensitivity_against_complexity(
-        tables.complexity, tables.sensitivity, tables.concepts, epochs=ENDS
+        tables.complexity, tables.sensitivity, tables.correlations, epochs=ENDS
     )
     assert "1: as with all units" in texts(redundancy)
     assert "1: as another image" in texts(sensitivity)
@@ -129,14 +144,21 @@ def test_support_curves_follow_predictions_where_there_are_no_classes(tables):
     assert len(drawn.support_curves(tables.support, epochs=ENDS).axes[0].lines) == len(drawn.ORDERS)
 
 
-def test_with_complexity_is_the_correlation_over_living_concepts(tables):
-    rows = tables.redundancy.query("masked_fraction == 0.5")
-    raw, partial = with_complexity(tables.complexity, rows, tables.concepts, epoch=REFERENCE, column="redundancy")
-    k = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'").sort_values("concept")["complexity"]
-    values = rows.query("epoch == @REFERENCE and kind == 'concept'").sort_values("concept")["redundancy"]
-    held = tables.concepts.query("epoch == @REFERENCE").sort_values("concept")[["prevalence_fraction", "variance"]]
-    assert raw == correlation(k.to_numpy(), values.to_numpy(), seed=0)
-    assert partial == correlation(k.to_numpy(), values.to_numpy(), controls=held.to_numpy(), seed=0)
+def test_the_interval_over_images_is_written_beside_the_other_and_decides_too(plain):
+    tables = with_properties(plain, sensitivity=3.0)
+    wide = tables.correlations.assign(low_images=-0.1, high_images=0.9)
+    claim = paper.complex_is_less_robust(tables._replace(correlations=wide), reference_epoch=REFERENCE)
+    assert claim.status == "undecided"
+    assert "{−0.10, 0.90}" in claim.finding
+    figure = drawn.sensitivity_against_complexity(tables.complexity, tables.sensitivity, wide, epochs=ENDS)
+    assert "{−0.10, 0.90}" in texts(figure)
+
+
+def test_without_a_table_of_correlations_points_are_drawn_and_nothing_is_said(tables):
+    none = tables._replace(correlations=tables.correlations.iloc[:0])
+    assert is_drawn(figures(none)["redundancy"])
+    assert "Spearman –" in texts(figures(none)["redundancy"])
+    assert paper.sparsity_has_no_trend(none, reference_epoch=REFERENCE).status == "missing"
 
 
 @pytest.mark.parametrize(
@@ -190,12 +212,12 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
     assert "Random directions have −0." in claim.finding
     tables = with_properties(plain, sensitivity=3.0, untrained=-1.0)
     claim = paper.complex_is_less_robust(tables, reference_epoch=REFERENCE)
-    own = tables.sensitivity.query("sigma == 0.1")
-    raw, partial = with_complexity(tables.complexity, own, tables.concepts, epoch=0, column="sensitivity")
+    raw, partial = raw_and_partial(tables.correlations, epoch=0, y="sensitivity", level=0.1)
     assert claim.status == "seen"
     assert f"Before training (epoch 0): {raw}, partial {partial}." in claim.finding
     claim = paper.complex_is_less_robust(
-        tables._replace(sensitivity=tables.sensitivity.query("epoch > 0")), reference_epoch=REFERENCE
+        with_property_correlations(tables._replace(sensitivity=tables.sensitivity.query("epoch > 0"))),
+        reference_epoch=REFERENCE,
     )
     assert "Epoch 0 was not measured" in claim.finding
 

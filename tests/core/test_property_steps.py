@@ -9,6 +9,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy.stats import spearmanr
 
 from featcx_core.features.activations import open_activations
 from featcx_core.features.dictionary import random_atoms
@@ -20,6 +21,7 @@ from featcx_core.sources.images import load_data, normalised
 from featcx_core.sources.noise import white_noise
 from featcx_core.staleness import Partition, State
 from featcx_core.steps import explorer, report
+from featcx_core.steps.dynamics import Images, make_correlations
 from featcx_core.steps.features import CodeReader, open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
 from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
@@ -58,6 +60,7 @@ def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory)
         make_redundancy(store, epoch=epoch)
         make_sensitivity(store, epoch=epoch, device="cpu")
         make_support(store, epoch=epoch, device="cpu")
+    make_correlations(store)
     make_visualisation(store, epoch=EPOCH, device="cpu")
     store.write_current(State(store).visible())
     return home
@@ -117,6 +120,31 @@ def test_redundancy_is_that_of_all_images(stored: Store):
         rows = in_order(rows)
         assert (rows["redundancy"].isna() == ~alive).all()
         np.testing.assert_allclose(rows["redundancy"][alive], mean, rtol=1e-4)
+        assert (rows["jackknife"].notna() == (alive & (rows["kind"] == "concept"))).all()
+        others = np.arange(len(acts)) % 60 % stored.study.probe.groups != 3  # 60 images in either half
+        mean, _ = redundancy_reference.redundancy(acts[others], codes[others][:, alive], kept)
+        found = np.stack(rows["jackknife"].dropna())
+        np.testing.assert_allclose(found[:, 3], mean[: len(found)], rtol=1e-4)
+
+
+def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: Store):
+    images, table = Images(stored), stored.read_table("correlations")
+    k, own = images.complexity(EPOCH), stored.read_partition("redundancy", "000002")
+    own = own[(own["kind"] == "concept") & (own["masked_fraction"] == 0.5)]
+    drawn, alive = images.redraw(own, "redundancy"), ~np.isnan(k).any(axis=0)
+    of_draws = [spearmanr(a[alive], b[alive]).statistic for a, b in zip(k, drawn, strict=True)]
+    at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
+    row = at_end[(at_end["y"] == "redundancy") & (at_end["level"] == 0.5)].iloc[0]
+    np.testing.assert_allclose(row[["low_images", "high_images"]].astype(float), np.quantile(of_draws, [0.025, 0.975]))
+    rows = at_end.set_index("y")
+    assert set(rows.index) == {
+        "importance", "decode_time", "hoyer", "redundancy", "redundancy_as_printed", "sensitivity",
+        "sensitivity_as_printed",
+    }  # fmt: skip
+    without = rows[rows["low_images"].isna() & rows["low"].notna()]
+    assert set(without.index) == {"redundancy_as_printed"}
+    assert rows.loc[["importance", "decode_time", "hoyer"], "level"].isna().all()
+    assert {*rows.loc["sensitivity", "level"]} == {*stored.study.sensitivity.sigmas}
 
 
 def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
@@ -188,6 +216,12 @@ def test_the_sums_belong_to_the_partition(measured: Store):
         make_redundancy(measured, epoch=EPOCH)
     make_v_information(measured, epoch=EPOCH, layers=[LAYER], dictionary_epochs=[EPOCH])
     assert State(measured).is_current(partition)
+    shutil.rmtree(measured.sums_without_groups(EPOCH))
+    assert not State(measured).is_current(partition)
+    with pytest.raises(ValueError, match=r"no sums yet at .*sums_without_groups.*; materialise v_information first"):
+        make_redundancy(measured, epoch=EPOCH)
+    assert not measured.sums_without_groups(1).exists()  # no detailed analysis is made there
+    assert State(measured).is_current(Partition("v_information", 1, LAYER))
 
 
 def test_a_made_picture_stands_beside_the_image_as_bright_as_it_is(stored: Store, monkeypatch):

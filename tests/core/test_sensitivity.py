@@ -58,11 +58,22 @@ def test_interval_is_that_of_resampled_images():
     np.testing.assert_array_equal(again.low, result.low)
 
 
+def test_without_a_group_is_the_definition_on_the_images_that_are_left():
+    codes, variance = planted()
+    left_out = sensitivity(codes, variance, groups=4, seed=0).jackknife
+    for group in range(4):
+        expected, _ = reference.sensitivity(codes[np.arange(len(codes)) % 4 != group], variance)
+        np.testing.assert_allclose(left_out[:, group], expected, rtol=1e-12)
+    few = sensitivity(codes[:3], variance, groups=4, seed=0)
+    np.testing.assert_allclose(few.jackknife[:, 3], few.sensitivity)  # no image is in the last group
+    assert np.isnan(sensitivity(codes[:1], variance, groups=1, seed=0).jackknife).all()  # nothing is left
+
+
 @pytest.mark.parametrize("size", [1, 3, 7, 150])
 def test_independent_of_how_the_codes_are_cut(size):
     codes, variance = planted()
     whole = sensitivity(codes, variance, seed=4)
-    responses = Responses(n_images=30, n_draws=5, seed=4)
+    responses = Responses(n_draws=5, group=np.arange(30) % 20, groups=20, seed=4)
     rows = codes.reshape(-1, codes.shape[2])
     for start in range(0, len(rows), size):
         responses.add(rows[start : start + size])
@@ -95,7 +106,7 @@ def test_errors():
     codes[3, 1, 2] = np.nan
     with pytest.raises(ValueError, match="finite codes of noisy images, got 1 values that are NaN"):
         sensitivity(codes, variance, seed=0)
-    responses = Responses(n_images=2, n_draws=2, seed=0)
+    responses = Responses(n_draws=2, group=np.zeros(2, dtype=int), groups=1, seed=0)
     responses.add(np.zeros((3, 1)))
     with pytest.raises(ValueError, match="wanted 2 images of 2 draws, got 1"):
         responses.result(np.ones(1))

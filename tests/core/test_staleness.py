@@ -145,7 +145,7 @@ def test_other_layers_leave_the_recorded_ones_alone(small: Store):
 
 def test_what_is_not_asked_for_is_not_wanted(small: Store):
     for run, wanted in {
-        '["complexity"]': {"complexity"},
+        '["complexity"]': {"complexity", "correlations"},
         '["complexity", "importance"]': {"complexity", "importance", "correlations"},
         '["decode_time"]': {"decode_time"},
         "[]": set(),
