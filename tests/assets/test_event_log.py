@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from featcx_assets.dagster_home import instance
 from featcx_assets.event_log import SqliteEventLog
@@ -26,6 +27,46 @@ def test_dagster_reads_what_is_written_while_it_is_open_and_afterwards(tmp_path:
     assert not list(tmp_path.rglob("*.db-wal"))  # closed: all of it is in the databases
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as other:
         assert len(other.get_runs()) == 10
+
+
+def test_a_batch_of_events_is_stored_as_a_whole_or_not_at_all(tmp_path: Path, monkeypatch):
+    partitions = dg.StaticPartitionsDefinition(["a", "b", "c"])
+
+    @dg.asset(partitions_def=partitions, backfill_policy=dg.BackfillPolicy.single_run())
+    def thing() -> None:
+        pass
+
+    with instance(tmp_path) as dagster:
+        log = dagster.event_log_storage
+        run_id = dg.materialize(
+            [thing],
+            instance=dagster,
+            tags={"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "c"},
+        ).run_id
+        made = log.fetch_materializations(thing.key, limit=20).records
+        assert sorted(record.partition_key for record in made) == ["a", "b", "c"]
+        entries = [record.event_log_entry for record in made]
+        n_events = len(dagster.all_logs(run_id))
+        log.store_event_batch(entries)
+        assert len(log.fetch_materializations(thing.key, limit=20).records) == 6
+        assert len(dagster.all_logs(run_id)) == n_events + 3
+
+        store_event, stored = type(log).store_event, []
+
+        def failing(self, event) -> None:
+            if stored:
+                raise OSError("no space left on device")
+            stored.append(event)
+            store_event(self, event)
+
+        monkeypatch.setattr(type(log), "store_event", failing)
+        with pytest.raises(OSError, match="no space left"):
+            log.store_event_batch(entries)
+        monkeypatch.undo()
+        assert len(log.fetch_materializations(thing.key, limit=20).records) == 6
+        assert len(dagster.all_logs(run_id)) == n_events + 3
+        log.store_event(entries[0])
+        assert len(dagster.all_logs(run_id)) == n_events + 4
 
 
 def test_a_home_with_a_storage_of_its_own_keeps_it(tmp_path: Path):
