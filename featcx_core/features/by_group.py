@@ -5,7 +5,7 @@ groups is one of the same images for every measure (`measures.over_images`).
 """
 
 from collections.abc import Iterator
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Generic, TypeVar
 
 from jaxtyping import Float
@@ -45,11 +45,11 @@ class GroupedSums(Generic[S]):
         for row in range(min(self.groups, len(x))):
             self._parts[(first_image + row) % self.groups].add(x[row :: self.groups], z[row :: self.groups])
 
+    @cached_property
     def whole(self) -> S:
-        """The sums over all images."""
+        """The sums over all images; to be asked for once all chunks are added."""
         return reduce(self.kind.merge, self._parts)
 
     def without_each(self) -> Iterator[S]:
         """The sums over all images but those of a group, group by group."""
-        whole = self.whole()
-        return (whole.without(part) for part in self._parts)
+        return (self.whole.without(part) for part in self._parts)

@@ -95,7 +95,12 @@ def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, siz
     if "sensitivity" in study.analyses.run:
         noisy = size.n_noisy * (image + concepts[1] / size.n_probe)
         steps.append(Step("sensitivity", load_seconds + noisy, size.n_detailed))
-    across = 2.5 * size.n_epochs * sample.correlation_seconds(study, n_concepts=size.n_concepts) + _FIGURES_SECONDS
+    run = set(study.analyses.run)
+    by_level = 2 * (len(study.redundancy.masked_fractions) * ("redundancy" in run))
+    by_level += 2 * (len(study.sensitivity.sigmas) * ("sensitivity" in run))
+    properties = 2 * size.n_epochs + by_level * size.n_detailed  # Γ and the atom's sparsity at every epoch
+    each_time = sample.correlation_seconds(study, n_concepts=size.n_concepts)  # of the four, and over images, less
+    across = (6 * properties + size.n_epochs) * each_time + _FIGURES_SECONDS
     once = (Step("curves over all epochs, figures and report", across, 1),)
     disk = _disk(study, size, layers=layers.share, positions=positions.share, active=active)
     return Cost(image, tuple(steps), once, disk, _memory(study, size, passes))
@@ -142,9 +147,16 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
         "dictionary": 4.0 * n * size.n_concepts * size.n_units,
         "codes": 4.0 * n * size.n_probe * codes,
         "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts + N_RANDOM_DIRECTIONS),
+        "sums_without_groups": 4.0 * size.n_detailed * _values_by_group(study, size, codes=1),
         "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
         "report": _REPORT_BYTES + size.n_probe * _PICTURE_BYTES + size.n_concepts * _CONCEPT_BYTES,
     }
+
+
+def _values_by_group(study: Study, size: Size, *, codes: int, n_units: int = 0) -> float:
+    """Sums over each group of images: of units with units, and `codes` times of units with concepts."""
+    units = n_units or size.n_units
+    return float(study.probe.groups * units * (units + codes * size.n_concepts))
 
 
 def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:
@@ -158,6 +170,10 @@ def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:
         "codes": 8.0 * (3 * concepts**2 + 4 * min(_BATCH, size.n_probe) * concepts),
         "V-information": 8.0 * (4 * widest * columns + 2 * widest**2 + 3 * min(_BATCH, size.n_half) * columns),
     }
+    if size.n_detailed:
+        found["V-information"] += 8.0 * _values_by_group(study, size, codes=1)
+    if "branches" in study.analyses.run:  # and third powers
+        found["branches"] = 8.0 * _values_by_group(study, size, codes=2, n_units=widest)
     if size.n_trained:  # weights, gradients, momentum; what the modules gave
         found["training"] = 3 * weights + 1.3 * min(study.training.batch_size, size.n_train) * passes.all_bytes
     return found

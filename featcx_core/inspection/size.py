@@ -92,7 +92,7 @@ def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]
         n_epochs=len(epochs),
         n_detailed=n_detailed,
         n_details=n_detailed * len(run & set(DETAILED) - {"visualisation"}) + ("visualisation" in run),
-        n_once=4 + len(run & set(ONCE)) - bool(study.checkpoints.folder) + (run >= {"complexity", "importance"}),
+        n_once=4 + len(run & set(ONCE)) - bool(study.checkpoints.folder) + ("complexity" in run),
         n_trained=0 if study.checkpoints.folder else study.training.epochs,
         n_noisy=min(noise.images, len(data.probe)) * noise.draws * len(noise.sigmas),
         n_probe=len(data.probe),

@@ -80,7 +80,7 @@ def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, 
 
     NaN where branch or code does not vary on the images that are left. Raises ValueError for fewer than 4 of these.
     """
-    whole = grouped.whole().moments
+    whole = grouped.whole.moments
     floor = (_CANCELLED * whole.xx.trace(), _CANCELLED * whole.zz)
     return torch.stack([_unbiased(left, floor=floor) for left in grouped.without_each()], dim=1)
 

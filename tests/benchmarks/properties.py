@@ -5,7 +5,7 @@ import torch
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.moments import Moments
-from featcx_core.measures.redundancy import redundancy
+from featcx_core.measures.redundancy import redundancy, redundancy_without_each
 from featcx_core.sources.noise import noisy_batches
 from featcx_core.steps import features
 from featcx_core.steps.properties import make_sensitivity
@@ -14,7 +14,7 @@ from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.pairs import pairs, timed
 from tests.benchmarks.table import Row
 
-UNITS, CONCEPTS, MASKS, SHARES = 512, 2_000, 20, (0.1, 0.5, 0.9)
+UNITS, CONCEPTS, MASKS, GROUPS, SHARES = 512, 2_000, 20, 20, (0.1, 0.5, 0.9)
 REDUNDANCY_AIM, SENSITIVITY_AIM = 10.0, 1.1
 
 
@@ -37,7 +37,8 @@ def _redundancy(device: str) -> Row:
     slowest = max(seconds.values())
     return Row(
         "n",
-        f"redundancy, {CONCEPTS:,} concepts × {UNITS} units × {len(SHARES)} × {MASKS} masks, as printed too",
+        f"redundancy, {CONCEPTS:,} concepts × {UNITS} units × {len(SHARES)} × {MASKS} masks, as printed "
+        f"too, and without each of {GROUPS} groups of images",
         f"{seconds[2_000]:.2f} s",
         f"{seconds[20_000]:.2f} s (of ten times the images)",
         f"{seconds[20_000] / seconds[2_000]:.2f} times",
@@ -58,6 +59,8 @@ def _sums(n_images: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
 def _all_shares(gram: torch.Tensor, cross: torch.Tensor) -> None:
     for share in SHARES:
         redundancy(gram, cross, masked_fraction=share, n_masks=MASKS, seed=0)
+        grams, crosses = (sums.expand(GROUPS, *sums.shape) for sums in (gram, cross))
+        redundancy_without_each(grams, crosses, masked_fraction=share, n_masks=MASKS, seed=0)
 
 
 def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
