@@ -17,7 +17,8 @@ def assets(study: Study) -> list[dg.AssetsDefinition]:
     rows = {
         "decode_time": "Λ: 0 = available early in training, 1 = late. One row per concept of the reference epoch.",
         "sedimentation": "Mean K by epoch, of all and of the most important concepts. One row per (epoch, group).",
-        "correlations": "K with Γ and with Λ, raw and partial. One row per (epoch, x, y, method, controls).",
+        "correlations": "K with Γ, Λ and the properties of concepts, raw and partial. "
+        "One row per (epoch, x, y, level, method, controls).",
         "concept_paths": "The reference epoch's concepts, matched at every epoch. One row per (concept, epoch).",
     }
     return [

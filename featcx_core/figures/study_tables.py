@@ -27,7 +27,7 @@ class StudyTables(NamedTuple):
     sedimentation: pd.DataFrame
     """One row per (epoch, group)."""
     correlations: pd.DataFrame
-    """One row per (epoch, x, y, method, controls)."""
+    """One row per (epoch, x, y, level, method, controls)."""
     branches: pd.DataFrame
     """One row per (epoch, block, branch, kind, concept)."""
     redundancy: pd.DataFrame

@@ -16,6 +16,8 @@ END = -1
 """In place of an epoch: each study's own reference epoch."""
 CONTROLS = "prevalence_fraction,variance"
 """What the partial correlations hold fixed."""
+COMPARED = ("importance", "decode_time")
+"""What K is correlated with; its correlations with other properties are not compared."""
 
 Settings = Mapping[str, Mapping[str, str]]
 """For each field in which studies differ, its value in each study."""
@@ -66,7 +68,8 @@ def study_values(
     accuracy = epochs.melt("epoch", ["test_accuracy", "train_accuracy"], var_name="measure")
     curves = sedimentation.rename(columns={"mean_complexity": "value", "n_concepts": "n"})
     curves = curves.assign(measure="mean_complexity_" + curves["group_name"].astype(str))
-    ranks = correlations[(correlations["method"] == "spearman") & correlations["controls"].isin(["", CONTROLS])]
+    compared = correlations["y"].isin(COMPARED) & correlations["controls"].isin(["", CONTROLS])
+    ranks = correlations[compared & (correlations["method"] == "spearman")]
     partial = np.where(ranks["controls"] == "", "", "_partial")
     ranks = ranks.assign(measure=ranks["x"].astype(str) + "_" + ranks["y"].astype(str) + partial)
     own = v_information[v_information["kind"] == "concept"].dropna(subset=["v_information"])

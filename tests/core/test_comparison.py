@@ -139,13 +139,14 @@ def tables() -> dict[str, pd.DataFrame]:
     group = {"epoch": 1, "group_name": "top_10pct", "n_concepts": 10, "mean_complexity": 0.4, "low": 0.3, "high": 0.5}
     rank = {"epoch": 1, "x": "complexity", "y": "importance", "value": -0.5, "low": -0.6, "high": -0.4, "n": 20}
     ways = [("spearman", ""), ("spearman", "prevalence_fraction,variance"), ("pearson", ""), ("spearman", "variance")]
-    correlations = pd.DataFrame([{**rank, "method": m, "controls": c} for m, c in ways])
+    correlations = [{**rank, "method": m, "controls": c, "level": np.nan} for m, c in ways]
+    others = [{**correlations[0], "y": "redundancy", "level": share} for share in (0.1, 0.5)]  # not compared
     information = pd.DataFrame({"kind": "concept", "v_information": [0.2, 0.4, np.nan], "epoch": 1})
     information = pd.concat([information, information.assign(kind="shuffled", v_information=0.0)])
     return {
         "epochs": epochs,
         "sedimentation": pd.DataFrame([group]),
-        "correlations": correlations,
+        "correlations": pd.DataFrame([*correlations, *others]),
         "v_information": information.assign(place="first_layer"),
     }
 
