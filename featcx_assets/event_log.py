@@ -49,7 +49,7 @@ class SqliteEventLog(SqliteEventLogStorage):
         return table_name in self._tables
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """All of them or none; Dagster would commit each two or three times."""
+        """In each database all of them or none; Dagster would commit each two or three times."""
         with self._db_lock, ExitStack() as stack:
             self._batch.transactions, self._batch.stack = dict[str, Connection](), stack
             stack.callback(self._batch.__dict__.clear)

@@ -65,7 +65,7 @@ def run_study(
     make none, there are more atoms than a class has images or the layer units, or the dictionary's method cannot be
     used.
     """
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # PostgreSQL: events of a range in few statements
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # those of a range in few transactions
     with _alone(store):
         taken = take_over(store, others) if others else []
         state = State(store)

@@ -112,7 +112,7 @@ class Fingerprints:
             case "redundancy":
                 return ("seed", "redundancy"), (self.of("v_information", epoch, penultimate),)
             case "sensitivity":
-                return ("seed", "sensitivity", "analyses.bootstrap"), (self.of("codes", epoch),)
+                return ("seed", "sensitivity", "probe.groups", "analyses.bootstrap"), (self.of("codes", epoch),)
             case "support":
                 return ("seed", "support", "analyses.bootstrap"), (
                     self.of("complexity", epoch),

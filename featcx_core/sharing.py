@@ -85,7 +85,7 @@ def _take(mine: State, theirs: State, partition: Partition, fingerprint: str) ->
             return False
         if theirs.committed(partition) != fingerprint:
             return False
-        for source, place, own in (*folders, *_branches(theirs, mine, partition)):
+        for source, place, own in (*folders, *_also(theirs, mine, partition)):
             with store.writing(place, fingerprint=own) as draft:
                 shutil.copytree(source, draft, copy_function=_link)
         asset = "v_information" if partition.asset == "reference_v_information" else partition.asset
@@ -97,7 +97,7 @@ def _take(mine: State, theirs: State, partition: Partition, fingerprint: str) ->
 
 
 def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
-    """Where a study's arrays lie; with the positions and the sums without groups where the other one needs them."""
+    """Where a study's arrays lie; with the positions where the other one needs them."""
     store, (asset, epoch, layer) = state.store, partition
     match asset:
         case "activations":
@@ -110,21 +110,24 @@ def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
         case "codes":
             return [store.codes(epoch)]
         case "v_information" if layer == state.anatomy.penultimate:
-            by_group = [store.sums_without_groups(epoch)] if epoch in needing.detailed_epochs("redundancy") else []
-            return [store.sums(epoch), *by_group]
+            return [store.sums(epoch)]
         case "visualisation":
             return [store.visualisation(epoch)]
     return []
 
 
-def _branches(theirs: State, mine: State, partition: Partition) -> Iterator[tuple[Path, Path, str]]:
-    """Those branches of a block that the other study has recorded, where it found them at the same place.
+def _also(theirs: State, mine: State, partition: Partition) -> Iterator[tuple[Path, Path, str]]:
+    """What the other study has made on the way and may be of use: what is missing is made when it is asked for.
 
-    The others are recorded when they are asked for.
+    Those branches of a block that it found at the same place; sums without groups of images.
     """
-    if partition.asset != "activations":
+    asset, epoch, layer = partition
+    if asset == "v_information" and layer == mine.anatomy.penultimate:
+        source, fingerprint = theirs.store.sums_without_groups(epoch), mine.prints.of(*partition)
+        if theirs.store.committed(source) == fingerprint:
+            yield source, mine.store.sums_without_groups(epoch), fingerprint
+    if asset != "activations":
         return
-    _, epoch, layer = partition
     row = next(row for row in mine.anatomy.layers if row.layer == layer)
     for name in row.branches:
         source, fingerprint = theirs.store.branch(epoch, layer, name), mine.prints.of_branch(epoch, layer, name)

@@ -175,8 +175,6 @@ class State:
                 parts = [_digest(store, "v_information", table_partition(partition))]
                 if asset == "v_information" and layer == self.anatomy.penultimate:
                     parts.append(store.committed(store.sums(epoch)))
-                    if epoch in self.detailed_epochs("redundancy"):  # else nothing reads them
-                        parts.append(store.committed(store.sums_without_groups(epoch)))
             case "visualisation":
                 parts = [store.committed(store.visualisation(epoch))]
             case "figures":

@@ -4,7 +4,7 @@
     HOME/<study>/checkpoints/000012.safetensors
     HOME/<study>/activations/000012/<layer>.zarr      (also branches, dictionary_activations, dictionary, codes)
     HOME/<study>/tables/<table>/<partition>.parquet
-    HOME/<study>/sums/000012.zarr, visualisation/000012/
+    HOME/<study>/sums/000012.zarr, sums_without_groups/000012.zarr, visualisation/000012/
     HOME/<study>/report/index.html, figures/, explorer/
     HOME/<comparison>/comparison.toml, tables/, comparison/      studies that are compared
 

@@ -271,7 +271,7 @@ class Probe(_Part):
     penalties: Penalties = Penalties()
     """The grid from which generalised cross-validation chooses, for each layer and concept."""
     groups: Annotated[int, Field(ge=2)] = 20
-    """Jackknife groups of the score half."""
+    """Groups of the probe images, of either half; leaving out one at a time gives errors and intervals over images."""
     reference_epoch: Literal["last_trained"] | Annotated[int, Field(ge=1)] = "last_trained"
     """Whose concepts are followed through all epochs."""
 
@@ -330,7 +330,7 @@ class Redundancy(_Part):
 class Sensitivity(_Part):
     """How much a concept moves when noise is added to the image."""
 
-    images: Annotated[int, Field(ge=1)] = 200
+    images: Annotated[int, Field(ge=2)] = 200
     """Probe images; at most all."""
     draws: Annotated[int, Field(ge=2)] = 20
     """Noisy copies of each image."""

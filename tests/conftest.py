@@ -37,7 +37,7 @@ batch_size = 32
 atoms_per_class = 4
 images_per_class = 30
 [probe]
-groups = 5
+groups = 7
 [analyses]
 bootstrap = 100
 [sensitivity]

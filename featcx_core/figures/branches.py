@@ -27,9 +27,9 @@ from featcx_core.figures.evidence import (
     Status,
     difference,
     epoch_name,
+    judge,
     number,
     of_kind,
-    verdict,
 )
 from featcx_core.measures.ends import Ends, bootstrap_means, ends, size_of
 from featcx_core.measures.over_images import draw_groups, interval, redraw, redraw_information
@@ -60,10 +60,11 @@ class Scores(NamedTuple):
     def over_images(
         self, members: Int64[np.ndarray, "member"], *, measure: str, n_bootstrap: int = 1000, seed: int = 0
     ) -> Float[np.ndarray, "draw branch"]:
-        """Mean over some concepts in resamples of the images: of no draw where nothing is known of them."""
-        groups = self.left_out.shape[2]
-        if groups < 2:
-            return np.full((0, self.values.shape[1]), np.nan)
+        """Mean over some concepts in each resample of the images, of those that are known in it; NaN if none is."""
+        groups, measured = self.left_out.shape[2], ~np.isnan(self.values).all(axis=0)
+        members = members[~np.isnan(self.left_out[members][:, measured]).any(axis=(1, 2))]
+        if groups < 2 or not len(members):
+            return np.full((n_bootstrap, self.values.shape[1]), np.nan)
         weights = draw_groups(groups, n_bootstrap=n_bootstrap, seed=seed)
         drawn = redraw_information if measure == "v_information" else redraw
         branches = zip(self.values[members].T, self.left_out[members].swapaxes(0, 1), strict=True)
@@ -169,6 +170,14 @@ class Nearness(NamedTuple):
     """Of the simplest concepts."""
     most_complex: Estimate
     """Of the most complex ones."""
+    contrast: Estimate
+    """The simplest less the most complex."""
+
+    @property
+    def over_concepts(self) -> "Nearness":
+        """The same without intervals over images."""
+        ends = (self.simplest.over_concepts, self.most_complex.over_concepts)
+        return Nearness(*ends, self.contrast.over_concepts)
 
     def __str__(self) -> str:
         return f"{_precise(self.simplest)} for the simplest, {_precise(self.most_complex)} for the most complex"
@@ -189,7 +198,7 @@ def nearness_to_residual(
         return None
     scores = scores_of(branches, layers, epoch=epoch, measure=measure, kind=kind)
     nearer = _nearer(scores.values, scores.columns)
-    estimates = []
+    estimates, draws = [], []
     for group in (groups[0].simplest, groups[0].most_complex):
         members = _known(nearer, group)
         measured = ~np.isnan(nearer[members]).any(axis=0)
@@ -197,8 +206,12 @@ def nearness_to_residual(
             return None
         mean, low, high = bootstrap_means(nearer[members][:, measured].mean(axis=1)[:, None])
         drawn = _nearer(scores.over_images(members, measure=measure), scores.columns)[:, measured].mean(axis=1)
+        draws.append(drawn)
         estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(members), *interval(drawn)))
-    return Nearness(*estimates)
+    low_images, high_images = interval(draws[0] - draws[1])  # of the same images
+    simplest, most_complex = estimates
+    contrast = difference(most_complex.over_concepts, simplest.over_concepts)
+    return Nearness(simplest, most_complex, contrast._replace(low_images=low_images, high_images=high_images))
 
 
 def _nearer(values: Float[np.ndarray, "row branch"], columns: pd.DataFrame) -> Float[np.ndarray, "row block"]:
@@ -213,19 +226,18 @@ def _nearer(values: Float[np.ndarray, "row branch"], columns: pd.DataFrame) -> F
 
 def weigh_nearness(found: Nearness) -> tuple[Status, str]:
     """What it says about the claim: simple concepts nearer to the residual, complex ones to what is added to it."""
-    contrast = difference(found.most_complex, found.simplest)
-    simple = verdict(found.simplest.value, *found.simplest.widest, expected="positive")
-    built = verdict(found.most_complex.value, *found.most_complex.widest, expected="negative")
-    apart = verdict(contrast.value, *contrast.widest, expected="positive")
+    simple = judge(found.simplest, expected="positive")
+    built = judge(found.most_complex, expected="negative")
+    apart = judge(found.contrast, expected="positive")
     if simple == built == "holds here":
         return "seen", "holds here"
     if apart == "holds here":
         return (
             "partly",
-            f"simple concepts are nearer to the residual than complex ones, by {_precise(contrast)}, but not both are "
-            "as the claim says",
+            f"simple concepts are nearer to the residual than complex ones, by {_precise(found.contrast)}, but not "
+            "both are as the claim says",
         )
-    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex: {_precise(contrast)})"
+    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex: {_precise(found.contrast)})"
 
 
 def _precise(estimate: Estimate) -> str:

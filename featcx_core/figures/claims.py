@@ -20,6 +20,7 @@ from featcx_core.figures.evidence import (
     band,
     correlation,
     difference,
+    judge,
     not_measured,
     number,
     sedimentation_curve,
@@ -141,7 +142,8 @@ def simple_is_important_at_the_end(correlations: pd.DataFrame, *, trained: list[
     raw, partial = _importance_correlations(correlations, epoch=trained[-1])
     status, said = weigh(raw, partial, expected="negative")
     before, before_partial = _importance_correlations(correlations, epoch=0)
-    if {status, weigh(before, before_partial, expected="negative")[0]} <= {"seen", "partly"}:
+    was, _ = weigh(before.over_concepts, before_partial.over_concepts, expected="negative")
+    if {status, was} <= {"seen", "partly"}:
         status, said = "partly", f"{said}, but {NOT_LEARNED}"
     begun = f" Before training (epoch 0): {before}, partial {before_partial}." if before.n else ""
     return Claim(statement, status, f"{said}. {_correlations(raw, partial, trained[-1])}{begun}")
@@ -264,7 +266,7 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
     doubts = [
         doubt
         for other, doubt in against
-        if other is not None and {status, weigh_nearness(other)[0]} <= {"seen", "partly"}
+        if other is not None and {status, weigh_nearness(other.over_concepts)[0]} <= {"seen", "partly"}
     ]
     if doubts:
         status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
@@ -276,7 +278,7 @@ def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, st
         return "not measured", "missing", "it takes two trained epochs or more."
     first, last = band(curve, 0), band(curve, -1)
     change = difference(first, last)
-    said = verdict(change.value, *change.widest, expected=expected)
+    said = judge(change, expected=expected)
     numbers = (
         f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
         f"({last.n} concepts); the change is {change}."

@@ -51,8 +51,13 @@ class Estimate(NamedTuple):
         return f"{{{_end(self.low_images)}, {_end(self.high_images)}}}" if known else ""
 
     @property
+    def over_concepts(self) -> "Estimate":
+        """The same without the interval over images: a doubt needs one of them only."""
+        return self._replace(low_images=math.nan, high_images=math.nan)
+
+    @property
     def widest(self) -> tuple[float, float]:
-        """The outer ends of both intervals: what is said holds over concepts and over images."""
+        """The outer ends of both intervals."""
         lows, highs = (self.low, self.low_images), (self.high, self.high_images)
         return min(filter(math.isfinite, lows), default=math.nan), max(filter(math.isfinite, highs), default=math.nan)
 
@@ -110,10 +115,22 @@ def verdict(value: float, low: float, high: float, *, expected: Expected, margin
     return "holds here" if expected == ("negative" if high < 0 else "positive") else "does not hold here"
 
 
+def judge(estimate: Estimate, *, expected: Expected) -> Verdict:
+    """What an estimate says about an expected sign: over concepts and, where that is known, over images alike.
+
+    >>> judge(Estimate(0.17, 0.05, 0.28, 99, -0.02, 0.22), expected="zero")
+    'not decided: the interval includes zero'
+    """
+    intervals = [(estimate.low, estimate.high)]
+    if math.isfinite(estimate.low_images):
+        intervals.append((estimate.low_images, estimate.high_images))
+    said = {verdict(estimate.value, *interval, expected=expected) for interval in intervals}
+    return said.pop() if len(said) == 1 else "not decided: the interval includes zero"
+
+
 def weigh(raw: Estimate, partial: Estimate, *, expected: Expected) -> tuple[Status, str]:
     """One status and one sentence from a raw and a partial correlation; the weaker of the two decides."""
-    of_raw = verdict(raw.value, *raw.widest, expected=expected)
-    of_partial = verdict(partial.value, *partial.widest, expected=expected)
+    of_raw, of_partial = judge(raw, expected=expected), judge(partial, expected=expected)
     fixed = "with prevalence and variance held fixed"
     both = f"{of_raw} (raw correlation); {of_partial} ({fixed})"
     if of_raw == of_partial:

@@ -82,7 +82,7 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     before = f" Before training (epoch 0): {untrained}, partial {untrained_partial}."
     if not untrained.n:
         before = " Epoch 0 was not measured, so whether the relation is learned is not known."
-    elif reference_epoch > 0 and untrained.widest[0] > 0:
+    elif reference_epoch > 0 and untrained.low > 0:
         doubts.append(NOT_LEARNED)
     if status in ("seen", "partly") and doubts:
         status, said = "partly", f"{said}, but {'; and '.join(doubts)}"

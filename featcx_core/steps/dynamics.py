@@ -216,8 +216,7 @@ def _by_epoch(state: State, read: tuple[str, ...]) -> Iterator[tuple[int, pd.Dat
     store = state.store
     epochs = [epoch for epoch in state.survey.digests if state.current.issuperset(Partition(a, epoch) for a in read)]
     if not epochs:
-        wanted = " and ".join(asset for asset in read if asset != "codes")
-        raise ValueError(f"no epoch has {wanted}; materialise what is missing first")
+        raise ValueError(f"no epoch has all of {', '.join(read)}; materialise what is missing first")
     for epoch in sorted(epochs):
         key = epoch_key(epoch)
         own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])

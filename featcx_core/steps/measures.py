@@ -1,7 +1,6 @@
 """An epoch's V-information, complexity and importance."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +34,7 @@ def make_v_information(
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
     Writes the rows; at the penultimate layer also the sums behind those of the own concepts and random directions
-    (`open_sums`) and, where the study asks for details, of the concepts without each group of images
+    (`open_sums`) and, where the study asks for redundancy, of the concepts without each group of images
     (`open_sums_without_groups`). The own dictionary comes with all controls, the other with shuffled codes; asked for
     together, they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing,
     and for the dictionary of another epoch.
@@ -45,7 +44,8 @@ def make_v_information(
         raise ValueError(f"wanted dictionary_epochs out of {sorted(known)}, each once, got {list(dictionary_epochs)}")
     prints = fingerprints(store)
     dictionaries = [_Codes.open(store, epoch, dictionary_epoch) for dictionary_epoch in dictionary_epochs]
-    is_detailed, penultimate = epoch in store.study.detailed_epochs(prints.digests), store.anatomy.penultimate
+    penultimate, asked = store.anatomy.penultimate, "redundancy" in store.study.analyses.run
+    is_detailed = asked and epoch in store.study.detailed_epochs(prints.digests)
     for layer in (progress or silent)(layers, desc=f"V-information, epoch {epoch}"):
         keeps_groups = is_detailed and layer == penultimate and epoch in dictionary_epochs
         grouped = GroupedSums(Moments, groups=store.study.probe.groups) if keeps_groups else None
@@ -66,21 +66,30 @@ def open_sums(store: Store, *, epoch: int) -> zarr.Group:
 
     Raises ValueError when there are none.
     """
-    return _open(store, store.sums(epoch), epoch)
+    folder = store.sums(epoch)
+    if store.committed(folder) is None:
+        raise ValueError(f"epoch {epoch}: no sums yet at {folder}; materialise v_information first")
+    return zarr.open_group(str(folder), mode="r")
 
 
 def open_sums_without_groups(store: Store, *, epoch: int) -> zarr.Group:
     """The same sums of the concepts alone over the images without each group, centred on these: arrays `xx` (group,
     unit, unit) and `xz` (group, unit, concept). Group g holds the images g, g + groups, … of either half.
 
-    Raises ValueError when there are none: they are kept at the epochs of the detailed analyses.
+    They come with V-information where the study asks for redundancy; elsewhere they are made here, from the stored
+    activations and codes, and kept. Raises ValueError where these are missing.
     """
-    return _open(store, store.sums_without_groups(epoch), epoch)
-
-
-def _open(store: Store, folder: Path, epoch: int) -> zarr.Group:
-    if store.committed(folder) is None:
-        raise ValueError(f"epoch {epoch}: no sums yet at {folder}; materialise v_information first")
+    folder, penultimate = store.sums_without_groups(epoch), store.anatomy.penultimate
+    fingerprint = fingerprints(store).of("v_information", epoch, penultimate)
+    if store.committed(folder) != fingerprint:
+        acts = open_activations(store, epoch=epoch, layer=penultimate)
+        codes = CodeReader.open(store, epoch=epoch, kinds=("concept",))
+        grouped = GroupedSums(Moments, groups=store.study.probe.groups)
+        for half, first_of_half in (("fit", 0), ("score", codes.n_fit)):
+            for a, b in codes.chunks(half):
+                x = np.asarray(acts[a:b], dtype=np.float32)
+                grouped.add(x, codes.rows(a, b), first_image=a - first_of_half)
+        _write_sums_without_groups(store, epoch, grouped, fingerprint=fingerprint)
     return zarr.open_group(str(folder), mode="r")
 
 
@@ -260,7 +269,9 @@ def jackknife_cells(left_out: np.ndarray, *, unknown: np.ndarray) -> np.ndarray:
     return cells
 
 
-def jackknife_of(part: pd.DataFrame, groups: int, *, column: str = "jackknife") -> np.ndarray:
+def jackknife_of(part: pd.DataFrame, groups: int) -> np.ndarray:
     """What is stored without each group, (row, group); NaN where it is unknown, as for a dead concept."""
     missing = np.full(groups, np.nan, dtype=np.float32)
-    return np.array([missing if row is None else row for row in part[column]], dtype=np.float32).reshape(-1, groups)
+    return np.array([missing if row is None else row for row in part["jackknife"]], dtype=np.float32).reshape(
+        -1, groups
+    )

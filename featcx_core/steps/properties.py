@@ -64,7 +64,7 @@ def make_sensitivity(
     noisy = {
         sigma: Responses(
             n_draws=settings.draws,
-            group=_group(network.data, len(images), groups=study.probe.groups),
+            group=noisy_groups(network.data, len(images), groups=study.probe.groups),
             groups=study.probe.groups,
             n_bootstrap=study.analyses.bootstrap,
             seed=study.seed,
@@ -86,7 +86,7 @@ def make_sensitivity(
     return _write(store, "sensitivity", epoch, frame, fingerprint)
 
 
-def _group(data: Data, n: int, *, groups: int) -> np.ndarray:
+def noisy_groups(data: Data, n: int, *, groups: int) -> np.ndarray:
     """The jackknife's group of each of the first n probe images: either half is counted from its own first image."""
     places = [np.arange(len(data.split[half])) for half in ("fit", "score")]
     return np.concatenate(places)[:n] % groups

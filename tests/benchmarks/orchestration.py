@@ -39,14 +39,12 @@ def measure(device: str) -> list[Row]:
     """The default study from checkpoints on (training, the same on both sides, left out), and 1,530 partitions."""
     home = Path(tempfile.mkdtemp(prefix="home-"))
     store = _checkpoints(home, device)
-    places = ("before", "after", "alike")
-    copies = [Path(shutil.copytree(home, home.with_name(f"{home.name}-{place}"))) for place in places]
+    copies = [Path(shutil.copytree(home, home.with_name(f"{home.name}-{place}"))) for place in ("before", "after")]
     before = _in_a_process(copies[0], device)
     used = _cpu_of_children()
     run = timed(lambda: _featcx(home, "run", store.study.name, "--device", device))
     used = _cpu_of_children() - used
     after = _in_a_process(copies[1], device)
-    alike = _in_a_process(copies[2], device, GOMP_SPINCOUNT=_turns_of_the_command())
     spent = {name: (before[name] + after[name]) / 2 for name in before}
     ratio, cpu = (
         Ratio.of(ours / np.array([at[name] for at in (before, after)]))
@@ -63,9 +61,8 @@ def measure(device: str) -> list[Row]:
             f"{ratio} times its time",
             "≤ 1.15",
             ratio.median <= 1.15,
-            note=f"against the calls before it and after it; {cpu} times their CPU seconds; {run / alike['whole']:.2f} "
-            "times the time of calls whose threads wait for each other as the command's do (GOMP_SPINCOUNT); training "
-            "left out, start included on both sides; "
+            note=f"against the calls before it and after it; {cpu} times their CPU seconds; training left out, start "
+            "included on both sides; "
             f"{_megabytes(home / 'dagster'):.0f} MB of run history",
         ),
         Row(
@@ -197,19 +194,12 @@ def _by_hand(home: Path, device: str, begun: float) -> dict[str, float]:
     return {"whole": whole, "cpu": cpu, "epochs": of_epochs, "further": timed(further)}
 
 
-def _in_a_process(home: Path, device: str, **variables: str) -> dict[str, float]:
+def _in_a_process(home: Path, device: str) -> dict[str, float]:
     """Seconds of the library calls, from the start of a fresh process on, its imports included."""
     command = [sys.executable, "-m", "tests.benchmarks.orchestration", str(home), device, str(time.time())]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **variables})
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def _turns_of_the_command() -> str:
-    """For how many turns a waiting thread of `featcx run` spins."""
-    code = "import os, featcx_assets; print(os.environ.get('GOMP_SPINCOUNT', ''))"
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 def _cpu_of_children() -> float:

@@ -16,7 +16,7 @@ from featcx_core.figures.branches import (
 )
 from featcx_core.figures.canvas import png
 from featcx_core.figures.claims import simple_by_the_residual
-from featcx_core.figures.evidence import Estimate
+from featcx_core.figures.evidence import Estimate, difference
 from featcx_core.measures.ends import Ends
 from featcx_core.measures.over_images import draw_groups, redraw
 from tests.core.test_figures import frame, is_png, no_rows, texts
@@ -151,6 +151,28 @@ def test_the_interval_over_images_decides_too(spread: float, status: str):
     assert np.isfinite(found.simplest.low_images)
     assert "{" in str(found)
     assert weigh_nearness(found)[0] == status
+    assert weigh_nearness(found.over_concepts)[0] == "seen"
+    draws = [
+        scores_of(study.branches, study.layers, epoch=4, measure="cka").over_images(np.array(members), measure="cka")
+        for members in ([0, 1, 2, *range(4, 11)], list(range(30, 40)))
+    ]
+    first = scores_of(study.branches, study.layers, epoch=4, measure="cka").columns["branch"] == "residual"
+    nearer = [drawn[:, first].mean(axis=1) - drawn[:, ~first].mean(axis=1) for drawn in draws]
+    expected = np.quantile(nearer[0] - nearer[1], [0.025, 0.975])  # of the same images, not of independent ones
+    np.testing.assert_allclose([found.contrast.low_images, found.contrast.high_images], expected)
+
+
+def test_concepts_that_are_not_known_in_resamples_are_left_out_of_these():
+    study = resampled(tables(), spread=0.001)
+    one = study.branches["concept"] == 2
+    gap = study.branches["cka_jackknife"].map(lambda each: each * np.nan if isinstance(each, np.ndarray) else None)
+    study = study._replace(
+        branches=study.branches.assign(cka_jackknife=gap.where(one, study.branches["cka_jackknife"]))
+    )
+    scores = scores_of(study.branches, study.layers, epoch=4, measure="cka")
+    drawn = scores.over_images(np.array([0, 1, 2]), measure="cka")
+    np.testing.assert_array_equal(drawn, scores.over_images(np.array([0, 1]), measure="cka"))
+    assert np.isnan(scores.over_images(np.array([2]), measure="cka")).all()
 
 
 def test_a_branch_that_does_not_vary_leaves_a_gap():
@@ -186,7 +208,8 @@ def estimate(value: float, half: float = 0.01) -> Estimate:
     ],
 )  # fmt: skip
 def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str):
-    assert weigh_nearness(Nearness(estimate(simplest), estimate(most_complex)))[0] == status
+    ends = estimate(simplest), estimate(most_complex)
+    assert weigh_nearness(Nearness(*ends, difference(ends[1], ends[0])))[0] == status
 
 
 @pytest.mark.parametrize(

@@ -73,12 +73,12 @@ def test_without_an_epoch_of_both_measures(measured: Store) -> None:
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
     make_decode_time(measured)
-    with pytest.raises(ValueError, match="no epoch has complexity and importance; materialise what is missing first"):
+    with pytest.raises(ValueError, match="no epoch has all of complexity, importance, codes; materialise"):
         make_sedimentation(measured)
     assert set(make_correlations(measured)["y"]) == {"decode_time", "hoyer"}
     for epoch in EPOCHS:
         measured.table("complexity", f"{epoch:06d}").unlink()
-    with pytest.raises(ValueError, match="no epoch has complexity; materialise what is missing first"):
+    with pytest.raises(ValueError, match="no epoch has all of complexity, codes; materialise"):
         make_correlations(measured)
 
 

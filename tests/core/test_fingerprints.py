@@ -65,7 +65,8 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ({"dictionary": {"l1": 0.5}}, downstream("codes") & {*OF_EPOCHS}),
         (
             {"probe": {"groups": 9}},
-            downstream("v_information", "reference_v_information", "branches", "importance") & {*OF_EPOCHS},
+            downstream("v_information", "reference_v_information", "branches", "importance", "sensitivity")
+            & {*OF_EPOCHS},
         ),
         (
             {"analyses": {"bootstrap": 500}},

@@ -24,7 +24,7 @@ from featcx_core.steps import explorer, report
 from featcx_core.steps.dynamics import Images, make_correlations
 from featcx_core.steps.features import CodeReader, open_codes, read_dictionary
 from featcx_core.steps.measures import make_v_information, open_sums
-from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support
+from featcx_core.steps.properties import make_redundancy, make_sensitivity, make_support, noisy_groups
 from featcx_core.steps.reading import read_tables
 from featcx_core.steps.visualisation import make_visualisation, open_visualisation
 from featcx_core.store import Store, epoch_key, open_store
@@ -170,7 +170,18 @@ def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
     np.testing.assert_allclose(rows["sensitivity"][alive], relative, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(rows["sensitivity_as_printed"][alive], printed, rtol=1e-3, atol=1e-6)
     assert rows["sensitivity_as_printed"].notna().all()
+    assert (rows["jackknife"].notna() == (alive & (rows["kind"] == "concept"))).all()
+    others, own = np.arange(7) != 2, alive & (rows["kind"] == "concept").to_numpy()  # seven images in seven groups
+    without, _ = sensitivity_reference.sensitivity(codes[others][..., own], clean[:, own].var(axis=0))
+    np.testing.assert_allclose(np.stack(rows["jackknife"][own])[:, 2], without, rtol=1e-3, atol=1e-6)
     assert (rows["low"][alive] <= rows["sensitivity"][alive]).all()
+
+
+def test_noisy_images_are_in_the_groups_of_their_half(stored: Store):
+    data = load_data(stored.study)
+    found = noisy_groups(data, 63, groups=7)
+    assert found[:8].tolist() == [0, 1, 2, 3, 4, 5, 6, 0]
+    assert found[58:].tolist() == [2, 3, 0, 1, 2]  # the score half begins at image 60
 
 
 def test_sensitivity_does_not_depend_on_the_batch_size(measured: Store):
@@ -216,12 +227,23 @@ def test_the_sums_belong_to_the_partition(measured: Store):
         make_redundancy(measured, epoch=EPOCH)
     make_v_information(measured, epoch=EPOCH, layers=[LAYER], dictionary_epochs=[EPOCH])
     assert State(measured).is_current(partition)
-    shutil.rmtree(measured.sums_without_groups(EPOCH))
-    assert not State(measured).is_current(partition)
-    with pytest.raises(ValueError, match=r"no sums yet at .*sums_without_groups.*; materialise v_information first"):
-        make_redundancy(measured, epoch=EPOCH)
+
+
+@pytest.mark.parametrize("left", ["nothing", "those of other groups"])
+def test_sums_without_groups_come_with_v_information_or_are_made_for_redundancy(measured: Store, left: str):
     assert not measured.sums_without_groups(1).exists()  # no detailed analysis is made there
-    assert State(measured).is_current(Partition("v_information", 1, LAYER))
+    before, folder = measured.read_partition("redundancy", "000002"), measured.sums_without_groups(EPOCH)
+    fingerprint = measured.committed(folder)
+    assert fingerprint == measured.committed(measured.sums(EPOCH))
+    shutil.rmtree(folder)
+    if left != "nothing":
+        shutil.copytree(measured.sums(EPOCH), folder)
+        measured.mark(folder, fingerprint="0" * 16)
+    assert State(measured).is_current(Partition("v_information", EPOCH, LAYER))
+    again = make_redundancy(measured, epoch=EPOCH)
+    assert measured.committed(folder) == fingerprint
+    known = before["jackknife"].notna()
+    np.testing.assert_allclose(np.stack(again["jackknife"][known]), np.stack(before["jackknife"][known]), rtol=1e-5)
 
 
 def test_a_made_picture_stands_beside_the_image_as_bright_as_it_is(stored: Store, monkeypatch):

@@ -156,7 +156,7 @@ def test_other_data_at_the_same_path_are_looked_at_again(tmp_path):
 def test_a_share_of_the_images_that_is_too_small_for_the_jackknife(tmp_path):
     path = write_tiny(tmp_path, text=TINY.replace("score = 60", "score = 0.01"))
     with pytest.raises(
-        StudyError, match=r"probe\.groups = 5 needs as many score images, got 3; raise data\.split\.score"
+        StudyError, match=r"probe\.groups = 7 needs as many score images, got 3; raise data\.split\.score"
     ):
         register(load_study(path), home=tmp_path / "home")
     assert not (tmp_path / "home").exists()

@@ -16,6 +16,7 @@ from featcx_core.figures.evidence import (
     Estimate,
     correlation,
     difference,
+    judge,
     number,
     smallest_top_group,
     verdict,
@@ -65,6 +66,21 @@ def html(tables) -> str:
 )
 def test_verdict_says_no_more_than_the_interval_allows(interval, expected, said):
     assert verdict(*interval, expected=expected) == said
+
+
+@pytest.mark.parametrize(
+    ("concepts", "images", "expected", "said"),
+    [
+        ((0.05, 0.28), (-0.02, 0.22), "zero", "not decided"),  # a trend over concepts, which noise over images hides
+        ((-0.1, 0.2), (-0.05, 0.25), "zero", "holds here"),
+        ((0.05, 0.28), (0.01, 0.3), "zero", "does not hold here"),
+        ((0.05, 0.28), (-0.02, 0.22), "positive", "not decided"),
+        ((0.05, 0.28), (0.02, 0.22), "positive", "holds here"),
+        ((0.05, 0.28), (np.nan, np.nan), "positive", "holds here"),
+    ],
+)
+def test_both_intervals_decide(concepts, images, expected, said):
+    assert judge(Estimate(0.17, *concepts, 99, *images), expected=expected).startswith(said)
 
 
 def test_verdict_refuses_an_interval_upside_down():

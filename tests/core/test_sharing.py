@@ -66,8 +66,7 @@ CHANGES = {
     ),
     "other jackknife groups": (
         {"probe": {"groups": 6}},
-        {"training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "clusters"}
-        | {"sensitivity"},
+        {"training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "clusters"},
     ),
 }
 

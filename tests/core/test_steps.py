@@ -140,9 +140,9 @@ def test_errors_come_from_leaving_out_groups_of_images(stored: Arrays):
     layers = list(stored.study.layers["layer"])
     parts = [stored.rows(REFERENCE, layer, REFERENCE) for layer in layers]
     left_out = np.stack([np.stack(part["jackknife"]) for part in parts])  # (layer, concept, group)
-    assert left_out.shape[2] == 5
+    assert left_out.shape[2] == 7
     for values, wanted in ((left_out[0], parts[0]), (1 - left_out.mean(axis=0), complexity_rows(stored))):
-        spread = np.sqrt(4 / 5 * np.square(values - values.mean(axis=1, keepdims=True)).sum(axis=1))
+        spread = np.sqrt(6 / 7 * np.square(values - values.mean(axis=1, keepdims=True)).sum(axis=1))
         np.testing.assert_allclose(wanted["standard_error"], spread, rtol=1e-4)
 
 
