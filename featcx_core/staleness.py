@@ -24,8 +24,8 @@ ONCE = (
     "training", "decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report", "explorer",
 )  # fmt: skip
 """Assets made once a study."""
-BY_EPOCH = ("sedimentation", "correlations")
-"""Those of them that read measures of the same epochs: complexity and, for a curve, importance."""
+BY_EPOCH = {"sedimentation": ("complexity", "importance", "codes"), "correlations": ("complexity", "codes")}
+"""Those of them that go by epochs -> what an epoch must have."""
 ASSETS = (
     "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
     "reference_v_information", "complexity", "importance", "branches", "redundancy", "sensitivity", "support",
@@ -239,13 +239,9 @@ class State:
                 return all(Partition(need, reference) in self.current for need in NEEDS[asset])
             if asset == "explorer":
                 return Partition("codes", self.study.reference_epoch) in self.current
-            if asset == "correlations":
-                return self._has_any("complexity")
-            if asset == "sedimentation":
-                known = {
-                    name: {p.epoch for p in self.current if p.asset == name} for name in ("complexity", "importance")
-                }
-                return not known["complexity"].isdisjoint(known["importance"])
+            if asset in BY_EPOCH:
+                known = [{p.epoch for p in self.current if p.asset == read} for read in BY_EPOCH[asset]]
+                return bool(set.intersection(*known))
             return asset == "training" or any(self._has_any(need) for need in NEEDS[asset])
         if asset in ("activations", "dictionary_activations"):
             return self._is_there(Partition("checkpoint", epoch))
@@ -268,7 +264,10 @@ class State:
                 blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.branches]
                 here = [Partition("codes", epoch), *blocks]
             case "redundancy":
-                here = [Partition("v_information", epoch, self.anatomy.penultimate)]
+                information = Partition("v_information", epoch, self.anatomy.penultimate)
+                here = [information]
+                if self.store.committed(self.store.sums_without_groups(epoch)) != self.prints.of(*information):
+                    here += [Partition("activations", epoch, self.anatomy.penultimate), Partition("codes", epoch)]
             case "dictionary" | "importance" | "sensitivity" | "support" | "clusters" | "visualisation":
                 here = [Partition(need, epoch) for need in NEEDS[asset]]
         return [p for p in here if not self._is_there(p)]

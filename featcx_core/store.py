@@ -159,7 +159,7 @@ class Store:
         return self.root / "sums" / f"{epoch_key(epoch)}.zarr"
 
     def sums_without_groups(self, epoch: int) -> Path:
-        """The same sums without each group of images, of concepts alone; at the epochs of the detailed analyses."""
+        """The same sums without each group of images, of concepts alone; where redundancy is or was measured."""
         return self.root / "sums_without_groups" / f"{epoch_key(epoch)}.zarr"
 
     def visualisation(self, epoch: int) -> Path:

@@ -60,7 +60,7 @@ class Scores(NamedTuple):
     def over_images(
         self, members: Int64[np.ndarray, "member"], *, measure: str, n_bootstrap: int = 1000, seed: int = 0
     ) -> Float[np.ndarray, "draw branch"]:
-        """Mean over some concepts in each resample of the images, of those that are known in it; NaN if none is."""
+        """Mean over some concepts, of those that are known in all resamples of the images, in each; NaN if none is."""
         groups, measured = self.left_out.shape[2], ~np.isnan(self.values).all(axis=0)
         members = members[~np.isnan(self.left_out[members][:, measured]).any(axis=(1, 2))]
         if groups < 2 or not len(members):

@@ -185,7 +185,8 @@ def important_concepts_become_simpler(sedimentation: pd.DataFrame) -> Claim:
     if group is None:
         return Claim(statement, "missing", "not measured: no group of important concepts that differs from all.")
     said, status, numbers = _change(sedimentation_curve(sedimentation, group), expected="negative")
-    _, status_of_all, of_all = _change(sedimentation_curve(sedimentation, "all"), expected="negative")
+    everything = sedimentation_curve(sedimentation, "all")
+    _, status_of_all, of_all = _change(everything, expected="negative", is_doubt=True)
     if status == status_of_all == "seen":
         return Claim(statement, "partly", f"{said}: {numbers} But so do all concepts: {of_all}")
     return Claim(statement, status, f"{said}: {numbers}")
@@ -273,12 +274,13 @@ def simple_by_the_residual(tables: StudyTables, *, reference_epoch: int) -> Clai
     return Claim(statement, status, f"{said}. {numbers}")
 
 
-def _change(curve: pd.DataFrame, *, expected: Expected) -> tuple[str, Status, str]:
+def _change(curve: pd.DataFrame, *, expected: Expected, is_doubt: bool = False) -> tuple[str, Status, str]:
+    """From the first to the last trained epoch: what was found, its status, the numbers; a doubt goes by concepts."""
     if len(curve) < 2:
         return "not measured", "missing", "it takes two trained epochs or more."
     first, last = band(curve, 0), band(curve, -1)
     change = difference(first, last)
-    said = judge(change, expected=expected)
+    said = judge(change.over_concepts if is_doubt else change, expected=expected)
     numbers = (
         f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
         f"({last.n} concepts); the change is {change}."

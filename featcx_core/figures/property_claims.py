@@ -38,7 +38,7 @@ def property_claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]
 def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> Claim:
     """Spearman of K and redundancy at the middle share: wanted negative, where concepts differ beyond the masks.
 
-    And not in random directions as well.
+    And not in random directions as well, nor before training.
     """
     statement = "Complex concepts are less redundant: K and redundancy go against each other."
     rows, level = _at(tables.redundancy, reference_epoch, "masked_fraction", near=0.5)
@@ -47,14 +47,18 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
     status, said, numbers = _weighed(tables, reference_epoch, "redundancy", level, expected="negative")
     printed, _ = _both(tables, reference_epoch, "redundancy_as_printed", level)
     control, beside = _control(tables, rows, reference_epoch, "redundancy")
-    if status in ("seen", "partly") and control.high < 0:
-        status, said = "partly", f"{said}, but {NOT_OF_CONCEPTS}"
+    doubts = [NOT_OF_CONCEPTS] if control.high < 0 else []
+    untrained, before = _before_training(tables, "redundancy", level)
+    if reference_epoch > 0 and untrained.high < 0:
+        doubts.append(NOT_LEARNED)
+    if status in ("seen", "partly") and doubts:
+        status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
     own = of_kind(rows, "concept")
     spread = float(own["redundancy"].var())
     masks = float((own["standard_deviation"] ** 2 / (own["n_masks"] - 1).clip(lower=1)).mean())
     share = masks / spread if spread > 0 else math.nan
     about = f"{level:.0%} of the units masked; with the paper's formula {printed}"
-    finding = f"{said}. {numbers} ({about}).{beside}"
+    finding = f"{said}. {numbers} ({about}).{before}{beside}"
     if share > 0.5:
         if status in ("seen", "partly"):
             status, finding = "undecided", f"not decided, since masks may have made it; the correlations: {finding}"
@@ -76,13 +80,10 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
     if math.isnan(level):
         return Claim(statement, "missing", not_measured(tables.sensitivity, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, reference_epoch, "sensitivity", level, expected="positive")
-    untrained, untrained_partial = _both(tables, 0, "sensitivity", level)
+    untrained, before = _before_training(tables, "sensitivity", level)
     control, beside = _control(tables, rows, reference_epoch, "sensitivity")
     doubts = [NOT_OF_CONCEPTS] if control.low > 0 else []
-    before = f" Before training (epoch 0): {untrained}, partial {untrained_partial}."
-    if not untrained.n:
-        before = " Epoch 0 was not measured, so whether the relation is learned is not known."
-    elif reference_epoch > 0 and untrained.low > 0:
+    if reference_epoch > 0 and untrained.low > 0:
         doubts.append(NOT_LEARNED)
     if status in ("seen", "partly") and doubts:
         status, said = "partly", f"{said}, but {'; and '.join(doubts)}"
@@ -204,6 +205,14 @@ def _at(table: pd.DataFrame, epoch: int, column: str, *, near: float) -> tuple[p
 
 def _both(tables: StudyTables, epoch: int, y: str, level: float | None) -> tuple[Estimate, Estimate]:
     return raw_and_partial(tables.correlations, epoch=epoch, y=y, level=level)
+
+
+def _before_training(tables: StudyTables, y: str, level: float) -> tuple[Estimate, str]:
+    """The raw correlation at epoch 0, and a sentence of it."""
+    raw, partial = _both(tables, 0, y, level)
+    if not raw.n:
+        return raw, " Epoch 0 was not measured, so whether the relation is learned is not known."
+    return raw, f" Before training (epoch 0): {raw}, partial {partial}."
 
 
 def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, str]:

@@ -138,6 +138,7 @@ def _row_bytes(size: Size) -> int:
 def _disk(study: Study, size: Size, *, layers: float, positions: float, active: float) -> dict[str, float]:
     """Bytes by folder; `layers` and `positions` are the shares that compression leaves."""
     n, probe_positions = size.n_epochs, size.n_probe * size.n_positions * size.n_units * size.itemsize
+    n_redundant = size.n_detailed * ("redundancy" in study.analyses.run)
     # A zero takes next to nothing; what stands beside zeros does not compress, and says where it stands.
     codes = size.n_concepts * min(1.0, 1.5 * active) + _ACTIVE_DIRECTIONS * N_RANDOM_DIRECTIONS + size.n_outputs
     return {
@@ -147,7 +148,7 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
         "dictionary": 4.0 * n * size.n_concepts * size.n_units,
         "codes": 4.0 * n * size.n_probe * codes,
         "sums": 4.0 * n * size.n_units * (size.n_units + size.n_concepts + N_RANDOM_DIRECTIONS),
-        "sums_without_groups": 4.0 * size.n_detailed * _values_by_group(study, size, codes=1),
+        "sums_without_groups": 4.0 * n_redundant * _values_by_group(study, size, codes=1),
         "tables": float(n * len(size.units) * size.columns * (_ROW_BYTES + 4 * study.probe.groups)),
         "report": _REPORT_BYTES + size.n_probe * _PICTURE_BYTES + size.n_concepts * _CONCEPT_BYTES,
     }
@@ -170,7 +171,7 @@ def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:
         "codes": 8.0 * (3 * concepts**2 + 4 * min(_BATCH, size.n_probe) * concepts),
         "V-information": 8.0 * (4 * widest * columns + 2 * widest**2 + 3 * min(_BATCH, size.n_half) * columns),
     }
-    if size.n_detailed:
+    if size.n_detailed and "redundancy" in study.analyses.run:
         found["V-information"] += 8.0 * _values_by_group(study, size, codes=1)
     if "branches" in study.analyses.run:  # and third powers
         found["branches"] = 8.0 * _values_by_group(study, size, codes=2, n_units=widest)

@@ -50,7 +50,8 @@ def correlation(
 ) -> Correlation:
     """Correlation of two properties over concepts, given the controls, with a 95 % percentile bootstrap interval.
 
-    A second interval, over images, where `over_images` gives x and y in resamples of them; the controls stay.
+    A second interval, over images, where `over_images` gives x and y in resamples of them; the controls stay. Concepts
+    that are NaN in one of these are left out of it.
 
     With controls: the correlation of what is left of x and y after linear regression on them; for Spearman of the
     ranks on the controls' ranks. Ties share their mean rank, and ranks are taken anew in every bootstrap sample.
@@ -82,20 +83,23 @@ def correlation(
     if math.isnan(value) or len(drawn) == 0:
         return Correlation(value, math.nan, math.nan, n)
     low, high = np.quantile(drawn, [0.025, 0.975])
-    images = _over_images(tuple(redrawn[:, known] for redrawn in over_images or ()), variables[2:], method)
+    images = math.nan, math.nan
+    if over_images is not None:
+        drawn_anew = np.stack([redrawn[:, known] for redrawn in over_images], axis=1)
+        seen = ~np.isnan(drawn_anew).any(axis=(0, 1))
+        if seen.sum() >= len(variables) + 2:
+            images = _over_images(drawn_anew[..., seen], variables[2:, seen], method)
     return Correlation(value, float(low), float(high), n, *images)
 
 
 def _over_images(
-    redrawn: tuple[Redrawn, ...], controls: Float[np.ndarray, "control concept"], method: str
+    redrawn: Float[np.ndarray, "draw two concept"], controls: Float[np.ndarray, "control concept"], method: str
 ) -> tuple[float, float]:
-    if not redrawn:
-        return math.nan, math.nan
-    n_draws, n = redrawn[0].shape
+    n_draws, _, n = redrawn.shape
     found = []
     for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * (2 + len(controls)) // _VALUES_AT_ONCE):
         held = np.broadcast_to(controls, (len(block), *controls.shape))
-        values = np.concatenate([np.stack([part[block] for part in redrawn], axis=1), held], axis=1)
+        values = np.concatenate([redrawn[block], held], axis=1)
         scores = _ranked(values) if method == "spearman" else _scaled(values)
         found.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
     return interval(np.concatenate(found))

@@ -11,7 +11,7 @@ from featcx_core.measures.correlations import correlation
 from featcx_core.measures.decode_time import decode_time, first_epoch
 from featcx_core.measures.over_images import Redrawn, draw_groups, redraw, redraw_lack
 from featcx_core.measures.sedimentation import Group, sedimentation
-from featcx_core.staleness import NEEDS, ONCE, Partition, State, table_partition
+from featcx_core.staleness import BY_EPOCH, NEEDS, ONCE, Partition, State, table_partition
 from featcx_core.steps.measures import jackknife_of
 from featcx_core.store import Store, epoch_key
 
@@ -55,12 +55,12 @@ def _followed(state: State) -> dict[int, pd.DataFrame]:
 def make_sedimentation(store: Store) -> pd.DataFrame:
     """Mean K by epoch, of all concepts and of the most important ones, with bands; writes its rows.
 
-    Raises ValueError where no epoch has both complexity and importance.
+    Raises ValueError where no epoch has all of complexity, importance and codes.
     """
     state, analyses = State(store), store.study.analyses
     images = Images(store)
     parts = []
-    for epoch, concepts in _by_epoch(state, ("complexity", "importance", "codes")):
+    for epoch, concepts in _by_epoch(state, BY_EPOCH["sedimentation"]):
         groups = sedimentation(
             concepts["complexity"].to_numpy(),
             concepts["importance"].to_numpy(),
@@ -80,13 +80,13 @@ def make_correlations(store: Store) -> pd.DataFrame:
 
     Raw and partial, of every epoch that has complexity, with what else is there.
 
-    Raises ValueError where no epoch has complexity, or Λ can be made and is not current.
+    Raises ValueError where no epoch has both complexity and codes, or Λ can be made and is not current.
     """
     state = State(store)
     refuse_stale(state, "correlations")
     images = Images(store)
     rows: list[dict[str, object]] = []
-    for epoch, concepts in _by_epoch(state, ("complexity", "codes")):
+    for epoch, concepts in _by_epoch(state, BY_EPOCH["correlations"]):
         k = images.complexity(epoch)
         for of in _properties(state, images, epoch):
             rows.extend(_correlations(store, epoch, concepts, of, k=k))

@@ -34,7 +34,7 @@ def make_v_information(
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
     Writes the rows; at the penultimate layer also the sums behind those of the own concepts and random directions
-    (`open_sums`) and, where the study asks for redundancy, of the concepts without each group of images
+    (`open_sums`) and, at epochs whose redundancy the study asks for, of the concepts without each group of images
     (`open_sums_without_groups`). The own dictionary comes with all controls, the other with shuffled codes; asked for
     together, they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing,
     and for the dictionary of another epoch.
@@ -76,8 +76,8 @@ def open_sums_without_groups(store: Store, *, epoch: int) -> zarr.Group:
     """The same sums of the concepts alone over the images without each group, centred on these: arrays `xx` (group,
     unit, unit) and `xz` (group, unit, concept). Group g holds the images g, g + groups, … of either half.
 
-    They come with V-information where the study asks for redundancy; elsewhere they are made here, from the stored
-    activations and codes, and kept. Raises ValueError where these are missing.
+    They come with V-information at epochs whose redundancy the study asks for; elsewhere they are made here, from the
+    stored activations and codes, and kept: the caller holds the epoch's lock. Raises ValueError where one is missing.
     """
     folder, penultimate = store.sums_without_groups(epoch), store.anatomy.penultimate
     fingerprint = fingerprints(store).of("v_information", epoch, penultimate)

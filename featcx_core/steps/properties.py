@@ -27,7 +27,8 @@ from featcx_core.store import Store, epoch_key
 def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
     """What is left of every concept and random direction when units are masked, from the stored sums; writes the rows.
 
-    Of concepts also what is left without each group of images. Raises ValueError where there are no sums.
+    Of concepts also what is left without each group of images. Raises ValueError where there are no sums,
+    or what those without groups are made from is missing.
     """
     settings, fingerprint = store.study.redundancy, fingerprints(store).of("redundancy", epoch)
     coded = _coded(store, epoch)

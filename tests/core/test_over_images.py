@@ -113,6 +113,19 @@ def test_controls_are_held_fixed_in_the_partial_correlation():
     assert partial.low_images < partial.value < partial.high_images
 
 
+def test_concepts_that_are_unknown_in_a_resample_are_left_out_of_the_interval_over_images():
+    chance = np.random.default_rng(0)
+    x, y = chance.normal(size=(2, 30))
+    drawn = [values + 0.1 * chance.normal(size=(200, 30)) for values in (x, y)]
+    drawn[1][7, 29] = np.nan
+    found = correlation(x, y, over_images=(drawn[0], drawn[1]), seed=0)
+    known = correlation(x[:29], y[:29], over_images=(drawn[0][:, :29], drawn[1][:, :29]), seed=0)
+    assert (found.low_images, found.high_images) == (known.low_images, known.high_images)
+    assert found.n == 30
+    drawn[1][:, 3:] = np.nan
+    assert np.isnan(correlation(x, y, over_images=(drawn[0], drawn[1]), seed=0).low_images)
+
+
 def test_importance_gives_its_jackknife():
     chance = np.random.default_rng(0)
     codes, atoms, head = chance.random((50, 6)), chance.random((6, 4)), chance.normal(size=(4, 3))

@@ -164,13 +164,14 @@ def test_without_a_table_of_correlations_points_are_drawn_and_nothing_is_said(ta
 @pytest.mark.parametrize(
     ("slope", "masks", "status", "words"),
     [
-        (-0.3, 0.01, "seen", "holds here"),
+        (-0.3, 0.01, "seen", "holds here"),  # and not before training, which is left out here
         (0.3, 0.01, "absent", "does not hold here"),
         (-0.3, 1.0, "undecided", "The choice of masks makes up to 100 % of the differences"),
     ],
 )
 def test_redundancy_claim_knows_what_masks_make(plain, slope, masks, status, words):
     tables = with_properties(plain, redundancy=slope, masks=masks)
+    tables = tables._replace(correlations=tables.correlations.query("epoch > 0"))
     claim = paper.complex_is_less_redundant(tables, reference_epoch=REFERENCE)
     assert claim.status == status
     assert words in claim.finding
@@ -210,6 +211,12 @@ def test_a_relation_of_the_untrained_network_too_is_not_called_seen(plain):
     assert claim.status == "partly"
     assert "but random directions have it too" in claim.finding
     assert "Random directions have −0." in claim.finding
+    tables = with_properties(plain, redundancy=-0.3)  # at every epoch alike
+    claim = paper.complex_is_less_redundant(tables, reference_epoch=REFERENCE)
+    raw, partial = raw_and_partial(tables.correlations, epoch=0, y="redundancy", level=0.5)
+    assert claim.status == "partly"
+    assert "it is there before training too and may not be learned" in claim.finding
+    assert f"Before training (epoch 0): {raw}, partial {partial}." in claim.finding
     tables = with_properties(plain, sensitivity=3.0, untrained=-1.0)
     claim = paper.complex_is_less_robust(tables, reference_epoch=REFERENCE)
     raw, partial = raw_and_partial(tables.correlations, epoch=0, y="sensitivity", level=0.1)

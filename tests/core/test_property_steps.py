@@ -240,6 +240,11 @@ def test_sums_without_groups_come_with_v_information_or_are_made_for_redundancy(
         shutil.copytree(measured.sums(EPOCH), folder)
         measured.mark(folder, fingerprint="0" * 16)
     assert State(measured).is_current(Partition("v_information", EPOCH, LAYER))
+    wanted = Partition("redundancy", EPOCH)
+    assert State(measured).lacking(wanted) == []
+    shutil.move(measured.codes(EPOCH), measured.root / "away")  # which they would be made from
+    assert State(measured).lacking(wanted) == [Partition("codes", EPOCH)]
+    shutil.move(measured.root / "away", measured.codes(EPOCH))
     again = make_redundancy(measured, epoch=EPOCH)
     assert measured.committed(folder) == fingerprint
     known = before["jackknife"].notna()
