@@ -66,7 +66,7 @@ def against_complexity(
         raw, partial = raw_and_partial(correlations, epoch=epoch, y=y, level=None if at == _NONE else at)
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
         lines += _said(complexity, beside, epoch, y)
-        axes.set_title("\n".join(lines), fontsize=9, loc="left", color=INK)
+        axes.set_title("\n".join(lines), fontsize=8, loc="left", color=INK)
     if is_log:
         for first in panels[:, 0]:  # once all of the row is drawn: limits that are set earlier leave later panels out
             first.set_yscale("log")
