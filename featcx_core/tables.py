@@ -423,3 +423,8 @@ TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 """The catalogue, by name."""
 COMPARED = ("compared", "comparison")
 """Those over several studies; the others are of one."""
+
+
+def without_lists(table: str) -> list[str]:
+    """The columns of a table that hold one value a row: all but what is known without each group of images."""
+    return [column.name for column in TABLES[table].columns if column.dtype != "list<float>"]

@@ -96,11 +96,13 @@ def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, siz
         noisy = size.n_noisy * (image + concepts[1] / size.n_probe)
         steps.append(Step("sensitivity", load_seconds + noisy, size.n_detailed))
     run = set(study.analyses.run)
-    by_level = 2 * (len(study.redundancy.masked_fractions) * ("redundancy" in run))
-    by_level += 2 * (len(study.sensitivity.sigmas) * ("sensitivity" in run))
-    properties = 2 * size.n_epochs + by_level * size.n_detailed  # Γ and the atom's sparsity at every epoch
-    each_time = sample.correlation_seconds(study, n_concepts=size.n_concepts)  # of the four, and over images, less
-    across = (6 * properties + size.n_epochs) * each_time + _FIGURES_SECONDS
+    levels = {"redundancy": study.redundancy.masked_fractions, "sensitivity": study.sensitivity.sigmas}
+    n_levels = sum(len(values) for name, values in levels.items() if name in run)
+    # Γ and the atom's sparsity at every epoch; a property and its printed form at every level
+    properties = 2 * size.n_epochs + 2 * n_levels * size.n_detailed
+    one = sample.correlation_seconds(study, n_concepts=size.n_concepts)
+    # four correlations a property, over images too, take six times as long as this one; a curve's point about once
+    across = (6 * properties + size.n_epochs) * one + _FIGURES_SECONDS
     once = (Step("curves over all epochs, figures and report", across, 1),)
     disk = _disk(study, size, layers=layers.share, positions=positions.share, active=active)
     return Cost(image, tuple(steps), once, disk, _memory(study, size, passes))

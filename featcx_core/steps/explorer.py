@@ -24,7 +24,7 @@ from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import read_dictionary
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key
-from featcx_core.tables import TABLES
+from featcx_core.tables import without_lists
 
 N_IMAGES = 8
 """Images that a concept's page shows."""
@@ -81,8 +81,8 @@ def _read_tables(state: State) -> StudyTables:
     store, reference = state.store, [epoch_key(state.study.reference_epoch)]
     frames = {}
     for name in (name for name in StudyTables._fields if name != "v_information"):
-        wanted = [column.name for column in TABLES[name].columns if column.dtype != "list<float>"]
-        frames[name] = store.read_table(name, columns=wanted, partitions=reference if name in _BY_EPOCH else None)
+        partitions = reference if name in _BY_EPOCH else None
+        frames[name] = store.read_table(name, columns=without_lists(name), partitions=partitions)
     return StudyTables(v_information=_information(state), **frames)
 
 

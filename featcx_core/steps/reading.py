@@ -6,7 +6,7 @@ from featcx_core.figures.study_tables import StudyTables
 from featcx_core.sources.classes import doubt
 from featcx_core.staleness import DETAILED
 from featcx_core.store import Store, epoch_key
-from featcx_core.tables import TABLES
+from featcx_core.tables import without_lists
 
 _MEANS_OF = ["study", "epoch", "layer", "dictionary_epoch", "kind"]
 _WITH_JACKKNIFE = ("branches",)
@@ -24,7 +24,7 @@ def read_tables(store: Store) -> StudyTables:
     frames = {"v_information": _information(store)}
     for name in StudyTables._fields:
         if name not in frames:
-            wanted = [c.name for c in TABLES[name].columns if c.dtype != "list<float>" or name in _WITH_JACKKNIFE]
+            wanted = None if name in _WITH_JACKKNIFE else without_lists(name)
             partitions = _ends(store, name) if name in DETAILED else None
             frames[name] = store.read_table(name, columns=wanted, partitions=partitions)
     return StudyTables(**frames)
