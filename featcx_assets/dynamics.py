@@ -17,8 +17,10 @@ def assets(study: Study) -> list[dg.AssetsDefinition]:
     rows = {
         "decode_time": "Λ: 0 = available early in training, 1 = late. One row per concept of the reference epoch.",
         "sedimentation": "Mean K by epoch, of all and of the most important concepts. One row per (epoch, group).",
+        "layer_information": "Mean V-information by layer, of concepts and controls. One row per (epoch, kind, layer).",
         "correlations": "K with Γ, Λ and the properties of concepts, raw and partial. "
-        "One row per (epoch, x, y, level, method, controls).",
+        "One row per (epoch, kind, x, y, level, method, controls).",
+        "meta_features": "Mean K and Γ of clusters and super-classes. One row per (epoch, grouping, group, measure).",
         "concept_paths": "The reference epoch's concepts, matched at every epoch. One row per (concept, epoch).",
     }
     return [
@@ -55,12 +57,14 @@ def _asset(
 
 
 def _table(store: Store, name: str, _: frozenset[str]) -> Metadata:
-    from featcx_core.steps import dynamics, paths
+    from featcx_core.steps import dynamics, means, paths
 
     steps = {
         "decode_time": dynamics.make_decode_time,
         "sedimentation": dynamics.make_sedimentation,
+        "layer_information": means.make_layer_information,
         "correlations": dynamics.make_correlations,
+        "meta_features": means.make_meta_features,
         "concept_paths": paths.make_concept_paths,
     }
     steps[name](store)

@@ -15,7 +15,7 @@ from featcx_core.sources.landing import whereabouts
 from featcx_core.staleness import DETAILED, EPOCHLY, GRID, NEEDS, Partition, State, assets_of
 from featcx_core.store import Store, epoch_key
 from featcx_core.study import Study
-from featcx_core.tables import TABLES, Dtype
+from featcx_core.tables import TABLES, Dtype, without_lists
 
 FAILURES = "failures"
 """Metadata of a failed step: epoch -> reason, one line."""
@@ -194,7 +194,8 @@ def table_metadata(store: Store, table: str, partition: str) -> Metadata:
     from pyarrow.parquet import ParquetFile
 
     path = store.table(table, partition)
-    columns = [column for column in column_schema((table,)).columns if column.name not in _NOT_SHOWN]
+    shown = {*without_lists(table)} - _SAME_IN_EVERY_ROW
+    columns = [column for column in column_schema((table,)).columns if column.name in shown]
     with ParquetFile(path) as file:
         n_rows = file.metadata.num_rows
         rows = next(file.iter_batches(8, columns=[column.name for column in columns])).to_pylist() if n_rows else []
@@ -216,7 +217,7 @@ def path_metadata(path: Path) -> Metadata:
     return {"file": dg.MetadataValue.path(path), "size_bytes": size}
 
 
-_NOT_SHOWN = ("study", "fingerprint", "jackknife", "cka_jackknife")
+_SAME_IN_EVERY_ROW = {"study", "fingerprint"}
 _NAMES: dict[Dtype, str] = {"int64": "int", "float64": "float"}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from featcx_core.staleness import ASSETS, BY_EPOCH, DETAILED, NEEDS, ONCE, Partition, State
+from featcx_core.staleness import ACROSS, ASSETS, BY_EPOCH, DETAILED, NEEDS, ONCE, Partition, State
 
 
 class Stage(NamedTuple):
@@ -30,7 +30,7 @@ STAGES = (
     Stage("properties of concepts", DETAILED),
     Stage(
         "across epochs",
-        ("decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report", "explorer"),
+        (*ACROSS, "figures", "report", "explorer"),
     ),
 )
 

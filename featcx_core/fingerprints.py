@@ -27,18 +27,20 @@ CODE_VERSIONS = {
     "reference_v_information": 1,
     "complexity": 1,
     "importance": 2,
-    "branches": 3,
-    "redundancy": 3,
-    "sensitivity": 3,
+    "branches": 4,
+    "redundancy": 4,
+    "sensitivity": 4,
     "support": 3,
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
     "sedimentation": 2,
-    "correlations": 3,
+    "layer_information": 1,
+    "correlations": 4,
+    "meta_features": 1,
     "concept_paths": 1,
-    "figures": 12,
-    "report": 12,
+    "figures": 13,
+    "report": 13,
     "explorer": 4,
 }
 """Raised by hand when an asset's result changes for the same input."""
@@ -70,6 +72,10 @@ class Fingerprints:
         row = next(row for row in self.anatomy.layers if row.layer == block)
         found = row.branches[branch].model_dump_json()
         return combine("activations", self.of("activations", epoch, block), row.shortcut, branch, found)
+
+    def sums_without_groups(self, epoch: int) -> str:
+        """Fingerprint of the sums without each group of images, which come with the penultimate layer's rows."""
+        return combine("v_information", self.of("v_information", epoch, self.anatomy.penultimate), "no group", _SUMS)
 
     def fields(self, asset: str) -> str:
         """Digest of the fields that a table over all epochs uses; its other inputs are what is there."""
@@ -207,7 +213,9 @@ _SUMS = "sums of concepts and random directions"  # they come with the penultima
 _CROSS_EPOCH_FIELDS = {
     "decode_time": ("probe.reference_epoch", "training.epochs"),
     "sedimentation": ("seed", "analyses.top_shares", "analyses.bootstrap"),
+    "layer_information": ("seed", "analyses.bootstrap"),
     "correlations": ("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
+    "meta_features": ("seed", "analyses.bootstrap"),
     "concept_paths": ("seed", "probe.reference_epoch", "training.epochs"),
     "figures": ("name", "analyses", "probe.reference_epoch", "training.epochs"),
     "report": ("name", "analyses", "probe.reference_epoch", "training.epochs"),

@@ -4,7 +4,7 @@ The authority for the command line, the sensor, the assets and the views. Opens 
 an array, and imports no torch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 from typing import NamedTuple, get_args
 
@@ -20,22 +20,24 @@ DETAILED = ("branches", "redundancy", "sensitivity", "support", "clusters", "vis
 """Assets made once an epoch, at those epochs only that the study names for them."""
 EPOCHLY = ("checkpoint", "dictionary_activations", "dictionary", "codes", "complexity", "importance", *DETAILED)
 """Assets made once an epoch."""
-ONCE = (
-    "training", "decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report", "explorer",
-)  # fmt: skip
+ACROSS = ("decode_time", "sedimentation", "layer_information", "correlations", "meta_features", "concept_paths")
+"""Tables over all epochs."""
+ONCE = ("training", *ACROSS, "figures", "report", "explorer")
 """Assets made once a study."""
-BY_EPOCH = {"sedimentation": ("complexity", "importance", "codes"), "correlations": ("complexity", "codes")}
+BY_EPOCH = {
+    "sedimentation": ("complexity", "importance", "codes"),
+    "layer_information": ("v_information",),
+    "correlations": ("complexity", "codes"),
+    "meta_features": ("clusters", "complexity", "codes"),
+}
 """Those of them that go by epochs -> what an epoch must have."""
 ASSETS = (
     "training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "v_information",
-    "reference_v_information", "complexity", "importance", "branches", "redundancy", "sensitivity", "support",
-    "clusters", "visualisation", "decode_time", "sedimentation", "correlations", "concept_paths", "figures", "report",
-    "explorer",
+    "reference_v_information", "complexity", "importance", *DETAILED, *ACROSS, "figures", "report", "explorer",
 )  # fmt: skip
 """All assets, each after what it is made from."""
 _SHOWN = (
-    "checkpoint", "codes", "v_information", "reference_v_information", "complexity", "importance", *DETAILED,
-    "decode_time", "sedimentation", "correlations", "concept_paths",
+    "checkpoint", "codes", "v_information", "reference_v_information", "complexity", "importance", *DETAILED, *ACROSS,
 )  # fmt: skip
 NEEDS: dict[str, tuple[str, ...]] = {
     "training": (),
@@ -56,13 +58,17 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "visualisation": ("codes", "complexity"),
     "decode_time": ("v_information", "reference_v_information"),
     "sedimentation": ("complexity", "importance"),
+    "layer_information": ("v_information",),
     "correlations": ("complexity", "importance", "redundancy", "sensitivity", "decode_time"),
+    "meta_features": ("complexity", "importance", "clusters"),
     "concept_paths": ("dictionary", "complexity", "importance"),
     "figures": _SHOWN,
     "report": ("figures",),
     "explorer": _SHOWN,
 }
 """What each asset is made from."""
+_FOLLOW = {"correlations": {"complexity"}, "meta_features": {"complexity", "clusters"}}
+"""Tables that are wanted wherever these analyses are."""
 
 
 class Partition(NamedTuple):
@@ -92,6 +98,14 @@ def assets_of(study: Study) -> tuple[str, ...]:
     return tuple(asset for asset in ASSETS if asset != "training" or not study.checkpoints.folder)
 
 
+def wanted_of(study: Study) -> tuple[str, ...]:
+    """The assets that a study's analyses ask for."""
+    run: set[str] = set(study.analyses.run)
+    run |= {asset for asset, read in _FOLLOW.items() if run >= read}
+    optional = {*get_args(Analysis), *_FOLLOW}
+    return tuple(asset for asset in assets_of(study) if asset not in optional or asset in run)
+
+
 class State:
     """What a study's store holds and lacks, at the moment of asking.
 
@@ -110,11 +124,7 @@ class State:
     @cached_property
     def wanted(self) -> tuple[str, ...]:
         """The assets that the study's analyses ask for."""
-        run: set[str] = set(self.study.analyses.run)
-        if "complexity" in run:
-            run.add("correlations")
-        optional = {*get_args(Analysis), "correlations"}
-        return tuple(asset for asset in assets_of(self.study) if asset not in optional or asset in run)
+        return wanted_of(self.study)
 
     def partitions(self, asset: str) -> Iterator[Partition]:
         """All partitions that an asset has, given the checkpoints that are there; of one that is gone, those made."""
@@ -240,8 +250,7 @@ class State:
             if asset == "explorer":
                 return Partition("codes", self.study.reference_epoch) in self.current
             if asset in BY_EPOCH:
-                known = [{p.epoch for p in self.current if p.asset == read} for read in BY_EPOCH[asset]]
-                return bool(set.intersection(*known))
+                return bool(self.epochs_with(BY_EPOCH[asset]))
             return asset == "training" or any(self._has_any(need) for need in NEEDS[asset])
         if asset in ("activations", "dictionary_activations"):
             return self._is_there(Partition("checkpoint", epoch))
@@ -264,9 +273,9 @@ class State:
                 blocks = [Partition("activations", epoch, row.layer) for row in self.anatomy.layers if row.branches]
                 here = [Partition("codes", epoch), *blocks]
             case "redundancy":
-                information = Partition("v_information", epoch, self.anatomy.penultimate)
-                here = [information]
-                if self.store.committed(self.store.sums_without_groups(epoch)) != self.prints.of(*information):
+                here = [Partition("v_information", epoch, self.anatomy.penultimate)]
+                sums = self.store.committed(self.store.sums_without_groups(epoch))
+                if sums != self.prints.sums_without_groups(epoch):
                     here += [Partition("activations", epoch, self.anatomy.penultimate), Partition("codes", epoch)]
             case "dictionary" | "importance" | "sensitivity" | "support" | "clusters" | "visualisation":
                 here = [Partition(need, epoch) for need in NEEDS[asset]]
@@ -274,6 +283,11 @@ class State:
 
     def _is_there(self, partition: Partition) -> bool:
         return partition.epoch in self.survey.digests and self.is_current(partition)
+
+    def epochs_with(self, assets: Iterable[str]) -> list[int]:
+        """The epochs at which every one of these is there and current, of all layers."""
+        parts = {epoch: [[*self._of_epoch(asset, epoch)] for asset in assets] for epoch in sorted(self.survey.digests)}
+        return [epoch for epoch, of in parts.items() if all(each and self.current.issuperset(each) for each in of)]
 
     def _has_any(self, asset: str) -> bool:
         if asset in ONCE:
@@ -293,7 +307,7 @@ class State:
             for asset in {table.asset, "reference_v_information" if name == "v_information" else table.asset}:
                 pairs |= {(name, digest) for digest in expected.get(asset, ())}
         valid = set().union(*expected.values())
-        for asset in ("decode_time", "sedimentation", "correlations", "concept_paths"):
+        for asset in ACROSS:
             made = footer(self.store.table(asset, "all"))
             if made and made[1] <= valid and made[0] == combine(asset, self.prints.fields(asset), *sorted(made[1])):
                 pairs.add((asset, made[0]))

@@ -51,7 +51,6 @@ _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 =
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
 _LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 _NO_CLASSES = "null where no output is a class"
-_OF_LIVING = "kind concept only; null if dead"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
 _CONCEPT_OR_DIRECTION = Column("kind", "string", "concept, or the control random_direction.")
 _MEASURE = Column("measure", "string", "What was measured, named as in the tables; `_partial`: controls held fixed.")
@@ -69,6 +68,16 @@ def _real(
     name: str, description: str, low: float | None = None, high: float | None = None, *, nullable: bool = False
 ) -> Column:
     return Column(name, "float64", description, low, high, nullable)
+
+
+def _intervals(prefix: str, low: float | None = None, high: float | None = None) -> tuple[Column, ...]:
+    """The ends of the interval over concepts and of that over images, of a value between low and high."""
+    over = {"": "concepts; null below two of them", "_images": "groups of probe images"}
+    return tuple(
+        _real(f"{prefix}{end}{which}", f"{share} % bootstrap percentile over {drawn}.", low, high, nullable=True)
+        for which, drawn in over.items()
+        for end, share in (("low", 2.5), ("high", 97.5))
+    )
 
 
 def _count(name: str, description: str, low: float = 0.0) -> Column:
@@ -210,11 +219,26 @@ _ALL = (
         _share("high_images", "97.5 % bootstrap percentile over groups of probe images.", nullable=True),
     ),
     _table(
-        "correlations",
-        "One row per (epoch, x, y, level, method, controls).",
-        "correlations",
-        ("epoch", "x", "y", "level", "method", "controls"),
+        "layer_information",
+        "One row per (epoch, kind, layer) of the epoch's own dictionary.",
+        "layer_information",
+        ("epoch", "kind", "layer"),
         _EPOCH,
+        _KIND,
+        Column("layer", "string", "Module name."),
+        _count("n_concepts", "Codes of the kind that are not dead.", 1.0),
+        _share("v_information", "Their mean V-information; 0 = not readable, 1 = fully."),
+        *_intervals("", 0.0, 1.0),
+        _real("gain", "The mean less that in the first layer that counts in K.", -1.0, 1.0),
+        *_intervals("gain_", -1.0, 1.0),
+    ),
+    _table(
+        "correlations",
+        "One row per (epoch, kind, x, y, level, method, controls).",
+        "correlations",
+        ("epoch", "kind", "x", "y", "level", "method", "controls"),
+        _EPOCH,
+        _CONCEPT_OR_DIRECTION,
         Column("x", "string", "First property of a concept."),
         Column("y", "string", "Second property."),
         _real(
@@ -223,17 +247,26 @@ _ALL = (
         Column("method", "string", "spearman or pearson."),
         Column("controls", "string", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
         _real("value", "Correlation over concepts; null where undefined.", -1.0, 1.0, nullable=True),
-        _real("low", "2.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
-        _real("high", "97.5 % bootstrap percentile over concepts.", -1.0, 1.0, nullable=True),
+        *_intervals("", -1.0, 1.0)[:2],
         _count("n", "Concepts behind it."),
-        _real(
-            "low_images",
-            "2.5 % bootstrap percentile over groups of probe images; null for redundancy_as_printed.",
-            -1.0,
-            1.0,
-            nullable=True,
+        *_intervals("", -1.0, 1.0)[2:],
+    ),
+    _table(
+        "meta_features",
+        "One row per (epoch, grouping, group, measure).",
+        "meta_features",
+        ("epoch", "grouping", "group_name", "measure"),
+        _EPOCH,
+        Column("grouping", "string", "cluster, or super_class where the study names some."),
+        Column("group_name", "string", "Cluster, or super-class (empty = in none); all for complexity_explained."),
+        Column(
+            "measure",
+            "string",
+            "complexity, importance: the group's mean K, Γ. complexity_explained: ε², what the grouping tells of K.",
         ),
-        _real("high_images", "97.5 % bootstrap percentile over groups of probe images.", -1.0, 1.0, nullable=True),
+        _count("n_concepts", "Concepts with a complexity.", 1.0),
+        _real("value", "The measure; null where each concept is a group of its own.", nullable=True),
+        *_intervals(""),
     ),
     _table(
         "branches",
@@ -265,11 +298,11 @@ _ALL = (
         ),
         _share("v_information", "Linearly decodable share of the code's variance; null if dead.", nullable=True),
         _real("standard_error", "Its jackknife error before clipping; null if dead.", 0.0, nullable=True),
-        Column("cka_jackknife", "list<float>", f"CKA without each group of probe images; {_OF_LIVING}.", nullable=True),
+        Column("cka_jackknife", "list<float>", "CKA without each group of probe images; null if dead.", nullable=True),
         Column(
             "jackknife",
             "list<float>",
-            f"Unclipped V-information without each group of score images; {_OF_LIVING}.",
+            "Unclipped V-information without each group of score images; null if dead.",
             nullable=True,
         ),
     ),
@@ -296,7 +329,8 @@ _ALL = (
             0.0,
             nullable=True,
         ),
-        Column("jackknife", "list<float>", f"Redundancy without each group of images; {_OF_LIVING}.", nullable=True),
+        Column("jackknife", "list<float>", "Redundancy without each group of images; null if dead.", nullable=True),
+        Column("jackknife_as_printed", "list<float>", "As printed without each group; null if dead.", nullable=True),
     ),
     _table(
         "sensitivity",
@@ -318,7 +352,7 @@ _ALL = (
         _real("low", "2.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
         _real("high", "97.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
         _real("sensitivity_as_printed", "Variance of the code over draws, mean over images.", 0.0),
-        Column("jackknife", "list<float>", f"Sensitivity without each group of images; {_OF_LIVING}.", nullable=True),
+        Column("jackknife", "list<float>", "Sensitivity without each group of images; null if dead.", nullable=True),
     ),
     _table(
         "support",

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, INK, MUTED, ORANGE, canvas, dress, nothing_to_show, point_area
-from featcx_core.figures.evidence import control_with_complexity, epoch_name, of_kind, raw_and_partial
+from featcx_core.figures.evidence import correlation, epoch_name, of_kind, raw_and_partial
 from featcx_core.figures.spectrum import CONTROLS, ERROR
 
 K_SHORT = "K  (0 = simple, 1 = complex)"
@@ -63,9 +63,13 @@ def against_complexity(
         words = (label or y) if axes in panels[:, 0] else ""
         dress(axes, x=K_SHORT if axes in panels[-1] else "", y=words)  # as the tick numbers
         name = epoch_name(epoch)
-        raw, partial = raw_and_partial(correlations, epoch=epoch, y=y, level=None if at == _NONE else at)
+        level_there = None if at == _NONE else at
+        raw, partial = raw_and_partial(correlations, epoch=epoch, y=y, level=level_there)
         lines = [name, *filter(None, [level(at)]), f"Spearman {raw}", f"partial {partial}"]
-        lines += _said(complexity, beside, epoch, y)
+        if not beside.empty:
+            of_control = correlation(correlations, epoch=epoch, y=y, level=level_there, kind="random_direction")
+            lines.append(f"random directions {of_control}")
+            lines.append(f"their median {y} {beside['value'].astype(float).median():.3g}")
         axes.set_title("\n".join(lines), fontsize=8, loc="left", color=INK)
     if is_log:
         for first in panels[:, 0]:  # once all of the row is drawn: limits that are set earlier leave later panels out
@@ -81,14 +85,6 @@ def _points(complexity: pd.DataFrame, measured: pd.DataFrame, kind: str) -> pd.D
     k = of_kind(complexity, kind)[["epoch", "concept", "complexity"]]
     points = k.merge(of_kind(measured, kind), on=["epoch", "concept"])
     return points.dropna(subset=["complexity", "value"])
-
-
-def _said(complexity: pd.DataFrame, control: pd.DataFrame, epoch: int, y: str) -> list[str]:
-    """What the random directions of a panel say; nothing where there are none."""
-    if control.empty:
-        return []
-    found = control_with_complexity(complexity, control, epoch=epoch, column="value")
-    return [f"random directions {found}", f"their median {y} {control['value'].astype(float).median():.3g}"]
 
 
 def _control(axes: Axes, points: pd.DataFrame, *, is_log: bool, by_chance: float) -> None:

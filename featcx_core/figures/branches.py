@@ -98,7 +98,8 @@ def branches_by_block(
             for axes, measure in zip(panels[2 * row :, column], _MEASURES, strict=False):
                 scores = scores_of(branches, layers, epoch=epoch, measure=measure)
                 _curves(axes, scores, group, measure, n_bootstrap=n_bootstrap, seed=seed)
-                _control(axes, scores_of(branches, layers, epoch=epoch, measure=measure, kind="random_direction"))
+                control = scores_of(branches, layers, epoch=epoch, measure=measure, kind="random_direction")
+                _control(axes, control, measure, n_bootstrap=n_bootstrap, seed=seed)
                 if measure == "cka":
                     _shuffled(axes, branches[branches["epoch"] == epoch])
                 _dress(axes, measure, _part(group, n_living=n_living), epoch, is_first=column == 0)
@@ -109,8 +110,8 @@ def branches_by_block(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
         "its own concepts. 95 % bootstrap: bands over concepts, upright lines over images. Grey: random directions, "
-        f"mean of the living ({n_alive}). Dotted: the concepts' codes permuted over images, mean over blocks and "
-        "branches.",
+        f"mean of the living ({n_alive}), likewise. Dotted: the concepts' codes permuted over images, mean over "
+        "blocks and branches.",
     )
     return figure
 
@@ -256,36 +257,41 @@ def _known(
 
 
 def _curves(axes: Axes, scores: Scores, group: Ends, measure: str, *, n_bootstrap: int, seed: int) -> None:
-    blocks = list(dict.fromkeys(scores.columns["block"]))
     for name, members in (("simplest", group.simplest), ("most complex", group.most_complex)):
-        known = _known(scores.values, members)
-        if not len(known):
-            continue
-        band = bootstrap_means(scores.values[known], n_bootstrap=n_bootstrap, seed=seed)
-        drawn = scores.over_images(known, measure=measure, n_bootstrap=n_bootstrap, seed=seed)
-        images = np.array([interval(each) for each in drawn.T])
-        for branch in dict.fromkeys(scores.columns["branch"]):
-            chosen = (scores.columns["branch"] == branch).to_numpy()
-            places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
-            style = STYLES.get(str(branch), "-.D")
-            label = f"{branch}, {name}"
-            axes.plot(places, band.mean[chosen], style, color=COLOURS[name], markersize=5, linewidth=1.5, label=label)
-            axes.fill_between(places, band.low[chosen], band.high[chosen], color=COLOURS[name], alpha=0.13, linewidth=0)
-            axes.vlines(places, *images[chosen].T, color=COLOURS[name], linewidth=2.2, alpha=0.7)
+        look = {"color": COLOURS[name], "markersize": 5, "linewidth": 1.5}
+        _curve(axes, scores, members, measure, name, look, n_bootstrap=n_bootstrap, seed=seed)
 
 
-def _control(axes: Axes, scores: Scores) -> None:
+def _control(axes: Axes, scores: Scores, measure: str, *, n_bootstrap: int, seed: int) -> None:
     """The mean of the random directions in every branch."""
-    blocks, alive = list(dict.fromkeys(scores.columns["block"])), _known(scores.values, np.arange(len(scores.values)))
-    if not len(alive):
+    look, everyone = {"color": MUTED, "markersize": 3, "linewidth": 1.2}, np.arange(len(scores.values))
+    _curve(axes, scores, everyone, measure, "random directions", look, n_bootstrap=n_bootstrap, seed=seed)
+
+
+def _curve(
+    axes: Axes,
+    scores: Scores,
+    members: Int64[np.ndarray, "member"],
+    measure: str,
+    name: str,
+    look: dict[str, Any],
+    *,
+    n_bootstrap: int,
+    seed: int,
+) -> None:
+    """Mean of the members in every branch, with a band over these and upright lines over images."""
+    known, blocks = _known(scores.values, members), list(dict.fromkeys(scores.columns["block"]))
+    if not len(known):
         return
-    mean = scores.values[alive].mean(0)
+    band = bootstrap_means(scores.values[known], n_bootstrap=n_bootstrap, seed=seed)
+    drawn = scores.over_images(known, measure=measure, n_bootstrap=n_bootstrap, seed=seed)
+    images = np.array([interval(each) for each in drawn.T])
     for branch in dict.fromkeys(scores.columns["branch"]):
         chosen = (scores.columns["branch"] == branch).to_numpy()
         places = [blocks.index(block) for block in scores.columns.loc[chosen, "block"]]
-        label = f"{branch}, random directions"
-        style = STYLES.get(str(branch), "-.D")
-        axes.plot(places, mean[chosen], style, color=MUTED, markersize=3, linewidth=1.2, label=label)
+        axes.plot(places, band.mean[chosen], STYLES.get(str(branch), "-.D"), label=f"{branch}, {name}", **look)
+        axes.fill_between(places, band.low[chosen], band.high[chosen], color=look["color"], alpha=0.13, linewidth=0)
+        axes.vlines(places, *images[chosen].T, color=look["color"], linewidth=2.2, alpha=0.7)
 
 
 def _shuffled(axes: Axes, own: pd.DataFrame) -> None:

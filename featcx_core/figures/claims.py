@@ -20,12 +20,12 @@ from featcx_core.figures.evidence import (
     band,
     correlation,
     difference,
+    estimate,
     judge,
     not_measured,
     number,
     sedimentation_curve,
     smallest_top_group,
-    verdict,
     weigh,
 )
 from featcx_core.figures.gallery import trained_epochs
@@ -45,7 +45,7 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
     return [
         dictionary_keeps_predictions(tables.dictionaries, reference_epoch=reference_epoch),
         complex_is_late(tables, reference_epoch=reference_epoch),
-        layers_reveal_progressively(tables.v_information, tables.layers, reference_epoch=reference_epoch),
+        layers_reveal_progressively(tables.layer_information, tables.layers, reference_epoch=reference_epoch),
         simple_by_the_residual(tables, reference_epoch=reference_epoch),
         simple_is_important_at_the_end(tables.correlations, trained=trained),
         no_trend_at_the_beginning(tables.correlations, trained=trained),
@@ -192,7 +192,9 @@ def important_concepts_become_simpler(sedimentation: pd.DataFrame) -> Claim:
     return Claim(statement, status, f"{said}: {numbers}")
 
 
-def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int) -> Claim:
+def layers_reveal_progressively(
+    layer_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int
+) -> Claim:
     """Mean I_V from the first to the last layer before the penultimate: wanted a rise, in steps, above the control's.
 
     The penultimate layer is left out, because the codes are computed from it and it would rise by construction.
@@ -200,17 +202,13 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
     statement = "Layers reveal concepts progressively, from input to output."
     before = layers[layers["in_complexity"].astype(bool) & (layers["role"] != "penultimate")].sort_values("depth")
     names = [str(name) for name in before["layer"]]
-    own = v_information[
-        (v_information["epoch"] == reference_epoch) & (v_information["dictionary_epoch"] == reference_epoch)
-    ]
-    concepts, control = (_by_layer(own[own["kind"] == kind], names) for kind in ("concept", "random_direction"))
-    if len(names) < 2 or len(concepts) < 4:
+    own = layer_information[layer_information["epoch"] == reference_epoch].set_index("layer")
+    concepts, control = (own[own["kind"] == kind].reindex(names) for kind in ("concept", "random_direction"))
+    if len(names) < 2 or not (concepts["n_concepts"] >= 4).all():
         needs = "not measured: it takes two layers before the penultimate and four concepts."
         return Claim(statement, "missing", needs)
-    gain = concepts[names[-1]] - concepts[names[0]]
-    half = 1.96 * float(gain.std()) / math.sqrt(len(gain))
-    rise = Estimate(float(gain.mean()), float(gain.mean()) - half, float(gain.mean()) + half, len(gain))
-    said = verdict(rise.value, rise.low, rise.high, expected="positive")
+    rise = estimate(concepts.iloc[-1], "gain", "n_concepts", prefix="gain_")
+    said = judge(rise, expected="positive")
     status = STATUS_OF_VERDICT[said]
     numbers = (
         f"mean I_V changes by {rise} from {names[0]} to {names[-1]} (epoch {reference_epoch}, {rise.n} concepts; the "
@@ -218,15 +216,16 @@ def layers_reveal_progressively(v_information: pd.DataFrame, layers: pd.DataFram
     )
     if status != "seen":
         return Claim(statement, status, f"{said}: {numbers}")
-    steps = concepts.mean().diff().dropna()
+    steps = concepts["v_information"].astype(float).diff().dropna()
     n_falls = int((steps < -0.05 * rise.value).sum())
     doubts = []
     if n_falls:
         doubts.append(f"{n_falls} of {len(steps)} steps fall")
     if len(steps) > 2 and float(steps.max()) > rise.value / 2:
         doubts.append(f"{steps.idxmax()} alone brings more than half of it")
-    if len(control) and float((control[names[-1]] - control[names[0]]).mean()) >= rise.low:
-        doubts.append("random directions rise as much, so it is not particular to concepts")
+    if (control["gain"].iloc[-1:] >= rise.low).any():
+        of_control = estimate(control.iloc[-1], "gain", "n_concepts", prefix="gain_")
+        doubts.append(f"random directions rise as much, by {of_control}, so it is not particular to concepts")
     if doubts:
         return Claim(statement, "partly", f"the rise holds here: {numbers} But {'; '.join(doubts)}.")
     return Claim(statement, "seen", f"{said}: {numbers}")
@@ -297,12 +296,3 @@ def _correlations(raw: Estimate, partial: Estimate, epoch: int) -> str:
     if raw == NOT_MEASURED or math.isnan(raw.value):
         return f"No correlation at epoch {epoch}."
     return f"Spearman {raw}, partial {partial} (epoch {epoch}, {raw.n} concepts)."
-
-
-def _by_layer(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """I_V, a row a concept with a score at every one of these layers, a column a layer."""
-    known = frame[frame["layer"].isin(names)]
-    if known.empty:
-        return pd.DataFrame(columns=names)
-    wide = known.pivot_table(index="concept", columns="layer", values="v_information", observed=True)
-    return wide.reindex(columns=names).dropna()

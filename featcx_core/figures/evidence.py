@@ -1,7 +1,7 @@
 """Estimates read from the tables, and what their intervals allow one to say."""
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -10,8 +10,6 @@ CONTROLS = "prevalence_fraction,variance"
 
 NOT_OF_CONCEPTS = "random directions have it too, so it is not particular to concepts"
 NOT_LEARNED = "it is there before training too and may not be learned"
-
-_IMAGES = ("low_images", "high_images")
 
 Expected = Literal["negative", "positive", "zero"]
 Verdict = Literal["holds here", "does not hold here", "not decided: the interval includes zero", "not measured"]
@@ -179,11 +177,18 @@ def difference(first: Estimate, last: Estimate) -> Estimate:
     return Estimate(value, ends[0], ends[1], min(first.n, last.n), ends[2], ends[3])
 
 
+def estimate(row: "pd.Series[Any]", value: str, n: str, *, prefix: str = "") -> Estimate:
+    """A row's number `value` over its `n` concepts, with the intervals that stand beside it under `prefix`."""
+    low, high, *images = (float(row[prefix + end]) for end in ("low", "high", "low_images", "high_images"))
+    return Estimate(float(row[value]), low, high, int(row[n]), *images)
+
+
 def correlation(
     correlations: pd.DataFrame,
     *,
     epoch: int,
     y: str,
+    kind: str = "concept",
     level: float | None = None,
     controls: str = "",
     method: str = "spearman",
@@ -192,17 +197,14 @@ def correlation(
     at_level = correlations["level"].isna() if level is None else correlations["level"] == level
     found = correlations[
         (correlations["epoch"] == epoch)
+        & (correlations["kind"] == kind)
         & (correlations["x"] == "complexity")
         & (correlations["y"] == y)
         & at_level
         & (correlations["method"] == method)
         & (correlations["controls"] == controls)
     ]
-    if found.empty:
-        return NOT_MEASURED
-    row = found.iloc[0]
-    ends = (float(row[end]) for end in _IMAGES)
-    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), int(row["n"]), *ends)
+    return NOT_MEASURED if found.empty else estimate(found.iloc[0], "value", "n")
 
 
 def of_kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -220,16 +222,6 @@ def raw_and_partial(
         correlation(correlations, epoch=epoch, y=y, level=level, controls=controls) for controls in ("", CONTROLS)
     )
     return raw, partial
-
-
-def control_with_complexity(complexity: pd.DataFrame, measured: pd.DataFrame, *, epoch: int, column: str) -> Estimate:
-    """Spearman's correlation of K with what was measured of an epoch's random directions, over these."""
-    from featcx_core.measures.correlations import correlation as rank_correlation  # torch, which numbers alone need not
-
-    own, rows = (of_kind(table[table["epoch"] == epoch], "random_direction") for table in (complexity, measured))
-    both = own[["concept", "complexity"]].merge(rows[["concept", column]], on="concept")
-    k, values = (both[name].to_numpy(dtype=float) for name in ("complexity", column))
-    return Estimate(*rank_correlation(k, values, n_bootstrap=1000, seed=0))
 
 
 def not_measured(table: pd.DataFrame, *, epoch: int) -> str:
@@ -284,6 +276,4 @@ def sedimentation_curve(sedimentation: pd.DataFrame, group: str) -> pd.DataFrame
 
 def band(curve: pd.DataFrame, place: int) -> Estimate:
     """One epoch of a sedimentation curve as an estimate."""
-    row = curve.iloc[place]
-    ends = (float(row[end]) for end in _IMAGES)
-    return Estimate(float(row["mean_complexity"]), float(row["low"]), float(row["high"]), int(row["n_concepts"]), *ends)
+    return estimate(curve.iloc[place], "mean_complexity", "n_concepts")

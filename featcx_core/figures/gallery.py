@@ -56,7 +56,7 @@ def gallery(
         "complexity_spectrum": complexity_spectrum(complexity, reference_epoch=reference_epoch, importance=importance),
         "complexity_against_decode_time": complexity_against_decode_time(complexity, tables.decode_time, correlations),
         "information_by_layer_and_epoch": information_by_layer_and_epoch(
-            tables.v_information, tables.layers, reference_epoch=reference_epoch
+            tables.layer_information, tables.v_information, tables.layers, reference_epoch=reference_epoch
         ),
         "branches_by_block": branches_by_block(
             tables.branches, complexity, tables.layers, epochs=shown["branches"], end_shares=end_shares
@@ -77,7 +77,7 @@ def gallery(
         "support_curves": support_curves(tables.support, epochs=shown["support"]),
         "concept_map": concept_map(known, embedding=embedding),
         "concept_dendrogram": concept_dendrogram(known),
-        "groups_by_complexity": groups_by_complexity(known),
+        "groups_by_complexity": groups_by_complexity(tables.meta_features, epoch=clustered),
         "concept_paths": concept_paths(tables.concept_paths, reference_epoch=reference_epoch),
         "inhibitors": inhibitors(importance, complexity, tables.concepts, epoch=reference_epoch),
     }

@@ -44,8 +44,10 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
         & (tables.v_information["dictionary_epoch"] == at)
         & (tables.v_information["kind"] == "shuffled")
     ]
-    accuracy, k = _at(tables.epochs, "test_accuracy", at), _mean(own["complexity"])
-    null = _mean(shuffled["v_information"])
+    everyone = tables.sedimentation[tables.sedimentation["group_name"] == "all"].query("epoch == @at")
+    unknown = NOT_MEASURED._replace(value=_mean(own["complexity"]), n=int(own["complexity"].notna().sum()))
+    k = unknown if everyone.empty else band(everyone, 0)
+    accuracy, null = _at(tables.epochs, "test_accuracy", at), _mean(shuffled["v_information"])
     found = [
         Headline("held-out accuracy", _percent(accuracy), f"epoch {at}, test images", _numbers(value=accuracy)),
         Headline(
@@ -60,7 +62,7 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
             "when the concepts replace the activations; wanted > 99 %",
             _numbers(value=kept),
         ),
-        Headline("mean complexity K", number(k), "0 = simple, 1 = complex", _numbers(value=k)),
+        Headline("mean complexity K", str(k), "0 = simple, 1 = complex", _numbers(**k._asdict())),
         Headline(
             "V-information of shuffled codes", number(null, digits=3), "a control; wanted ~ 0", _numbers(value=null)
         ),

@@ -14,6 +14,7 @@ from featcx_core.figures.canvas import (
     canvas,
     colour_bar,
     dress,
+    footnote,
     legend_beside,
     nothing_to_show,
     say,
@@ -29,33 +30,37 @@ CONTROLS = {
 
 
 def information_by_layer_and_epoch(
-    v_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int
+    layer_information: pd.DataFrame, v_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int
 ) -> Figure:
     """Mean I_V by layer, one line an epoch (its own concepts), and by layer and epoch (reference concepts).
 
-    Own: `dictionary_epoch == epoch`, so the concepts differ from line to line. Reference: the concepts of the
+    Own: every epoch's, so the concepts differ from line to line. Reference: the concepts of the
     reference epoch, read from every epoch's layers. I_V is a share of the code's variance: 0 = not readable, 1 = fully.
     """
     depth = layers.sort_values("depth")
     names = [str(name) for name in depth["layer"]]
-    known = v_information[v_information["layer"].isin(names)].dropna(subset=["v_information"])
-    is_own = known["dictionary_epoch"] == known["epoch"]
-    own = _means(known[is_own & (known["kind"] == "concept")], names)
+    own = _means(layer_information[layer_information["kind"] == "concept"], names)
     if own.empty:
         return nothing_to_show(QUESTION, "no layer has a V-information of any concept")
-    is_reference = (known["dictionary_epoch"] == reference_epoch) & (known["kind"] == "concept")
-    reference = _means(known[is_reference], names)
-    of_last = known[is_own & (known["epoch"] == reference_epoch)]
-    controls = {kind: _means(of_last[of_last["kind"] == kind], names) for kind in CONTROLS}
+    is_reference = (v_information["dictionary_epoch"] == reference_epoch) & (v_information["kind"] == "concept")
+    reference = _means(v_information[is_reference].dropna(subset=["v_information"]), names)
+    of_last = layer_information[layer_information["epoch"] == reference_epoch].set_index("layer")
+    last = {str(kind): rows.reindex(names) for kind, rows in of_last.groupby("kind")}
     labels = [
         name if counts else f"{name} (not in K)" for name, counts in zip(names, depth["in_complexity"], strict=True)
     ]
     figure = canvas(QUESTION, height=5.7 + 0.2 * len(names) + 1.6)
     grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(names)])
     top, bottom = figure.add_subplot(grid[1]), figure.add_subplot(grid[2])
-    _lines(top, own, controls, labels, reference_epoch)
+    _lines(top, own, labels)
+    _with_intervals(top, last, reference_epoch)
     if top.get_legend_handles_labels()[1]:  # above the curves: of a readable network they fill the axes
         legend_beside(figure.add_subplot(grid[0]), top, columns=2)
+    footnote(
+        figure,
+        f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, upright "
+        "lines over images.",
+    )
     if reference.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
@@ -70,9 +75,8 @@ def _means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return frame.pivot_table(index="layer", columns="epoch", values="v_information", observed=True).reindex(names)
 
 
-def _lines(
-    axes: Axes, own: pd.DataFrame, controls: dict[str, pd.DataFrame], labels: list[str], reference_epoch: int
-) -> None:
+def _lines(axes: Axes, own: pd.DataFrame, labels: list[str]) -> None:
+    """One line an epoch."""
     places = np.arange(len(labels))
     epochs = [int(epoch) for epoch in own.columns]
     trained = [epoch for epoch in epochs if epoch > 0] or epochs
@@ -83,15 +87,28 @@ def _lines(
             axes.plot(places, curve, "--s", color=MUTED, markersize=4, label="before training (epoch 0)")
         else:
             axes.plot(places, curve, "-o", color=SEQUENCE(scale(epoch)), markersize=4, linewidth=1.4)
-    for kind, (label, style) in CONTROLS.items():
-        if not controls[kind].empty:
-            named = f"{label}, epoch {reference_epoch}"
-            axes.plot(places, controls[kind].iloc[:, 0], style, color=INK, linewidth=1.6, label=named)
     colour_bar(ScalarMappable(scale, SEQUENCE), axes, label="epoch", is_integer=True)
     title = "Each epoch's own concepts"
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)
     axes.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylim(-0.02, 1.02)
+
+
+def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: int) -> None:
+    """The reference epoch's controls, and the intervals of these and of its concepts."""
+    for kind, rows in last.items():
+        if kind not in (*CONTROLS, "concept"):
+            continue
+        places = np.arange(len(rows))
+        mean, low, high, low_images, high_images = (
+            rows[column].to_numpy(dtype=float)
+            for column in ("v_information", "low", "high", "low_images", "high_images")
+        )
+        if kind in CONTROLS:
+            label, style = CONTROLS[kind]
+            axes.plot(places, mean, style, color=INK, linewidth=1.6, label=f"{label}, epoch {reference_epoch}")
+        axes.fill_between(places, low, high, color=INK, alpha=0.13, linewidth=0)
+        axes.vlines(places, low_images, high_images, color=INK, linewidth=2.2, alpha=0.7)
 
 
 def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:

@@ -12,7 +12,7 @@ from featcx_core.figures.evidence import (
     Estimate,
     Expected,
     Status,
-    control_with_complexity,
+    correlation,
     not_measured,
     number,
     of_kind,
@@ -46,7 +46,7 @@ def complex_is_less_redundant(tables: StudyTables, *, reference_epoch: int) -> C
         return Claim(statement, "missing", not_measured(tables.redundancy, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, reference_epoch, "redundancy", level, expected="negative")
     printed, _ = _both(tables, reference_epoch, "redundancy_as_printed", level)
-    control, beside = _control(tables, rows, reference_epoch, "redundancy")
+    control, beside = _control(tables, rows, reference_epoch, "redundancy", level)
     doubts = [NOT_OF_CONCEPTS] if control.high < 0 else []
     untrained, before = _before_training(tables, "redundancy", level)
     if reference_epoch > 0 and untrained.high < 0:
@@ -81,7 +81,7 @@ def complex_is_less_robust(tables: StudyTables, *, reference_epoch: int) -> Clai
         return Claim(statement, "missing", not_measured(tables.sensitivity, epoch=reference_epoch))
     status, said, numbers = _weighed(tables, reference_epoch, "sensitivity", level, expected="positive")
     untrained, before = _before_training(tables, "sensitivity", level)
-    control, beside = _control(tables, rows, reference_epoch, "sensitivity")
+    control, beside = _control(tables, rows, reference_epoch, "sensitivity", level)
     doubts = [NOT_OF_CONCEPTS] if control.low > 0 else []
     if reference_epoch > 0 and untrained.low > 0:
         doubts.append(NOT_LEARNED)
@@ -215,9 +215,9 @@ def _before_training(tables: StudyTables, y: str, level: float) -> tuple[Estimat
     return raw, f" Before training (epoch 0): {raw}, partial {partial}."
 
 
-def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str) -> tuple[Estimate, str]:
+def _control(tables: StudyTables, rows: pd.DataFrame, epoch: int, column: str, level: float) -> tuple[Estimate, str]:
     """The correlation of K with a property over random directions, and a sentence of it; empty without any."""
-    found = control_with_complexity(tables.complexity, rows, epoch=epoch, column=column)
+    found = correlation(tables.correlations, epoch=epoch, y=column, level=level, kind="random_direction")
     middle, of_concepts = (
         f"{of_kind(rows, kind)[column].astype(float).median():.2g}" for kind in ("random_direction", "concept")
     )

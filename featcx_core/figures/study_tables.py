@@ -26,8 +26,12 @@ class StudyTables(NamedTuple):
     """One row per concept of the reference epoch."""
     sedimentation: pd.DataFrame
     """One row per (epoch, group)."""
+    layer_information: pd.DataFrame
+    """One row per (epoch, kind, layer)."""
     correlations: pd.DataFrame
-    """One row per (epoch, x, y, level, method, controls)."""
+    """One row per (epoch, kind, x, y, level, method, controls)."""
+    meta_features: pd.DataFrame
+    """One row per (epoch, grouping, group, measure)."""
     branches: pd.DataFrame
     """One row per (epoch, block, branch, kind, concept)."""
     redundancy: pd.DataFrame

@@ -4,12 +4,11 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from featcx_core.figures.evidence import number
+from featcx_core.figures.evidence import NOT_MEASURED, number
 from featcx_core.figures.inhibitors import inhibitors_finding
-from featcx_core.figures.meta_features import concepts_of, groups_finding, last_clustered
+from featcx_core.figures.meta_features import groups_finding, last_clustered, means_of
 from featcx_core.figures.paths import paths_finding
 from featcx_core.figures.study_tables import StudyTables
-from featcx_core.measures.group_means import GroupMean, group_means
 from featcx_core.tables import TABLES
 
 MOST_NAMES = 8  # classes without a super-class that the report names
@@ -42,9 +41,9 @@ class SuperClass(NamedTuple):
     n: int
     """Concepts that have a complexity."""
     complexity: str
-    """Mean K with its interval over them."""
+    """Mean K with its intervals."""
     importance: str
-    """Mean Γ with its interval over them."""
+    """Mean Γ with its intervals."""
 
 
 def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) -> dict[str, list[Row]]:
@@ -68,33 +67,27 @@ def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) 
 
 def super_class_rows(tables: StudyTables, *, reference_epoch: int) -> list[SuperClass]:
     """Mean K and Γ of each super-class of the reference epoch, from simple to complex; none where none is named."""
-    known = concepts_of(
-        tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=reference_epoch
-    ).dropna(subset=["complexity"])
-    if not (known["super_class"] != "").any():
-        return []
+    means = means_of(tables.meta_features, epoch=reference_epoch, grouping="super_class")
+    k, gamma = (means.get(measure, {}) for measure in ("complexity", "importance"))
+    groups = tables.clusters.loc[tables.clusters["epoch"] == reference_epoch, ["concept", "super_class"]]
+    scored = tables.complexity[tables.complexity["epoch"] == reference_epoch].query("kind == 'concept'")
+    named = tables.concepts.loc[tables.concepts["epoch"] == reference_epoch, ["concept", "class_name"]]
+    known = groups.merge(scored.dropna(subset=["complexity"])[["concept"]]).merge(named)
     left = sorted(known.loc[known["super_class"] == "", "class_name"].unique())
     none = f"none: {', '.join(left[:MOST_NAMES])}" + (" …" if len(left) > MOST_NAMES else "")
-    names = [name or none for name in known["super_class"]]
-    counts = known.groupby(names)["class_name"].nunique()
-    k, gamma = (group_means(known[c].to_numpy(dtype=float), names) for c in ("complexity", "importance"))
+    counts = known.groupby("super_class")["class_name"].nunique()
     return [
-        SuperClass(str(a.group), int(counts[a.group]), a.n, _group(a), _group(b))
-        for a, b in sorted(zip(k, gamma, strict=True), key=lambda pair: pair[0].mean)
+        SuperClass(name or none, int(counts[name]), k[name].n, str(k[name]), str(gamma.get(name, NOT_MEASURED)))
+        for name in sorted(k, key=lambda name: k[name].value)
     ]
-
-
-def _group(group: GroupMean) -> str:
-    return number(group.mean) + (f" [{number(group.low)}, {number(group.high)}]" if group.n > 1 else "")
 
 
 def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
     """What figures show on which the paper claims nothing, a sentence each, with the statistic behind it."""
     complexity, importance, concepts = tables.complexity, tables.importance, tables.concepts
     clustered = last_clustered(tables.clusters, reference_epoch=reference_epoch)
-    known = concepts_of(tables.clusters, complexity, importance, concepts, epoch=clustered)
     return {
-        "groups": groups_finding(known),
+        "groups": groups_finding(tables.meta_features, epoch=clustered),
         "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
         "inhibitors": inhibitors_finding(importance, complexity, concepts, epoch=reference_epoch),
     }

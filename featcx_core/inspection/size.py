@@ -8,7 +8,7 @@ import numpy as np
 
 from featcx_core.anatomy import Anatomy
 from featcx_core.sources.images import Data, dictionary_images
-from featcx_core.staleness import DETAILED, ONCE
+from featcx_core.staleness import DETAILED, ONCE, wanted_of
 from featcx_core.steps.features import N_RANDOM_DIRECTIONS
 from featcx_core.study import Study
 
@@ -92,7 +92,7 @@ def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]
         n_epochs=len(epochs),
         n_detailed=n_detailed,
         n_details=n_detailed * len(run & set(DETAILED) - {"visualisation"}) + ("visualisation" in run),
-        n_once=4 + len(run & set(ONCE)) - bool(study.checkpoints.folder) + ("complexity" in run),
+        n_once=sum(asset in ONCE for asset in wanted_of(study)),
         n_trained=0 if study.checkpoints.folder else study.training.epochs,
         n_noisy=min(noise.images, len(data.probe)) * noise.draws * len(noise.sigmas),
         n_probe=len(data.probe),

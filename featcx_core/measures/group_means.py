@@ -1,4 +1,4 @@
-"""Means of groups of concepts, with intervals over their members."""
+"""Means of groups of concepts, with intervals over their members and over images."""
 
 import math
 from collections.abc import Sequence
@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+
+from featcx_core.measures.over_images import Redrawn, interval
 
 
 class GroupMean(NamedTuple):
@@ -21,28 +23,43 @@ class GroupMean(NamedTuple):
     """2.5 % point over bootstrap samples of the members; NaN below two of them."""
     high: float
     """97.5 % point."""
+    low_images: float = math.nan
+    """2.5 % point over resamples of the images; NaN where there are none."""
+    high_images: float = math.nan
+    """97.5 % point."""
 
 
 def group_means(
-    values: Float[np.ndarray, "concept"], groups: Sequence[str | int], *, n_bootstrap: int = 1000, seed: int = 0
+    values: Float[np.ndarray, "concept"],
+    groups: Sequence[str | int],
+    *,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+    over_images: Redrawn | None = None,
 ) -> list[GroupMean]:
     """Mean of each group in the order of their names, with a 95 % percentile bootstrap interval over its members.
 
     NaN counts for nothing. Few members make intervals too short: of five, they miss the mean about one time in six.
+    A second interval where `over_images` gives the values in resamples of the images, of the members that are known in
+    all of them.
 
     >>> [(g.group, g.n, g.mean) for g in group_means(np.array([1.0, 3.0, 5.0]), ["a", "a", "b"])]
     [('a', 2, 2.0), ('b', 1, 5.0)]
     """
-    known = np.asarray(groups)
+    of = np.asarray(groups)
+    is_known = ~np.isnan(values)
+    seen = None if over_images is None else is_known & ~np.isnan(over_images).any(axis=0)
     found = []
     for group in sorted({*groups}):
-        members = values[known == group]
-        members = members[~np.isnan(members)]
+        members = values[(of == group) & is_known]
         n = len(members)
         low = high = math.nan
         if n > 1:
             chance = np.random.default_rng(seed)
             drawn = members[chance.integers(n, size=(n_bootstrap, n))].mean(1)
             low, high = (float(end) for end in np.quantile(drawn, [0.025, 0.975]))
-        found.append(GroupMean(group, n, float(members.mean()) if n else math.nan, low, high))
+        images = math.nan, math.nan
+        if over_images is not None and seen is not None and (seen & (of == group)).any():
+            images = interval(over_images[:, seen & (of == group)].mean(axis=1))
+        found.append(GroupMean(group, n, float(members.mean()) if n else math.nan, low, high, *images))
     return found

@@ -70,8 +70,7 @@ def redundancy(
     kept = torch.from_numpy(masks(len(g), masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
     g, c = _in_precision(g), _in_precision(c)
     ratios = _ratios(g, c, kept)
-    printed = sum(_as_printed(g[mask][:, mask], c[mask]) for mask in kept.to(g.device)) / (n_masks * _as_printed(g, c))
-    found = (ratios.mean(0), ratios.std(0, correction=0), printed)
+    found = (ratios.mean(0), ratios.std(0, correction=0), _mean_as_printed(g, c, kept))
     return Redundancy(*(restore(part.masked_fill(ratios.isnan().any(0), torch.nan)) for part in found))
 
 
@@ -82,15 +81,18 @@ def redundancy_without_each(
     masked_fraction: float,
     n_masks: int = 20,
     seed: int,
-) -> Float[Array, "concept group"]:
-    """Redundancy of every concept from the sums without each group of images: its delete-a-group jackknife.
+) -> tuple[Float[Array, "concept group"], Float[Array, "concept group"]]:
+    """Redundancy of every concept, and as printed, from the sums without each group of images: the jackknife of both.
 
     With the masks of `redundancy`; raises what that raises.
     """
     (g, c), restore = as_tensors(acts_grams, crosses)
     kept = torch.from_numpy(masks(g.shape[1], masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
-    means = [_ratios(_in_precision(gram), _in_precision(cross), kept).mean(0) for gram, cross in zip(g, c, strict=True)]
-    return restore(torch.stack(means, dim=1))
+    means, printed = [], []
+    for gram, cross in zip(map(_in_precision, g), map(_in_precision, c), strict=True):
+        means.append(_ratios(gram, cross, kept).mean(0))
+        printed.append(_mean_as_printed(gram, cross, kept))
+    return restore(torch.stack(means, dim=1)), restore(torch.stack(printed, dim=1))
 
 
 def masks(n_units: int, *, masked_fraction: float, n_masks: int, seed: int) -> Bool[np.ndarray, "mask unit"]:
@@ -126,6 +128,14 @@ def _cka(kept: Float[Tensor, "mask unit"], g2: Tensor, c2: Tensor) -> Float[Tens
     """Biased linear CKA of the units that a mask leaves, times z'z; 0 where they never vary."""
     norm = ((kept @ g2) * kept).sum(1, keepdim=True).sqrt()
     return torch.where(norm > 0, kept @ c2 / norm, 0.0)
+
+
+def _mean_as_printed(
+    gram: Float[Tensor, "unit unit"], cross: Float[Tensor, "unit concept"], kept: Bool[Tensor, "mask unit"]
+) -> Float[Tensor, "concept"]:
+    """The mean over masks of what App. E prints, of the units that each leaves, over the same of all."""
+    left = torch.stack([_as_printed(gram[mask][:, mask], cross[mask]) for mask in kept.to(gram.device)])
+    return left.mean(0) / _as_printed(gram, cross)
 
 
 def _as_printed(gram: Float[Tensor, "kept kept"], cross: Float[Tensor, "kept concept"]) -> Float[Tensor, "concept"]:

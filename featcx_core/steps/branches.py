@@ -60,7 +60,6 @@ def _frame(
     acts = open_branch(store, epoch=epoch, block=row.layer, branch=branch)
     information, cka, without = _measured(acts, codes, store.study.probe, where=sums_device(device))
     n, n_concepts = _n_scored(codes), codes.widths["concept"]  # the shuffled ones stand behind them
-    unknown = dead | (np.arange(n) >= n_concepts)
     columns, shuffled = codes.columns[:n], np.full(n, np.nan)
     unbiased, biased, printed = (np.asarray(part.cpu()) for part in cka)
     shuffled[:n_concepts] = unbiased[n:]
@@ -79,8 +78,8 @@ def _frame(
             "cka_shuffled": shuffled,
             "v_information": value,
             "standard_error": error,
-            "cka_jackknife": jackknife_cells(np.asarray(without.cpu()), unknown=unknown),
-            "jackknife": jackknife_cells(np.asarray(information.jackknife.cpu()), unknown=unknown),
+            "cka_jackknife": jackknife_cells(np.asarray(without.cpu()), unknown=dead),
+            "jackknife": jackknife_cells(np.asarray(information.jackknife.cpu()), unknown=dead),
         }
     )
 
@@ -90,20 +89,19 @@ def _measured(
 ) -> tuple[VInformation, ConceptCKA, torch.Tensor]:
     """One pass over a branch, one factorisation: I_V of concepts and directions, CKA of them and of shuffled ones.
 
-    And CKA of the concepts without each group of images, (concept, group).
+    And CKA of concepts and directions without each group of images, (concept, group).
     """
-    grouped = GroupedSums(KernelSums, groups=probe.groups)
+    grouped, n_scored = GroupedSums(KernelSums, groups=probe.groups), _n_scored(codes)
 
     def chunks(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         first_of_half = 0 if half == "fit" else codes.n_fit
         for a, b in codes.chunks(half):
             x = torch.from_numpy(np.asarray(acts[a:b], dtype=np.float32)).to(where)
             z = torch.from_numpy(codes.rows(a, b)).to(where)
-            grouped.add(x, z[:, : codes.widths["concept"]], first_image=a - first_of_half)
+            grouped.add(x, z[:, :n_scored], first_image=a - first_of_half)
             yield x, z
 
     score: KernelSums | None = None
-    n_scored = _n_scored(codes)
 
     def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
         nonlocal score

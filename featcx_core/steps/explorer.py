@@ -19,9 +19,9 @@ from featcx_core.measures.neighbours import neighbours
 from featcx_core.sources.decoding import read_ahead
 from featcx_core.sources.images import Data, load_data
 from featcx_core.staleness import DETAILED, Partition, State, table_partition
-from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import read_dictionary
+from featcx_core.steps.over_epochs import refuse_stale
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key
 from featcx_core.tables import without_lists

@@ -34,7 +34,7 @@ def make_v_information(
     """V-information from layers of an epoch to the codes of its own dictionary, the reference epoch's, or both.
 
     Writes the rows; at the penultimate layer also the sums behind those of the own concepts and random directions
-    (`open_sums`) and, at epochs whose redundancy the study asks for, of the concepts without each group of images
+    (`open_sums`) and, at epochs whose redundancy the study asks for, the same without each group of images
     (`open_sums_without_groups`). The own dictionary comes with all controls, the other with shuffled codes; asked for
     together, they share each layer's sums and factorisation. Raises ValueError where activations or codes are missing,
     and for the dictionary of another epoch.
@@ -55,7 +55,7 @@ def make_v_information(
             if layer == penultimate and read.epoch == epoch:
                 _write_sums(store, epoch, sums, fingerprint=fingerprint)
                 if grouped:
-                    _write_sums_without_groups(store, epoch, grouped, fingerprint=fingerprint)
+                    _write_sums_without_groups(store, epoch, grouped, fingerprint=prints.sums_without_groups(epoch))
             store.write_table("v_information", partition, frame, fingerprint=fingerprint)
 
 
@@ -73,17 +73,17 @@ def open_sums(store: Store, *, epoch: int) -> zarr.Group:
 
 
 def open_sums_without_groups(store: Store, *, epoch: int) -> zarr.Group:
-    """The same sums of the concepts alone over the images without each group, centred on these: arrays `xx` (group,
-    unit, unit) and `xz` (group, unit, concept). Group g holds the images g, g + groups, … of either half.
+    """The same sums over the images without each group, centred on these: arrays `xx` (group, unit, unit) and `xz`
+    (group, unit, concept). Group g holds the images g, g + groups, … of either half.
 
     They come with V-information at epochs whose redundancy the study asks for; elsewhere they are made here, from the
     stored activations and codes, and kept: the caller holds the epoch's lock. Raises ValueError where one is missing.
     """
     folder, penultimate = store.sums_without_groups(epoch), store.anatomy.penultimate
-    fingerprint = fingerprints(store).of("v_information", epoch, penultimate)
+    fingerprint = fingerprints(store).sums_without_groups(epoch)
     if store.committed(folder) != fingerprint:
         acts = open_activations(store, epoch=epoch, layer=penultimate)
-        codes = CodeReader.open(store, epoch=epoch, kinds=("concept",))
+        codes = CodeReader.open(store, epoch=epoch, kinds=("concept", "random_direction"))
         grouped = GroupedSums(Moments, groups=store.study.probe.groups)
         for half, first_of_half in (("fit", 0), ("score", codes.n_fit)):
             for a, b in codes.chunks(half):
@@ -149,13 +149,13 @@ def _v_information(
 ) -> Iterator[tuple[_Codes, pd.DataFrame, Moments]]:
     """Each dictionary with its rows and its sums over both halves; their codes stand side by side.
 
-    `grouped` takes up the sums of the own concepts by groups of images, in the same reading.
+    `grouped` takes up the sums of what is summed of the own ones by groups of images, in the same reading.
     """
     probe, first, where = store.study.probe, dictionaries[0].codes, sums_device(device)
     acts = open_activations(store, epoch=epoch, layer=layer)
     starts = np.cumsum([0, *(len(read.dead) for read in dictionaries)])
-    own_concepts = next(
-        (slice(a, a + read.n_concepts) for a, read in zip(starts, dictionaries, strict=False) if read.epoch == epoch),
+    summed = next(
+        (slice(a, a + read.n_summed) for a, read in zip(starts, dictionaries, strict=False) if read.epoch == epoch),
         slice(0),
     )
 
@@ -166,7 +166,7 @@ def _v_information(
             x = torch.from_numpy(np.asarray(acts[a:b], dtype=np.float32)).to(where)
             z = torch.from_numpy(codes).to(where)
             if grouped is not None:
-                grouped.add(x, z[:, own_concepts], first_image=a - first_of_half)
+                grouped.add(x, z[:, summed], first_image=a - first_of_half)
             yield x, z
 
     widths = [read.n_summed if layer == store.anatomy.penultimate else read.n_concepts for read in dictionaries]
@@ -259,19 +259,15 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
 
 
 def jackknife_cells(left_out: np.ndarray, *, unknown: np.ndarray) -> np.ndarray:
-    """What is known without each group, (row, group), as a table holds it: a list a row, None where it is `unknown`.
-
-    Rows that stand behind those of `left_out` are unknown, too.
-    """
+    """What is known without each group, (row, group), as a table holds it: a list a row, None where it is `unknown`."""
     cells, values = np.full(len(unknown), None, dtype=object), left_out.astype(np.float32)
     for row in np.flatnonzero(~unknown):
         cells[row] = values[row]
     return cells
 
 
-def jackknife_of(part: pd.DataFrame, groups: int) -> np.ndarray:
+def jackknife_of(part: pd.DataFrame, groups: int, *, column: str = "jackknife") -> np.ndarray:
     """What is stored without each group, (row, group); NaN where it is unknown, as for a dead concept."""
     missing = np.full(groups, np.nan, dtype=np.float32)
-    return np.array([missing if row is None else row for row in part["jackknife"]], dtype=np.float32).reshape(
-        -1, groups
-    )
+    cells = [missing if row is None else row for row in part[column]]
+    return np.array(cells, dtype=np.float32).reshape(-1, groups)

@@ -7,8 +7,8 @@ import pandas as pd
 
 from featcx_core.measures.matching import match_atoms, null_cosine
 from featcx_core.staleness import Partition, State
-from featcx_core.steps.dynamics import write_over_epochs
 from featcx_core.steps.features import read_dictionary
+from featcx_core.steps.over_epochs import write_over_epochs
 from featcx_core.store import Store, epoch_key
 
 

@@ -27,8 +27,8 @@ from featcx_core.store import Store, epoch_key
 def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
     """What is left of every concept and random direction when units are masked, from the stored sums; writes the rows.
 
-    Of concepts also what is left without each group of images. Raises ValueError where there are no sums,
-    or what those without groups are made from is missing.
+    Also without each group of images. Raises ValueError where there are no sums, or what those without groups are made
+    from is missing.
     """
     settings, fingerprint = store.study.redundancy, fingerprints(store).of("redundancy", epoch)
     coded = _coded(store, epoch)
@@ -37,12 +37,14 @@ def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
         for sums in (open_sums(store, epoch=epoch), open_sums_without_groups(store, epoch=epoch))
     )
     n_masks, seed, parts = settings.masks, store.study.seed, list[pd.DataFrame]()
+    dead = ~coded["alive"].to_numpy(dtype=bool)
     for share in sorted(set(settings.masked_fractions)):
         found = redundancy(*whole, masked_fraction=share, n_masks=n_masks, seed=seed)
         rows = {name: np.where(coded["alive"], values, np.nan) for name, values in found._asdict().items()}
         left_out = redundancy_without_each(*without, masked_fraction=share, n_masks=n_masks, seed=seed)
-        own = coded[["kind", "concept"]].assign(**rows, masked_fraction=share)
-        parts.append(own.assign(jackknife=_cells(coded, left_out)))
+        cells = zip(("jackknife", "jackknife_as_printed"), left_out, strict=True)
+        rows |= {name: jackknife_cells(np.asarray(values), unknown=dead) for name, values in cells}
+        parts.append(coded[["kind", "concept"]].assign(**rows, masked_fraction=share))
     frame = pd.concat(parts, ignore_index=True).rename(columns={"as_printed": "redundancy_as_printed"})
     frame = frame.assign(epoch=epoch, n_masks=settings.masks)
     return _write(store, "redundancy", epoch, frame, fingerprint)
@@ -81,8 +83,9 @@ def make_sensitivity(
         found = responses.result(torch.tensor(coded["variance"].to_numpy()))
         rows = {name: np.where(coded["alive"], getattr(found, name), np.nan) for name in ("sensitivity", "low", "high")}
         rows["sensitivity_as_printed"] = np.asarray(found.as_printed)  # a dead concept has it too
-        own = coded[["kind", "concept"]].assign(**rows, sigma=sigma)
-        parts.append(own.assign(jackknife=_cells(coded, np.asarray(found.jackknife))))
+        dead = ~coded["alive"].to_numpy(dtype=bool)
+        rows["jackknife"] = jackknife_cells(np.asarray(found.jackknife), unknown=dead)
+        parts.append(coded[["kind", "concept"]].assign(**rows, sigma=sigma))
     frame = pd.concat(parts, ignore_index=True).assign(epoch=epoch, **draws)
     return _write(store, "sensitivity", epoch, frame, fingerprint)
 
@@ -164,11 +167,6 @@ def _coded(store: Store, epoch: int) -> pd.DataFrame:
     reader = CodeReader.open(store, epoch=epoch, kinds=("random_direction",))
     control = reader.columns.assign(variance=np.asarray(reader.statistics().variance), alive=reader.alive())
     return pd.concat([own[columns], control[columns]], ignore_index=True)
-
-
-def _cells(coded: pd.DataFrame, left_out: np.ndarray) -> np.ndarray:
-    """The jackknife of the living concepts; random directions have none."""
-    return jackknife_cells(left_out, unknown=~(coded["alive"] & (coded["kind"] == "concept")).to_numpy(dtype=bool))
 
 
 def _write(store: Store, table: str, epoch: int, frame: pd.DataFrame, fingerprint: str) -> pd.DataFrame:

@@ -21,9 +21,9 @@ from featcx_core.figures.study_tables import StudyTables
 from featcx_core.sources.classes import chance
 from featcx_core.sources.images import load_data
 from featcx_core.staleness import Partition, State
-from featcx_core.steps.dynamics import refuse_stale
 from featcx_core.steps.examples import heat_maps, map_shape, read_top_images
 from featcx_core.steps.features import open_codes
+from featcx_core.steps.over_epochs import refuse_stale
 from featcx_core.steps.reading import doubts, read_tables
 from featcx_core.steps.visualisation import open_visualisation
 from featcx_core.store import Store, epoch_key, write_bytes

@@ -5,6 +5,7 @@ import pandas as pd
 
 from featcx_assets.definitions import definitions
 from featcx_assets.resources import Workbench
+from featcx_core.staleness import ACROSS
 from featcx_core.store import Store
 from featcx_core.tables import COMPARED, TABLES
 from tests.core.test_verification import altered
@@ -35,7 +36,7 @@ def test_each_fails_where_something_is_wrong(small: Store):
 
     for table in TABLES.values():
         if table.name not in ("layers", *COMPARED):
-            across = table.name in ("decode_time", "sedimentation", "correlations", "concept_paths")
+            across = table.name in ACROSS
             layer = "-stem" if table.name == "v_information" else ""
             altered(small, table.name, "all" if across else f"000002{layer}", twice)
     for layer, value in (("stem", 1.0), ("layer2.0", 1.0), ("layer3.2", 0.5)):

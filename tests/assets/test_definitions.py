@@ -30,7 +30,9 @@ SHOWN = {
     "visualisation",
     "decode_time",
     "sedimentation",
+    "layer_information",
     "correlations",
+    "meta_features",
     "concept_paths",
 }
 # asset -> (partitions, made from)
@@ -47,7 +49,9 @@ GRAPH = {
     "importance": ("epoch", {"codes"}),
     "decode_time": ("none", {"v_information", "reference_v_information"}),
     "sedimentation": ("none", {"complexity", "importance"}),
+    "layer_information": ("none", {"v_information"}),
     "correlations": ("none", {"complexity", "importance", "redundancy", "sensitivity", "decode_time"}),
+    "meta_features": ("none", {"complexity", "importance", "clusters"}),
     "branches": ("epoch", {"activations", "codes"}),
     "redundancy": ("epoch", {"v_information"}),
     "sensitivity": ("epoch", {"codes"}),

@@ -8,7 +8,7 @@ import pytest
 
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import RANGE_END, RANGE_START, register_epochs
-from featcx_core.staleness import DETAILED, GRID, State
+from featcx_core.staleness import ACROSS, DETAILED, GRID, State
 from featcx_core.store import Store, write_bytes
 from tests.assets.test_runner import same, visible
 
@@ -74,7 +74,7 @@ def test_single_partitions_and_ragged_ranges_give_the_same_tables(trained_only: 
         assert ui.materialise("complexity", "importance", first="000000", last="000002").success
         for epoch in ("000002", "000000"):  # the ends
             assert ui.materialise(*(asset for asset in DETAILED if asset != "visualisation"), one=epoch).success
-        assert ui.materialise("decode_time", "sedimentation", "correlations", "concept_paths").success
+        assert ui.materialise(*ACROSS).success
     same(visible(small.home), visible(small_home))
 
 

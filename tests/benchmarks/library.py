@@ -8,6 +8,7 @@ from featcx_core.steps import (
     dynamics,
     explorer,
     features,
+    means,
     measures,
     paths,
     properties,
@@ -60,7 +61,9 @@ def analyse_study(store: Store, epochs: list[int], *, device: str = "cpu") -> No
         detail_epoch(store, epoch, device=device)
     dynamics.make_decode_time(store)
     dynamics.make_sedimentation(store)
+    means.make_layer_information(store)
     dynamics.make_correlations(store)
+    means.make_meta_features(store)
     paths.make_concept_paths(store)
     report.make_figures(store)
     report.make_report(store, with_explorer=True)

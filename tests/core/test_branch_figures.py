@@ -137,7 +137,7 @@ def test_over_images_a_group_is_redrawn_as_the_mean_of_its_members():
         np.testing.assert_allclose(drawn[:, at], redraw(np.array([mean]), left_out[None], weights)[:, 0])
     figure = branches_by_block(study.branches, study.complexity, study.layers, epochs=(0, 4))
     upright = [lines for lines in figure.axes[2].collections if isinstance(lines, LineCollection)]
-    assert len(upright) == 4  # of the simplest and the most complex, in either branch
+    assert len(upright) == 6  # of the simplest, the most complex and the random directions, in either branch
     first = np.quantile(scores.over_images(np.arange(11)[np.arange(11) != 3], measure="cka"), [0.025, 0.975], axis=0)
     chosen = (scores.columns["branch"] == scores.columns["branch"].iloc[0]).to_numpy()
     np.testing.assert_allclose([each[:, 1] for each in upright[0].get_segments()], first[:, chosen].T)

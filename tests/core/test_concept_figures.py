@@ -17,7 +17,8 @@ from featcx_core.figures.plane import concept_map
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.figures.summary import super_class_rows
 from featcx_core.figures.tree import concept_dendrogram, leaf_labels
-from tests.core.test_figures import N_CONCEPTS, REFERENCE, frame, is_png, no_rows, synthetic_tables, texts
+from featcx_core.steps.means import group_rows
+from tests.core.test_figures import N_CONCEPTS, REFERENCE, frame, is_png, no_rows, synthetic_tables, texts, with_means
 
 
 @pytest.fixture(scope="module")
@@ -161,16 +162,33 @@ def test_the_tree_has_a_disc_for_every_branch(known):
     assert "100 concepts in 13 clusters" in texts(figure)
 
 
-def test_groups_stand_from_simple_to_complex(known):
-    figure = groups_by_complexity(known)
-    left = figure.axes[0].collections[1].get_offsets()[:, 0]
+def means_of_groups(known):
+    """The table of means that follows from these concepts."""
+    inside = known[known["cluster"] >= 0].dropna(subset=["complexity"])
+    redrawn = {name: np.tile(inside[name].to_numpy(float), (10, 1)) for name in ("complexity", "importance")}
+    return pd.concat(group_rows(inside, redrawn, n_bootstrap=100, seed=0)).assign(epoch=REFERENCE)
+
+
+def test_groups_stand_from_simple_to_complex(tables, known):
+    figure = groups_by_complexity(tables.meta_features, epoch=REFERENCE)
+    over_concepts, over_images, means = figure.axes[0].collections
+    left = means.get_offsets()[:, 0]
     assert (np.diff(left) >= 0).all()
-    assert is_png(png(groups_by_complexity(known.assign(super_class="")), dots_per_inch=50))
-    assert "nothing to show" in texts(groups_by_complexity(known.assign(complexity=np.nan)))
+    inside = known.dropna(subset=["complexity"])
+    np.testing.assert_allclose(left, np.sort(inside.groupby("cluster")["complexity"].mean()))
+    for lines in (over_concepts, over_images):
+        ends = np.array([segment[:, 0] for segment in lines.get_segments()])
+        assert (ends[:, 0] < left).all()
+        assert (left < ends[:, 1]).all()
+    unnamed = tables.meta_features[tables.meta_features["grouping"] == "cluster"]
+    assert is_png(png(groups_by_complexity(unnamed, epoch=REFERENCE), dots_per_inch=50))
+    without = tables.meta_features[tables.meta_features["measure"] != "importance"]
+    assert is_png(png(groups_by_complexity(without, epoch=REFERENCE), dots_per_inch=50))
+    assert "nothing to show" in texts(groups_by_complexity(tables.meta_features, epoch=3))
 
 
-def test_groups_have_a_row_of_what_is_in_no_super_class_and_one_scale_a_column(known):
-    figure = groups_by_complexity(known)
+def test_groups_have_a_row_of_what_is_in_no_super_class_and_one_scale_a_column(tables, known):
+    figure = groups_by_complexity(tables.meta_features, epoch=REFERENCE)
     clusters, super_classes = figure.axes[0], figure.axes[2]
     labels = [label.get_text() for label in super_classes.get_yticklabels()]
     counts = known.dropna(subset=["complexity"])["super_class"].replace("", "none").value_counts()
@@ -184,13 +202,15 @@ def test_groups_have_a_row_of_what_is_in_no_super_class_and_one_scale_a_column(k
 
 def test_what_groups_say_of_chance_and_of_planted_ones(known):
     planted = known.assign(complexity=known["cluster"] / 13 + 0.001 * known["concept"] % 0.005)
-    assert "accounts for 100 % [100, 100] of the variance" in groups_finding(planted)
+    found = groups_finding(means_of_groups(planted), epoch=REFERENCE)
+    assert "accounts for 100 % [100, 100] {100, 100} of the variance" in found
     shares = []
     for seed in range(40):
         random = known.assign(complexity=np.random.default_rng(seed).random(len(known)), super_class="")
-        shares.append(int(groups_finding(random).split("accounts for ")[1].split(" %")[0].replace("−", "-")))
+        found = groups_finding(means_of_groups(random), epoch=REFERENCE)
+        shares.append(int(found.split("accounts for ")[1].split(" %")[0].replace("−", "-")))
     assert np.mean(shares) == pytest.approx(0, abs=2)
-    assert "Not measured" in groups_finding(known.assign(cluster=0))
+    assert "Not measured" in groups_finding(means_of_groups(known.assign(cluster=0)), epoch=REFERENCE)
 
 
 def test_super_classes_of_the_report(tables):
@@ -200,7 +220,7 @@ def test_super_classes_of_the_report(tables):
     assert sum(row.n for row in rows) == N_CONCEPTS - 3
     means = [float(row.complexity.split()[0]) for row in rows]
     assert means == sorted(means)
-    unnamed = tables._replace(clusters=tables.clusters.assign(super_class=""))
+    unnamed = with_means(tables._replace(clusters=tables.clusters.assign(super_class="")))
     assert super_class_rows(unnamed, reference_epoch=REFERENCE) == []
 
 

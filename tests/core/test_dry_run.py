@@ -94,7 +94,7 @@ def test_checkpoints_of_another_program_are_measured_and_not_trained(finished: S
 def test_one_checkpoint_follows_none(finished: Store, tiny: Study):
     size = size_of(tiny, finished.anatomy, load_data(tiny), epochs=(1,))
     assert size.reference_columns == 0
-    n_detailed, n_once = 5, 8
+    n_detailed, n_once = 5, 10
     assert size.n_partitions == 6 + 2 * len(finished.anatomy.layers) + n_detailed + n_once
 
 

@@ -11,6 +11,7 @@ from featcx_core.staleness import Partition, State
 from featcx_core.steps.clusters import make_clusters
 from featcx_core.steps.dynamics import make_correlations, make_decode_time, make_sedimentation
 from featcx_core.steps.features import make_codes, make_dictionary
+from featcx_core.steps.means import make_layer_information, make_meta_features
 from featcx_core.steps.measures import (
     make_complexity,
     make_importance,
@@ -62,6 +63,7 @@ def test_correlations_wait_for_the_time_to_decode(measured: Store) -> None:
 def test_figures_wait_for_the_tables(measured: Store) -> None:
     make_decode_time(measured)
     make_sedimentation(measured)
+    make_layer_information(measured)
     with pytest.raises(ValueError, match="figures: correlations is not current"):
         make_figures(measured)
     make_correlations(measured)
@@ -91,6 +93,52 @@ def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: py
 
     monkeypatch.setattr(Store, "read_partition", dead)
     assert len(make_sedimentation(measured)) == 0
+
+
+def test_layers_hold_the_means_of_what_lives(measured: Store) -> None:
+    rows = make_layer_information(measured)
+    assert State(measured).is_current(Partition("layer_information"))
+    own = measured.read_partition("v_information", f"000002-{measured.anatomy.names[3]}")
+    for kind in own["kind"].unique():
+        row = rows.query("epoch == 2 and kind == @kind").set_index("layer").loc[measured.anatomy.names[3]]
+        values = own[own["kind"] == kind]["v_information"].dropna()
+        assert row["v_information"] == pytest.approx(values.mean())
+        assert row["n_concepts"] == len(values)
+        assert row["low"] <= row["v_information"] <= row["high"]
+        assert row["low_images"] < row["high_images"]
+    assert rows.groupby(["epoch", "kind"]).size().unique().tolist() == [len(measured.anatomy.names)]
+    assert (rows[rows["layer"] == measured.anatomy.in_complexity[0]]["gain"] == 0).all()
+
+
+def test_layers_wait_for_all_of_an_epoch(measured: Store) -> None:
+    measured.table("v_information", f"000001-{measured.anatomy.names[3]}").unlink()
+    assert set(make_layer_information(measured)["epoch"]) == {0, 2}
+    for epoch in (0, 2):
+        measured.table("v_information", f"{epoch:06d}-{measured.anatomy.names[0]}").unlink()
+    assert not State(measured).is_ready(Partition("layer_information"))
+    with pytest.raises(ValueError, match="no epoch has all of v_information; materialise what is missing first"):
+        make_layer_information(measured)
+
+
+def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
+    with pytest.raises(ValueError, match="no epoch has all of clusters, complexity, codes; materialise"):
+        make_meta_features(measured)
+    clusters = make_clusters(measured, epoch=2)
+    rows = make_meta_features(measured)
+    assert State(measured).is_current(Partition("meta_features"))
+    assert set(rows["epoch"]) == {2}
+    assert set(rows["grouping"]) == {"cluster"}  # the study names no super-class
+    k = measured.read_partition("complexity", "000002").query("kind == 'concept'")[["concept", "complexity"]]
+    gamma = measured.read_partition("importance", "000002")[["concept", "importance"]]
+    known = clusters.merge(k).merge(gamma).dropna(subset=["complexity"])
+    for measure in ("complexity", "importance"):
+        found = rows[rows["measure"] == measure].set_index("group_name")["value"]
+        wanted = known.groupby("cluster")[measure].mean()
+        assert found.to_dict() == pytest.approx({str(cluster): mean for cluster, mean in wanted.items()})
+    assert rows["low_images"].notna().sum() >= 2 * known["cluster"].nunique()
+    for epoch in EPOCHS:
+        measured.table("importance", f"{epoch:06d}").unlink()
+    assert set(make_meta_features(measured)["measure"]) == {"complexity", "complexity_explained"}
 
 
 def test_concepts_are_found_at_every_epoch(measured: Store) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from featcx_core.figures.explained import explained
+from featcx_core.measures.explained import explained
 
 
 def test_by_hand():

@@ -12,13 +12,17 @@ from featcx_core.figures.concepts import choose_concepts, concept_labels, concep
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves
 from featcx_core.figures.gallery import gallery, trained_epochs
 from featcx_core.figures.information import information_by_layer_and_epoch
+from featcx_core.figures.meta_features import concepts_of
 from featcx_core.figures.pictures import concept_pictures
 from featcx_core.figures.properties import ORDERS
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
+from featcx_core.measures.layer_information import layer_information
+from featcx_core.measures.over_images import draw_groups
 from featcx_core.measures.sedimentation import sedimentation
+from featcx_core.steps.means import group_rows
 from featcx_core.tables import TABLES
 
 N_EPOCHS, N_LAYERS, N_CONCEPTS, REFERENCE = 13, 10, 100, 12
@@ -38,6 +42,8 @@ def frame(name: str, rows: list[dict]) -> pd.DataFrame:
                     c.name,
                     "mnist"
                     if c.name == "study"
+                    else "concept"
+                    if c.name == "kind"
                     else np.nan
                     if c.name.endswith("_images") or c.name == "level"
                     else fill[c.dtype],
@@ -149,7 +155,39 @@ def synthetic_tables(*, n_epochs: int = N_EPOCHS) -> StudyTables:
         ]  # fmt: skip
     for epoch in {0, reference}:
         _branch_rows(rows, epoch, np.where(dead, np.nan, 0.3 - 0.2 * hardness))
-    return StudyTables(*(frame(name, rows[name]) for name in StudyTables._fields))
+    return with_means(StudyTables(*(frame(name, rows[name]) for name in StudyTables._fields)))
+
+
+def with_means(tables: StudyTables) -> StudyTables:
+    """The same with the means by layer and by group that follow from what the tables hold."""
+    weights = draw_groups(5, n_bootstrap=100, seed=0)
+    layers, own = tables.layers, tables.v_information.query("dictionary_epoch == epoch")
+    by_layer: list[dict] = []
+    for (epoch, kind), rows in own.groupby(["epoch", "kind"]):
+        values = rows.pivot(index="layer", columns="concept", values="v_information").reindex(layers["layer"])
+        jackknife = values.to_numpy()[..., None] + np.random.default_rng(0).normal(0, 0.01, (*values.shape, 5))
+        first = int(layers["in_complexity"].to_numpy().argmax())
+        found = layer_information(values.to_numpy(), jackknife, weights, first=first, seed=0)._asdict()
+        n = found.pop("n_concepts")
+        by_layer += [
+            {"epoch": epoch, "kind": kind, "layer": layer, "n_concepts": n, **{name: at[i] for name, at in found.items()}}
+            for i, layer in enumerate(layers["layer"]) if n
+        ]  # fmt: skip
+    groups = [rows.assign(epoch=epoch) for epoch in {*tables.clusters["epoch"]} for rows in _group_rows(tables, epoch)]
+    return tables._replace(
+        layer_information=frame("layer_information", by_layer),
+        meta_features=frame("meta_features", pd.concat(groups).to_dict("records") if groups else []),
+    )
+
+
+def _group_rows(tables: StudyTables, epoch: int) -> list[pd.DataFrame]:
+    known = concepts_of(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
+    inside, chance = known.dropna(subset=["complexity"]), np.random.default_rng(0)
+    redrawn = {
+        name: inside[name].to_numpy() + chance.normal(0, 0.01, (100, len(inside)))
+        for name in ("complexity", "importance")
+    }
+    return [*group_rows(inside, redrawn, n_bootstrap=100, seed=0)] if len(inside) else []
 
 
 def _concept_rows(rows, epoch, complexity, gamma, prevalence, dead):
@@ -190,11 +228,17 @@ def with_property_correlations(tables: StudyTables) -> StudyTables:
     own = tables.complexity.query("kind == 'concept'")[[*keys, "complexity"]]
     own = own.merge(tables.concepts[[*keys, *held, "hoyer"]], on=keys)
     parts = [own.assign(y="hoyer", level=np.nan, value=own["hoyer"])]
+    directions, found = tables.complexity.query("kind == 'random_direction'")[[*keys, "complexity"]], []
     for name, level in (("redundancy", "masked_fraction"), ("sensitivity", "sigma")):
         for y in (name, f"{name}_as_printed"):
-            rows = getattr(tables, name).query("kind == 'concept'").rename(columns={level: "level", y: "value"})
+            measured = getattr(tables, name).rename(columns={level: "level", y: "value"})
+            rows = measured.query("kind == 'concept'")
             parts.append(own.merge(rows[[*keys, "level", "value"]], on=keys).assign(y=y))
-    found = []
+            control = directions.merge(measured.query("kind == 'random_direction'"), on=keys)
+            for (epoch, at), of_level in control.groupby(["epoch", "level"]):
+                between = correlation(of_level["complexity"].to_numpy(), of_level["value"].to_numpy(float), seed=0)
+                where = {"epoch": epoch, "x": "complexity", "y": y, "level": at, "method": "spearman", "controls": ""}
+                found.append({**where, "kind": "random_direction", **between._asdict()})
     for (epoch, y, level), rows in pd.concat(parts).groupby(["epoch", "y", "level"], dropna=False):
         columns = [rows[name].to_numpy(dtype=float) for name in ("complexity", "value")]
         for names, controls in (("", None), (",".join(held), rows[held].to_numpy())):
@@ -331,13 +375,13 @@ def test_a_single_epoch_is_enough(tables):
 
 def test_dead_concepts_only_say_so(tables):
     dead = tables.complexity.assign(complexity=np.nan)
-    silent = tables.v_information.assign(v_information=np.nan)
+    silent = tables.layer_information.iloc[:0], tables.v_information.assign(v_information=np.nan)
     assert "nothing to show" in texts(complexity_spectrum(dead, reference_epoch=REFERENCE))
     assert "nothing to show" in texts(
         complexity_against_importance(dead, tables.importance, tables.correlations, epochs=[REFERENCE])
     )
     assert "nothing to show" in texts(complexity_against_decode_time(dead, tables.decode_time, tables.correlations))
-    assert "nothing to show" in texts(information_by_layer_and_epoch(silent, tables.layers, reference_epoch=REFERENCE))
+    assert "nothing to show" in texts(information_by_layer_and_epoch(*silent, tables.layers, reference_epoch=REFERENCE))
 
 
 def test_spectrum_counts_concepts_without_a_score_and_names_every_control(tables):
@@ -431,7 +475,9 @@ def test_ranks_of_the_spectrum_are_round_numbers(tables):
 
 def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
     shuffled_rows = tables.layers.sample(frac=1, random_state=0)
-    figure = information_by_layer_and_epoch(tables.v_information, shuffled_rows, reference_epoch=REFERENCE)
+    figure = information_by_layer_and_epoch(
+        tables.layer_information, tables.v_information, shuffled_rows, reference_epoch=REFERENCE
+    )
     top, bottom = figure.axes[:2]
     assert len(top.lines) == N_EPOCHS + 2  # and the shuffled codes and the random directions
     assert [label.get_text() for label in top.get_xticklabels()] == LAYERS
@@ -442,7 +488,9 @@ def test_information_has_a_line_an_epoch_and_layers_in_depth_order(tables):
 def test_layers_outside_k_are_marked(tables):
     layers = tables.layers.assign(in_complexity=tables.layers["role"] != "stem")
     assert "stem (not in K)" in texts(
-        information_by_layer_and_epoch(tables.v_information, layers, reference_epoch=REFERENCE)
+        information_by_layer_and_epoch(
+            tables.layer_information, tables.v_information, layers, reference_epoch=REFERENCE
+        )
     )
 
 

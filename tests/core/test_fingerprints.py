@@ -70,7 +70,17 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ),
         (
             {"analyses": {"bootstrap": 500}},
-            {"sensitivity", "support", "sedimentation", "correlations", "figures", "report", "explorer"},
+            {
+                "sensitivity",
+                "support",
+                "sedimentation",
+                "layer_information",
+                "correlations",
+                "meta_features",
+                "figures",
+                "report",
+                "explorer",
+            },
         ),
         ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report", "explorer"}),
     ],

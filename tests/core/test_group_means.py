@@ -29,3 +29,16 @@ def test_five_members_miss_one_time_in_six():
 def test_same_seed_same_interval():
     values = np.random.default_rng(0).normal(size=30)
     assert group_means(values, ["a"] * 30) == group_means(values, ["a"] * 30)
+
+
+def test_over_images_the_members_are_averaged_in_every_draw():
+    chance = np.random.default_rng(0)
+    values, groups = np.array([1.0, 2.0, 3.0, np.nan, 5.0]), ["a", "a", "a", "b", "b"]
+    drawn = values + chance.normal(size=(500, 5))
+    drawn[7, 2] = np.nan  # not known in one of them
+    first, second = group_means(values, groups, over_images=drawn)
+    assert (first.low_images, first.high_images) == pytest.approx(np.quantile(drawn[:, :2].mean(1), [0.025, 0.975]))
+    assert (second.low_images, second.high_images) == pytest.approx(np.quantile(drawn[:, 4], [0.025, 0.975]))
+    assert (first.n, second.n) == (3, 1)
+    drawn[0, :3] = np.nan
+    assert np.isnan(group_means(values, groups, over_images=drawn)[0].low_images)

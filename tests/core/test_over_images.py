@@ -4,7 +4,10 @@ import torch
 
 from featcx_core.measures.complexity import complexity, complexity_standard_error
 from featcx_core.measures.correlations import correlation
+from featcx_core.measures.explained import explained
+from featcx_core.measures.group_means import group_means
 from featcx_core.measures.importance import importance
+from featcx_core.measures.layer_information import layer_information
 from featcx_core.measures.over_images import draw_groups, interval, redraw, redraw_lack
 from featcx_core.measures.sedimentation import sedimentation
 from featcx_core.measures.v_information import jackknife_error, v_information
@@ -58,7 +61,7 @@ def study(n_fit: int = 300, n_score: int = 400, units: int = 12, concepts: int =
 
 def test_agrees_with_the_bootstrap_over_images():
     layers, codes, contributions = study()
-    n_fit, groups, alpha = 300, 50, 1.0
+    n_fit, groups, alpha = 300, 100, 1.0
     found = [
         v_information(x[:n_fit], codes[:n_fit], x[n_fit:], codes[n_fit:], penalty=alpha, groups=groups) for x in layers
     ]
@@ -68,17 +71,20 @@ def test_agrees_with_the_bootstrap_over_images():
     gamma = np.abs(contributions).mean(0)
     left_out = np.stack([np.abs(contributions[member != g]).mean(0) for g in range(groups)], axis=1)
     weights = draw_groups(groups, n_bootstrap=4000, seed=0)
-    k_drawn = redraw_lack(
-        np.stack([layer.v_information for layer in found]), np.stack([layer.jackknife for layer in found]), weights
+    information, jackknife = (
+        np.stack([getattr(layer, name) for layer in found]) for name in ("v_information", "jackknife")
     )
+    k_drawn = redraw_lack(information, jackknife, weights)
     drawn = k_drawn, redraw(gamma, left_out, weights)
 
     pairs = [reference.residuals(x[:n_fit], codes[:n_fit], x[n_fit:], codes[n_fit:], alpha) for x in layers]
     errors, nulls = zip(*pairs, strict=True)
     everyone = np.arange(len(errors[0]))
-    assert k == pytest.approx(reference.complexity(errors, nulls, everyone), abs=1e-3)  # the penalty is of z, not z/σ
+    expected = reference.information(errors, nulls, everyone)
+    assert k == pytest.approx(1 - expected.mean(0), abs=1e-3)  # the penalty is of z, not z/σ
+    members = np.arange(len(k)) // 8
     direct = [
-        reference.statistics(*sample, share=0.25)
+        reference.statistics(*sample, share=0.25, groups=members)
         for sample in reference.resamples(errors, nulls, contributions, n_fit, n_bootstrap=2000, seed=1)
     ]
     everything, top = sedimentation(k, gamma, shares=(0.25,), over_images=drawn, seed=0, n_bootstrap=100)
@@ -86,10 +92,18 @@ def test_agrees_with_the_bootstrap_over_images():
         correlation(k, gamma, method=method, over_images=drawn, seed=0, n_bootstrap=100)
         for method in ("spearman", "pearson")
     )
-    for result, expected in zip((everything, top, ranks, values), np.array(direct).T, strict=True):
-        low, high = np.quantile(expected, [0.025, 0.975])
-        # 50 groups know a standard error to 10 %, so the ends of an interval to 10 % of its width
-        assert (result.low_images, result.high_images) == pytest.approx((low, high), abs=0.15 * (high - low))
+    layers_found = layer_information(information, jackknife, weights, seed=0)
+    by_layer = [*zip(layers_found.low_images, layers_found.high_images, strict=True)]
+    gain = (layers_found.gain_low_images[1], layers_found.gain_high_images[1])
+    means = group_means(k, members.tolist(), over_images=k_drawn, n_bootstrap=100)
+    share = explained(k, members.tolist(), over_images=k_drawn, n_bootstrap=100)
+    assert share.value == pytest.approx(reference.explained(k, members))
+    intervals = [(result.low_images, result.high_images) for result in (everything, top, ranks, values)]
+    intervals += [*by_layer, gain, *((group.low_images, group.high_images) for group in (*means, share))]
+    for result, drawn_directly in zip(intervals, np.array(direct).T, strict=True):
+        low, high = np.quantile(drawn_directly, [0.025, 0.975])
+        # 100 groups know a standard error to 7 %, so the ends of an interval to 7 % of half its width
+        assert result == pytest.approx((low, high), abs=0.15 * (high - low))
 
 
 def test_the_same_error_as_the_tables():

@@ -120,29 +120,50 @@ def test_redundancy_is_that_of_all_images(stored: Store):
         rows = in_order(rows)
         assert (rows["redundancy"].isna() == ~alive).all()
         np.testing.assert_allclose(rows["redundancy"][alive], mean, rtol=1e-4)
-        assert (rows["jackknife"].notna() == (alive & (rows["kind"] == "concept"))).all()
+        assert (rows["jackknife"].notna() == alive).all()
         others = np.arange(len(acts)) % 60 % stored.study.probe.groups != 3  # 60 images in either half
         mean, _ = redundancy_reference.redundancy(acts[others], codes[others][:, alive], kept)
-        found = np.stack(rows["jackknife"].dropna())
-        np.testing.assert_allclose(found[:, 3], mean[: len(found)], rtol=1e-4)
+        np.testing.assert_allclose(np.stack(rows["jackknife"].dropna())[:, 3], mean, rtol=1e-4)
+        printed = redundancy_reference.as_printed
+        mean, _ = redundancy_reference.redundancy(acts[others], codes[others][:, alive], kept, similarity=printed)
+        np.testing.assert_allclose(np.stack(rows["jackknife_as_printed"].dropna())[:, 3], mean, rtol=1e-3)
 
 
-def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: Store):
+@pytest.mark.parametrize("kind", ["concept", "random_direction"])
+@pytest.mark.parametrize("y", ["redundancy", "redundancy_as_printed"])
+def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: Store, kind: str, y: str):
     images, table = Images(stored), stored.read_table("correlations")
-    k, own = images.complexity(EPOCH), stored.read_partition("redundancy", "000002")
-    own = own[(own["kind"] == "concept") & (own["masked_fraction"] == 0.5)]
-    drawn, alive = images.redraw(own, "redundancy"), ~np.isnan(k).any(axis=0)
+    k, own = images.complexity(EPOCH, kind=kind), stored.read_partition("redundancy", "000002")
+    own = own[(own["kind"] == kind) & (own["masked_fraction"] == 0.5)]
+    drawn = images.redraw(own, y, jackknife=y.replace("redundancy", "jackknife"))
+    alive = ~np.isnan(k).any(axis=0)
     of_draws = [spearmanr(a[alive], b[alive]).statistic for a, b in zip(k, drawn, strict=True)]
     at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
-    row = at_end[(at_end["y"] == "redundancy") & (at_end["level"] == 0.5)].iloc[0]
+    row = at_end[(at_end["kind"] == kind) & (at_end["y"] == y) & (at_end["level"] == 0.5)].iloc[0]
     np.testing.assert_allclose(row[["low_images", "high_images"]].astype(float), np.quantile(of_draws, [0.025, 0.975]))
-    rows = at_end.set_index("y")
+    whole = spearmanr(in_order_of_concepts(stored, kind), own[y], nan_policy="omit").statistic
+    assert row["value"] == pytest.approx(whole)
+
+
+def in_order_of_concepts(store: Store, kind: str) -> np.ndarray:
+    """K of one kind of codes."""
+    return store.read_partition("complexity", "000002").query("kind == @kind")["complexity"].to_numpy()
+
+
+def test_every_correlation_has_both_intervals(stored: Store):
+    table = stored.read_table("correlations")
+    at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
+    control = at_end[at_end["kind"] == "random_direction"]
+    assert {*control["y"]} == {
+        "redundancy", "redundancy_as_printed", "sensitivity", "sensitivity_as_printed",
+    }  # fmt: skip
+    assert not table[(table["kind"] == "random_direction") & (table["controls"] != "")].any(axis=None)
+    rows = at_end[at_end["kind"] == "concept"].set_index("y")
     assert set(rows.index) == {
         "importance", "decode_time", "hoyer", "redundancy", "redundancy_as_printed", "sensitivity",
         "sensitivity_as_printed",
     }  # fmt: skip
-    without = rows[rows["low_images"].isna() & rows["low"].notna()]
-    assert set(without.index) == {"redundancy_as_printed"}
+    assert (rows["low_images"].notna() == rows["low"].notna()).all()
     assert rows.loc[["importance", "decode_time", "hoyer"], "level"].isna().all()
     assert {*rows.loc["sensitivity", "level"]} == {*stored.study.sensitivity.sigmas}
 
@@ -170,10 +191,10 @@ def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
     np.testing.assert_allclose(rows["sensitivity"][alive], relative, rtol=1e-3, atol=1e-6)
     np.testing.assert_allclose(rows["sensitivity_as_printed"][alive], printed, rtol=1e-3, atol=1e-6)
     assert rows["sensitivity_as_printed"].notna().all()
-    assert (rows["jackknife"].notna() == (alive & (rows["kind"] == "concept"))).all()
-    others, own = np.arange(7) != 2, alive & (rows["kind"] == "concept").to_numpy()  # seven images in seven groups
-    without, _ = sensitivity_reference.sensitivity(codes[others][..., own], clean[:, own].var(axis=0))
-    np.testing.assert_allclose(np.stack(rows["jackknife"][own])[:, 2], without, rtol=1e-3, atol=1e-6)
+    assert (rows["jackknife"].notna() == alive).all()
+    others = np.arange(7) != 2  # seven images in seven groups
+    without, _ = sensitivity_reference.sensitivity(codes[others][..., alive], clean[:, alive].var(axis=0))
+    np.testing.assert_allclose(np.stack(rows["jackknife"][alive])[:, 2], without, rtol=1e-3, atol=1e-6)
     assert (rows["low"][alive] <= rows["sensitivity"][alive]).all()
 
 
@@ -234,7 +255,7 @@ def test_sums_without_groups_come_with_v_information_or_are_made_for_redundancy(
     assert not measured.sums_without_groups(1).exists()  # no detailed analysis is made there
     before, folder = measured.read_partition("redundancy", "000002"), measured.sums_without_groups(EPOCH)
     fingerprint = measured.committed(folder)
-    assert fingerprint == measured.committed(measured.sums(EPOCH))
+    assert fingerprint == State(measured).prints.sums_without_groups(EPOCH)
     shutil.rmtree(folder)
     if left != "nothing":
         shutil.copytree(measured.sums(EPOCH), folder)

@@ -50,12 +50,14 @@ def test_without_a_group_is_the_definition_on_the_images_that_are_left():
     grouped.add(acts, codes, first_image=0)
     left = [part.centred() for part in grouped.without_each()]
     grams, crosses = (np.stack([getattr(part, name).numpy() for part in left]) for name in ("xx", "xz"))
-    found = redundancy_without_each(grams, crosses, masked_fraction=0.5, n_masks=6, seed=3)
+    found, printed = redundancy_without_each(grams, crosses, masked_fraction=0.5, n_masks=6, seed=3)
     kept = masks(acts.shape[1], masked_fraction=0.5, n_masks=6, seed=3)
     for group in range(5):
         others = np.arange(len(acts)) % 5 != group
         mean, _ = reference.redundancy(acts[others], codes[others], kept)
         np.testing.assert_allclose(found[:, group], mean, rtol=1e-10)
+        mean, _ = reference.redundancy(acts[others], codes[others], kept, similarity=reference.as_printed)
+        np.testing.assert_allclose(printed[:, group], mean, rtol=1e-10)
 
 
 def test_nothing_masked_is_one():

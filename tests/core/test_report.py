@@ -26,7 +26,7 @@ from featcx_core.figures.headlines import headlines
 from featcx_core.figures.report import ALTERNATIVE_TEXTS, render_report
 from featcx_core.figures.study_tables import StudyTables
 from featcx_core.figures.summary import concept_rows, control_rows, questions
-from tests.core.test_figures import REFERENCE, frame, no_rows, synthetic_tables
+from tests.core.test_figures import REFERENCE, frame, no_rows, synthetic_tables, with_means
 
 NEGATIVE, POSITIVE = Estimate(-0.6, -0.7, -0.4, 97), Estimate(0.6, 0.4, 0.7, 97)
 OPEN, SMALL = Estimate(-0.2, -0.5, 0.1, 97), Estimate(0.02, -0.15, 0.2, 97)
@@ -314,7 +314,8 @@ def layer_claim(means, *, control=None, noise=0.02):
         for kind, curve in (("concept", means), ("random_direction", control or []))
         for i, mean in enumerate(curve) for c in range(40)
     ]  # fmt: skip
-    return paper.layers_reveal_progressively(frame("v_information", rows), layers, reference_epoch=1)
+    tables = with_means(no_rows()._replace(v_information=frame("v_information", rows), layers=layers))
+    return paper.layers_reveal_progressively(tables.layer_information, layers, reference_epoch=1)
 
 
 @pytest.mark.parametrize(

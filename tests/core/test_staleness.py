@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from featcx_core.staleness import ASSETS, DETAILED, GRID, NEEDS, ONCE, Partition, State, table_partition
+from featcx_core.staleness import ACROSS, ASSETS, DETAILED, GRID, NEEDS, ONCE, Partition, State, table_partition
 from featcx_core.store import Store, open_store, write_bytes
 from featcx_core.study import Analysis
 from featcx_core.tables import COMPARED, TABLES
@@ -50,7 +50,7 @@ def test_names_of_partitions():
 
 def test_a_finished_study_is_current_and_visible(small: Store):
     assert stale(small) == {}
-    for table in TABLES.keys() - COMPARED - {*DETAILED, "concept_paths"}:
+    for table in TABLES.keys() - COMPARED - {*DETAILED, "concept_paths", "meta_features"}:
         small.write_current(State(small).visible())
         assert len(small.read_table(table)), table
 
@@ -75,7 +75,7 @@ def test_what_is_lost_is_made_again(small: Store, lost: str, wanted: dict[str, s
     found = stale(small)
     assert {asset: epochs for asset, epochs in found.items() if asset not in ONCE} == wanted
     # what was made from it is still there; what spans all epochs is made from current partitions only
-    assert found.keys() - wanted.keys() <= {"decode_time", "sedimentation", "correlations", "concept_paths"}
+    assert found.keys() - wanted.keys() <= {*ACROSS}
 
 
 def test_a_folder_without_its_marker_is_not_there(small: Store):

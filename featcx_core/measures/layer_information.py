@@ -1,0 +1,89 @@
+"""How much the layers tell of a group of concepts: mean V-information by layer, and what has come since the first.
+
+Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §4.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from featcx_core.measures.over_images import redraw_information
+
+
+class LayerInformation(NamedTuple):
+    """Mean I_V in each layer; every sample draws the same concepts, or images, for all layers."""
+
+    n_concepts: int
+    """Concepts with a value in every layer."""
+    v_information: Float[np.ndarray, "layer"]
+    """Their mean; 0 = not readable, 1 = fully; NaN without any."""
+    low: Float[np.ndarray, "layer"]
+    """2.5 % point over bootstrap samples of the concepts; NaN below two of them."""
+    high: Float[np.ndarray, "layer"]
+    """97.5 % point."""
+    low_images: Float[np.ndarray, "layer"]
+    """2.5 % point over resamples of the images."""
+    high_images: Float[np.ndarray, "layer"]
+    """97.5 % point."""
+    gain: Float[np.ndarray, "layer"]
+    """The mean less that in the first layer."""
+    gain_low: Float[np.ndarray, "layer"]
+    """2.5 % point over bootstrap samples of the concepts."""
+    gain_high: Float[np.ndarray, "layer"]
+    """97.5 % point."""
+    gain_low_images: Float[np.ndarray, "layer"]
+    """2.5 % point over resamples of the images."""
+    gain_high_images: Float[np.ndarray, "layer"]
+    """97.5 % point."""
+
+
+def layer_information(
+    v_information: Float[np.ndarray, "layer concept"],
+    jackknife: Float[np.ndarray, "layer concept group"],
+    weights: Float[np.ndarray, "draw group"],
+    *,
+    first: int = 0,
+    seed: int,
+) -> LayerInformation:
+    """Mean I_V of the concepts in each layer, with 95 % bootstrap intervals over concepts and over images.
+
+    Args:
+        v_information: of each layer and concept, in [0, 1]; a concept with NaN in any layer counts for nothing.
+        jackknife: R² without each group of images, not clipped.
+        weights: resamples of the images (`over_images.draw_groups`); as many of the concepts are drawn.
+        first: the layer since which the gain is counted.
+        seed: decides the samples of concepts.
+
+    >>> information = np.array([[0.1, 0.3], [0.6, 0.8]])
+    >>> found = layer_information(information, np.repeat(information[..., None], 2, axis=2), np.zeros((5, 2)), seed=0)
+    >>> found.v_information.round(2).tolist(), found.gain.round(2).tolist()
+    ([0.2, 0.7], [0.0, 0.5])
+    """
+    known = ~np.isnan(v_information).any(axis=0)
+    values, n = v_information[:, known].T, int(known.sum())
+    n_draws, n_layers = len(weights), len(v_information)
+    unknown = np.full((n_draws, n_layers), math.nan)
+    means = values.mean(axis=0) if n else unknown[0]
+    over_concepts = over_images = unknown
+    if n > 1:
+        counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_draws)
+        over_concepts = counts @ values / n
+    if n:
+        layers = zip(v_information[:, known], jackknife[:, known], strict=True)
+        over_images = np.stack([redraw_information(*layer, weights).mean(axis=1) for layer in layers], axis=1)
+    ends = (_ends(over_concepts), _ends(over_images))
+    gains = (_ends(drawn - drawn[:, [first]]) for drawn in (over_concepts, over_images))
+    (low, high), (low_images, high_images) = ends
+    (gain_low, gain_high), (gain_low_images, gain_high_images) = gains
+    return LayerInformation(
+        n, means, low, high, low_images, high_images, means - means[first],
+        gain_low, gain_high, gain_low_images, gain_high_images,
+    )  # fmt: skip
+
+
+def _ends(drawn: Float[np.ndarray, "draw layer"]) -> Float[np.ndarray, "two layer"]:
+    """The 2.5 % and 97.5 % points."""
+    ends: np.ndarray = np.quantile(drawn, [0.025, 0.975], axis=0)
+    return ends

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from featcx_core.measures.layer_information import layer_information
+from featcx_core.measures.over_images import draw_groups, redraw_information
+
+WEIGHTS = draw_groups(5, n_bootstrap=2000, seed=0)
+
+
+def scores(concepts: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """I_V of three layers, which rise by 0.2 each, and the same without each of five groups of images."""
+    chance = np.random.default_rng(0)
+    information = np.array([[0.2], [0.4], [0.6]]) + 0.1 * chance.normal(size=concepts).clip(-1, 1)
+    return information, information[..., None] + 0.01 * chance.normal(size=(3, concepts, 5))
+
+
+def test_means_and_what_has_come_since_the_first_layer():
+    information, jackknife = scores()
+    found = layer_information(information, jackknife, WEIGHTS, seed=0)
+    assert found.n_concepts == 200
+    np.testing.assert_allclose(found.v_information, information.mean(1))
+    np.testing.assert_allclose(found.gain, [0, 0.2, 0.4], atol=1e-12)
+    error = information.std(1) / np.sqrt(200)
+    np.testing.assert_allclose(found.high - found.low, 2 * 1.96 * error, rtol=0.1)
+    # every concept rises by the same: which are drawn does not matter, and a layer is drawn with the first
+    np.testing.assert_allclose([found.gain_low, found.gain_high], [[0, 0.2, 0.4]] * 2, atol=1e-12)
+    drawn = redraw_information(information[2], jackknife[2], WEIGHTS).mean(1)
+    first = redraw_information(information[0], jackknife[0], WEIGHTS).mean(1)
+    assert (found.low_images[2], found.high_images[2]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+    ends = np.quantile(drawn - first, [0.025, 0.975])
+    assert (found.gain_low_images[2], found.gain_high_images[2]) == pytest.approx(ends)
+
+
+def test_the_gain_is_counted_from_the_layer_that_is_named():
+    found = layer_information(*scores(), WEIGHTS, first=1, seed=0)
+    np.testing.assert_allclose(found.gain, [-0.2, 0, 0.2], atol=1e-12)
+
+
+def test_concepts_that_lack_a_layer_count_for_nothing():
+    information, jackknife = scores()
+    information[1, 50:] = np.nan
+    found = layer_information(information, jackknife, WEIGHTS, seed=0)
+    wanted = layer_information(information[:, :50], jackknife[:, :50], WEIGHTS, seed=0)
+    for value, expected in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(value, expected)
+
+
+@pytest.mark.parametrize("concepts", [0, 1])
+def test_of_one_concept_there_is_an_interval_over_images_only(concepts: int):
+    information, jackknife = scores(concepts)
+    found = layer_information(information, jackknife, WEIGHTS, seed=0)
+    assert found.n_concepts == concepts
+    assert np.isnan([found.low, found.high, found.gain_low, found.gain_high]).all()
+    assert np.isnan([found.low_images, found.high_images, found.v_information]).all() == (concepts == 0)
+
+
+def test_the_seed_decides():
+    assert layer_information(*scores(), WEIGHTS, seed=1).low[0] != layer_information(*scores(), WEIGHTS, seed=2).low[0]
