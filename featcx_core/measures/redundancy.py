@@ -152,4 +152,5 @@ def _mean_as_printed(
         else:
             norm = torch.linalg.matrix_norm(g[:, few] @ g[:, few])
         total += torch.where(norm > 0, part / norm, 0.0)
-    return total / len(kept) / (whole / torch.linalg.matrix_norm(square))
+    of_all: Tensor = whole / torch.linalg.matrix_norm(square)
+    return total / len(kept) / of_all
