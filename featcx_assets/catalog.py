@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featcx_core.store import replacing
-from featcx_core.study import StudyError
+from featcx_core.store import Store, replacing
+from featcx_core.study import Study, StudyError
 from featcx_core.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def write_catalog(home: Path) -> Path:
     """Write the views over all studies of a home; returns the database's path."""
     import duckdb
 
+    for current in home.glob("*/tables/current.parquet"):  # an older featcx had fewer tables, or fewer columns
+        Store(home, Study(name=current.parent.parent.name)).write_empty_tables()
     path = database(home)
     with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
         connection.begin()  # one wait for the disk, not one a statement

@@ -25,7 +25,7 @@ def _branches(task: Task) -> None:
 def _redundancy(task: Task) -> None:
     from featcx_core.steps.properties import make_redundancy
 
-    make_redundancy(task.store, epoch=task.epoch)
+    make_redundancy(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
 def _sensitivity(task: Task) -> None:

@@ -123,7 +123,7 @@ def _also(theirs: State, mine: State, partition: Partition) -> Iterator[tuple[Pa
     """
     asset, epoch, layer = partition
     if asset == "v_information" and layer == mine.anatomy.penultimate:
-        source, fingerprint = theirs.store.sums_without_groups(epoch), mine.prints.of(*partition)
+        source, fingerprint = theirs.store.sums_without_groups(epoch), mine.prints.sums_without_groups(epoch)
         if theirs.store.committed(source) == fingerprint:
             yield source, mine.store.sums_without_groups(epoch), fingerprint
     if asset != "activations":

@@ -4,7 +4,7 @@ The authority for the command line, the sensor, the assets and the views. Opens 
 an array, and imports no torch.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache, cached_property
 from typing import NamedTuple, get_args
 
@@ -28,7 +28,7 @@ BY_EPOCH = {
     "sedimentation": ("complexity", "importance", "codes"),
     "layer_information": ("v_information",),
     "correlations": ("complexity", "codes"),
-    "meta_features": ("clusters", "complexity", "codes"),
+    "meta_features": ("clusters", "complexity"),
 }
 """Those of them that go by epochs -> what an epoch must have."""
 ASSETS = (
@@ -120,6 +120,7 @@ class State:
         self.survey: Survey = survey(store)
         self.prints = Fingerprints(store.study, self.anatomy, self.survey.digests)
         self.is_current = cache(self._is_current)
+        self.epochs_with = cache(self._epochs_with)
 
     @cached_property
     def wanted(self) -> tuple[str, ...]:
@@ -219,6 +220,8 @@ class State:
                 return False
             if partition.asset == "v_information" and partition.epoch != self.study.reference_epoch:
                 return False
+        if asset in BY_EPOCH and partition.epoch not in self.epochs_with(BY_EPOCH[asset]):
+            return False
         return partition in self.current
 
     @cached_property
@@ -284,10 +287,10 @@ class State:
     def _is_there(self, partition: Partition) -> bool:
         return partition.epoch in self.survey.digests and self.is_current(partition)
 
-    def epochs_with(self, assets: Iterable[str]) -> list[int]:
-        """The epochs at which every one of these is there and current, of all layers."""
+    def _epochs_with(self, assets: tuple[str, ...]) -> tuple[int, ...]:
+        """The epochs at which every one of these assets is there and current, of all layers."""
         parts = {epoch: [[*self._of_epoch(asset, epoch)] for asset in assets] for epoch in sorted(self.survey.digests)}
-        return [epoch for epoch, of in parts.items() if all(each and self.current.issuperset(each) for each in of)]
+        return tuple(epoch for epoch, of in parts.items() if all(each and self.current.issuperset(each) for each in of))
 
     def _has_any(self, asset: str) -> bool:
         if asset in ONCE:

@@ -155,11 +155,11 @@ class Store:
         return self.root / "branches" / epoch_key(epoch) / f"{block}.{branch}.zarr"
 
     def sums(self, epoch: int) -> Path:
-        """Sums over the probe images of the penultimate activations and the concepts' codes."""
+        """Sums over the probe images of the penultimate activations and the codes of concepts and random directions."""
         return self.root / "sums" / f"{epoch_key(epoch)}.zarr"
 
     def sums_without_groups(self, epoch: int) -> Path:
-        """The same sums without each group of images, of concepts alone; where redundancy is or was measured."""
+        """The same sums without each group of images; where redundancy is or was measured."""
         return self.root / "sums_without_groups" / f"{epoch_key(epoch)}.zarr"
 
     def visualisation(self, epoch: int) -> Path:

@@ -70,9 +70,11 @@ def _real(
     return Column(name, "float64", description, low, high, nullable)
 
 
-def _intervals(prefix: str, low: float | None = None, high: float | None = None) -> tuple[Column, ...]:
+def _intervals(
+    prefix: str, low: float | None = None, high: float | None = None, *, few: str = "null below two of them"
+) -> tuple[Column, ...]:
     """The ends of the interval over concepts and of that over images, of a value between low and high."""
-    over = {"": "concepts; null below two of them", "_images": "groups of probe images"}
+    over = {"": f"the codes of its kind; {few}", "_images": "groups of probe images"}
     return tuple(
         _real(f"{prefix}{end}{which}", f"{share} % bootstrap percentile over {drawn}.", low, high, nullable=True)
         for which, drawn in over.items()
@@ -246,9 +248,9 @@ _ALL = (
         ),
         Column("method", "string", "spearman or pearson."),
         Column("controls", "string", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
-        _real("value", "Correlation over concepts; null where undefined.", -1.0, 1.0, nullable=True),
-        *_intervals("", -1.0, 1.0)[:2],
-        _count("n", "Concepts behind it."),
+        _real("value", "Correlation over them; null for too few, or where one is constant.", -1.0, 1.0, nullable=True),
+        *_intervals("", -1.0, 1.0, few="null where the value is")[:2],
+        _count("n", "Concepts, or directions, behind it."),
         *_intervals("", -1.0, 1.0)[2:],
     ),
     _table(
@@ -265,7 +267,7 @@ _ALL = (
             "complexity, importance: the group's mean K, Γ. complexity_explained: ε², what the grouping tells of K.",
         ),
         _count("n_concepts", "Concepts with a complexity.", 1.0),
-        _real("value", "The measure; null where each concept is a group of its own.", nullable=True),
+        _real("value", "The measure; null where each concept is a group of its own, or K all the same.", nullable=True),
         *_intervals(""),
     ),
     _table(

@@ -45,8 +45,8 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
         & (tables.v_information["kind"] == "shuffled")
     ]
     everyone = tables.sedimentation[tables.sedimentation["group_name"] == "all"].query("epoch == @at")
-    unknown = NOT_MEASURED._replace(value=_mean(own["complexity"]), n=int(own["complexity"].notna().sum()))
-    k = unknown if everyone.empty else band(everyone, 0)
+    without_interval = NOT_MEASURED._replace(value=_mean(own["complexity"]), n=int(own["complexity"].notna().sum()))
+    k = without_interval if everyone.empty else band(everyone, 0)
     accuracy, null = _at(tables.epochs, "test_accuracy", at), _mean(shuffled["v_information"])
     found = [
         Headline("held-out accuracy", _percent(accuracy), f"epoch {at}, test images", _numbers(value=accuracy)),

@@ -41,7 +41,7 @@ def information_by_layer_and_epoch(
     names = [str(name) for name in depth["layer"]]
     own = _means(layer_information[layer_information["kind"] == "concept"], names)
     if own.empty:
-        return nothing_to_show(QUESTION, "no layer has a V-information of any concept")
+        return nothing_to_show(QUESTION, "no epoch has V-information of all layers and of a concept")
     is_reference = (v_information["dictionary_epoch"] == reference_epoch) & (v_information["kind"] == "concept")
     reference = _means(v_information[is_reference].dropna(subset=["v_information"]), names)
     of_last = layer_information[layer_information["epoch"] == reference_epoch].set_index("layer")
@@ -53,14 +53,15 @@ def information_by_layer_and_epoch(
     grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(names)])
     top, bottom = figure.add_subplot(grid[1]), figure.add_subplot(grid[2])
     _lines(top, own, labels)
-    _with_intervals(top, last, reference_epoch)
+    if last:
+        _with_intervals(top, last, reference_epoch)
+        footnote(
+            figure,
+            f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, "
+            "upright lines over images.",
+        )
     if top.get_legend_handles_labels()[1]:  # above the curves: of a readable network they fill the axes
         legend_beside(figure.add_subplot(grid[0]), top, columns=2)
-    footnote(
-        figure,
-        f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, upright "
-        "lines over images.",
-    )
     if reference.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
@@ -107,8 +108,9 @@ def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: 
         if kind in CONTROLS:
             label, style = CONTROLS[kind]
             axes.plot(places, mean, style, color=INK, linewidth=1.6, label=f"{label}, epoch {reference_epoch}")
-        axes.fill_between(places, low, high, color=INK, alpha=0.13, linewidth=0)
-        axes.vlines(places, low_images, high_images, color=INK, linewidth=2.2, alpha=0.7)
+        colour = INK if kind in CONTROLS else SEQUENCE(1.0)  # as the line of the last epoch
+        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        axes.vlines(places, low_images, high_images, color=colour, linewidth=2.2, alpha=0.7)
 
 
 def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:

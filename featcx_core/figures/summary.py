@@ -156,7 +156,7 @@ def questions(study: str, *, reference_epoch: int) -> list[tuple[str, str]]:
         (
             "How does the correlation of K and Γ develop, raw and with its confounds held fixed?",
             "SELECT epoch, controls, value, low, high, n FROM correlations\n"
-            f"WHERE study = '{study}' AND x = 'complexity' AND y = 'importance' AND method = 'spearman'\n"
+            f"WHERE study = '{study}' AND kind = 'concept' AND y = 'importance' AND method = 'spearman'\n"
             "ORDER BY controls, epoch",
         ),
     ]

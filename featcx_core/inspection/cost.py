@@ -95,6 +95,10 @@ def measure(network: Network, study: Study, anatomy: Anatomy, *, epoch: int, siz
     if "sensitivity" in study.analyses.run:
         noisy = size.n_noisy * (image + concepts[1] / size.n_probe)
         steps.append(Step("sensitivity", load_seconds + noisy, size.n_detailed))
+    if "redundancy" in study.analyses.run:
+        where = sums_device(network.device.type)
+        one = sample.redundancy_seconds(study, n_units=size.n_units, n_concepts=size.n_concepts, device=where)
+        steps.append(Step("redundancy", one, size.n_detailed))
     run = set(study.analyses.run)
     levels = {"redundancy": study.redundancy.masked_fractions, "sensitivity": study.sensitivity.sigmas}
     n_levels = sum(len(values) for name, values in levels.items() if name in run)
@@ -157,9 +161,9 @@ def _disk(study: Study, size: Size, *, layers: float, positions: float, active: 
 
 
 def _values_by_group(study: Study, size: Size, *, codes: int, n_units: int = 0) -> float:
-    """Sums over each group of images: of units with units, and `codes` times of units with concepts."""
+    """Sums over each group of images: of units with units, and `codes` times with concepts and random directions."""
     units = n_units or size.n_units
-    return float(study.probe.groups * units * (units + codes * size.n_concepts))
+    return float(study.probe.groups * units * (units + codes * (size.n_concepts + N_RANDOM_DIRECTIONS)))
 
 
 def _memory(study: Study, size: Size, passes: Passes) -> dict[str, float]:

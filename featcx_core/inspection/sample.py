@@ -19,7 +19,9 @@ from featcx_core.features.nnls import Encoder
 from featcx_core.features.writing import layout
 from featcx_core.inspection.passes import timed
 from featcx_core.measures.correlations import correlation
+from featcx_core.measures.redundancy import redundancy
 from featcx_core.measures.v_information import as_printed, v_information_streamed
+from featcx_core.steps.features import N_RANDOM_DIRECTIONS
 from featcx_core.study import Study
 
 _ATOMS = 2000  # more are taken to cost in proportion to their square
@@ -117,6 +119,20 @@ def correlation_seconds(study: Study, *, n_concepts: int) -> float:
     x, y, *controls = np.random.default_rng(study.seed).random((4, n_concepts))
     n = study.analyses.bootstrap
     return timed(lambda: correlation(x, y, controls=np.stack(controls, axis=1), n_bootstrap=n, seed=0))[0]
+
+
+def redundancy_seconds(study: Study, *, n_units: int, n_concepts: int, device: torch.device) -> float:
+    """Time for the redundancy of an epoch, of all images and without each group of them: so much a level and a mask."""
+    shape = (n_units, n_units + n_concepts + N_RANDOM_DIRECTIONS)
+    sums = torch.from_numpy(np.random.default_rng(study.seed).random(shape)).to(device)
+    gram, cross = (sums[:, :n_units] + sums[:, :n_units].T, sums[:, n_units:])
+
+    def seconds(n_masks: int) -> float:
+        return timed(lambda: redundancy(gram, cross, masked_fraction=0.5, n_masks=n_masks, seed=0).redundancy.cpu())[0]
+
+    of_one, of_three = seconds(1), seconds(3)
+    of_level = of_one + max(0.0, of_three - of_one) / 2 * (study.redundancy.masks - 1)
+    return (1 + study.probe.groups) * len(study.redundancy.masked_fractions) * of_level
 
 
 def stored(values: np.ndarray, *, dtype: str) -> Stored:

@@ -51,7 +51,7 @@ def layer_information(
 
     Args:
         v_information: of each layer and concept, in [0, 1]; a concept with NaN in any layer counts for nothing.
-        jackknife: R² without each group of images, not clipped.
+        jackknife: R² without each group of images, not clipped; with NaN a concept has no part in what is over images.
         weights: resamples of the images (`over_images.draw_groups`); as many of the concepts are drawn.
         first: the layer since which the gain is counted.
         seed: decides the samples of concepts.
@@ -62,6 +62,7 @@ def layer_information(
     ([0.2, 0.7], [0.0, 0.5])
     """
     known = ~np.isnan(v_information).any(axis=0)
+    seen = known & ~np.isnan(jackknife).any(axis=(0, 2))
     values, n = v_information[:, known].T, int(known.sum())
     n_draws, n_layers = len(weights), len(v_information)
     unknown = np.full((n_draws, n_layers), math.nan)
@@ -70,8 +71,8 @@ def layer_information(
     if n > 1:
         counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_draws)
         over_concepts = counts @ values / n
-    if n:
-        layers = zip(v_information[:, known], jackknife[:, known], strict=True)
+    if seen.any():
+        layers = zip(v_information[:, seen], jackknife[:, seen], strict=True)
         over_images = np.stack([redraw_information(*layer, weights).mean(axis=1) for layer in layers], axis=1)
     ends = (_ends(over_concepts), _ends(over_images))
     gains = (_ends(drawn - drawn[:, [first]]) for drawn in (over_concepts, over_images))

@@ -57,13 +57,13 @@ def redraw_information(
     jackknife: Float[np.ndarray, "concept group"],
     weights: Float[np.ndarray, "draw group"],
 ) -> Redrawn:
-    """I_V in each resample, clipped at 0 like I_V itself; NaN for a dead concept.
+    """I_V in each resample, clipped to between 0 and 1 like I_V itself; NaN for a dead concept.
 
     jackknife: R² without each group of score images, not clipped. Where I_V was clipped, R² is taken to be its mean.
     """
     r2 = np.where(v_information > 0, v_information, np.minimum(jackknife.mean(1), 0))
     r2 = np.where(np.isnan(v_information), np.nan, r2)
-    redrawn: np.ndarray = redraw(r2, jackknife.astype(np.float64), weights).clip(min=0)
+    redrawn: np.ndarray = redraw(r2, jackknife.astype(np.float64), weights).clip(0, 1)
     return redrawn
 
 

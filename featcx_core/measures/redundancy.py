@@ -74,27 +74,6 @@ def redundancy(
     return Redundancy(*(restore(part.masked_fill(ratios.isnan().any(0), torch.nan)) for part in found))
 
 
-def redundancy_without_each(
-    acts_grams: Float[Array, "group unit unit"],
-    crosses: Float[Array, "group unit concept"],
-    *,
-    masked_fraction: float,
-    n_masks: int = 20,
-    seed: int,
-) -> tuple[Float[Array, "concept group"], Float[Array, "concept group"]]:
-    """Redundancy of every concept, and as printed, from the sums without each group of images: the jackknife of both.
-
-    With the masks of `redundancy`; raises what that raises.
-    """
-    (g, c), restore = as_tensors(acts_grams, crosses)
-    kept = torch.from_numpy(masks(g.shape[1], masked_fraction=masked_fraction, n_masks=n_masks, seed=seed))
-    means, printed = [], []
-    for gram, cross in zip(map(_in_precision, g), map(_in_precision, c), strict=True):
-        means.append(_ratios(gram, cross, kept).mean(0))
-        printed.append(_mean_as_printed(gram, cross, kept))
-    return restore(torch.stack(means, dim=1)), restore(torch.stack(printed, dim=1))
-
-
 def masks(n_units: int, *, masked_fraction: float, n_masks: int, seed: int) -> Bool[np.ndarray, "mask unit"]:
     """Which units stay, in each of some seeded masks: the last ones of a random order of all units.
 

@@ -18,10 +18,9 @@ from featcx_core.progress import Progress, silent
 from featcx_core.sources.checkpoints import fingerprints
 from featcx_core.sources.models import sums_device
 from featcx_core.steps.features import CodeReader
-from featcx_core.steps.measures import jackknife_cells
+from featcx_core.steps.measures import jackknife_cells, together
 from featcx_core.store import Store, epoch_key
 from featcx_core.study import Probe
-from featcx_core.tables import TABLES
 
 _SCORED = ("concept", "random_direction")
 _SCORES = ("cka", "cka_biased", "cka_as_printed", "cka_shuffled", "v_information", "standard_error")
@@ -46,8 +45,7 @@ def make_branches(
         for row in (progress or silent)(blocks, desc=f"branches, epoch {epoch}")
         for branch in row.branches
     ]
-    empty = pd.DataFrame(columns=[c.name for c in TABLES["branches"].columns if c.name not in ("study", "fingerprint")])
-    frame = pd.concat(parts, ignore_index=True) if parts else empty
+    frame = together(parts, "branches")
     frame.loc[np.tile(dead, len(parts)), list(_SCORES)] = np.nan
     store.write_table("branches", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame

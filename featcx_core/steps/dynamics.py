@@ -19,6 +19,7 @@ from featcx_core.steps.over_epochs import (
     by_epoch,
     information_of,
     refuse_stale,
+    scored,
     write_over_epochs,
 )
 from featcx_core.store import Store, epoch_key
@@ -100,7 +101,7 @@ def make_correlations(store: Store) -> pd.DataFrame:
         rows.extend(_correlations(images, epoch, concepts, _properties(state, images, epoch), kind="concept"))
         if any(Partition(table, epoch) in state.current for table in _LEVELS):
             directions, reactions = (
-                _scored(store, epoch, kind=_CONTROL),
+                scored(store, epoch, kind=_CONTROL),
                 _reactions(state, images, epoch, kind=_CONTROL),
             )
             rows.extend(_correlations(images, epoch, directions, reactions, kind=_CONTROL))
@@ -160,12 +161,6 @@ def _reactions(state: State, images: Images, epoch: int, *, kind: str) -> Iterat
                 value, as_printed = (own[name].to_numpy(dtype=float) for name in (table, printed))
                 drawn = redrawn * np.divide(as_printed, value, out=np.zeros(len(own)), where=value > 0)
             yield _Property(printed, at, own[printed], drawn)
-
-
-def _scored(store: Store, epoch: int, *, kind: str) -> pd.DataFrame:
-    """K of one kind of codes."""
-    rows = store.read_partition("complexity", epoch_key(epoch), columns=["kind", "concept", "complexity"])
-    return rows[rows["kind"] == kind]
 
 
 def _correlations(

@@ -10,13 +10,9 @@ from featcx_core.measures.group_means import group_means
 from featcx_core.measures.layer_information import LayerInformation, layer_information
 from featcx_core.measures.over_images import Redrawn
 from featcx_core.staleness import BY_EPOCH, Partition, State
-from featcx_core.steps.measures import jackknife_of
-from featcx_core.steps.over_epochs import Images, by_epoch, epochs_with, write_over_epochs
+from featcx_core.steps.measures import jackknife_of, together
+from featcx_core.steps.over_epochs import Images, epochs_with, scored, write_over_epochs
 from featcx_core.store import Store, epoch_key
-
-_COLUMNS = (
-    "epoch", "grouping", "group_name", "measure", "n_concepts", "value", "low", "high", "low_images", "high_images",
-)  # fmt: skip
 
 
 def make_layer_information(store: Store) -> pd.DataFrame:
@@ -26,7 +22,7 @@ def make_layer_information(store: Store) -> pd.DataFrame:
     """
     state, images = State(store), Images(store)
     parts = [part for epoch in epochs_with(state, BY_EPOCH["layer_information"]) for part in _layers(images, epoch)]
-    frame = pd.concat(parts, ignore_index=True)
+    frame = together(parts, "layer_information")
     write_over_epochs(state, "layer_information", frame)
     return frame
 
@@ -53,24 +49,21 @@ def _layers(images: Images, epoch: int) -> Iterator[pd.DataFrame]:
 def make_meta_features(store: Store) -> pd.DataFrame:
     """Mean K and Γ of every cluster and super-class, and what the grouping tells of K; writes its rows.
 
-    Γ where it is there. Raises ValueError where no epoch has clusters, complexity and codes.
+    Γ where it is there. Raises ValueError where no epoch has both clusters and complexity.
     """
     state, images = State(store), Images(store)
-    parts = [
-        rows
-        for epoch, concepts in by_epoch(state, BY_EPOCH["meta_features"])
-        for rows in _groups(state, images, epoch, concepts.dropna(subset=["complexity"]))
-    ]
-    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(_COLUMNS))
+    parts = [rows for epoch in epochs_with(state, BY_EPOCH["meta_features"]) for rows in _groups(state, images, epoch)]
+    frame = together(parts, "meta_features")
     write_over_epochs(state, "meta_features", frame)
     return frame
 
 
-def _groups(state: State, images: Images, epoch: int, scored: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def _groups(state: State, images: Images, epoch: int) -> Iterator[pd.DataFrame]:
     """The rows of an epoch's clusters, and of its super-classes where some are named."""
     store, key = state.store, epoch_key(epoch)
     found = store.read_partition("clusters", key, columns=["concept", "cluster", "super_class"])
-    inside = scored.merge(found[found["cluster"] >= 0], on="concept")
+    known = scored(store, epoch, kind="concept").dropna(subset=["complexity"])
+    inside = known.merge(found[found["cluster"] >= 0], on="concept")
     if inside.empty:
         return
     redrawn = {"complexity": images.complexity(epoch)[:, inside["concept"]]}
@@ -83,7 +76,7 @@ def _groups(state: State, images: Images, epoch: int, scored: pd.DataFrame) -> I
 
 
 def group_rows(
-    inside: pd.DataFrame, redrawn: Mapping[str, Redrawn | None], *, n_bootstrap: int, seed: int
+    inside: pd.DataFrame, redrawn: Mapping[str, Redrawn], *, n_bootstrap: int, seed: int
 ) -> Iterator[pd.DataFrame]:
     """The means of each cluster and, where some are named, super-class, and the share of K's variance between these.
 
@@ -101,7 +94,6 @@ def group_rows(
             means["group_name"] = means["group_name"].astype(str)
             yield means.assign(grouping=grouping, measure=measure)
         k, drawn = inside["complexity"].to_numpy(dtype=float)[known], redrawn["complexity"]
-        over_images = None if drawn is None else drawn[:, known]
-        share = pd.DataFrame([explained(k, names[known].tolist(), over_images=over_images, **settings)])
+        share = pd.DataFrame([explained(k, names[known].tolist(), over_images=drawn[:, known], **settings)])
         share = share.rename(columns={"n": "n_concepts"})
         yield share.assign(grouping=grouping, group_name="all", measure="complexity_explained")

@@ -19,7 +19,7 @@ from featcx_core.sources.checkpoints import fingerprints, read_head
 from featcx_core.sources.models import sums_device
 from featcx_core.steps.features import CodeReader, read_dictionary
 from featcx_core.store import Store, epoch_key
-from featcx_core.tables import KINDS
+from featcx_core.tables import KINDS, TABLES
 
 
 def make_v_information(
@@ -256,6 +256,13 @@ def make_importance(store: Store, *, epoch: int) -> pd.DataFrame:
     )
     store.write_table("importance", epoch_key(epoch), frame, fingerprint=fingerprint)
     return frame
+
+
+def together(parts: Sequence[pd.DataFrame], table: str) -> pd.DataFrame:
+    """The rows of a table's parts; none, with its columns, where there is no part."""
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    return pd.DataFrame(columns=[c.name for c in TABLES[table].columns if c.name not in ("study", "fingerprint")])
 
 
 def jackknife_cells(left_out: np.ndarray, *, unknown: np.ndarray) -> np.ndarray:

@@ -67,8 +67,7 @@ def by_epoch(state: State, read: tuple[str, ...]) -> Iterator[tuple[int, pd.Data
     store = state.store
     for epoch in epochs_with(state, read):
         key = epoch_key(epoch)
-        own = store.read_partition("complexity", key, columns=["kind", "concept", "complexity"])
-        own = own[own["kind"] == "concept"].drop(columns="kind")
+        own = scored(store, epoch, kind="concept")
         concepts = own.merge(store.read_partition("concepts", key, columns=["concept", *CONTROLS]), on="concept")
         if "importance" in read:
             gamma = store.read_partition("importance", key, columns=["concept", "importance"])
@@ -76,7 +75,13 @@ def by_epoch(state: State, read: tuple[str, ...]) -> Iterator[tuple[int, pd.Data
         yield epoch, concepts
 
 
-def epochs_with(state: State, read: tuple[str, ...]) -> list[int]:
+def scored(store: Store, epoch: int, *, kind: str) -> pd.DataFrame:
+    """K of an epoch's codes of one kind."""
+    rows = store.read_partition("complexity", epoch_key(epoch), columns=["kind", "concept", "complexity"])
+    return rows[rows["kind"] == kind].drop(columns="kind")
+
+
+def epochs_with(state: State, read: tuple[str, ...]) -> tuple[int, ...]:
     """The epochs at which what is read is whole and current; ValueError where there is none."""
     if not (epochs := state.epochs_with(read)):
         raise ValueError(f"no epoch has all of {', '.join(read)}; materialise what is missing first")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import torch
 
 from featcx_core.arrays import as_tensors
 from featcx_core.features.forward import Network, Tap, pooled
-from featcx_core.measures.redundancy import redundancy, redundancy_without_each
+from featcx_core.measures.redundancy import Redundancy, redundancy
 from featcx_core.measures.removal_orders import removal_orders
 from featcx_core.measures.sensitivity import Responses
 from featcx_core.measures.support import SupportCounts
@@ -24,26 +25,32 @@ from featcx_core.steps.measures import jackknife_cells, open_sums, open_sums_wit
 from featcx_core.store import Store, epoch_key
 
 
-def make_redundancy(store: Store, *, epoch: int) -> pd.DataFrame:
+def make_redundancy(store: Store, *, epoch: int, device: str = "auto") -> pd.DataFrame:
     """What is left of every concept and random direction when units are masked, from the stored sums; writes the rows.
 
     Also without each group of images. Raises ValueError where there are no sums, or what those without groups are made
     from is missing.
     """
     settings, fingerprint = store.study.redundancy, fingerprints(store).of("redundancy", epoch)
-    coded = _coded(store, epoch)
-    whole, without = (
-        [np.asarray(sums[name], dtype=np.float64) for name in ("xx", "xz")]
-        for sums in (open_sums(store, epoch=epoch), open_sums_without_groups(store, epoch=epoch))
-    )
-    n_masks, seed, parts = settings.masks, store.study.seed, list[pd.DataFrame]()
-    dead = ~coded["alive"].to_numpy(dtype=bool)
-    for share in sorted(set(settings.masked_fractions)):
-        found = redundancy(*whole, masked_fraction=share, n_masks=n_masks, seed=seed)
-        rows = {name: np.where(coded["alive"], values, np.nan) for name, values in found._asdict().items()}
-        left_out = redundancy_without_each(*without, masked_fraction=share, n_masks=n_masks, seed=seed)
-        cells = zip(("jackknife", "jackknife_as_printed"), left_out, strict=True)
-        rows |= {name: jackknife_cells(np.asarray(values), unknown=dead) for name, values in cells}
+    shares, coded = sorted(set(settings.masked_fractions)), _coded(store, epoch)
+    dead, where = ~coded["alive"].to_numpy(dtype=bool), sums_device(device)
+
+    def of(*sums: np.ndarray) -> list[Redundancy]:
+        given = [torch.from_numpy(part).to(where) for part in sums]
+        mask = {"n_masks": settings.masks, "seed": store.study.seed}
+        found = (redundancy(*given, masked_fraction=share, **mask) for share in shares)
+        return [Redundancy(*(np.asarray(part.cpu()) for part in each)) for each in found]
+
+    whole = open_sums(store, epoch=epoch)
+    without: Any = open_sums_without_groups(store, epoch=epoch)  # one group at a time: each is as large as the whole
+    of_all = of(np.asarray(whole["xx"]), np.asarray(whole["xz"]))
+    of_groups = [of(without["xx"][group], without["xz"][group]) for group in range(store.study.probe.groups)]
+    parts = []
+    for share, found, left in zip(shares, of_all, zip(*of_groups, strict=True), strict=True):
+        rows = {name: np.where(dead, np.nan, values) for name, values in found._asdict().items()}
+        for name, column in (("redundancy", "jackknife"), ("as_printed", "jackknife_as_printed")):
+            left_out = np.stack([getattr(each, name) for each in left], axis=1)
+            rows[column] = jackknife_cells(left_out, unknown=dead)
         parts.append(coded[["kind", "concept"]].assign(**rows, masked_fraction=share))
     frame = pd.concat(parts, ignore_index=True).rename(columns={"as_printed": "redundancy_as_printed"})
     frame = frame.assign(epoch=epoch, n_masks=settings.masks)

@@ -46,6 +46,16 @@ def test_every_table_has_a_view_with_its_columns_and_their_meaning(tmp_path: Pat
             assert connection.execute(f"select count(*) from {table.name}").fetchone() == (0,)
 
 
+def test_a_home_of_an_older_featcx_has_no_file_of_a_new_table(tmp_path: Path):
+    store = fresh(tmp_path)
+    shutil.rmtree(store.table("layer_information", "empty").parent)
+    narrow = pd.DataFrame({"study": ["s"], "epoch": [0]}).iloc[:0]
+    narrow.to_parquet(store.table("correlations", "empty"))
+    with connect(tmp_path) as connection:
+        assert connection.execute("select count(gain) from layer_information").fetchone() == (0,)
+        assert connection.execute("select count(kind) from correlations").fetchone() == (0,)
+
+
 def test_only_rows_of_the_current_fingerprint_are_seen(tmp_path: Path):
     store = fresh(tmp_path)
     store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")

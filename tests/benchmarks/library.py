@@ -39,7 +39,7 @@ def measure_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
 def detail_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     """The detailed analyses of one epoch, as by default: all but the pictures."""
     branches.make_branches(store, epoch=epoch, device=device)
-    properties.make_redundancy(store, epoch=epoch)
+    properties.make_redundancy(store, epoch=epoch, device=device)
     properties.make_sensitivity(store, epoch=epoch, device=device)
     properties.make_support(store, epoch=epoch, device=device)
     clusters.make_clusters(store, epoch=epoch)

@@ -5,7 +5,7 @@ import torch
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.moments import Moments
-from featcx_core.measures.redundancy import redundancy, redundancy_without_each
+from featcx_core.measures.redundancy import redundancy
 from featcx_core.sources.noise import noisy_batches
 from featcx_core.steps import features
 from featcx_core.steps.properties import make_sensitivity
@@ -58,9 +58,8 @@ def _sums(n_images: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 def _all_shares(gram: torch.Tensor, cross: torch.Tensor) -> None:
     for share in SHARES:
-        redundancy(gram, cross, masked_fraction=share, n_masks=MASKS, seed=0)
-        grams, crosses = (sums.expand(GROUPS, *sums.shape) for sums in (gram, cross))
-        redundancy_without_each(grams, crosses, masked_fraction=share, n_masks=MASKS, seed=0)
+        for _ in range(1 + GROUPS):  # of all images, and without each group of them
+            redundancy(gram, cross, masked_fraction=share, n_masks=MASKS, seed=0)
 
 
 def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:

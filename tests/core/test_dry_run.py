@@ -49,7 +49,8 @@ def test_the_counts_are_those_of_the_finished_study(finished: Store, found: DryR
 
 
 def test_disk_is_about_what_the_finished_study_takes(finished: Store, found: DryRun):
-    for part in ("checkpoints", "activations", "dictionary_activations", "dictionary", "codes", "tables"):
+    parts = ("checkpoints", "activations", "dictionary_activations", "dictionary", "codes", "sums", "tables")
+    for part in (*parts, "sums_without_groups"):
         real = folder_bytes(finished.root / part)
         assert 0.4 < found.disk[part] / real < 2.0, part  # small files have heads as large as their content
     assert found.disk["run history"] == 1e6 + 1e3 * found.size.n_partitions
@@ -58,8 +59,8 @@ def test_disk_is_about_what_the_finished_study_takes(finished: Store, found: Dry
 def test_time_adds_up(found: DryRun):
     cost = found.cost
     names = ["training", "activations", "positions of the dictionary images", "dictionary", "codes", "V-information"]
-    assert [step.name for step in cost.each] == [*names, "sensitivity"]
-    assert [step.times for step in cost.each] == [2, 3, 3, 3, 3, 3, 2]
+    assert [step.name for step in cost.each] == [*names, "sensitivity", "redundancy"]
+    assert [step.times for step in cost.each] == [2, 3, 3, 3, 3, 3, 2, 2]
     assert all(step.epoch_seconds > 0 for step in (*cost.each, *cost.once))
     work = sum(step.epoch_seconds * step.times for step in (*cost.each, *cost.once))
     assert found.seconds == pytest.approx(work + 5.0 + 0.1 * found.size.n_partitions)

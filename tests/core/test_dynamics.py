@@ -4,8 +4,10 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from featcx_core.anatomy import Anatomy
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.staleness import Partition, State
 from featcx_core.steps.clusters import make_clusters
@@ -17,11 +19,14 @@ from featcx_core.steps.measures import (
     make_importance,
     make_v_information,
 )
+from featcx_core.steps.over_epochs import Images
 from featcx_core.steps.paths import make_concept_paths
 from featcx_core.steps.report import make_figures, make_report
 from featcx_core.steps.sources import make_checkpoint
 from featcx_core.store import Store, open_store
 from featcx_core.study import Clusters, StudyError
+from tests.core.test_verification import altered
+from tests.references import over_images as reference
 
 EPOCHS = (0, 1, 2)
 
@@ -95,7 +100,7 @@ def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: py
     assert len(make_sedimentation(measured)) == 0
 
 
-def test_layers_hold_the_means_of_what_lives(measured: Store) -> None:
+def test_layers_hold_the_means_of_what_lives(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_layer_information(measured)
     assert State(measured).is_current(Partition("layer_information"))
     own = measured.read_partition("v_information", f"000002-{measured.anatomy.names[3]}")
@@ -105,9 +110,16 @@ def test_layers_hold_the_means_of_what_lives(measured: Store) -> None:
         assert row["v_information"] == pytest.approx(values.mean())
         assert row["n_concepts"] == len(values)
         assert row["low"] <= row["v_information"] <= row["high"]
-        assert row["low_images"] < row["high_images"]
+        lack = Images(measured).lack([own[own["kind"] == kind]])  # one layer's
+        drawn = 1 - lack[:, ~np.isnan(lack).any(axis=0)].mean(axis=1)
+        assert (row["low_images"], row["high_images"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
     assert rows.groupby(["epoch", "kind"]).size().unique().tolist() == [len(measured.anatomy.names)]
     assert (rows[rows["layer"] == measured.anatomy.in_complexity[0]]["gain"] == 0).all()
+    first = measured.anatomy.in_complexity[0]
+    monkeypatch.setattr(Anatomy, "in_complexity", property(lambda anatomy: anatomy.names[1:]))
+    later = make_layer_information(measured)
+    assert (later[later["layer"] == measured.anatomy.names[1]]["gain"] == 0).all()
+    assert (later[later["layer"] == first]["gain"] != 0).any()
 
 
 def test_layers_wait_for_all_of_an_epoch(measured: Store) -> None:
@@ -120,9 +132,31 @@ def test_layers_wait_for_all_of_an_epoch(measured: Store) -> None:
         make_layer_information(measured)
 
 
+def test_without_a_living_code_there_is_no_row(measured: Store) -> None:
+    for layer in measured.anatomy.names:
+        for epoch in EPOCHS:
+            altered(measured, "v_information", f"{epoch:06d}-{layer}", lambda rows: rows.assign(v_information=np.nan))
+    assert len(make_layer_information(measured)) == 0
+    assert State(measured).is_current(Partition("layer_information"))
+
+
+def without_concepts(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same with two dead concepts, so that place and number of the later ones differ."""
+    dead = (rows["kind"] == "concept") & rows["concept"].isin([1, 4])
+    for column in ("v_information", "complexity"):
+        if column in rows:
+            rows[column] = rows[column].mask(dead)
+    if "jackknife" in rows:
+        rows["jackknife"] = rows["jackknife"].mask(dead, None)
+    return rows
+
+
 def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
-    with pytest.raises(ValueError, match="no epoch has all of clusters, complexity, codes; materialise"):
+    with pytest.raises(ValueError, match="no epoch has all of clusters, complexity; materialise"):
         make_meta_features(measured)
+    altered(measured, "complexity", "000002", without_concepts)
+    for layer in measured.anatomy.names:
+        altered(measured, "v_information", f"000002-{layer}", without_concepts)
     clusters = make_clusters(measured, epoch=2)
     rows = make_meta_features(measured)
     assert State(measured).is_current(Partition("meta_features"))
@@ -135,7 +169,16 @@ def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
         found = rows[rows["measure"] == measure].set_index("group_name")["value"]
         wanted = known.groupby("cluster")[measure].mean()
         assert found.to_dict() == pytest.approx({str(cluster): mean for cluster, mean in wanted.items()})
-    assert rows["low_images"].notna().sum() >= 2 * known["cluster"].nunique()
+    images = Images(measured)
+    for measure, drawn in (("complexity", images.complexity(2)), ("importance", images.importance(2))):
+        for cluster, members in known.groupby("cluster")["concept"]:
+            row = rows[(rows["measure"] == measure) & (rows["group_name"] == str(cluster))].iloc[0]
+            wanted = np.quantile(drawn[:, members].mean(axis=1), [0.025, 0.975])
+            np.testing.assert_allclose([row["low_images"], row["high_images"]], wanted)
+    share = rows[rows["measure"] == "complexity_explained"].iloc[0]
+    drawn = images.complexity(2)[:, known["concept"]]
+    of_draws = [reference.explained(k, known["cluster"].to_numpy()) for k in drawn]
+    np.testing.assert_allclose([share["low_images"], share["high_images"]], np.quantile(of_draws, [0.025, 0.975]))
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
     assert set(make_meta_features(measured)["measure"]) == {"complexity", "complexity_explained"}

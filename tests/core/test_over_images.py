@@ -8,7 +8,7 @@ from featcx_core.measures.explained import explained
 from featcx_core.measures.group_means import group_means
 from featcx_core.measures.importance import importance
 from featcx_core.measures.layer_information import layer_information
-from featcx_core.measures.over_images import draw_groups, interval, redraw, redraw_lack
+from featcx_core.measures.over_images import draw_groups, interval, redraw, redraw_information, redraw_lack
 from featcx_core.measures.sedimentation import sedimentation
 from featcx_core.measures.v_information import jackknife_error, v_information
 from tests.references import over_images as reference
@@ -37,6 +37,11 @@ def test_exact_for_a_mean_over_images():
     assert redraw(values.mean(0), left_out.T, weights) == pytest.approx(
         values.mean(0) + weights @ (means - means.mean(0)) * 1.0, abs=1e-12
     )
+
+
+def test_no_resample_holds_more_than_everything():
+    drawn = redraw_information(np.array([0.99]), np.array([[0.9, 1.0]]), np.array([[2.0, -2.0]]))
+    assert drawn.tolist() == [[1.0]]
 
 
 def test_lack_is_clipped_layer_by_layer_and_dead_stay_dead():

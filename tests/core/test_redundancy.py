@@ -2,10 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.moments import Moments
 from featcx_core.measures import redundancy as module
-from featcx_core.measures.redundancy import masks, redundancy, redundancy_without_each
+from featcx_core.measures.redundancy import masks, redundancy
 from tests.references import redundancy as reference
 
 
@@ -44,22 +43,6 @@ def test_equals_the_definition_with_all_images(masked_fraction, quiet):
     np.testing.assert_allclose(result.standard_deviation, deviation, rtol=1e-8)
     printed, _ = reference.redundancy(acts, codes, kept, similarity=reference.as_printed)
     np.testing.assert_allclose(result.as_printed, printed, rtol=1e-10)
-
-
-def test_without_a_group_is_the_definition_on_the_images_that_are_left():
-    acts, codes = planted()
-    grouped = GroupedSums(Moments, groups=5)
-    grouped.add(acts, codes, first_image=0)
-    left = [part.centred() for part in grouped.without_each()]
-    grams, crosses = (np.stack([getattr(part, name).numpy() for part in left]) for name in ("xx", "xz"))
-    found, printed = redundancy_without_each(grams, crosses, masked_fraction=0.5, n_masks=6, seed=3)
-    kept = masks(acts.shape[1], masked_fraction=0.5, n_masks=6, seed=3)
-    for group in range(5):
-        others = np.arange(len(acts)) % 5 != group
-        mean, _ = reference.redundancy(acts[others], codes[others], kept)
-        np.testing.assert_allclose(found[:, group], mean, rtol=1e-10)
-        mean, _ = reference.redundancy(acts[others], codes[others], kept, similarity=reference.as_printed)
-        np.testing.assert_allclose(printed[:, group], mean, rtol=1e-10)
 
 
 def test_nothing_masked_is_one():

@@ -8,6 +8,7 @@ import pytest
 from featcx_core.sharing import take_over
 from featcx_core.sources.register import register
 from featcx_core.staleness import ONCE, State
+from featcx_core.steps.measures import open_sums_without_groups
 from featcx_core.store import MARKER, Store, write_bytes
 from featcx_core.tables import TABLES
 
@@ -44,6 +45,13 @@ def test_all_is_taken_where_only_the_name_differs(small: Store):
             mine[columns].sort_values(keys, ignore_index=True), theirs[columns].sort_values(keys, ignore_index=True)
         )
     assert take_over(other, [small]) == []
+
+
+def test_sums_without_groups_come_along(small: Store):
+    open_sums_without_groups(small, epoch=2)
+    other = sibling(small)
+    take_over(other, [small])
+    assert other.committed(other.sums_without_groups(2)) == State(other).prints.sums_without_groups(2)
 
 
 def test_arrays_are_linked_and_checkpoints_copied(small: Store):
