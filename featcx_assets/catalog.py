@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featcx_core.store import Store, replacing
-from featcx_core.study import Study, StudyError
+import pyarrow.parquet as pq
+
+from featcx_core.store import replacing, schema, write_parquet
+from featcx_core.study import StudyError
 from featcx_core.tables import TABLES, Table
 
 if TYPE_CHECKING:
@@ -28,8 +30,7 @@ def write_catalog(home: Path) -> Path:
     """Write the views over all studies of a home; returns the database's path."""
     import duckdb
 
-    for current in home.glob("*/tables/current.parquet"):  # an older featcx had fewer tables, or fewer columns
-        Store(home, Study(name=current.parent.parent.name)).write_empty_tables()
+    _write_empty_tables(home)
     path = database(home)
     with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
         connection.begin()  # one wait for the disk, not one a statement
@@ -54,6 +55,17 @@ def connect(home: Path) -> "duckdb.DuckDBPyConnection":
         raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
     ensure_catalog(home)
     return duckdb.connect(str(database(home)), read_only=True)
+
+
+def _write_empty_tables(home: Path) -> None:
+    """One empty typed file a table beside those of the studies, so that every view always has columns.
+
+    Also those that an older featcx did not have. No study's folder is written to.
+    """
+    for table in TABLES.values():
+        path, wanted = home / ".empty" / "tables" / table.name / "empty.parquet", schema(table)
+        if not path.exists() or not pq.read_schema(path).equals(wanted):
+            write_parquet(wanted.empty_table(), path)
 
 
 def _is_of(home: Path) -> bool:

@@ -34,7 +34,7 @@ CODE_VERSIONS = {
     "clusters": 1,
     "visualisation": 1,
     "decode_time": 1,
-    "sedimentation": 2,
+    "sedimentation": 3,
     "layer_information": 1,
     "correlations": 4,
     "meta_features": 1,

@@ -44,7 +44,6 @@ def write_group(home: str | Path, group: Group) -> Store:
     store = group_store(home, group.name)
     lines = [f"name = {json.dumps(group.name)}", f"studies = {json.dumps(list(group.members))}", ""]
     write_bytes(store.group_path, "\n".join(lines).encode())
-    store.write_empty_tables()
     return store
 
 

@@ -289,8 +289,14 @@ class State:
 
     def _epochs_with(self, assets: tuple[str, ...]) -> tuple[int, ...]:
         """The epochs at which every one of these assets is there and current, of all layers."""
-        parts = {epoch: [[*self._of_epoch(asset, epoch)] for asset in assets] for epoch in sorted(self.survey.digests)}
+        parts = {epoch: [[*self._read_of(asset, epoch)] for asset in assets] for epoch in sorted(self.survey.digests)}
         return tuple(epoch for epoch, of in parts.items() if all(each and self.current.issuperset(each) for each in of))
+
+    def _read_of(self, asset: str, epoch: int) -> Iterator[Partition]:
+        """The partitions of an asset at an epoch, and what K over other images is put together from."""
+        yield from self._of_epoch(asset, epoch)
+        if asset == "complexity":
+            yield from (Partition("v_information", epoch, layer) for layer in self.anatomy.in_complexity)
 
     def _has_any(self, asset: str) -> bool:
         if asset in ONCE:

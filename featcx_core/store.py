@@ -316,13 +316,6 @@ class Store:
         current: pd.DataFrame = pq.ParquetFile(self.current_path).read().to_pandas()
         return current
 
-    def write_empty_tables(self) -> None:
-        """One empty typed file a table, so that every view always has columns."""
-        for spec in TABLES.values():
-            path = self.table(spec.name, "empty")
-            if footer(path) is None or pq.read_schema(path).names != schema(spec).names:
-                write_parquet(schema(spec).empty_table().replace_schema_metadata({_FINGERPRINT: ""}), path)
-
 
 def open_store(home: str | Path, name: str) -> Store:
     """The registered study's store. Raises StudyError when the home has no such study."""

@@ -49,6 +49,10 @@ _FINGERPRINT = Column("fingerprint", "string", "Digest of everything the row was
 _COMPARISON = Column("study", "string", "Name of the comparison, or of the sweep.")
 _EPOCH = Column("epoch", "int64", "Checkpoint: the weights after this epoch; 0 = initialisation.", 0.0)
 _CONCEPT = Column("concept", "int64", "Index of the concept within its kind and its epoch's dictionary.", 0.0)
+_OWN_KIND, _CORRELATED = (
+    "the codes of its kind; null below two of them",
+    "concepts or directions; null where the value is",
+)
 _LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 _NO_CLASSES = "null where no output is a class"
 _KIND = Column("kind", "string", "concept, or a control: random_direction, shuffled, class_logit, unit.")
@@ -70,14 +74,12 @@ def _real(
     return Column(name, "float64", description, low, high, nullable)
 
 
-def _intervals(
-    prefix: str, low: float | None = None, high: float | None = None, *, few: str = "null below two of them"
-) -> tuple[Column, ...]:
+def _intervals(prefix: str, low: float | None = None, high: float | None = None, *, over: str) -> tuple[Column, ...]:
     """The ends of the interval over concepts and of that over images, of a value between low and high."""
-    over = {"": f"the codes of its kind; {few}", "_images": "groups of probe images"}
+    drawn_from = {"": over, "_images": "groups of probe images"}
     return tuple(
         _real(f"{prefix}{end}{which}", f"{share} % bootstrap percentile over {drawn}.", low, high, nullable=True)
-        for which, drawn in over.items()
+        for which, drawn in drawn_from.items()
         for end, share in (("low", 2.5), ("high", 97.5))
     )
 
@@ -230,9 +232,9 @@ _ALL = (
         Column("layer", "string", "Module name."),
         _count("n_concepts", "Codes of the kind that are not dead.", 1.0),
         _share("v_information", "Their mean V-information; 0 = not readable, 1 = fully."),
-        *_intervals("", 0.0, 1.0),
+        *_intervals("", 0.0, 1.0, over=_OWN_KIND),
         _real("gain", "The mean less that in the first layer that counts in K.", -1.0, 1.0),
-        *_intervals("gain_", -1.0, 1.0),
+        *_intervals("gain_", -1.0, 1.0, over=_OWN_KIND),
     ),
     _table(
         "correlations",
@@ -249,9 +251,9 @@ _ALL = (
         Column("method", "string", "spearman or pearson."),
         Column("controls", "string", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
         _real("value", "Correlation over them; null for too few, or where one is constant.", -1.0, 1.0, nullable=True),
-        *_intervals("", -1.0, 1.0, few="null where the value is")[:2],
+        *_intervals("", -1.0, 1.0, over=_CORRELATED)[:2],
         _count("n", "Concepts, or directions, behind it."),
-        *_intervals("", -1.0, 1.0)[2:],
+        *_intervals("", -1.0, 1.0, over=_CORRELATED)[2:],
     ),
     _table(
         "meta_features",
@@ -268,7 +270,7 @@ _ALL = (
         ),
         _count("n_concepts", "Concepts with a complexity.", 1.0),
         _real("value", "The measure; null where each concept is a group of its own, or K all the same.", nullable=True),
-        *_intervals(""),
+        *_intervals("", over="the group's concepts; null where the value is, or for a mean of one"),
     ),
     _table(
         "branches",

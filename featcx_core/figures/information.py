@@ -1,5 +1,7 @@
 """Where: which layer holds the information about the concepts, at which epoch."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -53,8 +55,8 @@ def information_by_layer_and_epoch(
     grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(names)])
     top, bottom = figure.add_subplot(grid[1]), figure.add_subplot(grid[2])
     _lines(top, own, labels)
-    if last:
-        _with_intervals(top, last, reference_epoch)
+    if reference_epoch in own:
+        _with_intervals(top, last, reference_epoch, _colours(own)[reference_epoch])
         footnote(
             figure,
             f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, "
@@ -79,24 +81,34 @@ def _means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def _lines(axes: Axes, own: pd.DataFrame, labels: list[str]) -> None:
     """One line an epoch."""
     places = np.arange(len(labels))
-    epochs = [int(epoch) for epoch in own.columns]
-    trained = [epoch for epoch in epochs if epoch > 0] or epochs
-    scale = Normalize(min(trained), max(max(trained), min(trained) + 1))
-    for epoch in epochs:
+    for epoch, colour in _colours(own).items():
         curve = own[epoch].to_numpy(dtype=float)
         if epoch == 0:
-            axes.plot(places, curve, "--s", color=MUTED, markersize=4, label="before training (epoch 0)")
+            axes.plot(places, curve, "--s", color=colour, markersize=4, label="before training (epoch 0)")
         else:
-            axes.plot(places, curve, "-o", color=SEQUENCE(scale(epoch)), markersize=4, linewidth=1.4)
-    colour_bar(ScalarMappable(scale, SEQUENCE), axes, label="epoch", is_integer=True)
+            axes.plot(places, curve, "-o", color=colour, markersize=4, linewidth=1.4)
+    colour_bar(ScalarMappable(_scale(own), SEQUENCE), axes, label="epoch", is_integer=True)
     title = "Each epoch's own concepts"
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)
     axes.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylim(-0.02, 1.02)
 
 
-def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: int) -> None:
-    """The reference epoch's controls, and the intervals of these and of its concepts."""
+def _scale(own: pd.DataFrame) -> Normalize:
+    """From a trained epoch to its place between the first and the last."""
+    epochs = [int(epoch) for epoch in own.columns]
+    trained = [epoch for epoch in epochs if epoch > 0] or epochs
+    return Normalize(min(trained), max(max(trained), min(trained) + 1))
+
+
+def _colours(own: pd.DataFrame) -> dict[int, Any]:
+    """Epoch -> colour of its line."""
+    scale = _scale(own)
+    return {epoch: SEQUENCE(scale(epoch)) if epoch > 0 else MUTED for epoch in map(int, own.columns)}
+
+
+def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: int, colour: Any) -> None:
+    """The reference epoch's controls, and the intervals of these and of its concepts, whose line has this colour."""
     for kind, rows in last.items():
         if kind not in (*CONTROLS, "concept"):
             continue
@@ -108,9 +120,9 @@ def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: 
         if kind in CONTROLS:
             label, style = CONTROLS[kind]
             axes.plot(places, mean, style, color=INK, linewidth=1.6, label=f"{label}, epoch {reference_epoch}")
-        colour = INK if kind in CONTROLS else SEQUENCE(1.0)  # as the line of the last epoch
-        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
-        axes.vlines(places, low_images, high_images, color=colour, linewidth=2.2, alpha=0.7)
+        shade = INK if kind in CONTROLS else colour
+        axes.fill_between(places, low, high, color=shade, alpha=0.15, linewidth=0)
+        axes.vlines(places, low_images, high_images, color=shade, linewidth=2.2, alpha=0.7)
 
 
 def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:

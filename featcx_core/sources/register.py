@@ -47,7 +47,6 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
         _write(store.study_path, toml)
         if reference is not None:
             store.pin(reference)
-        store.write_empty_tables()
         made = store.table_fingerprint("layers", "layers")
         if is_new or made is None or made[0] != anatomy.made_from:
             rows = pd.DataFrame([row.model_dump(exclude={"branches"}) for row in anatomy.layers])

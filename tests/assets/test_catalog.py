@@ -16,7 +16,6 @@ from featcx_core.tables import TABLES
 
 def fresh(home: Path, name: str = "s") -> Store:
     store = Store(home, Study(name=name))
-    store.write_empty_tables()
     store.write_current([("importance", "now")])
     return store
 
@@ -46,14 +45,25 @@ def test_every_table_has_a_view_with_its_columns_and_their_meaning(tmp_path: Pat
             assert connection.execute(f"select count(*) from {table.name}").fetchone() == (0,)
 
 
-def test_a_home_of_an_older_featcx_has_no_file_of_a_new_table(tmp_path: Path):
+def test_a_home_of_an_older_featcx_lacks_tables_and_columns(tmp_path: Path):
     store = fresh(tmp_path)
-    shutil.rmtree(store.table("layer_information", "empty").parent)
+    write_catalog(tmp_path)
+    (tmp_path / ".empty/tables/layer_information/empty.parquet").unlink()
     narrow = pd.DataFrame({"study": ["s"], "epoch": [0]}).iloc[:0]
-    narrow.to_parquet(store.table("correlations", "empty"))
+    narrow.to_parquet(tmp_path / ".empty/tables/correlations/empty.parquet")
+    database(tmp_path).unlink()
+    before = sorted(store.root.rglob("*"))
     with connect(tmp_path) as connection:
         assert connection.execute("select count(gain) from layer_information").fetchone() == (0,)
         assert connection.execute("select count(kind) from correlations").fetchone() == (0,)
+    assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_copy_of_a_study_beside_it_is_in_nobodys_way(tmp_path: Path):
+    store = fresh(tmp_path)
+    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    shutil.copytree(store.root, tmp_path / "s-before (copy)")
+    assert len(values(tmp_path)) >= 1
 
 
 def test_only_rows_of_the_current_fingerprint_are_seen(tmp_path: Path):

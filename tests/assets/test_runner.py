@@ -277,7 +277,6 @@ def test_an_epoch_without_a_checkpoint(small: Store):
 def test_only_some_epochs_and_assets(small: Store):
     for name in ("activations", "codes", "tables"):
         shutil.rmtree(small.root / name)
-    small.write_empty_tables()
     assert run(small, only=["codes"], epochs=[1]).made == 1 + 3 + 1
     state = State(small)
     assert [p.epoch for p in state.stale("codes")] == [0, 2]

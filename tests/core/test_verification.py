@@ -120,7 +120,6 @@ def test_nothing_made_is_nothing_wrong(small_home: Path, tmp_path: Path):
     store = Store(tmp_path, Study(name="new"))
     store.root.mkdir()
     store.layers_path.write_bytes((small_home / "tiny/layers.json").read_bytes())
-    store.write_empty_tables()
     for find in (shuffled_say_nothing, penultimate_says_more, predictions_kept):
         assert find(store).passed
     assert all(table_rows(store, table).passed for table in TABLES.values())
