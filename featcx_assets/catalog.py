@@ -78,7 +78,10 @@ def _is_of(home: Path) -> bool:
         views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
     current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
     return views.keys() == TABLES.keys() and all(
-        current in sql and all(column.name in sql for column in TABLES[name].columns) for name, sql in views.items()
+        current in sql
+        and "split_part" in sql  # an older featcx's see copies of studies, too
+        and all(column.name in sql for column in TABLES[name].columns)
+        for name, sql in views.items()
     )
 
 
@@ -88,9 +91,13 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
     columns = ", ".join(f'"{column.name}"' for column in table.columns)  # `order` is a word of SQL's own
     yield f"""
         CREATE VIEW {table.name} AS
-        SELECT {columns} FROM read_parquet({rows}, union_by_name = true)
+        SELECT {columns} FROM (
+            SELECT * FROM read_parquet({rows}, union_by_name = true, filename = true)
+            WHERE split_part(filename, '/', -4) = study  -- not those of a copy of its folder
+        )
         SEMI JOIN (
-            SELECT study, fingerprint FROM read_parquet({current}) WHERE table_name = {_quoted(table.name)}
+            SELECT study, fingerprint FROM read_parquet({current}, filename = true)
+            WHERE table_name = {_quoted(table.name)} AND split_part(filename, '/', -3) = study
         ) USING (study, fingerprint)
     """
     yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.row)}"

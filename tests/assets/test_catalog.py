@@ -63,7 +63,12 @@ def test_a_copy_of_a_study_beside_it_is_in_nobodys_way(tmp_path: Path):
     store = fresh(tmp_path)
     store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
     shutil.copytree(store.root, tmp_path / "s-before (copy)")
-    assert len(values(tmp_path)) >= 1
+    assert values(tmp_path) == [("s", 1, 0.1)]
+    store.write_table("importance", "000001", importance(1, 0.2), fingerprint="anew")
+    store.write_current([("importance", "anew")])
+    assert values(tmp_path) == [("s", 1, 0.2)]  # and what the copy still calls current is not seen
+    store.write_current([])
+    assert values(tmp_path) == []
 
 
 def test_only_rows_of_the_current_fingerprint_are_seen(tmp_path: Path):
