@@ -16,7 +16,7 @@ def summary_lines(store: Store) -> list[str]:
     width = max((len(row.name) for row in known), default=0)
     numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in known]
     if missing := [row.name for row in found if row not in known]:
-        numbers.append(f"  not measured yet: {', '.join(missing)}")
+        numbers.append(f"  not measured, or stale: {', '.join(missing)}")
     return [*numbers, *(f"{name}: {path}" for name, path in _places(store).items())]
 
 

@@ -5,6 +5,8 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from featcx_core.measures.estimated import Estimated
+
 CONTROLS = "prevalence_fraction,variance"
 """Controls of the partial correlations: both raise importance and I_V alike, so a raw correlation may be theirs."""
 
@@ -22,21 +24,10 @@ STATUS_OF_VERDICT: dict[Verdict, Status] = {
 }
 
 
-class Estimate(NamedTuple):
-    """A number with its 95 % intervals."""
+class Estimate(Estimated):
+    """A number with its 95 % intervals, in words."""
 
-    value: float
-    """The estimate."""
-    low: float
-    """Lower end of the interval over concepts."""
-    high: float
-    """Upper end of the interval over concepts."""
-    n: int
-    """Number of concepts behind it."""
-    low_images: float = math.nan
-    """Lower end of the interval over images; NaN where there is none."""
-    high_images: float = math.nan
-    """Upper end of the interval over images."""
+    __slots__ = ()
 
     def __str__(self) -> str:
         interval = "" if math.isnan(self.low) else f" [{_end(self.low)}, {_end(self.high)}]"

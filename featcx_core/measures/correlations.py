@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.estimated import Estimated
 from featcx_core.measures.over_images import Redrawn, interval
 
 _VALUES_AT_ONCE = 2_000_000
@@ -21,23 +22,6 @@ Scores: TypeAlias = Callable[[Float[np.ndarray, "sample concept"]], Float[np.nda
 """From how often each sample drew each concept to what is correlated in it: the values, or their ranks."""
 
 
-class Correlation(NamedTuple):
-    """A correlation over concepts."""
-
-    value: float
-    """In [-1, 1]; NaN where it is not defined."""
-    low: float
-    """2.5 % point over bootstrap samples of the concepts."""
-    high: float
-    """97.5 % point."""
-    n: int
-    """Concepts without NaN."""
-    low_images: float = math.nan
-    """2.5 % point over resamples of the images; NaN where there are none."""
-    high_images: float = math.nan
-    """97.5 % point."""
-
-
 def correlation(
     x: Float[Array, "concept"],
     y: Float[Array, "concept"],
@@ -47,7 +31,7 @@ def correlation(
     n_bootstrap: int = 1000,
     seed: int,
     over_images: tuple[Redrawn, Redrawn] | None = None,
-) -> Correlation:
+) -> Estimated:
     """Correlation of two properties over concepts, given the controls, with a 95 % percentile bootstrap interval.
 
     A second interval, over images, where `over_images` gives x and y in resamples of them; the controls stay. Concepts
@@ -73,7 +57,7 @@ def correlation(
     variables = variables[:, known]
     n = variables.shape[1]
     if n < len(variables) + 2:
-        return Correlation(math.nan, math.nan, math.nan, n)
+        return Estimated(math.nan, math.nan, math.nan, n)
     scores = _ranks(variables) if method == "spearman" else _values(variables)
     value = float(_partial(scores, np.ones((1, n)))[0])
     chance = np.random.default_rng(seed)
@@ -81,7 +65,7 @@ def correlation(
     drawn = np.concatenate([_partial(scores, _resamples(chance, len(block), n)) for block in blocks])
     drawn = drawn[~np.isnan(drawn)]  # a sample that drew only ties says nothing
     if math.isnan(value) or len(drawn) == 0:
-        return Correlation(value, math.nan, math.nan, n)
+        return Estimated(value, math.nan, math.nan, n)
     low, high = np.quantile(drawn, [0.025, 0.975])
     images = math.nan, math.nan
     if over_images is not None:
@@ -89,7 +73,7 @@ def correlation(
         seen = ~np.isnan(drawn_anew).any(axis=(0, 1))
         if seen.sum() >= len(variables) + 2:
             images = _over_images(drawn_anew[..., seen], variables[2:, seen], method)
-    return Correlation(value, float(low), float(high), n, *images)
+    return Estimated(value, float(low), float(high), n, *images)
 
 
 def _over_images(

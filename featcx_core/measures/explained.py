@@ -2,29 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from featcx_core.measures.estimated import Estimated
 from featcx_core.measures.over_images import Redrawn, interval
-
-
-class Explained(NamedTuple):
-    """ε² between groups with its intervals."""
-
-    value: float
-    """1 = all, 0 = what random groups have on average; NaN where it is not defined."""
-    low: float
-    """2.5 % point over bootstrap samples of the concepts, the groups held fixed."""
-    high: float
-    """97.5 % point."""
-    n: int
-    """Concepts."""
-    low_images: float = math.nan
-    """2.5 % point over resamples of the images; NaN where there are none."""
-    high_images: float = math.nan
-    """97.5 % point."""
 
 
 def explained(
@@ -34,7 +17,7 @@ def explained(
     n_bootstrap: int = 1000,
     seed: int = 0,
     over_images: Redrawn | None = None,
-) -> Explained:
+) -> Estimated:
     """ε² between groups with a 95 % bootstrap interval over concepts: 1 is all, 0 what random groups have on average.
 
     ε² = 1 - (mean square within groups) / (mean square of all). A concept that a sample draws twice agrees with itself,
@@ -51,7 +34,7 @@ def explained(
     value, uncorrected = (float(share[0]) for share in _shares(values[None], of))
     n, chance = len(values), np.random.default_rng(seed)
     if math.isnan(value):
-        return Explained(value, math.nan, math.nan, n)
+        return Estimated(value, math.nan, math.nan, n)
     samples = (chance.integers(n, size=n) for _ in range(n_bootstrap))  # one at a time: many concepts, little memory
     drawn = np.array([_shares(values[None, each], of[each])[0][0] for each in samples])
     low, high = np.nanquantile(drawn, [0.025, 0.975]) - (uncorrected - value)
@@ -59,7 +42,7 @@ def explained(
     if over_images is not None:
         known = ~np.isnan(over_images).any(axis=0)
         images = interval(_shares(over_images[:, known], of[known])[0])
-    return Explained(value, float(low), float(high), n, *images)
+    return Estimated(value, float(low), float(high), n, *images)
 
 
 def _shares(

@@ -48,7 +48,8 @@ def group_means(
     """
     of = np.asarray(groups)
     is_known = ~np.isnan(values)
-    seen = None if over_images is None else is_known & ~np.isnan(over_images).any(axis=0)
+    redrawn = np.full((1, len(values)), math.nan) if over_images is None else over_images
+    is_seen = is_known & ~np.isnan(redrawn).any(axis=0)
     found = []
     for group in sorted({*groups}):
         members = values[(of == group) & is_known]
@@ -58,8 +59,7 @@ def group_means(
             chance = np.random.default_rng(seed)
             drawn = members[chance.integers(n, size=(n_bootstrap, n))].mean(1)
             low, high = (float(end) for end in np.quantile(drawn, [0.025, 0.975]))
-        images = math.nan, math.nan
-        if over_images is not None and seen is not None and (seen & (of == group)).any():
-            images = interval(over_images[:, seen & (of == group)].mean(axis=1))
+        seen = is_seen & (of == group)
+        images = interval(redrawn[:, seen].mean(axis=1)) if seen.any() else (math.nan, math.nan)
         found.append(GroupMean(group, n, float(members.mean()) if n else math.nan, low, high, *images))
     return found
