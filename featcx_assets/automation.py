@@ -11,9 +11,9 @@ from featcx_assets.dagster_home import UNDER_WAY, is_of_command
 from featcx_assets.partitions import inserted_epochs, range_tags, register_epochs
 from featcx_assets.resources import home
 from featcx_assets.stages import STAGES, Stage, Work, runs, work
-from featcx_core.staleness import ONCE, State
-from featcx_core.store import Store, open_store
-from featcx_core.study import Study, StudyError
+from featcx_core.artefacts.state import ONCE, State
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.fields import Study, StudyError
 
 EPOCH_STAGES = tuple(stage for stage in STAGES if stage.assets[0] not in ONCE)
 """What the sensor asks for; training is started by people, curves over all epochs by the schedule."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from featcx_core.store import replacing, schema, write_parquet
-from featcx_core.study import StudyError
-from featcx_core.tables import TABLES, Table
+from featcx_core.store.places import replacing, schema, write_parquet
+from featcx_core.store.tables import TABLES, Table
+from featcx_core.study.fields import StudyError
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import dagster as dg
 
 from featcx_assets.resources import Workbench
-from featcx_core.study import Study
-from featcx_core.tables import COMPARED, TABLES, Table
+from featcx_core.store.tables import COMPARED, TABLES, Table
+from featcx_core.study.fields import Study
 from featcx_core.verification import (
     Finding,
     clusters_are_nested,

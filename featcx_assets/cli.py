@@ -16,14 +16,14 @@ import click
 from featcx_assets.comparing import compare, group_to_run, say_comparison, state_of_group
 from featcx_assets.new import new
 from featcx_assets.resources import home
-from featcx_core.anatomy import module_and_call
-from featcx_core.groups import Comparison, Group, group_paths, read_group
-from featcx_core.staleness import ASSETS, State
-from featcx_core.store import Store, open_store
-from featcx_core.study import Study, StudyError, changed
-from featcx_core.study_files import load_study, packaged_studies
-from featcx_core.sweep import packaged_sweeps
-from featcx_core.tables import TABLES
+from featcx_core.artefacts.groups import Comparison, Group, group_paths, read_group
+from featcx_core.artefacts.state import ASSETS, State
+from featcx_core.networks.anatomy import module_and_call
+from featcx_core.store.places import Store, open_store
+from featcx_core.store.tables import TABLES
+from featcx_core.study.fields import Study, StudyError, changed
+from featcx_core.study.files import load_study, packaged_studies
+from featcx_core.study.sweep import packaged_sweeps
 
 if TYPE_CHECKING:
     from featcx_assets.runner import Outcome
@@ -80,7 +80,7 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
     """
     chosen = _epochs(epochs)
     if device not in ("auto", "cpu"):
-        from featcx_core.sources.models import torch_device
+        from featcx_core.networks.models import torch_device
 
         torch_device(device)
     if found := group_to_run(study):
@@ -190,8 +190,8 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
         channels, height, width = (int(part) for part in image.split("x"))
     except ValueError:
         raise _BadInput(f"--image: wanted CxHxW, for instance 3x224x224, got {image!r}") from None
-    from featcx_core.sources.layers import resolve_anatomy
-    from featcx_core.sources.models import build_model
+    from featcx_core.networks.layers import resolve_anatomy
+    from featcx_core.networks.models import build_model
 
     shape = (channels, height, width)
     study = Study.model_validate({"name": "layers", "model": {"source": model, "folder": str(Path.cwd())}})
@@ -226,7 +226,7 @@ def tables(*, as_json: bool) -> None:
 def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool) -> "Outcome":
     from featcx_assets.runner import run_study
     from featcx_assets.summary import summary_lines, summary_values
-    from featcx_core.steps.reading import doubts
+    from featcx_core.analyses.reading import doubts
 
     outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
     if as_json:
@@ -261,7 +261,7 @@ def _refuse_busy(port: int) -> None:
 
 def _registered(name: str) -> Store:
     """The store of a study file, or of a registered or packaged study, brought up to the file."""
-    from featcx_core.sources.register import register
+    from featcx_core.artefacts.register import register
 
     kept = home() / name / "study.toml"
     path = kept if kept.is_file() else packaged_studies().get(name, Path(name))

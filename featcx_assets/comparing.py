@@ -9,10 +9,10 @@ import click
 
 from featcx_assets.catalog import database
 from featcx_assets.resources import home
-from featcx_core.groups import Comparison, Group, differing, group_paths, read_group, write_group
-from featcx_core.store import open_store
-from featcx_core.study import StudyError
-from featcx_core.sweep import is_sweep, nearest, packaged_sweeps
+from featcx_core.artefacts.groups import Comparison, Group, differing, group_paths, read_group, write_group
+from featcx_core.store.places import open_store
+from featcx_core.study.fields import StudyError
+from featcx_core.study.sweep import is_sweep, nearest, packaged_sweeps
 
 
 @click.command()
@@ -57,7 +57,7 @@ def say_comparison(group: Group, *, by: str | None, as_json: bool) -> None:
 
 def comparison_lines(found: Comparison, *, by: str | None = None) -> list[str]:
     """A table for each field, at each study's reference epoch, then the paths of page and database."""
-    from featcx_core.figures.comparison_page import by_value
+    from featcx_core.report.comparison_page import by_value
 
     settings = differing([state.study for state in found.states])
     rows = found.store.read_table("comparison")

@@ -8,10 +8,10 @@ from featcx_assets.automation import is_being_run
 from featcx_assets.catalog import write_catalog
 from featcx_assets.materialize import column_schema, picture, table_metadata
 from featcx_assets.resources import home
-from featcx_core.groups import Comparison, Group, group_store
-from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError
-from featcx_core.tables import COMPARED, TABLES
+from featcx_core.artefacts.groups import Comparison, Group, group_store
+from featcx_core.store.places import Store, open_store
+from featcx_core.store.tables import COMPARED, TABLES
+from featcx_core.study.fields import StudyError
 from featcx_core.verification import table_rows
 
 MADE_FROM = ("checkpoint", "v_information", "sedimentation", "correlations")
@@ -48,7 +48,7 @@ def asset(group: Group, members: Sequence[str]) -> dg.AssetsDefinition:
             if found.is_current:
                 context.log.info("nothing to do, the fingerprint is current")
                 return dg.MaterializeResult(metadata={"fingerprint": found.fingerprint})
-            from featcx_core.steps.comparison import make_comparison
+            from featcx_core.analyses.comparison import make_comparison
 
             pictures = make_comparison(home(), group)
             write_catalog(home())

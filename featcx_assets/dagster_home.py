@@ -7,7 +7,7 @@ import dagster as dg
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.instance.ref import InstanceRef
 
-from featcx_core.store import write_bytes
+from featcx_core.store.places import write_bytes
 
 SETTINGS = """\
 # Written by featcx; edits are kept.

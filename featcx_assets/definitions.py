@@ -13,10 +13,10 @@ from featcx_assets import comparison, dynamics, features, measures, properties, 
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.checks import checks
 from featcx_assets.resources import Workbench, home
-from featcx_core.anatomy import Anatomy, read_anatomy
-from featcx_core.groups import Group, group_paths, read_group
-from featcx_core.study import Study, StudyError
-from featcx_core.study_files import load_study, packaged_studies
+from featcx_core.artefacts.groups import Group, group_paths, read_group
+from featcx_core.networks.anatomy import Anatomy, read_anatomy
+from featcx_core.study.fields import Study, StudyError
+from featcx_core.study.files import load_study, packaged_studies
 
 
 def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:

@@ -7,9 +7,9 @@ import dagster as dg
 from featcx_assets.catalog import ensure_catalog
 from featcx_assets.materialize import Metadata, declaration, picture, table_metadata
 from featcx_assets.resources import Workbench
-from featcx_core.staleness import Partition, State
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.artefacts.state import Partition, State
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 
 def assets(study: Study) -> list[dg.AssetsDefinition]:
@@ -57,7 +57,7 @@ def _asset(
 
 
 def _table(store: Store, name: str, _: frozenset[str]) -> Metadata:
-    from featcx_core.steps import dynamics, means, paths
+    from featcx_core.analyses import dynamics, means, paths
 
     steps = {
         "decode_time": dynamics.make_decode_time,
@@ -73,21 +73,21 @@ def _table(store: Store, name: str, _: frozenset[str]) -> Metadata:
 
 
 def _figures(store: Store, name: str, _: frozenset[str]) -> Metadata:
-    from featcx_core.steps.report import make_figures
+    from featcx_core.analyses.report import make_figures
 
     pictures = make_figures(store)
     return {title: picture(png) for title, png in pictures.items()}
 
 
 def _report(store: Store, name: str, selected: frozenset[str]) -> Metadata:
-    from featcx_core.steps.report import make_report
+    from featcx_core.analyses.report import make_report
 
     make_report(store, with_explorer="explorer" in selected)
     return {"report": dg.MetadataValue.url((store.report / "index.html").as_uri())}
 
 
 def _explorer(store: Store, name: str, _: frozenset[str]) -> Metadata:
-    from featcx_core.steps.explorer import make_explorer
+    from featcx_core.analyses.explorer import make_explorer
 
     page = make_explorer(store)
     return {"explorer": dg.MetadataValue.url(page.as_uri())}

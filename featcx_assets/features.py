@@ -4,10 +4,10 @@ import dagster as dg
 
 from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_metadata
 from featcx_assets.progress import bar
-from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import Partition
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.artefacts.state import Partition
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
@@ -34,14 +34,14 @@ def _record_positions(task: Task) -> None:
 
 
 def _fit(task: Task) -> None:
-    from featcx_core.steps.features import make_dictionary
+    from featcx_core.analyses.features import make_dictionary
 
     workbench = task.workbench
     make_dictionary(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size)
 
 
 def _encode(task: Task) -> None:
-    from featcx_core.steps.features import make_codes
+    from featcx_core.analyses.features import make_codes
 
     make_codes(task.store, epoch=task.epoch, device=task.workbench.device)
 

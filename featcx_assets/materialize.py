@@ -10,12 +10,12 @@ import dagster as dg
 
 from featcx_assets.partitions import epoch_partitions, grid_partitions, partition_key, partitions_of
 from featcx_assets.resources import Workbench
-from featcx_core.anatomy import Anatomy
-from featcx_core.sources.landing import whereabouts
-from featcx_core.staleness import DETAILED, EPOCHLY, GRID, NEEDS, Partition, State, assets_of
-from featcx_core.store import Store, epoch_key
-from featcx_core.study import Study
-from featcx_core.tables import TABLES, Dtype, without_lists
+from featcx_core.artefacts.state import DETAILED, EPOCHLY, GRID, NEEDS, Partition, State, assets_of
+from featcx_core.checkpoints.landing import whereabouts
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.places import Store, epoch_key
+from featcx_core.store.tables import TABLES, Dtype, without_lists
+from featcx_core.study.fields import Study
 
 FAILURES = "failures"
 """Metadata of a failed step: epoch -> reason, one line."""

@@ -4,10 +4,10 @@ import dagster as dg
 
 from featcx_assets.materialize import Metadata, Step, Task, picture, stepwise, table_metadata, table_step
 from featcx_assets.progress import bar
-from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import Partition, State, table_partition
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.artefacts.state import Partition, State, table_partition
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
@@ -20,7 +20,7 @@ def _inform(task: Task, asset: str) -> None:
 
     Dagster decides which of them comes first.
     """
-    from featcx_core.steps.measures import make_v_information
+    from featcx_core.analyses.measures import make_v_information
 
     state, store = State(task.store), task.store
     dictionaries = {"v_information": task.epoch, "reference_v_information": store.study.reference_epoch}
@@ -43,13 +43,13 @@ def _inform(task: Task, asset: str) -> None:
 
 
 def _complexity(task: Task) -> None:
-    from featcx_core.steps.measures import make_complexity
+    from featcx_core.analyses.measures import make_complexity
 
     make_complexity(task.store, epoch=task.epoch)
 
 
 def _importance(task: Task) -> None:
-    from featcx_core.steps.measures import make_importance
+    from featcx_core.analyses.measures import make_importance
 
     make_importance(task.store, epoch=task.epoch)
 
@@ -59,7 +59,7 @@ def _show_information(store: Store, partition: Partition) -> Metadata:
 
 
 def _show_complexity(store: Store, partition: Partition) -> Metadata:
-    from featcx_core.steps.report import epoch_spectrum
+    from featcx_core.analyses.report import epoch_spectrum
 
     spectrum = picture(epoch_spectrum(store, epoch=partition.epoch))
     return {"complexity spectrum": spectrum, **table_metadata(store, "complexity", partition.name)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from featcx_assets.resources import home
-from featcx_core.study import Data, Model, StudyError
+from featcx_core.study.fields import Data, Model, StudyError
 
 if TYPE_CHECKING:
     from featcx_core.inspection.dry_run import DryRun
@@ -56,7 +56,7 @@ def new(
     file = path or Path(f"{name}.toml")
     _refuse_taken(name, file)
     if device not in ("auto", "cpu"):
-        from featcx_core.sources.models import torch_device
+        from featcx_core.networks.models import torch_device
 
         torch_device(device)
     from featcx_core.inspection.draft import Wishes
@@ -123,8 +123,8 @@ def _write(file: Path, text: str) -> None:
 
 
 def _register(file: Path, lacking: list[str]) -> None:
-    from featcx_core.sources.register import register
-    from featcx_core.study_files import load_study
+    from featcx_core.artefacts.register import register
+    from featcx_core.study.files import load_study
 
     try:
         register(load_study(file), home=home(), text=file.read_text(encoding="utf-8"))

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import GRID, Partition
-from featcx_core.store import epoch_key
+from featcx_core.artefacts.state import GRID, Partition
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.places import epoch_key
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"

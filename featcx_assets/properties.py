@@ -4,10 +4,10 @@ import dagster as dg
 
 from featcx_assets.materialize import Metadata, Step, Task, path_metadata, stepwise, table_step
 from featcx_assets.progress import bar
-from featcx_core.anatomy import Anatomy
-from featcx_core.staleness import Partition
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.artefacts.state import Partition
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
@@ -16,20 +16,20 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
 
 
 def _branches(task: Task) -> None:
-    from featcx_core.steps.branches import make_branches
+    from featcx_core.analyses.branches import make_branches
 
     workbench = task.workbench
     make_branches(task.store, epoch=task.epoch, device=workbench.device, batch_size=workbench.batch_size, progress=bar)
 
 
 def _redundancy(task: Task) -> None:
-    from featcx_core.steps.properties import make_redundancy
+    from featcx_core.analyses.properties import make_redundancy
 
     make_redundancy(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
 def _sensitivity(task: Task) -> None:
-    from featcx_core.steps.properties import make_sensitivity
+    from featcx_core.analyses.properties import make_sensitivity
 
     make_sensitivity(
         task.store,
@@ -41,19 +41,19 @@ def _sensitivity(task: Task) -> None:
 
 
 def _support(task: Task) -> None:
-    from featcx_core.steps.properties import make_support
+    from featcx_core.analyses.properties import make_support
 
     make_support(task.store, epoch=task.epoch, device=task.workbench.device)
 
 
 def _clusters(task: Task) -> None:
-    from featcx_core.steps.clusters import make_clusters
+    from featcx_core.analyses.clusters import make_clusters
 
     make_clusters(task.store, epoch=task.epoch)
 
 
 def _visualise(task: Task) -> None:
-    from featcx_core.steps.visualisation import make_visualisation
+    from featcx_core.analyses.visualisation import make_visualisation
 
     make_visualisation(task.store, epoch=task.epoch, device=task.workbench.device, progress=bar)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from featcx_core.store import Store, open_store
-from featcx_core.study_files import load_study, packaged_studies
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.files import load_study, packaged_studies
 
 
 def home() -> Path:
@@ -25,7 +25,7 @@ class Workbench(dg.ConfigurableResource[None]):
     def store(self, study: str) -> Store:
         """The artefacts of a study; a packaged one is registered on first use."""
         if study in packaged_studies() and not (home() / study / "study.toml").exists():
-            from featcx_core.sources.register import register
+            from featcx_core.artefacts.register import register
 
             text = packaged_studies()[study].read_text(encoding="utf-8")
             return register(load_study(study), home=home(), text=text)

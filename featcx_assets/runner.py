@@ -15,11 +15,11 @@ from featcx_assets.definitions import definitions
 from featcx_assets.materialize import FAILURES
 from featcx_assets.partitions import inserted_epochs, partition_key, register_epochs
 from featcx_assets.stages import STAGES, Work, runs, without, work
-from featcx_core.sharing import Taken, take_over
-from featcx_core.sources.landing import whereabouts
-from featcx_core.staleness import ONCE, State
-from featcx_core.store import Store
-from featcx_core.study import StudyError
+from featcx_core.artefacts.sharing import Taken, take_over
+from featcx_core.artefacts.state import ONCE, State
+from featcx_core.checkpoints.landing import whereabouts
+from featcx_core.store.places import Store
+from featcx_core.study.fields import StudyError
 
 Say = Callable[[str], None]
 
@@ -89,8 +89,8 @@ def run_study(
 
 def _refuse_unusable(store: Store) -> None:
     """What would fail after the training only."""
-    from featcx_core.sources.images import load_data, refuse_too_many_atoms
-    from featcx_core.sources.method import dictionary_method, refuse_unusable_clusters
+    from featcx_core.features.method import dictionary_method, refuse_unusable_clusters
+    from featcx_core.images.data import load_data, refuse_too_many_atoms
 
     dictionary_method(store.study, store.anatomy)
     data = load_data(store.study)

@@ -6,12 +6,12 @@ from featcx_assets.materialize import Metadata, Step, Task, declaration, stepwis
 from featcx_assets.partitions import register_epochs
 from featcx_assets.progress import bar
 from featcx_assets.resources import Workbench
-from featcx_core.anatomy import Anatomy
-from featcx_core.sources.checkpoints import survey
-from featcx_core.sources.landing import landed
-from featcx_core.staleness import Partition, State
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.artefacts.state import Partition, State
+from featcx_core.checkpoints.landing import landed
+from featcx_core.checkpoints.survey import survey
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
@@ -27,7 +27,7 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
             if State(store).is_current(Partition("training")):
                 context.log.info("nothing to do: every epoch's checkpoint is there")
             else:
-                from featcx_core.sources.training import train_epochs
+                from featcx_core.checkpoints.training import train_epochs
 
                 for epoch in train_epochs(store, device=workbench.device, progress=bar):
                     register_epochs(context.instance, study.name, [epoch])
@@ -41,7 +41,7 @@ def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
 
 
 def _measure(task: Task) -> None:
-    from featcx_core.steps.sources import make_checkpoint
+    from featcx_core.analyses.sources import make_checkpoint
 
     make_checkpoint(task.store, epoch=task.epoch, device=task.workbench.device)
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from featcx_core.staleness import ACROSS, ASSETS, BY_EPOCH, DETAILED, NEEDS, ONCE, Partition, State
+from featcx_core.artefacts.state import ACROSS, ASSETS, BY_EPOCH, DETAILED, NEEDS, ONCE, Partition, State
 
 
 class Stage(NamedTuple):

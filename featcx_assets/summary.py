@@ -3,10 +3,10 @@
 from typing import Any
 
 from featcx_assets.catalog import database
-from featcx_core.figures.evidence import NOT_MEASURED
-from featcx_core.figures.headlines import Headline, headlines
-from featcx_core.steps.reading import read_tables
-from featcx_core.store import Store
+from featcx_core.analyses.reading import read_tables
+from featcx_core.findings.evidence import NOT_MEASURED
+from featcx_core.findings.headlines import Headline, headlines
+from featcx_core.store.places import Store
 
 
 def summary_lines(store: Store) -> list[str]:

@@ -11,12 +11,20 @@ from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import environment, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import Outcome, Say, execute, run_study
-from featcx_core.groups import Comparison, Group, group_paths, group_store, read_group, refuse_unusable, write_group
-from featcx_core.sources.register import register
-from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError, changed
-from featcx_core.study_files import load_study
-from featcx_core.sweep import Sweep, load_sweep
+from featcx_core.artefacts.groups import (
+    Comparison,
+    Group,
+    group_paths,
+    group_store,
+    read_group,
+    refuse_unusable,
+    write_group,
+)
+from featcx_core.artefacts.register import register
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.fields import StudyError, changed
+from featcx_core.study.files import load_study
+from featcx_core.study.sweep import Sweep, load_sweep
 
 
 def register_sweep(path: Path, *, home: Path, say: Say) -> tuple[Group, dict[str, str]]:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from featcx_core.checkpoints.training import train as train
     from featcx_core.features.activations import record_activations as record_activations
     from featcx_core.features.dictionary import Dictionary as Dictionary
     from featcx_core.features.dictionary import encode as encode
@@ -21,14 +22,13 @@ if TYPE_CHECKING:
     from featcx_core.measures.v_information import v_information as v_information
     from featcx_core.notebook import OpenStudy as OpenStudy
     from featcx_core.notebook import open_study as open_study
-    from featcx_core.sources.training import train as train
-    from featcx_core.study import Study as Study
-    from featcx_core.study_files import load_study as load_study
+    from featcx_core.study.fields import Study as Study
+    from featcx_core.study.files import load_study as load_study
 
 _HOMES = {
     "Dictionary": "features.dictionary",
     "OpenStudy": "notebook",
-    "Study": "study",
+    "Study": "study.fields",
     "complexity": "measures.complexity",
     "concept_cka": "measures.branches",
     "decode_time": "measures.decode_time",
@@ -36,12 +36,12 @@ _HOMES = {
     "fit_dictionary": "features.dictionary",
     "importance": "measures.importance",
     "linear_cka": "measures.similarity",
-    "load_study": "study_files",
+    "load_study": "study.files",
     "open_study": "notebook",
     "pwcca": "measures.similarity",
     "record_activations": "features.activations",
     "svcca": "measures.similarity",
-    "train": "sources.training",
+    "train": "checkpoints.training",
     "v_information": "measures.v_information",
 }
 __all__ = sorted(_HOMES)

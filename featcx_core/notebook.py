@@ -10,14 +10,14 @@ import pandas as pd
 import zarr
 from jaxtyping import Int64, UInt8
 
+from featcx_core.analyses.features import open_codes, read_dictionary
+from featcx_core.checkpoints.survey import survey
 from featcx_core.features.activations import open_activations, open_branch
 from featcx_core.features.dictionary import Dictionary
-from featcx_core.sources.checkpoints import survey
-from featcx_core.sources.images import load_data
-from featcx_core.steps.features import open_codes, read_dictionary
-from featcx_core.store import open_store
-from featcx_core.study import Study
-from featcx_core.tables import TABLES
+from featcx_core.images.data import load_data
+from featcx_core.store.places import open_store
+from featcx_core.store.tables import TABLES
+from featcx_core.study.fields import Study
 
 PARTS = ("probe", "train", "fit", "score", "test")
 """Sets of images; `probe` is fit, then score."""

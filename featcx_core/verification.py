@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from featcx_core.store import Store
-from featcx_core.tables import Table
+from featcx_core.store.places import Store
+from featcx_core.store.tables import Table
 
 _SOME_IMAGES = 64
 

@@ -13,7 +13,7 @@ import pytest
 from filelock import FileLock
 
 if TYPE_CHECKING:
-    from featcx_core.store import Store
+    from featcx_core.store.places import Store
 
 # One thread, in subprocesses too: the order in which threads sum decides the last bits, and so many at once on a busy
 # machine are slower. Read when torch is first imported.
@@ -106,7 +106,7 @@ def small_home(finished_home: Path, made_once: MadeOnce) -> Path:
     """A home with all tables of the small study, whose pictures are out of date; not to be changed."""
 
     def fill(folder: Path) -> None:
-        from featcx_core.tables import COMPARED, TABLES
+        from featcx_core.store.tables import COMPARED, TABLES
 
         home = shutil.copytree(finished_home, folder / "home")
         shutil.rmtree(home / "dagster")
@@ -119,8 +119,8 @@ def small_home(finished_home: Path, made_once: MadeOnce) -> Path:
 
 def _run(study: Path, *, home: Path, only: tuple[str, ...] = ()) -> None:
     from featcx_assets.runner import run_study
-    from featcx_core.sources.register import register
-    from featcx_core.study_files import load_study
+    from featcx_core.artefacts.register import register
+    from featcx_core.study.files import load_study
 
     with pytest.MonkeyPatch.context() as patch:
         _use(home, patch)
@@ -147,7 +147,7 @@ def home(finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def small(small_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Store":
     """A copy of the small study's home, to change at will."""
-    from featcx_core.store import open_store
+    from featcx_core.store.places import open_store
 
     copy = shutil.copytree(small_home, tmp_path / "small")
     _use(copy, monkeypatch)
@@ -162,7 +162,7 @@ def no_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def leave_out_gallery(patch: pytest.MonkeyPatch) -> None:
     """The same for the length of a patch."""
-    from featcx_core.steps import report
+    from featcx_core.analyses import report
 
     patch.setattr(report, "gallery", lambda tables, **_: {})
 

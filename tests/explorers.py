@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from featcx_core.figures.explorer.charts import charts
-from featcx_core.figures.explorer.columns import concept_columns
-from featcx_core.figures.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
-from featcx_core.figures.explorer.pictures import as_text, small_maps, thumbnail
-from featcx_core.figures.study_tables import StudyTables
-from featcx_core.tables import TABLES
+from featcx_core.findings.study_tables import StudyTables
+from featcx_core.report.explorer.charts import charts
+from featcx_core.report.explorer.columns import concept_columns
+from featcx_core.report.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
+from featcx_core.report.explorer.pictures import as_text, small_maps, thumbnail
+from featcx_core.store.tables import TABLES
 
 CLASSES = ("<b>cat</b>", "a & b", 'the "dog"', "it's", "plain")
 """Names that would be markup if they were not escaped."""

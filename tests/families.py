@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 import featcx_core as fx
-from featcx_core.anatomy import Anatomy
-from featcx_core.sources.layers import resolve_anatomy
-from featcx_core.sources.models import build_model
-from featcx_core.study import Model, Study
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.layers import resolve_anatomy
+from featcx_core.networks.models import build_model
+from featcx_core.study.fields import Model, Study
 
 N_CLASSES = 3
 

@@ -14,16 +14,16 @@ import numpy as np
 import torch
 
 import featcx_core as fx
+from featcx_core.analyses.features import open_codes, read_dictionary
+from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.activations import open_activations
 from featcx_core.features.forward import Network, Tap, pooled
+from featcx_core.images.data import load_data
+from featcx_core.images.generated import N_BITS, N_PARITIES, Known, bits, factors, shortcut, with_patch
 from featcx_core.measures.complexity import complexity
 from featcx_core.measures.importance import importance
 from featcx_core.measures.v_information import VInformation, jackknife_error
-from featcx_core.sources.checkpoints import read_head
-from featcx_core.sources.generated import N_BITS, N_PARITIES, Known, bits, factors, shortcut, with_patch
-from featcx_core.sources.images import load_data
-from featcx_core.steps.features import open_codes, read_dictionary
-from featcx_core.store import Store, open_store
+from featcx_core.store.places import Store, open_store
 
 N_RESAMPLES = 2000
 

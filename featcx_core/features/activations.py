@@ -15,14 +15,14 @@ import numpy as np
 import zarr
 from jaxtyping import Float32, Int64
 
-from featcx_core.anatomy import Layer
+from featcx_core.checkpoints.landing import whereabouts
+from featcx_core.checkpoints.survey import fingerprints
 from featcx_core.features.forward import Network, Tap, by_position, pooled, pooled_branch, samples
 from featcx_core.features.writing import Writer, checked, layout
+from featcx_core.images.data import dictionary_images, load_data, probe_digest, selection_digest
+from featcx_core.networks.anatomy import Layer
 from featcx_core.progress import Progress
-from featcx_core.sources.checkpoints import fingerprints
-from featcx_core.sources.images import dictionary_images, load_data, probe_digest, selection_digest
-from featcx_core.sources.landing import whereabouts
-from featcx_core.store import Store
+from featcx_core.store.places import Store
 
 logger = logging.getLogger("featcx")
 

@@ -16,7 +16,7 @@ from torch.nn.functional import normalize
 from featcx_core.arrays import Array
 from featcx_core.features.factorisation import Factorisation, checked
 from featcx_core.features.nnls import nnls
-from featcx_core.study import StudyError
+from featcx_core.study.fields import StudyError
 
 _STEPS, _BATCH, _LEARNING_RATE = 500, 256, 1e-2  # of the autoencoder
 

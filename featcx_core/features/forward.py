@@ -10,14 +10,14 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import nn
 
-from featcx_core.anatomy import Branch, Layer, module_and_call
+from featcx_core.checkpoints.survey import load_checkpoint
 from featcx_core.features.operands import Operands, Take
+from featcx_core.images.data import Data, batches, load_data
+from featcx_core.networks.anatomy import Branch, Layer, module_and_call
+from featcx_core.networks.layouts import Reading, per_image, per_position
+from featcx_core.networks.models import build_model, on_device, torch_device
 from featcx_core.progress import Progress, silent
-from featcx_core.sources.checkpoints import load_checkpoint
-from featcx_core.sources.images import Data, batches, load_data
-from featcx_core.sources.layouts import Reading, per_image, per_position
-from featcx_core.sources.models import build_model, on_device, torch_device
-from featcx_core.store import Store
+from featcx_core.store.places import Store
 
 Reduce = Callable[[torch.Tensor], torch.Tensor]
 """Makes a new tensor of a module's output: the next module may overwrite the output itself."""

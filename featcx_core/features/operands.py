@@ -10,8 +10,8 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from featcx_core.anatomy import Branch, call_name, module_and_call
-from featcx_core.sources.sums import added
+from featcx_core.networks.additions import added
+from featcx_core.networks.anatomy import Branch, call_name, module_and_call
 
 Take = Callable[[torch.Tensor], None]
 """Takes an operand before it is added: a sum in place overwrites it."""
@@ -20,7 +20,7 @@ Take = Callable[[torch.Tensor], None]
 class Operands(TorchFunctionMode):
     """While it is entered, hands over the wanted operands of the sums that blocks make.
 
-    Sums are counted as where they were found, block by block (featcx_core.sources.trace); blocks do not lie in blocks.
+    Sums are counted as where they were found, block by block (featcx_core.networks.trace); blocks do not lie in blocks.
 
     Args:
         wanted: block -> branches, and what takes each.

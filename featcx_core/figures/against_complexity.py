@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import BLUE, INK, MUTED, ORANGE, canvas, dress, nothing_to_show, point_area
-from featcx_core.figures.evidence import correlation, epoch_name, of_kind, raw_and_partial
 from featcx_core.figures.spectrum import CONTROLS, ERROR
+from featcx_core.findings.evidence import correlation, epoch_name, of_kind, raw_and_partial
 
 K_SHORT = "K  (0 = simple, 1 = complex)"
 FLOOR = 1e-5

@@ -21,7 +21,7 @@ from featcx_core.figures.canvas import (
     legend_beside,
     nothing_to_show,
 )
-from featcx_core.figures.evidence import (
+from featcx_core.findings.evidence import (
     STATUS_OF_VERDICT,
     Estimate,
     Status,

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.figures.canvas import INK, canvas, footnote, is_coloured, nothing_to_show, visible
-from featcx_core.figures.evidence import number
+from featcx_core.findings.evidence import number
 
 QUESTION = "What do the concepts look like, from simple to complex?"
 LEAST_PIXELS = 96  # small images are enlarged to at least this, so that heat maps stay smooth on them

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import nothing_to_show
 from featcx_core.figures.concepts import concept_sheet
-from featcx_core.figures.evidence import number
 from featcx_core.figures.tree import leaf_labels
+from featcx_core.findings.evidence import number
 
 QUESTION = "What do the groups of concepts look like, from simple to complex?"
 N_GROUPS = 20

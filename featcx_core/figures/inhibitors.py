@@ -16,7 +16,7 @@ from featcx_core.figures.canvas import (
     nothing_to_show,
     point_area,
 )  # fmt: skip
-from featcx_core.figures.evidence import number
+from featcx_core.findings.evidence import number
 
 QUESTION = "Which concepts speak against the prediction?"
 N_LISTED = 10

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from featcx_core.figures.canvas import BLUE, MUTED, ORANGE, VERMILION, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.evidence import Estimate, epochs_to_show, estimate, number
 from featcx_core.figures.spectrum import K_AXIS
+from featcx_core.findings.evidence import Estimate, epochs_to_show, estimate, number
 
 GROUPS = "Which groups of concepts are simple, which complex, and how much do they matter?"
 GROUPINGS = ("cluster", "super_class")

@@ -21,8 +21,8 @@ from featcx_core.figures.canvas import (
     legend_beside,
     nothing_to_show,
 )
-from featcx_core.figures.evidence import number
 from featcx_core.figures.spectrum import K_AXIS
+from featcx_core.findings.evidence import number
 from featcx_core.measures.matching import birth_epoch
 
 QUESTION = "How do concepts change over training?"

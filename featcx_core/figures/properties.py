@@ -21,7 +21,7 @@ from featcx_core.figures.canvas import (
     legend_beside,
     nothing_to_show,
 )
-from featcx_core.figures.evidence import epoch_name, number
+from featcx_core.findings.evidence import epoch_name, number
 
 ORDERS = {
     "complexity_descending": ("the most complex first", VERMILION, "o"),

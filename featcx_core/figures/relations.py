@@ -20,8 +20,8 @@ from featcx_core.figures.canvas import (
     nothing_to_show,
     point_area,
 )
-from featcx_core.figures.evidence import CONTROLS, correlation, epoch_name
 from featcx_core.figures.spectrum import K_AXIS
+from featcx_core.findings.evidence import CONTROLS, correlation, epoch_name
 
 MOST_COLUMNS = 3
 MOST_COLOURS = 6

@@ -7,14 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.checkpoints.landing import is_url, landed
+from featcx_core.checkpoints.survey import Survey, survey
 from featcx_core.inspection.patterns import SUFFIXES, guess_patterns
-from featcx_core.sources.checkpoints import Survey, survey
-from featcx_core.sources.landing import is_url, landed
-from featcx_core.sources.safetensors_files import CheckpointError
-from featcx_core.sources.state_dicts import contents, tensor_shapes
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.safetensors_files import CheckpointError
+from featcx_core.networks.state_dicts import contents, tensor_shapes
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 _TRIED = 5  # patterns of which a file is held against the network
 

@@ -4,16 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.analyses.features import N_RANDOM_DIRECTIONS
+from featcx_core.checkpoints.training import NORMALISATION_IMAGES
 from featcx_core.features.forward import Network
+from featcx_core.features.method import dictionary_method
 from featcx_core.inspection import sample
 from featcx_core.inspection.passes import Passes, forward_passes, training_seconds
 from featcx_core.inspection.size import Size
-from featcx_core.sources.method import dictionary_method
-from featcx_core.sources.models import sums_device
-from featcx_core.sources.training import NORMALISATION_IMAGES
-from featcx_core.steps.features import N_RANDOM_DIRECTIONS
-from featcx_core.study import Study
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.models import sums_device
+from featcx_core.study.fields import Study
 
 _ROW_SECONDS = 5e-5  # of a table, its jackknife values with it
 _ROW_BYTES = 40  # beside them; they are numbers of four bytes that hardly compress

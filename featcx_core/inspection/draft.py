@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.images.transforms import preprocessing
 from featcx_core.inspection.checkpoints import checkpoint_lines, choose_pattern, survey_checkpoints
 from featcx_core.inspection.images import (
     ImagesFound,
@@ -18,9 +18,9 @@ from featcx_core.inspection.images import (
 from featcx_core.inspection.network import find_network, network_lines
 from featcx_core.inspection.parts import propose_parts
 from featcx_core.inspection.patterns import split_place
-from featcx_core.sources.transforms import preprocessing
-from featcx_core.study import Data, Model, Study, StudyError, Training
-from featcx_core.study_files import toml_value, validated
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.study.fields import Data, Model, Study, StudyError, Training
+from featcx_core.study.files import toml_value, validated
 
 _GUESS = "epoch_{epoch}.pt"
 _OWN_OUTPUTS = 1000  # of torchvision's and timm's networks, where they are not told

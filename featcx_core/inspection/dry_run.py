@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.checkpoints.training import evaluate
 from featcx_core.features.forward import Network
+from featcx_core.images.classes import class_outputs, doubt
+from featcx_core.images.data import load_data
 from featcx_core.inspection.cost import Cost, measure
 from featcx_core.inspection.passes import timed
 from featcx_core.inspection.size import Size, size_of
-from featcx_core.sources.classes import class_outputs, doubt
-from featcx_core.sources.images import load_data
-from featcx_core.sources.models import build_model, on_device, torch_device
-from featcx_core.sources.training import evaluate
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.models import build_model, on_device, torch_device
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 _SECONDS = 5.0  # of looking at the accuracy
 _FEWEST, _MOST = 32, 512  # images of it

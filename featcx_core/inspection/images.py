@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
-from featcx_core.sources.decoding import N_THREADS
-from featcx_core.sources.images import load_data
-from featcx_core.sources.loading import SOURCES, open_source
-from featcx_core.sources.reading import Files, Header
-from featcx_core.sources.transforms import network_transform, preprocessing
-from featcx_core.study import Data, Study, StudyError
+from featcx_core.images.data import load_data
+from featcx_core.images.decoding import N_THREADS
+from featcx_core.images.loading import SOURCES, open_source
+from featcx_core.images.reading import Files, Header
+from featcx_core.images.transforms import network_transform, preprocessing
+from featcx_core.study.fields import Data, Study, StudyError
 
 _LOOKED_AT = 2000  # files whose headers are read; those that the study uses are all read when it is registered
 _LARGEST = 512  # pixels of the shorter side; larger pictures are cut down even where they are of one size
@@ -159,7 +159,7 @@ def _trained_at(source: str) -> int:
             transform = next(iter(get_model_weights(name))).transforms()
             return int(transform.crop_size[0]) if hasattr(transform, "crop_size") else _USUAL
     if kind == "timm":
-        from featcx_core.sources.transforms import timm_transform
+        from featcx_core.images.transforms import timm_transform
 
         crop = timm_transform(name).crop
         return _USUAL if crop == "auto" else crop

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from math import prod
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.images.data import load_data
 from featcx_core.inspection.images import ImagesFound
-from featcx_core.sources.images import load_data
-from featcx_core.sources.layers import resolve_anatomy
-from featcx_core.sources.models import build_model
-from featcx_core.study import Study, StudyError
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.layers import resolve_anatomy
+from featcx_core.networks.models import build_model
+from featcx_core.study.fields import Study, StudyError
 
 
 def find_network(study: Study, images: ImagesFound) -> tuple[Anatomy | None, str]:

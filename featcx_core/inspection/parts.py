@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int64
 
-from featcx_core.sources.splits import divided
-from featcx_core.study import Dictionary, Probe, StudyError
+from featcx_core.images.splits import divided
+from featcx_core.study.fields import Dictionary, Probe, StudyError
 
 _MANY = 2000  # images; with fewer, half of them are kept for the probes and the test
 _ENOUGH = 10_000  # probe images of a half, and test images; the paper has 20,000 probe images in all

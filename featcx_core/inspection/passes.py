@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 
-from featcx_core.anatomy import Anatomy
+from featcx_core.checkpoints.recipe import sgd
 from featcx_core.features.forward import Network, Tap, pooled, samples
 from featcx_core.features.writing import checked
-from featcx_core.sources.images import batches, dictionary_images
-from featcx_core.sources.recipe import sgd
-from featcx_core.study import Study
+from featcx_core.images.data import batches, dictionary_images
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.study.fields import Study
 
 T = TypeVar("T")
 _SECONDS = 6.0  # of forward passes

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from featcx_core.files import files_in
-from featcx_core.sources.landing import is_url
-from featcx_core.study import StudyError
+from featcx_core.checkpoints.landing import is_url
+from featcx_core.images.listing import files_in
+from featcx_core.study.fields import StudyError
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar")
 """Endings of the files that count as checkpoints."""

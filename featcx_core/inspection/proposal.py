@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from featcx_core.anatomy import Anatomy
 from featcx_core.inspection.draft import Draft, Wishes
 from featcx_core.inspection.text import commented
-from featcx_core.study import Study
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.study.fields import Study
 
 
 class Proposal(NamedTuple):

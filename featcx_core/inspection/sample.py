@@ -13,6 +13,7 @@ import torch
 import zarr
 from jaxtyping import Float32
 
+from featcx_core.analyses.features import N_RANDOM_DIRECTIONS
 from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries
 from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
@@ -21,8 +22,7 @@ from featcx_core.inspection.passes import timed
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.redundancy import redundancy
 from featcx_core.measures.v_information import as_printed, v_information_streamed
-from featcx_core.steps.features import N_RANDOM_DIRECTIONS
-from featcx_core.study import Study
+from featcx_core.study.fields import Study
 
 _ATOMS = 2000  # more are taken to cost in proportion to their square
 _CODED = 512  # images

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from featcx_core.anatomy import Anatomy
-from featcx_core.sources.images import Data, dictionary_images
-from featcx_core.staleness import DETAILED, ONCE, wanted_of
-from featcx_core.steps.features import N_RANDOM_DIRECTIONS
-from featcx_core.study import Study
+from featcx_core.analyses.features import N_RANDOM_DIRECTIONS
+from featcx_core.artefacts.state import DETAILED, ONCE, wanted_of
+from featcx_core.images.data import Data, dictionary_images
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.study.fields import Study
 
 
 class Size(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from featcx_core.study import Study
-from featcx_core.study_files import toml_value
+from featcx_core.study.fields import Study
+from featcx_core.study.files import toml_value
 
 _WIDTH = 118
 _LONGEST = 150  # characters of an explanation that stand whole

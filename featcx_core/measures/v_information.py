@@ -14,7 +14,7 @@ from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.moments import Centred, Chunks, Moments, refuse_unequal
-from featcx_core.study import Penalties
+from featcx_core.study.fields import Penalties
 
 PENALTIES = Penalties()
 """The default grid: 20 penalties, 1e-6 to 1e3 times trace(X'X)/units."""

@@ -12,13 +12,13 @@ from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
-from featcx_core.sources.register import register
-from featcx_core.staleness import ACROSS, ONCE, State
-from featcx_core.steps import features, measures
-from featcx_core.steps.reading import doubts
-from featcx_core.store import Store, open_store, write_bytes
-from featcx_core.study import Checkpoints
-from featcx_core.study_files import study_text
+from featcx_core.analyses import features, measures
+from featcx_core.analyses.reading import doubts
+from featcx_core.artefacts.register import register
+from featcx_core.artefacts.state import ACROSS, ONCE, State
+from featcx_core.store.places import Store, open_store, write_bytes
+from featcx_core.study.fields import Checkpoints
+from featcx_core.study.files import study_text
 
 Tick = dg.SensorResult | dg.SkipReason
 

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from featcx_core.fingerprints import _FOLDERS
-from featcx_core.sources.images import load_data
-from featcx_core.sources.models import build_model
-from featcx_core.study import Model, Study, StudyError
-from featcx_core.study_files import load_study
+from featcx_core.artefacts.fingerprints import _FOLDERS
+from featcx_core.images.data import load_data
+from featcx_core.networks.models import build_model
+from featcx_core.study.fields import Model, Study, StudyError
+from featcx_core.study.files import load_study
 from tests.assets.command import featcx, refused
 
 NETWORKS = """

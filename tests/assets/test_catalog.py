@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from featcx_assets.catalog import connect, database, write_catalog
-from featcx_core.store import Store, write_bytes
-from featcx_core.study import Study, StudyError
-from featcx_core.tables import TABLES
+from featcx_core.store.places import Store, write_bytes
+from featcx_core.store.tables import TABLES
+from featcx_core.study.fields import Study, StudyError
 
 
 def fresh(home: Path, name: str = "s") -> Store:

@@ -5,10 +5,10 @@ import pandas as pd
 
 from featcx_assets.definitions import definitions
 from featcx_assets.resources import Workbench
-from featcx_core.staleness import ACROSS
-from featcx_core.store import Store
-from featcx_core.tables import COMPARED, TABLES
-from tests.core.test_verification import altered
+from featcx_core.artefacts.state import ACROSS
+from featcx_core.store.places import Store
+from featcx_core.store.tables import COMPARED, TABLES
+from tests.core.analyses.test_verification import altered
 
 
 def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from featcx_core.sources.small_resnet import SmallResNet
-from featcx_core.store import open_store
-from featcx_core.study_files import load_study
+from featcx_core.networks.small_resnet import SmallResNet
+from featcx_core.store.places import open_store
+from featcx_core.study.files import load_study
 from tests.assets.command import featcx, refused
 from tests.conftest import write_tiny
 

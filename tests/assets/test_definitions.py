@@ -9,10 +9,10 @@ import pytest
 from dagster._core.definitions.metadata import TableMetadataSet
 
 from featcx_assets.definitions import definitions
-from featcx_core.anatomy import read_anatomy
-from featcx_core.staleness import ASSETS
-from featcx_core.study_files import packaged_studies
-from featcx_core.tables import COMPARED, TABLES
+from featcx_core.artefacts.state import ASSETS
+from featcx_core.networks.anatomy import read_anatomy
+from featcx_core.store.tables import COMPARED, TABLES
+from featcx_core.study.files import packaged_studies
 from tests.assets.command import HEAVY
 
 SHOWN = {

@@ -12,13 +12,13 @@ from filelock import FileLock
 from featcx_assets.catalog import connect
 from featcx_assets.dagster_home import instance
 from featcx_assets.runner import Outcome, run_study
-from featcx_core.sources.register import register
-from featcx_core.staleness import ASSETS, DETAILED, GRID, ONCE, State
-from featcx_core.steps import measures
-from featcx_core.store import Store, open_store
-from featcx_core.study import StudyError
-from featcx_core.study_files import load_study
-from featcx_core.tables import COMPARED, TABLES, Table
+from featcx_core.analyses import measures
+from featcx_core.artefacts.register import register
+from featcx_core.artefacts.state import ASSETS, DETAILED, GRID, ONCE, State
+from featcx_core.store.places import Store, open_store
+from featcx_core.store.tables import COMPARED, TABLES, Table
+from featcx_core.study.fields import StudyError
+from featcx_core.study.files import load_study
 
 TABLES_ONLY = ("sedimentation", "correlations")
 
@@ -183,10 +183,10 @@ KILLED = """
 import os, signal, sys
 from featcx_assets import runner
 from featcx_assets.cli import main
-from featcx_core import store
+from featcx_core.store import places as store
 from featcx_core.features import writing
-from featcx_core.sources import training
-from featcx_core.steps import dynamics, measures, sources
+from featcx_core.checkpoints import training
+from featcx_core.analyses import dynamics, measures, sources
 
 def kill_at(owner, name, place):
     function, calls = getattr(owner, name), []

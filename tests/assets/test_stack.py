@@ -7,8 +7,8 @@ import yaml
 from dagster._core.instance.config import dagster_instance_config  # the only check of every key without a database
 from dagster._core.workspace.config_schema import ensure_workspace_config
 
-from featcx_core.sources.register import register
-from featcx_core.study_files import load_study
+from featcx_core.artefacts.register import register
+from featcx_core.study.files import load_study
 from tests.assets.stack import COMPOSE, ROOT, SERVICES, Stack, interpolated, postgres_programs, running_stack
 from tests.conftest import write_tiny
 

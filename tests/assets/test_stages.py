@@ -1,8 +1,8 @@
 import shutil
 
 from featcx_assets.stages import STAGES, Stage, Work, needed, runs, without, work
-from featcx_core.staleness import ASSETS, NEEDS, ONCE, Partition, State
-from featcx_core.store import Store, write_bytes
+from featcx_core.artefacts.state import ASSETS, NEEDS, ONCE, Partition, State
+from featcx_core.store.places import Store, write_bytes
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 

@@ -13,9 +13,9 @@ from featcx_assets.comparison import schedule
 from featcx_assets.dagster_home import instance
 from featcx_assets.definitions import definitions
 from featcx_assets.sweep import register_sweep
-from featcx_core.groups import Group, group_store, read_group, write_group
-from featcx_core.staleness import State
-from featcx_core.store import Store, open_store
+from featcx_core.artefacts.groups import Group, group_store, read_group, write_group
+from featcx_core.artefacts.state import State
+from featcx_core.store.places import Store, open_store
 from tests.assets.command import featcx, refused
 from tests.conftest import FEW_LAYERS, TINY, MadeOnce, _use, leave_out_gallery, write_tiny
 

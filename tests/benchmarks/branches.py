@@ -3,8 +3,8 @@
 import shutil
 
 from featcx_core.features.activations import record_activations
-from featcx_core.sources.images import load_data
-from featcx_core.store import Store
+from featcx_core.images.data import load_data
+from featcx_core.store.places import Store
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.pairs import pairs
 from tests.benchmarks.table import Row

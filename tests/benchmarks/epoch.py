@@ -2,10 +2,10 @@
 
 import torch
 
+from featcx_core.analyses import features, measures
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.features.forward import Network
-from featcx_core.sources.images import batches, dictionary_images
-from featcx_core.steps import features, measures
+from featcx_core.images.data import batches, dictionary_images
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.pairs import timed
 from tests.benchmarks.table import Row

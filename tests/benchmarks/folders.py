@@ -66,7 +66,7 @@ def _measured(size: int, source: str, device: str) -> dict[str, Any]:
 
 
 class _Waiting(logging.Handler):
-    """Keeps what `featcx_core.sources.decoding` says at the end of a pass."""
+    """Keeps what `featcx_core.images.decoding` says at the end of a pass."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,13 +78,13 @@ class _Waiting(logging.Handler):
 
 
 def _child(size: int, source: str, device: str) -> None:
+    from featcx_core.artefacts.register import register
+    from featcx_core.checkpoints.survey import write_checkpoint
     from featcx_core.features.activations import record_activations
-    from featcx_core.sources.checkpoints import write_checkpoint
-    from featcx_core.sources.decoding import N_THREADS
-    from featcx_core.sources.images import probe_digest
-    from featcx_core.sources.models import build_model
-    from featcx_core.sources.register import register
-    from featcx_core.study import Study
+    from featcx_core.images.data import probe_digest
+    from featcx_core.images.decoding import N_THREADS
+    from featcx_core.networks.models import build_model
+    from featcx_core.study.fields import Study
 
     folder = Path(tempfile.mkdtemp(prefix="photographs-"))
     n = _write(folder / "images", size + 100)

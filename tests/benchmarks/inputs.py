@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from featcx_core.fingerprints import Fingerprints
-from featcx_core.sources.checkpoints import write_checkpoint
-from featcx_core.sources.models import build_model
-from featcx_core.sources.register import register
-from featcx_core.store import Store
-from featcx_core.study import Study
+from featcx_core.artefacts.fingerprints import Fingerprints
+from featcx_core.artefacts.register import register
+from featcx_core.checkpoints.survey import write_checkpoint
+from featcx_core.networks.models import build_model
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Study
 
 METRICS = {"train_loss": 2.3, "train_accuracy": 0.1, "test_loss": 2.3, "test_accuracy": 0.1, "learning_rate": 0.1}
 

@@ -1,8 +1,6 @@
 """The analysis of a study by plain library calls, without Dagster: what `featcx run` is compared with."""
 
-from featcx_core.features.activations import record_activations, record_dictionary_activations
-from featcx_core.staleness import State
-from featcx_core.steps import (
+from featcx_core.analyses import (
     branches,
     clusters,
     dynamics,
@@ -15,7 +13,9 @@ from featcx_core.steps import (
     report,
     sources,
 )
-from featcx_core.store import Store
+from featcx_core.artefacts.state import State
+from featcx_core.features.activations import record_activations, record_dictionary_activations
+from featcx_core.store.places import Store
 
 
 def describe_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:

@@ -74,9 +74,9 @@ def anonymous_megabytes() -> float:
 
 
 def _child(size: int, device: str) -> None:
+    from featcx_core.analyses.features import make_codes, make_dictionary
+    from featcx_core.analyses.measures import make_v_information
     from featcx_core.features.activations import record_activations, record_dictionary_activations
-    from featcx_core.steps.features import make_codes, make_dictionary
-    from featcx_core.steps.measures import make_v_information
     from tests.benchmarks.inputs import study_on_noise
 
     source = "builtin:small_resnet"

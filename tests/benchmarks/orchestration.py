@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
+from featcx_core.artefacts.register import register
+from featcx_core.checkpoints.survey import survey
+from featcx_core.checkpoints.training import train_epochs
 from featcx_core.features.activations import record_activations
-from featcx_core.sources.checkpoints import survey
-from featcx_core.sources.register import register
-from featcx_core.sources.training import train_epochs
-from featcx_core.store import Store, open_store
-from featcx_core.study_files import load_study
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.files import load_study
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.library import analyse_epochs, analyse_study, describe_epoch, measure_epoch
 from tests.benchmarks.pairs import Ratio, timed

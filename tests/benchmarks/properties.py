@@ -2,14 +2,14 @@
 
 import torch
 
+from featcx_core.analyses import features
+from featcx_core.analyses.properties import make_sensitivity
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.moments import Moments
+from featcx_core.images.noise import noisy_batches
 from featcx_core.measures.redundancy import redundancy
-from featcx_core.sources.noise import noisy_batches
-from featcx_core.steps import features
-from featcx_core.steps.properties import make_sensitivity
-from featcx_core.store import Store
+from featcx_core.store.places import Store
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.pairs import pairs, timed
 from tests.benchmarks.table import Row

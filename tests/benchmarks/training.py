@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from featcx_core.sources.images import Data, load_data
-from featcx_core.sources.models import build_model
-from featcx_core.sources.recipe import schedule, settle_normalisation, sgd
-from featcx_core.sources.training import NORMALISATION_IMAGES, train
-from featcx_core.study import Split, Study
-from featcx_core.study_files import load_study
+from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
+from featcx_core.checkpoints.training import NORMALISATION_IMAGES, train
+from featcx_core.images.data import Data, load_data
+from featcx_core.networks.models import build_model
+from featcx_core.study.fields import Split, Study
+from featcx_core.study.files import load_study
 from tests.benchmarks.pairs import pairs
 from tests.benchmarks.table import Row
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from featcx_core.sources.training import train
-from featcx_core.store import Store, open_store
-from featcx_core.study import Study
-from featcx_core.study_files import load_study
+from featcx_core.checkpoints.training import train
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.fields import Study
+from featcx_core.study.files import load_study
 from tests.conftest import write_tiny
 
 # Networks this small run up to ten times as fast on one thread where the machine is busy. Subprocesses too: the order

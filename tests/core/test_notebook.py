@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 import featcx_core as fx
+from featcx_core.analyses.features import make_codes, make_dictionary
 from featcx_core.features.activations import record_activations
-from featcx_core.sources.images import load_data
-from featcx_core.steps.features import make_codes, make_dictionary
-from featcx_core.store import Store
-from featcx_core.study import StudyError
+from featcx_core.images.data import load_data
+from featcx_core.store.places import Store
+from featcx_core.study.fields import StudyError
 
 
 @pytest.fixture

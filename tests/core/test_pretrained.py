@@ -8,12 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from featcx_core.analyses.features import make_codes, make_dictionary
+from featcx_core.analyses.measures import make_importance
+from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.artefacts.register import register
 from featcx_core.features.activations import record_activations, record_dictionary_activations
-from featcx_core.sources.register import register
-from featcx_core.steps.features import make_codes, make_dictionary
-from featcx_core.steps.measures import make_importance
-from featcx_core.steps.sources import make_checkpoint
-from featcx_core.study_files import load_study
+from featcx_core.study.files import load_study
 from tests import photographs
 
 PAGES = Path(__file__).parents[2] / "docs" / "pretrained"

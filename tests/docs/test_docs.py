@@ -23,8 +23,8 @@ from click.testing import CliRunner
 
 import featcx_core as fx
 from featcx_assets.cli import main
-from featcx_core.study import Study
-from featcx_core.tables import KINDS, TABLES
+from featcx_core.store.tables import KINDS, TABLES
+from featcx_core.study.fields import Study
 
 # `featcx_assets` says so itself, once, when it is imported; pytest forgets that with every test.
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")

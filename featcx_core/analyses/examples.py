@@ -1,0 +1,73 @@
+"""The probe images on which the reference epoch's concepts are strongest, and where in them they are active."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import zarr
+from jaxtyping import Float, Int
+
+from featcx_core.analyses.features import CodeReader, open_codes, read_dictionary
+from featcx_core.features.examples import TopImages, position_codes, top_images
+from featcx_core.store.places import Store
+
+_NUMBERS_AT_ONCE = 1 << 24  # activations of positions that are held: 64 MB
+_MOST_IMAGES = 64  # and images read together
+
+
+class Maps(NamedTuple):
+    """Heat maps of some concepts on some images."""
+
+    places: Int[np.ndarray, "map 2"]
+    """Concept and rank of each, as in `TopImages`."""
+    maps: Float[np.ndarray, "map height width"]
+    """The positions' codes, >= 0."""
+
+
+def read_top_images(store: Store, *, n_images: int) -> TopImages:
+    """Each concept's strongest probe images at the reference epoch, a chunk of codes at a time."""
+    reader = CodeReader.open(store, epoch=store.study.reference_epoch, kinds=("concept",))
+    chunks = (reader.rows(*chunk) for half in ("fit", "score") for chunk in reader.chunks(half))
+    return top_images(chunks, n_images=n_images)
+
+
+def map_shape(store: Store) -> tuple[int, int] | None:
+    """Height and width of the layer before the head.
+
+    None where it gives a dictionary one sample an image: a vector, or a class token, among whose atoms the patches
+    have no place.
+    """
+    layer = next(row for row in store.anatomy.layers if row.layer == store.anatomy.penultimate)
+    return (layer.height, layer.width) if layer.n_samples > 1 else None
+
+
+def heat_maps(
+    store: Store, images: Int[np.ndarray, "concept rank"], *, of: Callable[[int], int] = int
+) -> Iterator[Maps]:
+    """Where concepts are active in these probe images, image after image, so that each is read once.
+
+    images: rows of the probe images, -1 for none; `of` says which concept a row of them belongs to.
+    Memory holds some images' positions, never all. Yields nothing where `map_shape` is None.
+    """
+    shape, epoch, settings = map_shape(store), store.study.reference_epoch, store.study.dictionary
+    if shape is None:
+        return
+    positions = zarr.open_array(str(store.positions(epoch)), mode="r")
+    codes, atoms = open_codes(store, epoch=epoch), read_dictionary(store, epoch=epoch).atoms
+    shown = np.unique(images[images >= 0])
+    at_once = max(1, min(_MOST_IMAGES, _NUMBERS_AT_ONCE // int(np.prod(positions.shape[1:]))))
+    for start in range(0, len(shown), at_once):
+        chunk = shown[start : start + at_once]
+        places = np.argwhere(np.isin(images, chunk))
+        pairs = np.stack(
+            [np.searchsorted(chunk, images[*places.T]), [of(row) for row in places[:, 0].tolist()]], axis=1
+        )
+        found = position_codes(
+            np.asarray(positions.oindex[chunk], dtype=np.float32),
+            atoms,
+            np.asarray(codes.oindex[chunk], dtype=np.float32),
+            pairs,
+            l1=settings.l1,
+            l2=settings.l2,
+        )
+        yield Maps(places, found.reshape(-1, *shape))

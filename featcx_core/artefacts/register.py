@@ -1,0 +1,127 @@
+"""Register a study: what is to be measured and what its network is made of, written where every later step finds it."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+from pydantic import ValidationError
+
+from featcx_core.checkpoints.landing import refuse_nothing, whereabouts
+from featcx_core.checkpoints.survey import survey
+from featcx_core.images.digests import content_digest, text_digest
+from featcx_core.networks.anatomy import Anatomy, anatomy_digest, read_anatomy
+from featcx_core.store.places import Store, write_bytes
+from featcx_core.study.fields import Study, StudyError, changed
+from featcx_core.study.files import load_study, packaged_studies, says, study_text
+
+logger = logging.getLogger("featcx")
+
+
+def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
+    """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
+
+    `text` is the study file as its author wrote it, so that comments survive. Without it, a registered study that says
+    something else is kept as `study.toml.before`, and a warning says what changed. The network is built only when no
+    anatomy of it is known yet, here or in one of the `siblings`; that of a packaged study comes with featcx and needs
+    no torch.
+
+    Raises StudyError when the home cannot be written, or the data or the network cannot be used; nothing is written
+    then.
+    """
+    store, toml = Store(home, study), study_text(study, text=text)
+    if store.group_path.is_file():
+        raise StudyError(f"{study.name} is the name of a comparison in {store.home}; wanted another for the study")
+    content_digest(study.data)  # what cannot be read is not registered
+    text_digest(study.model.weights_path, field="model.weights")
+    try:
+        known = _known_anatomy(store, siblings)
+        anatomy = known or _found_anatomy(study)
+        if not (known and any(says(path, study) for path in (store.study_path, *packaged_studies().values()))):
+            _refuse_unusable(study, anatomy)
+        reference = _reference(store, anatomy) if store.study.waits_for_reference else None
+        if text is None:
+            _keep_other(store)
+        is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
+        _write(store.study_path, toml)
+        if reference is not None:
+            store.pin(reference)
+        made = store.table_fingerprint("layers", "layers")
+        if is_new or made is None or made[0] != anatomy.made_from:
+            rows = pd.DataFrame([row.model_dump(exclude={"branches"}) for row in anatomy.layers])
+            store.write_table("layers", "layers", rows, fingerprint=anatomy.made_from)
+    except OSError as error:
+        raise StudyError(
+            f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home"
+        ) from error
+    return store
+
+
+def _keep_other(store: Store) -> None:
+    """Put a registered study that says something else aside; a broken one is replaced."""
+    with suppress(StudyError, FileNotFoundError):
+        before = load_study(store.study_path)
+        if before != store.study:
+            kept = store.study_path.with_name("study.toml.before")
+            write_bytes(kept, store.study_path.read_bytes())
+            fields = ", ".join(changed(before, store.study))
+            logger.warning("%s said something else, kept as %s; changed: %s", store.study_path, kept.name, fields)
+
+
+def _reference(store: Store, anatomy: Anatomy) -> int:
+    """The last of another program's checkpoints that can be used. Raises StudyError where there is none."""
+    refuse_nothing(store)
+    found = survey(store, parameters=anatomy.parameters)
+    usable = [epoch for epoch in found.digests if epoch > 0]
+    if not usable:
+        reason = next(iter(found.bad.values()), f"only epoch 0 is in {whereabouts(store)}")
+        raise StudyError(f"{reason}; state the epoch to follow as probe.reference_epoch if it is still to come")
+    return max(usable)
+
+
+def _known_anatomy(store: Store, siblings: Sequence[Store]) -> Anatomy | None:
+    """The anatomy that is registered or comes with featcx, where it is of the same network."""
+    packaged = [path.with_suffix(".layers.json") for path in packaged_studies().values()]
+    for path in (store.layers_path, *packaged, *(sibling.layers_path for sibling in siblings)):
+        try:
+            anatomy = read_anatomy(path)
+        except (FileNotFoundError, ValidationError):  # none yet, or by another version
+            continue
+        if anatomy.made_from == anatomy_digest(store.study):
+            return anatomy
+    return None
+
+
+def _found_anatomy(study: Study) -> Anatomy:
+    from featcx_core.images.data import load_data
+    from featcx_core.networks.layers import resolve_anatomy
+    from featcx_core.networks.models import build_model
+
+    data = load_data(study)
+    model = build_model(study, n_classes=len(data.class_names), image_shape=data.image_shape)
+    return resolve_anatomy(model, study, image_shape=data.image_shape)
+
+
+def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
+    """What cannot be analysed replaces nothing. Raises StudyError."""
+    from featcx_core.features.method import dictionary_method, refuse_unusable_clusters
+    from featcx_core.images.classes import refuse_other_outputs
+    from featcx_core.images.data import load_data, refuse_too_many_atoms
+
+    dictionary_method(study, anatomy)
+    data = load_data(study)
+    if (n_score := len(data.split["score"])) < study.probe.groups:
+        raise StudyError(
+            f"probe.groups = {study.probe.groups} needs as many score images, got {n_score}; raise data.split.score"
+        )
+    refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
+    refuse_too_many_atoms(study, data, units=anatomy.n_units)
+    refuse_unusable_clusters(study, n_classes=len(data.class_names))
+
+
+def _write(path: Path, text: str) -> bool:
+    """Write what is not there yet. Returns whether it was not."""
+    if is_new := not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_bytes(path, text.encode())
+    return is_new

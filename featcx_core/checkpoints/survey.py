@@ -1,0 +1,236 @@
+"""Checkpoints: which can be used, what identifies them, and the network's tensors in them.
+
+What is stale follows from the files' digests, which are remembered, so that it is known in milliseconds.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from featcx_core.artefacts.fingerprints import Fingerprints
+from featcx_core.checkpoints.landing import Landed, epoch_in, landed, local_path, whereabouts
+from featcx_core.networks.safetensors_files import CheckpointError, Unreadable, inspect_safetensors, read_float
+from featcx_core.networks.state_dicts import contents, is_safetensors, match_safetensors, read_state_dict
+from featcx_core.store.places import Store, write_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_SETTLED_SECONDS = 5.0
+_LAST_EPOCH = 999_999  # six digits, so that names sort as numbers
+
+
+class Survey(NamedTuple):
+    """The checkpoint files that are there."""
+
+    digests: dict[int, str]
+    """Digest of the tensors of every usable checkpoint, by epoch."""
+    bad: dict[int, str]
+    """Why a file cannot be used, by epoch."""
+    young: frozenset[int]
+    """Epochs whose file was written in the last seconds, and perhaps still is."""
+    gone: frozenset[int]
+    """Epochs whose file another program deleted after it was read: what was made from it stays."""
+    found_as: dict[int, str]
+    """Which of a file's tensors are the network's, in words, where that is not all."""
+
+
+class _Known(NamedTuple):
+    """What is remembered of a file."""
+
+    size_bytes: int
+    changed: str
+    fits: str
+    """Digest of what it was held against: the network's names and shapes."""
+    digest: str
+    found_as: str
+
+
+def write_checkpoint(
+    path: Path, state_dict: "Mapping[str, Tensor]", *, metrics: dict[str, float | None], made_by: str
+) -> None:
+    """Write a model's tensors with its metrics, whole or not at all; `made_by` is the training's fingerprint."""
+    from safetensors.torch import save
+
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state_dict.items()}
+    write_bytes(path, save(tensors, metadata={"metrics": json.dumps(metrics), "training": made_by}))
+
+
+def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = None) -> Survey:
+    """Which checkpoints can be used, and why the others cannot: truncated, corrupt or of another network.
+
+    `parameters` are the network's names and shapes; those of the registered anatomy where not given. Digests are
+    remembered in `checkpoints/.digests.json`, where that can be written, as long as a file is the same.
+    Raises StudyError when an object store cannot be read.
+    """
+    wanted = store.anatomy.parameters if parameters is None else parameters
+    fits = _digest_of(wanted, store.study.checkpoints.weights)
+    memory = _remembered(store)
+    found = Survey({}, {}, frozenset(), frozenset(), {})
+    young = set()
+    for epoch, files in landed(store).items():
+        if min(file.age_seconds for file in files) < _SETTLED_SECONDS:
+            young.add(epoch)
+        try:
+            _refuse_unclear(epoch, files)
+            known = memory.get(files[0].place)
+            if known is None or known[:3] != (files[0].size_bytes, files[0].changed, fits):
+                known = _read(store, files[0], wanted, fits)
+                memory[files[0].place] = known
+                _remember(store, memory)
+            found.digests[epoch] = known.digest
+            if known.found_as:
+                found.found_as[epoch] = known.found_as
+        except CheckpointError as error:
+            found.bad[epoch] = str(error)
+    gone = _gone(store, memory, fits, found)
+    return found._replace(digests={**found.digests, **gone}, young=frozenset(young), gone=frozenset(gone))
+
+
+def fingerprints(store: Store) -> Fingerprints:
+    """The expected fingerprint of every artefact, given the checkpoints that are there."""
+    return Fingerprints(store.study, store.anatomy, survey(store).digests)
+
+
+def untrained(store: Store, fingerprint: str) -> list[int]:
+    """Epochs that training still has to write: no file there, or one by another training.
+
+    A corrupt file and one that somebody else put there are not training's to replace.
+    """
+    return [
+        epoch for epoch in range(store.study.training.epochs + 1) if _is_wanting(store.checkpoint(epoch), fingerprint)
+    ]
+
+
+def training_is_whole(store: Store, fingerprint: str) -> bool:
+    """Whether training has nothing left to write."""
+    return not untrained(store, fingerprint)
+
+
+def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:
+    """Load an epoch's checkpoint into a model, every tensor.
+
+    Raises CheckpointError when there is none, or it is unusable or of another network.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    path = local_path(store, checkpoint_file(store, epoch=epoch))
+    model.load_state_dict(read_state_dict(path, wanted=wanted, key=store.study.checkpoints.weights).tensors)
+
+
+def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
+    """The metrics that featcx's training wrote beside the tensors; None where there are none.
+
+    Those in files of another program's folder are of other images, or of another split.
+    Raises CheckpointError as `load_checkpoint`.
+    """
+    if store.study.checkpoints.folder:
+        return None
+    text = inspect_safetensors(local_path(store, checkpoint_file(store, epoch=epoch))).metadata.get("metrics", "")
+    with suppress(ValueError):
+        metrics = json.loads(text)
+        if isinstance(metrics, dict) and all(isinstance(v, int | float | None) for v in metrics.values()):
+            return metrics if "test_accuracy" in metrics else None
+    return None
+
+
+def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
+    """Weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `load_checkpoint`."""
+    file, names = checkpoint_file(store, epoch=epoch), [f"{store.anatomy.head}.{part}" for part in ("weight", "bias")]
+    wanted, path = store.anatomy.parameters, local_path(store, file)
+    if names[0] not in wanted:
+        raise CheckpointError(f"{path}: wanted the head's {names[0]}, which the network does not have")
+    names = [name for name in names if name in wanted]
+    key = store.study.checkpoints.weights
+    if is_safetensors(path):
+        there = match_safetensors(path, wanted=wanted, key=key).names
+        weight, *bias = (read_float(path, there[name]) for name in names)
+    else:
+        tensors = read_state_dict(path, wanted=wanted, key=key).tensors
+        weight, *bias = (tensors[name].float().numpy() for name in names)
+    return weight.T, bias[0] if bias else np.zeros(len(weight), dtype=np.float32)
+
+
+def checkpoint_file(store: Store, *, epoch: int) -> Landed:
+    """An epoch's file. Raises CheckpointError where there is none, or more than one."""
+    files = landed(store).get(epoch, ())
+    if len(files) != 1:
+        raise CheckpointError(f"epoch {epoch}: wanted one checkpoint in {whereabouts(store)}, got {len(files)}")
+    return files[0]
+
+
+def _refuse_unclear(epoch: int, files: tuple[Landed, ...]) -> None:
+    if len(files) > 1:
+        places = f"{files[0].place} and {files[1].place}"
+        raise CheckpointError(f"epoch {epoch}: wanted one file, {places} match; narrow checkpoints.pattern")
+    if epoch > _LAST_EPOCH:
+        raise CheckpointError(f"{files[0].place}: wanted an epoch up to {_LAST_EPOCH}, got {epoch}")
+
+
+def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> _Known:
+    """What a file holds. Raises CheckpointError; a bad one is read once a process."""
+    key = store.study.checkpoints.weights
+    found = _held(local_path(store, file), file.size_bytes, file.changed, tuple(wanted.items()), key)
+    if isinstance(found, CheckpointError):
+        raise found
+    return _Known(file.size_bytes, file.changed, fits, *found)
+
+
+@lru_cache(maxsize=256)
+def _held(
+    path: Path, _size: int, _changed: str, wanted: tuple[tuple[str, tuple[int, ...]], ...], key: str
+) -> tuple[str, str] | CheckpointError:
+    try:
+        digest, match = contents(path, wanted=dict(wanted), key=key)
+    except Unreadable:  # may be readable the next time
+        raise
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
+    except CheckpointError as error:
+        return error
+    except Exception as error:  # a damaged file fails in many ways, and must not hold up the others
+        return CheckpointError(f"{path} cannot be used ({type(error).__name__}: {error}); copy it again")
+    return digest, str(match)
+
+
+def _gone(store: Store, memory: Mapping[str, _Known], fits: str, found: Survey) -> dict[int, str]:
+    """Digests of files that were read and are not there any more, as where a program keeps its last few.
+
+    Not of featcx's own training, which makes them again.
+    """
+    if not store.study.checkpoints.folder:
+        return {}
+    there = found.digests.keys() | found.bad.keys()
+    known = {epoch_in(store, place): held.digest for place, held in memory.items() if held.fits == fits}
+    return {epoch: digest for epoch, digest in known.items() if epoch is not None and epoch not in there}
+
+
+def _remembered(store: Store) -> dict[str, _Known]:
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        known = json.loads(store.digests_path.read_text(encoding="utf-8"))
+        return {place: _Known(*values) for place, values in known.items()}
+    return {}
+
+
+def _remember(store: Store, memory: Mapping[str, _Known]) -> None:
+    with suppress(OSError):
+        write_bytes(store.digests_path, json.dumps(memory).encode())
+
+
+def _digest_of(wanted: Mapping[str, tuple[int, ...]], key: str) -> str:
+    return hashlib.sha256(json.dumps([sorted(wanted.items()), key]).encode()).hexdigest()[:16]
+
+
+def _is_wanting(path: Path, fingerprint: str) -> bool:
+    if not path.exists():
+        return True
+    try:
+        return inspect_safetensors(path).metadata.get("training", fingerprint) != fingerprint
+    except CheckpointError:
+        return False

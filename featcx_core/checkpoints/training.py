@@ -1,0 +1,247 @@
+"""Training: stochastic gradient descent with a checkpoint before the first epoch and after each.
+
+Cross-entropy; no augmentation; the last, smaller batch of an epoch is dropped; after each epoch the statistics of batch
+normalisation are set to those of its first 1,024 images. An epoch's chance (order of the images, dropout) follows from
+the study's seed and the epoch's number alone, so a training that was killed goes on to the very same weights.
+"""
+
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Int64
+from safetensors.torch import load_file
+from torch import nn
+
+from featcx_core.artefacts.fingerprints import Fingerprints
+from featcx_core.artefacts.register import register
+from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
+from featcx_core.checkpoints.survey import survey, untrained, write_checkpoint
+from featcx_core.images.classes import class_outputs
+from featcx_core.images.data import Data, batches, load_data, normalised
+from featcx_core.networks.models import build_model, on_device, torch_device
+from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors
+from featcx_core.progress import Progress, silent
+from featcx_core.store.places import Store, replacing
+from featcx_core.study.fields import Study, StudyError
+
+NORMALISATION_IMAGES = 1024
+"""Images behind the statistics of batch normalisation; more change nothing that counts."""
+logger = logging.getLogger("featcx")
+
+
+class Evaluation(NamedTuple):
+    """How well a model does."""
+
+    loss: float
+    """Mean cross-entropy, in nats."""
+    accuracy: float
+    """Share classified rightly."""
+
+
+def train(study: Study, *, home: str | Path, device: str = "auto", progress: Progress | None = None) -> Store:
+    """Register the study and train its network, or finish what a killed training began; gives the study's store.
+
+    Raises StudyError where another program writes the checkpoints; else as `register` and `train_epochs`.
+    """
+    if study.checkpoints.folder:
+        raise StudyError(f"study {study.name}: its checkpoints come from {study.checkpoints.folder}; nothing to train")
+    store = register(study, home=home)
+    with store.lock("training"):
+        for _ in train_epochs(store, device=device, progress=progress):
+            pass
+    return store
+
+
+def train_epochs(store: Store, *, device: str = "auto", progress: Progress | None = None) -> Iterator[int]:
+    """Train, yielding every epoch, 0 first, once its checkpoint is committed; those that are there come at once.
+
+    The state to resume from is written before an epoch's checkpoint. Training goes on from it when it is of the same
+    training and all earlier checkpoints are there; otherwise from the start, to the same weights. A checkpoint that
+    somebody else put there is left alone, and so is a corrupt one (which is not yielded): it is for the user to delete.
+    The caller holds the lock `training`.
+
+    Raises ValueError when the loss is not finite.
+    """
+    fingerprint = Fingerprints(store.study, store.anatomy, {}).of("training")
+    epochs, done = store.study.training.epochs, -1
+    run: _Run | None = None
+    if todo := untrained(store, fingerprint):
+        run = _Run(store, torch_device(device), fingerprint)
+        done = run.resume(first_missing=todo[0])
+    ready = epochs if run is None else done
+    usable = survey(store).digests
+    yield from (epoch for epoch in range(ready + 1) if epoch in usable)
+    if run is not None:
+        for epoch in (progress or silent)(range(done + 1, epochs + 1), desc="training"):
+            run.epoch(epoch)
+            if epoch in survey(store).digests:
+                yield epoch
+
+
+def evaluate(
+    model: nn.Module,
+    data: Data,
+    indices: Int[np.ndarray, "image"],
+    *,
+    outputs: Sequence[int] | None = None,
+    batch_size: int = 512,
+) -> Evaluation:
+    """Loss and accuracy over all outputs in evaluation mode, on the model's own device.
+
+    `outputs`: the output of each class; None: a class's own number.
+    """
+    device = next(model.parameters()).device
+    was_training, loss, right = model.training, 0.0, 0
+    targets, batch_size = _targets(data, indices, outputs), data.at_once(batch_size)
+    model.eval()
+    with torch.inference_mode():
+        starts = range(0, len(indices), batch_size)
+        for start, images in zip(starts, batches(data, indices, batch_size=batch_size, device=device), strict=True):
+            wanted = targets[start : start + batch_size].to(device)
+            logits = model(images).float()
+            loss += nn.functional.cross_entropy(logits, wanted, reduction="sum").item()
+            right += int((logits.argmax(1) == wanted).sum())
+    model.train(was_training)
+    return Evaluation(loss / len(indices), right / len(indices))
+
+
+class _Run:
+    """A training in progress: the model and everything that its next step depends on."""
+
+    def __init__(self, store: Store, device: torch.device, fingerprint: str) -> None:
+        study, self.store, self.fingerprint = store.study, store, fingerprint
+        self.data = load_data(study)
+        self.outputs = class_outputs(study.model, self.data.class_names)
+        n_classes, shape = len(self.data.class_names), self.data.image_shape
+        model = build_model(study, n_classes=n_classes, image_shape=shape)
+        self.model = on_device(model, device)
+        rows = self.data.split["train"]
+        # Small data lies on the device; what is mapped or decoded is read batch by batch.
+        self.pixels = torch.tensor(self.data.images[rows], device=device) if self.data.in_memory else None
+        self.labels = _targets(self.data, rows, self.outputs).to(device)
+        self.batch_size = min(study.training.batch_size, len(rows))
+        self.optimizer = sgd(self.model, study)
+        self.schedule = schedule(self.optimizer, study, steps=len(rows) // self.batch_size)
+
+    def resume(self, *, first_missing: int) -> int:
+        """Load the state of the last finished epoch and make sure of its checkpoint; -1 to start from the beginning."""
+        state = _read_state(self.store.training_state)
+        if state.get("fingerprint") != self.fingerprint or state["epoch"] > first_missing:
+            return -1
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self._commit_checkpoint(state["epoch"], state["metrics"])
+        return int(state["epoch"])
+
+    def epoch(self, epoch: int) -> None:
+        """Train one epoch (0: none) and commit it."""
+        learning_rate = self._train(epoch) if epoch else None
+        train, test = (
+            evaluate(self.model, self.data, self.data.split[part], outputs=self.outputs) for part in ("train", "test")
+        )
+        if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
+            raise ValueError(
+                f"training diverged: the loss after epoch {epoch} is {train.loss}; "
+                f"lower training.optimizer.lr, now {self.store.study.training.optimizer.lr}"
+            )
+        metrics: dict[str, float | None] = {
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "test_loss": test.loss,
+            "test_accuracy": test.accuracy,
+            "learning_rate": learning_rate,
+        }
+        self._commit_state(epoch, metrics)
+        logger.info("epoch %d: held-out accuracy %.4f", epoch, test.accuracy)
+        self._commit_checkpoint(epoch, metrics)
+
+    def _train(self, epoch: int) -> float:
+        """One pass over the training images; gives the last step's learning rate."""
+        device = self.labels.device
+        seed = int(np.random.SeedSequence([self.store.study.seed, epoch]).generate_state(1)[0])
+        order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed)).to(device)
+        self.model.train()
+        learning_rate = 0.0
+        starts = range(0, len(order) - self.batch_size + 1, self.batch_size)
+        exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), exact:
+            torch.manual_seed(seed)  # dropout and the like
+            for rows, images in self._batches(order, starts):
+                loss = nn.functional.cross_entropy(self.model(images), self.labels[rows])
+                self.optimizer.zero_grad()
+                torch.autograd.backward(loss)
+                self.optimizer.step()
+                learning_rate = float(self.optimizer.param_groups[0]["lr"])
+                self.schedule.step()
+            first = starts[: math.ceil(NORMALISATION_IMAGES / self.batch_size)]
+            settle_normalisation(self.model, (images for _, images in self._batches(order, first)))
+        return learning_rate
+
+    def _batches(
+        self, order: Int[torch.Tensor, "image"], starts: range
+    ) -> Iterator[tuple[Int[torch.Tensor, "_"], Float[torch.Tensor, "_ channel height width"]]]:
+        """Rows of the training images in that order, a batch for each start, and their images."""
+        rows = [order[start : start + self.batch_size] for start in starts]
+        if self.pixels is not None:
+            yield from ((part, normalised(self.pixels[part], self.data)) for part in rows)
+            return
+        indices = self.data.split["train"][torch.cat(rows).cpu().numpy()]
+        images = batches(self.data, indices, batch_size=self.batch_size, device=order.device)
+        yield from zip(rows, images, strict=True)
+
+    def _commit_state(self, epoch: int, metrics: dict[str, float | None]) -> None:
+        state = {
+            "fingerprint": self.fingerprint,
+            "epoch": epoch,
+            "metrics": metrics,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        with replacing(self.store.training_state) as draft:
+            torch.save(state, draft)
+
+    def _commit_checkpoint(self, epoch: int, metrics: dict[str, float | None]) -> None:
+        """Write the checkpoint, unless the file there is corrupt, somebody else's, or holds the same already."""
+        path, state = self.store.checkpoint(epoch), self.model.state_dict()
+        if path.exists():
+            try:
+                training = inspect_safetensors(path).metadata.get("training")
+            except CheckpointError:
+                logger.warning("epoch %d: the checkpoint is corrupt and kept; delete it to have it made again", epoch)
+                return
+            if training is None or (training == self.fingerprint and _holds(path, state)):
+                return
+        write_checkpoint(path, state, metrics=metrics, made_by=self.fingerprint)
+
+
+def _targets(
+    data: Data, indices: Int[np.ndarray, "image"], outputs: Sequence[int] | None
+) -> Int64[torch.Tensor, "image"]:
+    """The output that is right for each image."""
+    labels = data.labels[indices]
+    return torch.from_numpy(labels if outputs is None else np.array(outputs, dtype=np.int64)[labels])
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """The training state; empty where there is none that can be read."""
+    if not path.exists():
+        return {}
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file fails in many ways; each means: train from the start
+        logger.warning("%s cannot be read (%s); training starts again, to the same weights", path, type(error).__name__)
+        return {}
+    return state
+
+
+def _holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:
+    """Whether a checkpoint holds these very tensors."""
+    saved = load_file(path)
+    return saved.keys() == state.keys() and all(torch.equal(saved[name], t.cpu()) for name, t in state.items())

@@ -1,0 +1,44 @@
+"""How a study's dictionary is fitted and grouped, decided before anything is recorded."""
+
+from importlib.util import find_spec
+
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.study.fields import Study, StudyError
+
+
+def dictionary_method(study: Study, anatomy: Anatomy) -> str:
+    """The study's method; `auto`: `nmf` where what the head reads is never below zero, else `semi_nmf`.
+
+    Decided by the network, not by the activations: classes are streamed, and a negative value in the last one would
+    come too late for the first; and an epoch's method would depend on its weights: epochs could not be compared.
+
+    Raises StudyError where `nmf` is asked for and activations go below zero, or a package is missing.
+    """
+    method = study.dictionary.method
+    if method == "auto":
+        return "semi_nmf" if anatomy.signed else "nmf"
+    if method == "nmf" and anatomy.signed:
+        raise StudyError(
+            f'dictionary.method = "nmf": wanted activations >= 0, but {anatomy.penultimate}, which the head reads, '
+            'goes below zero; try "semi_nmf", or "auto", which chooses it'
+        )
+    if method == "sae" and find_spec("overcomplete") is None:
+        raise StudyError(
+            "dictionary.method = \"sae\": overcomplete is not installed; try pip install 'featcx[dictionaries]'"
+        )
+    return method
+
+
+def refuse_unusable_clusters(study: Study, *, n_classes: int) -> None:
+    """Raises StudyError where more clusters are asked for than there will be concepts, or a package is missing."""
+    wanted, atoms = study.clusters, study.dictionary.atoms_per_class
+    n_concepts = atoms * (n_classes if study.dictionary.scope == "class" else 1)
+    if wanted.count != "auto" and wanted.count > n_concepts:
+        raise StudyError(
+            f"clusters.count = {wanted.count}: there are only {n_concepts} concepts; lower it, raise "
+            'dictionary.atoms_per_class, or state "auto"'
+        )
+    if wanted.embedding == "umap" and find_spec("umap") is None:
+        raise StudyError(
+            'clusters.embedding = "umap": umap-learn is not installed; try pip install \'featcx[umap]\', or "tsne"'
+        )

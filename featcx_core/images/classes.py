@@ -1,0 +1,126 @@
+"""Names of classes, what they belong to, and which of the network's outputs they are."""
+
+import difflib
+import tomllib
+from pathlib import Path
+
+from featcx_core.study.fields import Data, Model, StudyError
+
+
+def class_names(data: Data, own: tuple[str, ...]) -> tuple[str, ...]:
+    """Names from the study's file: a line a class in order, or lines that begin with a class's own name, in any order.
+
+    Raises StudyError when it cannot be read, or does not name every class.
+    """
+    if not data.classes:
+        return own
+    lines = [line.strip() for line in _text(data.classes, "data.classes").splitlines() if line.strip()]
+    by_name = {first: rest.strip() for first, _, rest in (line.partition(" ") for line in lines)}
+    if all(by_name.get(name) for name in own):
+        return tuple(by_name[name] for name in own)
+    if len(lines) != len(own):
+        raise StudyError(f"data.classes: {data.classes}: wanted {len(own)} names, one a class, got {len(lines)} lines")
+    return tuple(lines)
+
+
+def superclasses(data: Data, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The super-class of each class; empty where the study puts it in none.
+
+    Raises StudyError for a class that there is not, one that is in two of them, or a file that cannot be read.
+    """
+    groups = data.superclasses
+    if isinstance(groups, str):
+        groups = _groups(groups)
+    found: dict[str, str] = {}
+    for group, members in groups.items():
+        for member in members:
+            if member not in names:
+                near = difflib.get_close_matches(member, names, n=1, cutoff=0) or ["none"]
+                raise StudyError(f"data.superclasses: {group}: no class {member!r}; nearest: {near[0]}")
+            if found.setdefault(member, group) != group:
+                raise StudyError(f"data.superclasses: class {member!r} is in {found[member]} and in {group}; keep one")
+    return tuple(found.get(name, "") for name in names)
+
+
+def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
+    """The network's output of each class; empty where its outputs are other things.
+
+    >>> class_outputs(Model(outputs={"dog": 207, "cat": 281}), ("cat", "dog"))
+    (281, 207)
+
+    Raises StudyError where the study's table leaves a class out, or names one that there is not.
+    """
+    if not isinstance(model.outputs, dict):
+        return () if model.outputs == "none" else tuple(range(len(names)))
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise StudyError(
+            f"model.outputs: two classes are called {twice[0]!r}; give them names of their own in data.classes"
+        )
+    for name in model.outputs:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
+            raise StudyError(f"model.outputs: the data have no class {name!r}; nearest: {', '.join(near)}")
+    if missing := [name for name in names if name not in model.outputs]:
+        stated = f"{len(model.outputs)} of {len(names)} classes have theirs"
+        raise StudyError(f"model.outputs: wanted the output of every class, got none of {missing[0]!r} ({stated})")
+    return tuple(model.outputs[name] for name in names)
+
+
+def chance(model: Model, *, n_outputs: int) -> float | None:
+    """Accuracy of a guess among the network's outputs; None where they are other things than classes."""
+    return None if model.outputs == "none" else 1 / n_outputs
+
+
+def doubt(model: Model, accuracy: float, *, n_outputs: int, of: str) -> str:
+    """What an accuracy says against the settings: that the network only guesses. Empty where it does better.
+
+    The images may be prepared otherwise than in its training, or the classes be in another order. `of` says which
+    accuracy it is.
+
+    >>> doubt(Model(), 0.5, n_outputs=10, of="accuracy at epoch 3")
+    ''
+    """
+    guess = chance(model, n_outputs=n_outputs)
+    if guess is None or accuracy >= min(1.5 * guess, guess + 0.05):
+        return ""
+    return (
+        f"{of} is {accuracy:.1%}, about a guess's ({guess:.1%}): are images prepared as in the network's training "
+        "(data.transform: mean, std, resize, crop), its classes in this order?"
+    )
+
+
+def refuse_other_outputs(model: Model, names: tuple[str, ...], *, n_outputs: int) -> None:
+    """Raises StudyError where the network's outputs cannot be what the study says; as `class_outputs`."""
+    outputs = class_outputs(model, names)
+    if model.outputs == "classes" and n_outputs != len(names):
+        raise StudyError(
+            f"model: wanted {len(names)} outputs, one a class of the data, got {n_outputs}; where they are other "
+            "classes, state in model.outputs which output is which class"
+        )
+    for name, output in zip(names, outputs, strict=bool(outputs)):
+        if output >= n_outputs:
+            raise StudyError(
+                f"model.outputs: {name} = {output}, but the network has {n_outputs} outputs, 0 to {n_outputs - 1}"
+            )
+
+
+def _groups(path: str) -> dict[str, tuple[str, ...]]:
+    if not path:
+        return {}
+    try:
+        table = tomllib.loads(_text(path, "data.superclasses"))
+    except tomllib.TOMLDecodeError as error:
+        raise StudyError(f"data.superclasses: {path}: not valid TOML: {error}") from None
+    for group, members in table.items():
+        if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+            raise StudyError(f'data.superclasses: {path}: wanted lines NAME = ["CLASS", …], got {group} = {members!r}')
+    return {group: tuple(members) for group, members in table.items()}
+
+
+def _text(path: str, field: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise StudyError(f"{field}: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{field}: {path} is not text in UTF-8: {error.reason}") from None

@@ -1,0 +1,173 @@
+"""Images, their labels and how they are divided.
+
+`train` trains the network and feeds the dictionary, `fit` and `score` are the probe images, `test` is only for accuracy
+and loss. Images stay uint8: in memory or, where they are many, mapped from their file or decoded when they are read;
+batches are normalised on the device.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int, Int64, UInt8
+
+from featcx_core.images.classes import class_names, superclasses
+from featcx_core.images.decoding import read_ahead
+from featcx_core.images.digests import content_digest, text_digest
+from featcx_core.images.loading import load
+from featcx_core.images.pixels import mean_and_deviation, pixel_digest
+from featcx_core.images.reading import Images
+from featcx_core.images.transforms import Preprocessing, preprocessing
+from featcx_core.study.fields import Data as Settings
+from featcx_core.study.fields import Study, StudyError
+
+PIXELS_AT_ONCE = 1 << 22
+"""Of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each of them."""
+
+
+class Data(NamedTuple):
+    """The images of a study; the arrays are read-only, because they are shared."""
+
+    images: Images
+    """Pixels, 0 to 255, uint8 (image, channel, height, width): an array, an `np.memmap` or files that are decoded."""
+    labels: Int64[np.ndarray, "image"]
+    """Class of each image, 0 to n_classes - 1."""
+    class_names: tuple[str, ...]
+    """Name of each class."""
+    split: dict[str, Int64[np.ndarray, "_"]]
+    """Indices of `train`, `fit`, `score` and `test`: disjoint, stratified, in a seeded order."""
+    mean: Float32[np.ndarray, "channel"]
+    """Stated, or of the training images' pixels in [0, 1]."""
+    std: Float32[np.ndarray, "channel"]
+    """The same."""
+    superclass_of: tuple[str, ...] = ()
+    """Super-class of each class; empty where the study names none."""
+    broken: tuple[str, ...] = ()
+    """Image files that cannot be read and are in no part."""
+
+    @property
+    def probe(self) -> Int64[np.ndarray, "image"]:
+        """Indices of the probe images: fit, then score."""
+        return np.concatenate([self.split["fit"], self.split["score"]])
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(channel, height, width)."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether the images are an array that memory holds."""
+        return isinstance(self.images, np.ndarray) and not isinstance(self.images, np.memmap)
+
+    def at_once(self, most: int) -> int:
+        """Images of a batch: `most`, or fewer where they are large, which changes no result."""
+        return max(1, min(most, PIXELS_AT_ONCE // (self.image_shape[1] * self.image_shape[2])))
+
+
+class _Wanted(NamedTuple):
+    """All that decides a study's images, hashable; with what lies at their path, so that they are loaded again then."""
+
+    settings: str
+    steps: Preprocessing
+    seed: int
+    contents: tuple[str, ...]
+
+    @classmethod
+    def by(cls, study: Study) -> "_Wanted":
+        data, groups = study.data, study.data.superclasses
+        files = {"data.classes": data.classes, "data.superclasses": groups if isinstance(groups, str) else ""}
+        contents = (content_digest(data), *(text_digest(path, field=field) for field, path in files.items()))
+        return cls(data.model_dump_json(), preprocessing(study), study.seed, contents)
+
+
+def load_data(study: Study) -> Data:
+    """The study's images, divided; loaded once a process.
+
+    Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
+    classes, a class without a training image, too many broken files, or images of several sizes.
+    """
+    return _load(_Wanted.by(study))
+
+
+@lru_cache(maxsize=4)
+def _load(wanted: _Wanted) -> Data:
+    settings = Settings.model_validate_json(wanted.settings)
+    images, labels, own_names, split, broken = load(settings, wanted.steps, seed=wanted.seed)
+    names = class_names(settings, own_names)
+    mean, std = mean_and_deviation(images, split["train"], wanted.steps)
+    data = Data(images, labels, names, split, mean, std, superclasses(settings, names), broken)
+    for array in (data.images, data.labels, data.mean, data.std, *split.values()):
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
+    return data
+
+
+def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "_"]]:
+    """Indices of the images behind each class's atoms: the first of its training images, up to the study's cap."""
+    rows = data.split["train"]
+    cap = study.dictionary.images_per_class
+    return [rows[data.labels[rows] == class_id][:cap] for class_id in range(len(data.class_names))]
+
+
+def selection_digest(parts: Sequence[Int64[np.ndarray, "_"]]) -> str:
+    """Digest of which images were chosen for what, in order; their files are in the fingerprint."""
+    rows = [row for indices in parts for row in (len(indices), *indices.tolist())]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
+
+
+def refuse_too_many_atoms(study: Study, data: Data, *, units: int) -> None:
+    """Raises StudyError where a class has fewer dictionary images than atoms, or the layer fewer units."""
+    wanted, counts = study.dictionary.atoms_per_class, [len(rows) for rows in dictionary_images(data, study)]
+    if study.dictionary.scope == "all":
+        counts = [sum(counts)]
+    for class_id, count in enumerate(counts):
+        if count < wanted:
+            name = f"class {data.class_names[class_id]!r}" if study.dictionary.scope == "class" else "the study"
+            raise StudyError(
+                f"dictionary.atoms_per_class = {wanted}: {name} has only {count} dictionary images; lower it, or raise "
+                "data.split.train or dictionary.images_per_class"
+            )
+    if units < wanted:
+        raise StudyError(
+            f"dictionary.atoms_per_class = {wanted}: the layer before the head has only {units} units; lower it"
+        )
+
+
+def batches(
+    data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int, device: torch.device
+) -> Iterator[Float[torch.Tensor, "batch channel height width"]]:
+    """The images in order, normalised, channels last. They travel to the device as uint8, a quarter of the bytes."""
+    parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
+    for pixels in read_ahead(data.images, parts):
+        yield normalised(torch.from_numpy(pixels).to(device), data)
+
+
+def normalised(
+    pixels: UInt8[torch.Tensor, "batch channel height width"], data: Data
+) -> Float[torch.Tensor, "batch channel height width"]:
+    """(pixels / 255 - mean) / std, channels last."""
+    mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
+    # map by map, and then rearranged: with three channels side by side each step would take four times as long
+    return pixels.to(torch.float32).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
+
+
+def probe_digest(study: Study) -> str:
+    """Digest of the probe images' pixels; computed once a process, not once an epoch."""
+    return _probe_digest(_Wanted.by(study))
+
+
+@lru_cache(maxsize=4)
+def _probe_digest(wanted: _Wanted) -> str:
+    data = _load(wanted)
+    return image_digest(data, data.probe)
+
+
+def image_digest(data: Data, indices: Int[np.ndarray, "image"]) -> str:
+    """Digest of the images' pixels, in order."""
+    return pixel_digest(data.images, indices)

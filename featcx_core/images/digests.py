@@ -1,0 +1,70 @@
+"""Digests of what a study reads from disk: its images, and the files that its fields name."""
+
+import hashlib
+import os
+import time
+from functools import lru_cache
+from pathlib import Path
+
+from featcx_core.images.listing import IMAGE_SUFFIXES, files_in
+from featcx_core.study.fields import Data, StudyError
+
+_FOLDERS: dict[tuple[str, tuple[str, ...]], tuple[str, float]] = {}  # digest of a folder, and until when it holds
+
+
+def content_digest(data: Data) -> str:
+    """Digest of what lies at the data's path, so that replacing it in place makes stale what was made from it.
+
+    Of one file: its bytes. Of a folder: the relative paths, sizes and times of change of its files, which opens none.
+    Empty where the data have no path. Raises StudyError when there is nothing there.
+    """
+    if not data.path:
+        return ""
+    try:
+        if data.kind == "npz":
+            return file_digest(data.path)
+        suffixes = IMAGE_SUFFIXES if data.kind == "folder" else ()
+        return _folder_digest(data.path, suffixes)
+    except OSError as error:
+        raise StudyError(f"data.source: cannot read {error.filename or data.path}: {error.strerror}") from None
+
+
+def text_digest(path: str, *, field: str) -> str:
+    """Digest of a file that a field of the study names; empty where it names none.
+
+    Raises StudyError when it cannot be read.
+    """
+    try:
+        return file_digest(path) if path else ""
+    except OSError as error:
+        raise StudyError(f"{field}: cannot read {path}: {error.strerror}") from None
+
+
+def file_digest(path: str) -> str:
+    """Digest of a file's bytes, read again only when its size or time has changed. Raises OSError."""
+    status = Path(path).stat()
+    return _file_digest(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _file_digest(path: str, _size: int, _mtime_ns: int) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
+    """Looked up again after a minute, or 100 times as long as it took: it is asked for hundreds of times a run."""
+    now = time.monotonic()
+    digest, until = _FOLDERS.get((path, suffixes), ("", now))
+    if now < until:
+        return digest
+    sha = hashlib.sha256()
+    for name in files_in(Path(path), suffixes=suffixes):
+        try:
+            status = os.stat(f"{path}/{name}")  # noqa: PTH116  pathlib takes twice as long
+            sha.update(f"{name}\n{status.st_size}\n{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        except FileNotFoundError:  # a link that leads nowhere is one of the broken files
+            sha.update(f"{name}\n".encode(errors="surrogateescape"))
+    digest, took = sha.hexdigest()[:16], time.monotonic() - now
+    _FOLDERS[path, suffixes] = digest, now + took + max(60, 100 * took)
+    return digest

@@ -1,0 +1,109 @@
+"""The images of a study: found, checked, divided and, where they are files, set up to be decoded."""
+
+import difflib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int64
+from PIL import Image
+
+from featcx_core.images.arrays import npy, npz, packaged_digits
+from featcx_core.images.decoding import Decoded, decoded
+from featcx_core.images.folders import image_folder
+from featcx_core.images.generated import bits, factors, shortcut
+from featcx_core.images.reading import Files, Header, Images, Source
+from featcx_core.images.splits import divided
+from featcx_core.images.torchvision_sets import torchvision_set
+from featcx_core.images.transforms import Preprocessing
+from featcx_core.study.fields import Data, StudyError
+
+PACKAGED: dict[str, Callable[[], Source]] = {
+    "packaged:mnist5k": packaged_digits,
+    "packaged:factors": lambda: Source(*factors()[:3]),
+    "packaged:shortcut": lambda: Source(*shortcut()[:3]),
+    "packaged:no_shortcut": lambda: Source(*shortcut(has_patch=False)[:3]),
+    "packaged:bits": lambda: Source(*bits()[:3]),
+}
+"""Images that come with featcx; all but the first are generated."""
+SOURCES = (*PACKAGED, "npz:FILE", "npy:FOLDER", "folder:PATH", "torchvision:NAME:ROOT")
+"""Where images can come from."""
+
+
+class Loaded(NamedTuple):
+    """Images that can be read, and which of them are for what."""
+
+    images: Images
+    """All images of the source."""
+    labels: Int64[np.ndarray, "image"]
+    """Class of each."""
+    class_names: tuple[str, ...]
+    """Each class's own name."""
+    split: dict[str, Int64[np.ndarray, "_"]]
+    """Indices of each part, without broken images."""
+    broken: tuple[str, ...]
+    """Names of the files that were left out."""
+
+
+def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
+    """Find the images, divide them, check those that are used.
+
+    Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
+    classes, a class without a training image, too many broken files, or images of several sizes.
+    """
+    images, labels, names, n_train = open_source(data)
+    if (n_classes := len(np.unique(labels))) < 2:
+        raise StudyError(f"data.source: wanted at least two classes, got {n_classes} in {data.source}")
+    split = divided(labels, n_train=n_train, sizes=data.split.model_dump(), seed=seed)
+    broken: tuple[str, ...] = ()
+    if isinstance(images, Files):
+        images, split, broken = decoded(images, split, steps, n_images=len(labels), broken_share=data.broken_share)
+    elif steps.changes(images.shape):
+        images = Decoded(_files(images), steps, shape=steps.shape(images.shape))
+    steps.refuse_other(images.shape[1])
+    _refuse_lacking(data, labels, names, split["train"])
+    return Loaded(images, labels, names, split, broken)
+
+
+def open_source(data: Data) -> Source:
+    """All images of the source that a study names. Raises StudyError where it is unknown or cannot be read."""
+    if data.source in PACKAGED:
+        return PACKAGED[data.source]()
+    match data.kind if data.path else "":
+        case "npz":
+            return npz(Path(data.path))
+        case "npy":
+            return npy(Path(data.path))
+        case "folder":
+            return image_folder(Path(data.path))
+        case "torchvision":
+            return torchvision_set(data.source.split(":")[1], Path(data.path))
+    near = difflib.get_close_matches(data.source, SOURCES, n=1, cutoff=0.4)
+    hint = f"did you mean {near[0]}?" if near else f"wanted one of: {', '.join(SOURCES)}"
+    raise StudyError(f"data.source: unknown source {data.source!r}; {hint}")
+
+
+def _files(images: Images) -> Files:
+    """Arrays, as pictures that a transform applies to."""
+    _, channels, height, width = images.shape
+    if channels not in (1, 3):
+        raise StudyError(f"data.transform: wanted images with 1 or 3 channels to transform, got {channels}")
+
+    def picture(row: int) -> Image.Image:
+        (pixels,) = images[np.array([row])]
+        return Image.fromarray(pixels[0] if channels == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
+
+    return Files(picture, lambda row: Header(width, height, channels == 1), lambda row: f"image {row}")
+
+
+def _refuse_lacking(
+    data: Data, labels: Int64[np.ndarray, "image"], names: tuple[str, ...], train: Int64[np.ndarray, "_"]
+) -> None:
+    counts = np.bincount(labels[train], minlength=len(names))
+    if (lacking := np.flatnonzero(counts == 0)).size:
+        total = int((labels == lacking[0]).sum())
+        raise StudyError(
+            f"data: class {names[lacking[0]]!r} has no training image (it has {total} of {len(labels)} images in "
+            f"{data.source}); give it more images or raise data.split.train"
+        )

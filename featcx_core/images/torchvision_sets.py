@@ -1,0 +1,101 @@
+"""Data sets of torchvision that lie on this machine already; nothing is downloaded."""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from PIL import Image
+
+from featcx_core.images.reading import Files, Header, Source
+from featcx_core.images.transforms import is_grey
+from featcx_core.study.fields import StudyError
+
+_TRAINING, _HELD_OUT = ("train", "trainval"), ("test", "val")
+
+
+def torchvision_set(name: str, root: Path) -> Source:
+    """The data set of that class: its training images, then its held-out ones, where it has both.
+
+    Raises StudyError for an unknown class, one that is not at `root`, or one without a single class an image.
+    """
+    parts = list(_parts(name, root))
+    labels = [_labels(name, part) for part in parts]
+    n_classes = max(int(part.max(initial=-1)) for part in labels) + 1
+    names = getattr(parts[0], "classes", range(n_classes))
+    starts = np.cumsum([0, *map(len, labels)])
+
+    def load(row: int) -> Image.Image:
+        part = int(np.searchsorted(starts, row, side="right")) - 1
+        image = parts[part][row - int(starts[part])][0]
+        if not isinstance(image, Image.Image):
+            raise TypeError(f"wanted an image, got {type(image).__name__}")
+        return image
+
+    def header(row: int) -> Header:
+        image = load(row)
+        return Header(*image.size, is_grey(image))
+
+    files = Files(load, header, lambda row: f"image {row} of {name} in {root}")
+    class_names = tuple(map(str, names)) if len(names) >= n_classes else tuple(map(str, range(n_classes)))
+    return Source(files, np.concatenate(labels), class_names, len(labels[0]) if len(parts) > 1 else None)
+
+
+def _parts(name: str, root: Path) -> Iterator[Any]:
+    from torchvision import datasets
+
+    if name not in datasets.__all__:
+        near = ", ".join(difflib.get_close_matches(name, datasets.__all__, n=3, cutoff=0.4)) or "none is near"
+        raise StudyError(f"data.source: torchvision has no data set {name!r}; nearest: {near}")
+    made = getattr(datasets, name)
+    known = inspect.signature(made).parameters
+    if "root" not in known:
+        raise StudyError(f"data.source: torchvision's {name} has no root; wanted a data set that lies in a folder")
+    if "train" in known:
+        yield from (_found(partial(made, root, train=train), name, root) for train in (True, False))
+    elif "split" in known:
+        yield from (_split(made, splits, name, root) for splits in (_TRAINING, _HELD_OUT))
+    else:
+        yield _found(partial(made, root), name, root)
+
+
+def _split(made: Callable[..., Any], splits: tuple[str, ...], name: str, root: Path) -> Any:
+    """The first of these parts that the data set knows."""
+    for split in splits:
+        try:
+            return _found(partial(made, root, split=split), name, root)
+        except ValueError as error:
+            if isinstance(error, StudyError):
+                raise
+    raise StudyError(f"data.source: torchvision's {name} has none of the parts {', '.join(splits)}")
+
+
+def _found(made: Callable[[], Any], name: str, root: Path) -> Any:
+    try:
+        return made()
+    except (RuntimeError, OSError, ImportError, TypeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StudyError(
+            f"data.source: torchvision's {name} cannot be read from {root} ({reason}); put it there first: featcx "
+            "downloads nothing"
+        ) from error
+
+
+def _labels(name: str, part: Any) -> Int64[np.ndarray, "image"]:
+    """One label an image: from the list that most data sets keep, otherwise image by image."""
+    for attribute in ("targets", "labels", "_labels"):
+        labels = np.asarray(getattr(part, attribute, None))
+        if labels.ndim == 1 and len(labels) == len(part) and labels.dtype.kind in "iu":
+            break
+    else:
+        try:
+            labels = np.array([int(part[row][1]) for row in range(len(part))], dtype=np.int64)
+        except (TypeError, ValueError):
+            raise StudyError(f"data.source: wanted one class an image, torchvision's {name} has others") from None
+    if labels.min(initial=0) < 0:
+        raise StudyError(f"data.source: torchvision's {name} has images without a class")
+    return labels.astype(np.int64)

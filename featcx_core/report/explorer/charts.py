@@ -1,0 +1,122 @@
+"""The small charts of a concept's page: what runs along the horizontal axis, and each concept's values along it."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from featcx_core.findings.evidence import of_kind
+from featcx_core.findings.study_tables import StudyTables
+
+
+class Chart(NamedTuple):
+    """A line chart that every concept's page has."""
+
+    title: str
+    """The question that it answers."""
+    across: str
+    """Label of the horizontal axis."""
+    up: str
+    """Label of the vertical axis."""
+    places: list[str] | list[int]
+    """Along the horizontal axis: names in their order, or epochs."""
+    series: dict[str, Float[np.ndarray, "concept place"]]
+    """The lines; NaN where there is no value."""
+    errors: Float[np.ndarray, "concept place"] | None = None
+    """Standard errors of the first line."""
+    is_share: bool = False
+    """Whether the vertical axis is 0 to 1."""
+
+
+def charts(tables: StudyTables, *, n_concepts: int, reference_epoch: int) -> list[Chart]:
+    """The charts for which the study has values.
+
+    tables: of `v_information` only the reference epoch's concepts count, in all layers of their own epoch and in the
+    penultimate layer of the others.
+    """
+    found = [
+        _by_layer(tables, n_concepts, reference_epoch),
+        _by_epoch(tables, n_concepts, reference_epoch),
+        *_paths(tables.concept_paths, n_concepts),
+        _branches(tables.branches, n_concepts, reference_epoch),
+    ]
+    return [chart for chart in found if chart.places and any(np.isfinite(v).any() for v in chart.series.values())]
+
+
+def _by_layer(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
+    rows = _information(tables, epoch)
+    rows = rows[rows["epoch"] == epoch]
+    known = set(rows["layer"])
+    layers = [str(name) for name in tables.layers.sort_values("depth")["layer"] if name in known]
+    return Chart(
+        "Where can it be read?",
+        f"layer, epoch {epoch}",
+        "V-information",
+        layers,
+        {"V-information": _grid(rows, "v_information", n_concepts, "layer", layers)},
+        _grid(rows, "standard_error", n_concepts, "layer", layers),
+        is_share=True,
+    )
+
+
+def _by_epoch(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
+    rows = _information(tables, epoch)
+    rows = rows[rows["layer"].isin(tables.layers.loc[tables.layers["role"] == "penultimate", "layer"])]
+    epochs = _epochs(rows)
+    return Chart(
+        "When could it be read?",
+        "epoch, layer before the head",
+        "V-information",
+        epochs,
+        {"V-information": _grid(rows, "v_information", n_concepts, "epoch", epochs)},
+        _grid(rows, "standard_error", n_concepts, "epoch", epochs),
+        is_share=True,
+    )
+
+
+def _information(tables: StudyTables, epoch: int) -> pd.DataFrame:
+    rows = tables.v_information
+    return rows[(rows["dictionary_epoch"] == epoch) & (rows["kind"] == "concept")]
+
+
+def _paths(paths: pd.DataFrame, n_concepts: int) -> list[Chart]:
+    epochs = _epochs(paths)
+
+    def series(**columns: str) -> dict[str, Float[np.ndarray, "concept place"]]:
+        return {name: _grid(paths, column, n_concepts, "epoch", epochs) for name, column in columns.items()}
+
+    there = ~(paths["cosine"] <= paths["null_cosine"])  # a match by chance says nothing of the concept
+    paths = paths.assign(complexity=paths["complexity"].where(there), importance=paths["importance"].where(there))
+    across, above = "epoch, matched concept", "epoch, matched above chance"
+    return [
+        Chart("How complex was it?", above, "K", epochs, series(K="complexity"), is_share=True),
+        Chart("How important was it?", above, "Γ", epochs, series(Γ="importance")),
+        Chart("Was it there?", across, "cosine of atoms", epochs, series(matched="cosine", chance="null_cosine")),
+    ]
+
+
+def _branches(branches: pd.DataFrame, n_concepts: int, epoch: int) -> Chart:
+    rows = of_kind(branches[branches["epoch"] == epoch], "concept")
+    blocks = [str(name) for name in rows["block"].unique()]
+    series = {
+        str(branch): _grid(rows[rows["branch"] == branch], "cka", n_concepts, "block", blocks)
+        for branch in rows["branch"].unique()
+    }
+    return Chart("Which branch carries it?", f"block, epoch {epoch}", "CKA", blocks, series)
+
+
+def _epochs(rows: pd.DataFrame) -> list[int]:
+    return sorted(int(epoch) for epoch in rows["epoch"].unique())
+
+
+def _grid(
+    rows: pd.DataFrame, column: str, n_concepts: int, by: str, places: list[str] | list[int]
+) -> Float[np.ndarray, "concept place"]:
+    """One value a concept and place, NaN where the table has none."""
+    grid = np.full((n_concepts, len(places)), np.nan)
+    row = pd.RangeIndex(n_concepts).get_indexer(pd.Index(rows["concept"]))
+    place = pd.Index(places).get_indexer(pd.Index(rows[by]))
+    there = (row >= 0) & (place >= 0)
+    grid[row[there], place[there]] = rows[column].to_numpy(dtype=float, na_value=np.nan)[there]
+    return grid

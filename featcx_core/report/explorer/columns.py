@@ -1,0 +1,152 @@
+"""What the explorer's table can show of every concept of the reference epoch: one column a property."""
+
+import re
+from typing import Literal, NamedTuple
+
+import pandas as pd
+
+from featcx_core.findings.study_tables import StudyTables
+from featcx_core.store.tables import TABLES
+
+Form = Literal["text", "count", "share", "percent", "value"]
+"""How a column is written: a name, a whole number, two decimals, per cent, three significant digits."""
+
+
+class Property(NamedTuple):
+    """A property of concepts, and where it stands in the tables."""
+
+    name: str
+    """What scripts call it."""
+    label: str
+    """What readers see."""
+    table: str
+    """Table."""
+    column: str
+    """Column of it."""
+    form: Form
+    """How it is written."""
+    in_table: bool = True
+    """Whether the explorer's table shows it; the others can be axes and filters."""
+
+
+class Column(NamedTuple):
+    """A property with its values."""
+
+    name: str
+    """What scripts call it."""
+    label: str
+    """What readers see."""
+    meaning: str
+    """One sentence, with direction."""
+    form: Form
+    """How it is written."""
+    in_table: bool
+    """Whether the explorer's table shows it."""
+    values: list[float | int | str | None]
+    """One a concept, in their order; None where there is none."""
+
+
+PROPERTIES = (
+    Property("class_name", "class", "concepts", "class_name", "text"),
+    Property("super_class", "super-class", "clusters", "super_class", "text"),
+    Property("complexity", "K", "complexity", "complexity", "share"),
+    Property("importance", "Γ", "importance", "importance", "value"),
+    Property("signed_importance", "signed Γ", "importance", "signed_importance", "value"),
+    Property("decode_time", "Λ", "decode_time", "decode_time", "share"),
+    Property("first_epoch", "first epoch", "decode_time", "first_epoch", "count", in_table=False),
+    Property("prevalence_fraction", "prevalence", "concepts", "prevalence_fraction", "percent"),
+    Property("variance", "variance", "concepts", "variance", "value", in_table=False),
+    Property("hoyer", "Hoyer", "concepts", "hoyer", "share", in_table=False),
+    Property("cluster", "cluster", "clusters", "cluster", "count"),
+    Property("x", "plane, across", "clusters", "x", "value", in_table=False),
+    Property("y", "plane, up", "clusters", "y", "value", in_table=False),
+    Property("standard_error", "error of K", "complexity", "standard_error", "share", in_table=False),
+)
+"""One value a concept; redundancy and sensitivity have one a level and come in between."""
+LEVELS: tuple[tuple[str, str, str, Form], ...] = (
+    ("redundancy", "masked_fraction", "redundancy, {:.0%} masked", "share"),
+    ("sensitivity", "sigma", "sensitivity, σ {:g}", "value"),
+)
+"""Tables with several rows a concept, and what tells them apart; the table shows the level in the middle."""
+NUMBERED = {"class_name": "class_id", "cluster": "cluster"}
+"""Properties, and the column whose numbers below 0 mean that there is none."""
+_ON_MISSING = re.compile(r"[;,] (null|empty|-1)\b.*")
+
+
+def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[Column]:
+    """A column for each property of the reference epoch's concepts of which the study has any value.
+
+    Its values are in the order of the concepts' numbers, 0 to n - 1. Properties that the study does not measure are
+    left out, so that the table has no empty columns; so is the class of concepts that were fitted on all classes.
+
+    Raises: ValueError where there is no concept at that epoch.
+    """
+    of_epoch = {
+        name: _of_epoch(getattr(tables, name), reference_epoch)
+        for name in ("concepts", "complexity", "importance", "decode_time", "clusters", "redundancy", "sensitivity")
+    }
+    concepts = range(len(of_epoch["concepts"]))
+    if not concepts:
+        raise ValueError(f"wanted the concepts of epoch {reference_epoch}, got none; materialise codes first")
+    found = []
+    for row in PROPERTIES:
+        if row.name == "cluster":
+            found += _levels(of_epoch, concepts)
+        rows = of_epoch[row.table].set_index("concept")
+        if row.name in NUMBERED:
+            rows = rows[rows[NUMBERED[row.name]] >= 0]
+        meaning, values = _meaning(row.table, row.column), _listed(rows[row.column], concepts)
+        found.append(Column(row.name, row.label, meaning, row.form, row.in_table, values))
+    return [column for column in found if any(value is not None for value in column.values)]
+
+
+def _of_epoch(table: pd.DataFrame, epoch: int) -> pd.DataFrame:
+    rows = table[table["reference_epoch" if "reference_epoch" in table else "epoch"] == epoch]
+    return rows[rows["kind"] == "concept"] if "kind" in rows else rows
+
+
+def _levels(of_epoch: dict[str, pd.DataFrame], concepts: range) -> list[Column]:
+    found: list[Column] = []
+    for name, by, label, form in LEVELS:
+        rows = of_epoch[name]
+        levels = sorted(rows[by].unique())
+        for place, level in enumerate(levels):
+            values = _listed(rows[rows[by] == level].set_index("concept")[name], concepts)
+            is_middle = place == len(levels) // 2
+            found.append(Column(f"{name}_{place}", label.format(level), _meaning(name, name), form, is_middle, values))
+    return found
+
+
+def _listed(values: "pd.Series[float]", concepts: range) -> list[float | int | str | None]:
+    """In the order of the concepts; what is not known, an empty name and the cluster of no concept are None."""
+    return [_plain(value) for value in values.reindex(concepts)]
+
+
+def _plain(value: object) -> float | int | str | None:
+    if isinstance(value, str):
+        return value or None
+    number = float("nan") if value is None or value is pd.NA else float(str(value))
+    return None if number != number else short(number)
+
+
+def short(number: float) -> float | int:
+    """Six significant digits, in half of the bytes: rounded to two once more, they say what the report says.
+
+    >>> short(0.1949988), short(3.0)
+    (0.194999, 3)
+    """
+    rounded = float(f"{number:.6g}")
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _meaning(table: str, column: str) -> str:
+    return for_readers(next(c.description for c in TABLES[table].columns if c.name == column))
+
+
+def for_readers(description: str) -> str:
+    """What a column means, without how the database writes that there is no value: the page has a dash for that.
+
+    >>> for_readers("Λ: 0 = available early in training, 1 = late; null if dead.")
+    'Λ: 0 = available early in training, 1 = late.'
+    """
+    return _ON_MISSING.sub(".", description)

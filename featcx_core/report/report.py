@@ -1,0 +1,93 @@
+"""The report of one study: one HTML file with the study's own numbers, pictures inside, no script, no network."""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from featcx_core.findings.claims import claims
+from featcx_core.findings.headlines import headlines
+from featcx_core.findings.study_tables import StudyTables
+from featcx_core.findings.summary import (
+    concept_rows,
+    control_rows,
+    dictionary_facts,
+    notes,
+    questions,
+    super_class_rows,
+)
+
+ALTERNATIVE_TEXTS = {
+    "training_curves": "Two line charts by epoch: loss and accuracy on training and on held-out images.",
+    "complexity_spectrum": "Concepts sorted by complexity K with error bars, above box plots of K for the controls.",
+    "concept_sheet": "One row a concept from simple to complex: its strongest images with heat maps.",
+    "concept_pictures": "Pairs of a picture made to excite a concept and the image on which it is strongest.",
+    "complexity_against_decode_time": "Scatter plot of complexity K against time to decode Λ, one point a concept.",
+    "information_by_layer_and_epoch": "Mean V-information by layer, one line an epoch, and by layer and epoch.",
+    "branches_by_block": "CKA and V-information of residual and main branch by block, of simple and complex concepts.",
+    "complexity_against_importance": "Scatter plots of complexity K against importance Γ, one panel an epoch.",
+    "sedimentation_curves": "Line chart of mean complexity by epoch for all and for the most important concepts.",
+    "redundancy_against_complexity": "Scatter plots of redundancy against complexity K by masked share of units.",
+    "sensitivity_against_complexity": "Scatter plots of sensitivity to noise against complexity K by noise level.",
+    "sparsity_against_complexity": "Scatter plots of the atoms' Hoyer sparsity against complexity K.",
+    "support_curves": "Line charts of accuracy by the share of concepts kept, one line an order of removal.",
+    "group_sheet": "One row a cluster from simple to complex: its concepts' strongest images with heat maps.",
+    "concept_map": "Scatter plots of a plane of atoms: K, importance, sparsity, cluster, and super-class where named.",
+    "concept_dendrogram": "Two trees of clusters with sizes and classes, coloured by mean K and by mean importance.",
+    "groups_by_complexity": "Mean K and mean importance of each cluster and super-class, with intervals.",
+    "concept_paths": "Share of concepts matched by epoch, epochs of birth, and paths of K and importance by epoch.",
+    "inhibitors": "Scatter plot of signed against absolute importance, with a list of the strongest inhibitors.",
+}
+"""The pictures that the report has a place for, and what each shows to a reader who cannot see it."""
+_PLACES = (
+    "dictionary", "when", "where", "branch", "end", "start", "rise", "sediment",
+    "redundancy", "robustness", "sparsity", "support",
+)  # fmt: skip
+
+
+def render_report(
+    tables: StudyTables,
+    *,
+    study: str,
+    facts: Mapping[str, str],
+    reference_epoch: int,
+    figures: Mapping[str, bytes],
+    has_explorer: bool = True,
+) -> str:
+    """The report as one HTML document.
+
+    facts: what was studied, name -> value, shown as they come (data, counts, network, …).
+    figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; a missing one is named as missing.
+    has_explorer: whether `explorer/index.html` lies beside the report, and is linked.
+
+    Raises: ValueError for a figure without a place, and for tables with rows of another study.
+    """
+    unknown = sorted(set(figures) - set(ALTERNATIVE_TEXTS))
+    if unknown:
+        raise ValueError(f"wanted figures named {', '.join(ALTERNATIVE_TEXTS)}, got {', '.join(unknown)}")
+    for name, table in tables._asdict().items():
+        others = sorted({str(owner) for owner in table["study"].unique()} - {study})
+        if others:
+            raise ValueError(f"wanted rows of study {study} in {name}, got {', '.join(others)}; try filtering by study")
+    found = claims(tables, reference_epoch=reference_epoch)
+    places = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    ranked = concept_rows(tables, reference_epoch=reference_epoch)
+    return places.get_template("report.html.j2").render(
+        study=study,
+        has_explorer=has_explorer,
+        facts=facts,
+        reference_epoch=reference_epoch,
+        headlines=headlines(tables, reference_epoch=reference_epoch),
+        claims=dict(zip(_PLACES, found, strict=True)),
+        pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()},
+        alternative_texts=ALTERNATIVE_TEXTS,
+        ranked=ranked,
+        super_classes=super_class_rows(tables, reference_epoch=reference_epoch),
+        notes=notes(tables, reference_epoch=reference_epoch),
+        controls=control_rows(tables, reference_epoch=reference_epoch),
+        dictionary=dictionary_facts(tables.dictionaries, reference_epoch=reference_epoch),
+        questions=questions(study, reference_epoch=reference_epoch),
+    )

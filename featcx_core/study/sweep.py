@@ -1,0 +1,164 @@
+"""Sweeps: a study file with lists of values, which stands for one study a combination.
+
+name = "mnist_sweep"
+[sweep]
+"seed" = [0, 1]
+"training.schedule" = ["one_cycle", "constant"]
+"""
+
+import copy
+import difflib
+import hashlib
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from featcx_core.study.fields import Study, StudyError, study_fields
+from featcx_core.study.files import read_toml, study_of
+
+_LONGEST_WORD = 24
+
+
+class Sweep(NamedTuple):
+    """Studies that differ in the swept fields alone."""
+
+    name: str
+    """The sweep's own; the first part of every member's name."""
+    fields: tuple[str, ...]
+    """The swept fields, dotted, in the order of the file."""
+    studies: tuple[Study, ...]
+    """One a combination; the last field varies fastest."""
+
+
+def packaged_sweeps() -> dict[str, Path]:
+    """Sweep files that come with featcx, by name."""
+    folder = Path(str(files("featcx_core"))) / "sweeps"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def is_sweep(path: Path) -> bool:
+    """Whether a study file has a table `sweep`. Raises StudyError where it is not valid TOML."""
+    return "sweep" in read_toml(path)
+
+
+def load_sweep(path: Path) -> Sweep:
+    """The studies that a sweep file stands for.
+
+    The file is a valid study without its table `sweep`. A member is named after the sweep and its values,
+    `mnist_sweep__seed_0__schedule_one_cycle`, by them alone: another value in the file renames no other member.
+
+    Raises StudyError for an unknown field, what is no list, an empty list, a value that is listed twice, and whatever
+    a study file may have wrong.
+    """
+    values = read_toml(path)
+    grid = _grid(path, values.pop("sweep", None))
+    base = study_of(values, path=path)
+    words = {field: _words(listed) for field, listed in grid.items()}
+    tails, found = _tails(list(grid)), dict[str, tuple[int, ...]]()
+    studies = []
+    for places in itertools.product(*(range(len(listed)) for listed in grid.values())):
+        stated, parts = copy.deepcopy(values), [base.name]
+        for (field, listed), tail, place in zip(grid.items(), tails, places, strict=True):
+            _put(path, stated, field, listed[place])
+            parts.append(f"{tail}_{words[field][place]}")
+        study = study_of(stated | {"name": "__".join(parts)}, path=path)
+        same = found.setdefault(json.dumps(study.model_dump(mode="json", exclude={"name"})), places)
+        if same != places:
+            field = next(f for f, a, b in zip(grid, same, places, strict=True) if a != b)
+            twice = _shown(grid[field][places[list(grid).index(field)]])
+            raise StudyError(f"{path}: sweep.{field}: {twice} is there twice")
+        studies.append(study)
+    return Sweep(base.name, tuple(grid), tuple(studies))
+
+
+def nearest(wanted: str, there: Sequence[str]) -> str:
+    """What may have been meant, or all there is."""
+    near = difflib.get_close_matches(wanted, there, n=1, cutoff=0.4)
+    by_end = [name for name in there if name.rpartition(".")[2] == wanted.rpartition(".")[2]]
+    if by_end or near:
+        return f"did you mean {(by_end or near)[0]}?"
+    return f"wanted one of: {', '.join(there)}"
+
+
+def _grid(path: Path, table: Any) -> dict[str, list[Any]]:
+    """The lists of values by dotted field, however the file writes the dots."""
+    grid = dict(_listed(table)) if isinstance(table, dict) else {}
+    if not grid:
+        raise StudyError(f'{path}: [sweep] is empty; wanted fields with lists of values, for instance "seed" = [0, 1]')
+    known = [field for field in study_fields() if field != "name"]
+    for field, values in grid.items():
+        if field == "name":
+            raise StudyError(f"{path}: sweep.name: the members are named after their values; take it out")
+        if field not in known:
+            raise StudyError(f"{path}: unknown field {field} in [sweep]; {nearest(field, known)}")
+        if not isinstance(values, list) or not values:
+            got = "an empty one" if values == [] else _shown(values)
+            raise StudyError(f"{path}: sweep.{field}: wanted a list of values, got {got}")
+    return grid
+
+
+def _listed(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _listed(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _put(path: Path, stated: dict[str, Any], field: str, value: Any) -> None:
+    *parents, name = field.split(".")
+    for depth, parent in enumerate(parents, start=1):
+        part = stated.setdefault(parent, {})
+        if not isinstance(part, dict):
+            whole = ".".join(parents[:depth])
+            raise StudyError(f"{path}: sweep.{field}: {whole} is stated as {_shown(part)}; take that out")
+        stated = part
+    stated[name] = copy.deepcopy(value)
+
+
+def _tails(fields: list[str]) -> list[str]:
+    """The shortest ends of the fields' names that tell them apart.
+
+    >>> _tails(["seed", "training.schedule", "data.split.fit"])
+    ['seed', 'schedule', 'fit']
+    """
+    names = [field.split(".") for field in fields]
+    ends = []
+    for name in names:
+        length = next(
+            (n for n in range(1, len(name)) if [other[-n:] for other in names].count(name[-n:]) == 1), len(name)
+        )
+        ends.append("_".join(name[-length:]))
+    return ends
+
+
+def _words(values: list[Any]) -> list[str]:
+    """Each value as part of a name; those that would be alike or are long end in a digest.
+
+    >>> _words([0.0, 5e-4, -1, "one_cycle"])
+    ['0', '0p0005', 'm1', 'one_cycle']
+    """
+    words = [_word(value) for value in values]
+    count = Counter(words)
+    return [
+        word
+        if word and count[word] == 1 and len(word) <= _LONGEST_WORD
+        else f"{word[:_LONGEST_WORD]}_{hashlib.sha256(_shown(value).encode()).hexdigest()[:6]}"
+        for word, value in zip(words, values, strict=True)
+    ]
+
+
+def _word(value: Any) -> str:
+    text = value if isinstance(value, str) else _shown(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        text = text.removesuffix(".0").replace(".", "p").replace("-", "m").replace("+", "")
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

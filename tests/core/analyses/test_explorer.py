@@ -1,0 +1,253 @@
+"""The explorer's data: columns, charts, pictures, files; and the step that writes it for a study."""
+
+import base64
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from PIL import Image
+
+from featcx_core.analyses.examples import heat_maps, map_shape
+from featcx_core.analyses.explorer import make_explorer
+from featcx_core.artefacts.state import Partition, State
+from featcx_core.report.explorer.charts import charts
+from featcx_core.report.explorer.columns import PROPERTIES, concept_columns, for_readers
+from featcx_core.report.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
+from featcx_core.report.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
+from featcx_core.store.places import Store, open_store
+from featcx_core.store.tables import TABLES
+from tests.core.figures.test_figures import no_rows
+from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
+
+N = 50
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_explorer(tmp_path_factory.mktemp("explorer") / "all", n_concepts=N).parent
+
+
+@pytest.fixture
+def done(home: Path) -> Store:
+    """The tiny study, all of it made."""
+    return open_store(home, "tiny")
+
+
+def argument(script: str) -> object:
+    """What a script of data hands over last."""
+    return json.loads(re.sub(r"^featcx\.\w+\((?:\d+,)?|\);\n$", "", script))
+
+
+def test_columns_are_the_properties_that_the_study_has():
+    found = {column.name: column for column in concept_columns(made_up_tables(N), reference_epoch=REFERENCE)}
+    assert [name for name, column in found.items() if column.in_table] == [
+        "class_name", "super_class", "complexity", "importance", "signed_importance", "decode_time",
+        "prevalence_fraction", "redundancy_1", "sensitivity_1", "cluster",
+    ]  # fmt: skip
+    assert found["redundancy_1"].label == "redundancy, 50% masked"
+    assert found["sensitivity_0"].label == "sensitivity, σ 0.01"
+    assert "hoyer" not in found  # never measured here
+    assert all(len(column.values) == N for column in found.values())
+    assert found["complexity"].values[24] is None  # dead
+    assert found["super_class"].values[0] == "animal"
+    assert found["super_class"].values[N - 1] is None  # none is stated
+    assert found["complexity"].meaning.startswith("K: 0 = simple")
+
+
+def test_meanings_are_those_of_the_tables_without_what_databases_say():
+    columns = concept_columns(made_up_tables(N), reference_epoch=REFERENCE)
+    found = {column.name: column.meaning for column in columns}
+    assert found["decode_time"] == "Λ: 0 = available early in training, 1 = late."
+    assert found["super_class"] == "Super-class of the concept's class."
+    assert found["cluster"] == "Meta-feature: cluster of the atom, by K-means."
+    assert found["class_name"] == "Name of the class whose images it was fitted on."
+    for prop in PROPERTIES:
+        said = for_readers(next(c.description for c in TABLES[prop.table].columns if c.name == prop.column))
+        assert not re.search(r"\b(null|empty)\b|-1", said)
+        assert said.endswith(".")
+
+
+def test_concepts_of_all_classes_have_no_class():
+    tables = made_up_tables(N)
+    of_all = tables.concepts.assign(class_id=-1, class_name="all")
+    columns = concept_columns(tables._replace(concepts=of_all), reference_epoch=REFERENCE)
+    assert "class_name" not in [column.name for column in columns]
+
+
+def test_a_zero_atom_is_in_no_cluster():
+    tables = made_up_tables(N)
+    rows = tables.clusters.assign(cluster=tables.clusters["cluster"].where(tables.clusters["concept"] != 4, -1))
+    columns = concept_columns(tables._replace(clusters=rows), reference_epoch=REFERENCE)
+    found = next(column.values for column in columns if column.name == "cluster")
+    assert found == [None if concept == 4 else concept % 7 for concept in range(N)]
+
+
+def test_values_are_short():
+    tables = made_up_tables(N)
+    wanted = tables.importance["importance"].to_numpy()
+    found = {column.name: column for column in concept_columns(tables, reference_epoch=REFERENCE)}["importance"]
+    np.testing.assert_allclose(found.values, wanted, rtol=5e-4)
+    assert max(len(json.dumps(value)) for value in found.values) <= 9
+
+
+def test_empty_tables_are_no_columns_and_no_charts_but_no_concepts_are_an_error():
+    tables = no_rows()
+    only = tables._replace(concepts=made_up_tables(3).concepts)
+    assert [c.name for c in concept_columns(only, reference_epoch=REFERENCE)] == ["class_name", "prevalence_fraction"]
+    assert charts(only, n_concepts=3, reference_epoch=REFERENCE) == []
+    with pytest.raises(ValueError, match="wanted the concepts of epoch 3, got none; materialise codes first"):
+        concept_columns(tables, reference_epoch=REFERENCE)
+
+
+def test_charts_hold_each_concepts_values_in_place():
+    tables = made_up_tables(N)
+    found = {chart.title: chart for chart in charts(tables, n_concepts=N, reference_epoch=REFERENCE)}
+    hard = tables.complexity["complexity"].to_numpy()
+    where, when = found["Where can it be read?"], found["When could it be read?"]
+    assert where.places == list(LAYERS)
+    np.testing.assert_allclose(where.series["V-information"], (1 - hard)[:, None] * [1 / 3, 2 / 3, 1])
+    assert where.errors is not None
+    assert when.places == [0, 1, 2, 3]
+    np.testing.assert_allclose(when.series["V-information"], (1 - hard)[:, None] * [0, 1 / 3, 2 / 3, 1])
+    assert list(found["Was it there?"].series) == ["matched", "chance"]
+    cosine, k = found["Was it there?"].series["matched"], found["How complex was it?"].series["K"]
+    assert np.isnan(k[24]).all()
+    assert np.isnan(k[cosine <= 0.4]).all()  # matched no better than by chance
+    assert np.isfinite(k[:24][cosine[:24] > 0.4]).all()
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "L"), (3, "RGB"), (4, "RGB")])
+def test_small_images_are_kept_and_large_ones_shrunk(channels, mode):
+    small = np.random.default_rng(0).integers(0, 256, (channels, 20, 28), dtype=np.uint8)
+    kept = Image.open(BytesIO(thumbnail(small)))
+    assert kept.size == (28, 20)
+    if channels == 3:
+        np.testing.assert_array_equal(np.asarray(kept), small.transpose(1, 2, 0))  # lossless
+    shrunk = Image.open(BytesIO(thumbnail(np.zeros((channels, 300, 400), dtype=np.uint8))))
+    assert shrunk.size == (LONGEST, LONGEST * 3 // 4)
+
+
+def test_heat_maps_are_scaled_together_and_large_ones_made_smaller():
+    maps = np.zeros((2, 2, 3), dtype=np.float32)
+    maps[0, 0, 0], maps[1, 1, 2] = 4.0, 1.0
+    found = np.frombuffer(base64.b64decode(as_text(small_maps(maps))), dtype=np.uint8).reshape(2, 2, 3)
+    assert found.max(axis=(1, 2)).tolist() == [255, 64]
+    assert found[1, 1, 2] == 64
+    assert small_maps(np.ones((1, 40, 8), dtype=np.float32)).shares.shape == (1, LARGEST_MAP, 8)
+    assert as_text(SmallMaps(np.zeros((0, 2, 3), dtype=np.uint8), np.zeros(0, dtype=np.float32))) == ""
+    assert not small_maps(np.zeros((1, 2, 2), dtype=np.float32)).shares.any()
+
+
+def test_files_hold_every_concept_once(folder: Path):
+    given = argument((folder / "concepts.js").read_text())
+    assert given["count"] == N
+    assert given["strongest"][24] is None
+    column = next(column for column in given["columns"] if column["name"] == "class_name")
+    assert [column["names"][value] for value in column["values"][:: N // 5]] == list(CLASSES)
+    details = [row for path in sorted((folder / "data").iterdir()) for row in argument(path.read_text())]
+    assert len(details) == N
+    assert [len(row["images"]) for row in details].count(0) == 2
+    assert all(
+        len(chart["series"]) <= len(lines)
+        for chart, lines in zip(given["chart_specs"], details[0]["charts"], strict=True)
+    )
+    assert "NaN" not in "".join(path.read_text() for path in folder.rglob("concepts.js"))
+
+
+def test_details_come_in_files_of_a_hundred():
+    looks = [Looks([], [], [], "", [(number, 0.5)], []) for number in range(2 * FILE_SIZE + 1)]
+    found = dict(details_scripts(looks, []))
+    assert list(found) == ["details_0000.js", "details_0001.js", "details_0002.js"]
+    assert [row["near"] for row in argument(found["details_0002.js"])] == [[[2 * FILE_SIZE, 0.5]]]
+
+
+def test_the_page_reads_only_what_lies_beside_it(folder: Path):
+    page = (folder / "index.html").read_text()
+    named = re.findall(r'(?:src|href)="([^"#]+)"', page)
+    assert set(named) == {"explorer.css", "../index.html", *SCRIPTS, "concepts.js"}
+    assert all((folder / name).exists() for name in named if not name.startswith(".."))
+    for name in ("index.html", "explorer.css", *SCRIPTS):
+        assert not re.search(r"https?://|innerHTML|\bfetch\(|\beval\(", (folder / name).read_text()), name
+
+
+def test_a_study_gets_its_explorer(done: Store):
+    assert 'href="explorer/index.html"' in (done.report / "index.html").read_text()  # made after the report
+    page = make_explorer(done)
+    given = argument((page.parent / "concepts.js").read_text())
+    concepts = done.read_table("concepts").query("epoch == 2")
+    assert given["count"] == len(concepts) == 12
+    assert given["name"] == "tiny"
+    rows = argument((page.parent / "data" / "details_0000.js").read_text())
+    shown = {image for row in rows for image, *_ in row["images"]}
+    assert {f"{image:06d}.webp" for image in shown} == {path.name for path in (page.parent / "images").iterdir()}
+    assert max(shown) < 120  # rows of the probe images
+    height, width = given["heat"]
+    for row in rows:
+        assert len(base64.b64decode(row["heat"])) == len(row["images"]) * height * width
+    assert max(base64.b64decode(rows[0]["heat"])) == 255
+    assert [chart["title"] for chart in given["chart_specs"]] == [
+        "Where can it be read?", "When could it be read?", "How complex was it?", "How important was it?",
+        "Was it there?", "Which branch carries it?",
+    ]  # fmt: skip
+    shown = [column["label"] for column in given["columns"] if column["in_table"]]
+    assert {
+        "class",
+        "K",
+        "Γ",
+        "signed Γ",
+        "Λ",
+        "prevalence",
+        "redundancy, 50% masked",
+        "sensitivity, σ 0.1",
+        "cluster",
+    } <= {*shown}
+    assert done.committed(done.explorer) is not None
+
+
+def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store, monkeypatch: pytest.MonkeyPatch):
+    folder = done.visualisation(2)
+    with done.writing(folder, fingerprint="made up") as draft:
+        draft.mkdir(parents=True)
+        Image.new("L", (8, 8)).save(draft / "000005.png")
+        group = zarr.create_group(store=str(draft / "arrays.zarr"))
+        for name, values in {"concept": [5], "projection": [12.341], "best_image": [7.0]}.items():
+            group.create_array(name, data=np.array(values))
+    monkeypatch.setattr(State, "current", State(done).current | {Partition("visualisation", 2)})
+    page = make_explorer(done)
+    rows = argument((page.parent / "data" / "details_0000.js").read_text())
+    assert [row["made"] for row in rows] == [[] if i != 5 else [["made/000005.png", 12.341, 7]] for i in range(12)]
+    assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
+
+
+def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monkeypatch: pytest.MonkeyPatch):
+    page = make_explorer(done)
+    before = page.read_bytes()
+
+    def full(image: np.ndarray) -> bytes:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("featcx_core.analyses.explorer.thumbnail", full)
+    with pytest.raises(OSError, match="No space left"):
+        make_explorer(done)
+    assert page.read_bytes() == before
+    assert list(done.report.glob(".*.partial")) == []
+
+
+def test_a_class_token_has_no_maps(done: Store):
+    layers = done.layers_path.read_text()
+    assert map_shape(done) is not None
+    done.layers_path.write_text(layers.replace('"channels_first"', '"class_token"'))
+    assert map_shape(done) is None
+    assert list(heat_maps(done, np.zeros((2, 3), dtype=np.int64))) == []
+
+
+def test_where_there_is_one_position_an_image_there_are_no_maps(done: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("featcx_core.analyses.explorer.map_shape", lambda store: None)
+    monkeypatch.setattr("featcx_core.analyses.examples.map_shape", lambda store: None)
+    page = make_explorer(done)
+    assert argument((page.parent / "concepts.js").read_text())["heat"] is None
+    assert {row["heat"] for row in argument((page.parent / "data" / "details_0000.js").read_text())} == {""}

@@ -1,0 +1,350 @@
+"""The numbers in the tables of a finished study against independent computations on the arrays that are stored."""
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from sklearn.linear_model import Ridge
+
+import featcx_core as fx
+from featcx_core.analyses.features import CodeReader, make_codes, make_dictionary, read_dictionary
+from featcx_core.analyses.measures import (
+    make_complexity,
+    make_importance,
+    make_v_information,
+)
+from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.checkpoints.survey import read_head
+from featcx_core.store.places import Store, open_store
+from featcx_core.store.tables import KINDS
+from featcx_core.study.fields import StudyError
+
+EPOCHS = (0, 1, 2)
+REFERENCE = 2
+
+
+class Arrays(NamedTuple):
+    """What is stored of a finished study, read as a notebook reads it."""
+
+    study: fx.OpenStudy
+    store: Store
+    fit: np.ndarray
+    score: np.ndarray
+
+    def acts(self, epoch: int, layer: str) -> np.ndarray:
+        return np.asarray(self.study.acts(epoch=epoch, layer=layer)[:], dtype=np.float64)
+
+    def codes(self, epoch: int) -> np.ndarray:
+        return np.asarray(self.study.codes(epoch=epoch)[:], dtype=np.float64)
+
+    def rows(self, epoch: int, layer: str, dictionary_epoch: int, kind: str = "concept") -> pd.DataFrame:
+        frame = self.study.table("v_information")
+        wanted = {"epoch": epoch, "layer": layer, "dictionary_epoch": dictionary_epoch, "kind": kind}
+        for column, value in wanted.items():
+            frame = frame[frame[column] == value]
+        return frame.sort_values("concept", ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def stored(finished_home: Path) -> Arrays:
+    study = fx.open_study("tiny", home=finished_home)
+    return Arrays(study, open_store(finished_home, "tiny"), study.split("fit"), study.split("score"))
+
+
+def ridge_r2(acts: np.ndarray, codes: np.ndarray, penalty: np.ndarray, stored: Arrays) -> np.ndarray:
+    """R² on the score half of scikit-learn's ridge, fitted on the fit half at the stored penalty."""
+    fit, score = stored.fit, stored.score
+    mean, scale = codes[fit].mean(axis=0), codes[fit].std(axis=0)
+    z = (codes - mean) / scale
+    model = Ridge(alpha=penalty, solver="cholesky").fit(acts[fit] - acts[fit].mean(axis=0), z[fit])
+    error = z[score] - model.predict(acts[score] - acts[fit].mean(axis=0))
+    # the null predictor says the fit half's mean, which is 0 here
+    return np.clip(1 - np.square(error).sum(axis=0) / np.square(z[score]).sum(axis=0), 0, None)
+
+
+def test_v_information_is_that_of_scikit_learn(stored: Arrays):
+    compared = 0
+    for epoch in EPOCHS:
+        for layer in stored.study.layers["layer"]:
+            for dictionary_epoch in {epoch, REFERENCE}:
+                rows = stored.rows(epoch, layer, dictionary_epoch)
+                alive = rows["v_information"].notna().to_numpy()
+                codes = stored.codes(dictionary_epoch)[:, alive]
+                wanted = ridge_r2(stored.acts(epoch, layer), codes, rows["penalty"].to_numpy()[alive], stored)
+                np.testing.assert_allclose(rows["v_information"][alive], wanted, atol=1e-3)
+                compared += alive.sum()
+    assert compared > 300
+
+
+def test_controls_are_measured_in_the_same_way(stored: Arrays):
+    acts = stored.acts(REFERENCE, "layer3.2")
+    weight, bias = read_head(stored.store, epoch=REFERENCE)
+    for kind, codes in {"class_logit": acts @ weight + bias, "unit": acts}.items():
+        rows = stored.rows(REFERENCE, "stem", REFERENCE, kind)
+        alive = rows["v_information"].notna().to_numpy()
+        assert alive.any()
+        penalty = rows["penalty"].to_numpy()[alive]
+        wanted = ridge_r2(stored.acts(REFERENCE, "stem"), codes[:, alive], penalty, stored)
+        np.testing.assert_allclose(rows["v_information"][alive], wanted, atol=1e-3)
+
+
+def test_the_penultimate_layer_says_everything_of_its_own_units(stored: Arrays):
+    rows = stored.rows(REFERENCE, "layer3.2", REFERENCE, "unit")
+    assert rows["v_information"].median() > 0.9999
+    assert rows["v_information"].min() > 0.99  # the penalty tells on units that vary ten times less than the others
+
+
+def test_shuffled_codes_say_nothing(stored: Arrays):
+    frame = stored.study.table("v_information")
+    shuffled = frame[frame["kind"] == "shuffled"].groupby(["epoch", "dictionary_epoch"])["v_information"].mean()
+    assert len(shuffled) == 5
+    assert (shuffled < 0.02).all()
+
+
+def test_as_printed_is_least_squares_on_all_probe_images(stored: Arrays):
+    for epoch in EPOCHS:
+        for layer in ("stem", "layer2.0", "layer3.2"):
+            acts, codes = stored.acts(epoch, layer), stored.codes(epoch)
+            z = codes - codes.mean(axis=0)
+            weights, *_ = np.linalg.lstsq(acts - acts.mean(axis=0), z, rcond=None)
+            explained = z.var(axis=0) - (z - (acts - acts.mean(axis=0)) @ weights).var(axis=0)  # Var(z)·R²
+            rows = stored.rows(epoch, layer, epoch)
+            alive = rows["v_information"].notna().to_numpy()
+            got = rows["v_information_as_printed"].to_numpy()
+            np.testing.assert_allclose(got[alive], explained[alive], rtol=1e-3, atol=1e-4)
+
+
+def test_complexity_is_one_minus_the_mean_over_the_layers_that_count(stored: Arrays):
+    layers = stored.study.layers
+    counting = list(layers[layers["in_complexity"]]["layer"])
+    assert counting == list(layers["layer"])
+    information = stored.study.table("v_information")
+    own = information[information["epoch"] == information["dictionary_epoch"]]
+    keys = ["epoch", "kind", "concept"]
+    for printed in ("", "_as_printed"):
+        mean = (
+            own[own["layer"].isin(counting)]
+            .groupby(keys)[f"v_information{printed}"]
+            .agg(lambda v: v.mean(skipna=False))
+        )
+        got = stored.study.table("complexity").set_index(keys)[f"complexity{printed}"].sort_index()
+        pd.testing.assert_series_equal(got, 1 - mean.sort_index(), check_names=False)
+
+
+def test_errors_come_from_leaving_out_groups_of_images(stored: Arrays):
+    layers = list(stored.study.layers["layer"])
+    parts = [stored.rows(REFERENCE, layer, REFERENCE) for layer in layers]
+    left_out = np.stack([np.stack(part["jackknife"]) for part in parts])  # (layer, concept, group)
+    assert left_out.shape[2] == 7
+    for values, wanted in ((left_out[0], parts[0]), (1 - left_out.mean(axis=0), complexity_rows(stored))):
+        spread = np.sqrt(6 / 7 * np.square(values - values.mean(axis=1, keepdims=True)).sum(axis=1))
+        np.testing.assert_allclose(wanted["standard_error"], spread, rtol=1e-4)
+
+
+def complexity_rows(stored: Arrays) -> pd.DataFrame:
+    frame = stored.study.table("complexity")
+    return frame[(frame["epoch"] == REFERENCE) & (frame["kind"] == "concept")].sort_values("concept")
+
+
+def test_importance_is_gradient_times_input(stored: Arrays):
+    for epoch in EPOCHS:
+        weight, bias = (torch.tensor(a) for a in read_head(stored.store, epoch=epoch))
+        atoms = torch.tensor(stored.study.dictionary(epoch=epoch).atoms)
+        acts = torch.tensor(stored.acts(epoch, "layer3.2"), dtype=torch.float32)
+        predicted = (acts @ weight + bias).argmax(dim=1)
+        codes = torch.tensor(stored.study.codes(epoch=epoch)[:]).requires_grad_()
+        logits = codes @ atoms @ weight + bias
+        logits.gather(1, predicted[:, None]).sum().backward()
+        effect = (codes.grad * codes).detach().numpy()
+        rows = stored.study.table("importance").query("epoch == @epoch").sort_values("concept")
+        np.testing.assert_allclose(rows["importance"], np.abs(effect).mean(axis=0), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(rows["signed_importance"], effect.mean(axis=0), rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(rows["prevalence_fraction"], (codes.detach().numpy() > 0).mean(axis=0))
+
+
+def test_time_to_decode_is_one_minus_the_mean_over_the_trained_checkpoints(stored: Arrays):
+    curves = np.stack([stored.rows(epoch, "layer3.2", REFERENCE)["v_information"] for epoch in (1, 2)])
+    rows = stored.study.table("decode_time").sort_values("concept")
+    np.testing.assert_allclose(rows["decode_time"], 1 - curves.mean(axis=0), rtol=1e-6)
+    assert set(rows["reference_epoch"]) == {REFERENCE}
+    for curve, first in zip(curves.T, rows["first_epoch"], strict=True):
+        reached = [
+            epoch for epoch, value in zip((1, 2), curve, strict=True) if curve[-1] > 0 and value >= curve[-1] / 2
+        ]
+        np.testing.assert_equal(first, reached[0] if reached else np.nan)  # nothing to reach: no first epoch
+
+
+def test_sedimentation_is_the_mean_of_all_and_of_the_most_important(stored: Arrays):
+    rows = stored.study.table("sedimentation")
+    complexity = stored.study.table("complexity").query("kind == 'concept'")
+    for epoch in EPOCHS:
+        of_all = rows[(rows["epoch"] == epoch) & (rows["group_name"] == "all")]
+        assert of_all["mean_complexity"].item() == pytest.approx(
+            complexity.query("epoch == @epoch")["complexity"].mean()
+        )
+        assert of_all["low"].item() <= of_all["mean_complexity"].item() <= of_all["high"].item()
+
+
+def test_correlations_are_those_of_the_tables(stored: Arrays):
+    table = stored.study.table
+    concepts = (
+        table("complexity")
+        .query("kind == 'concept' and epoch == @REFERENCE")
+        .merge(table("importance"), on=["epoch", "concept"])
+    )
+    late = concepts.merge(table("decode_time")[["concept", "decode_time"]], on="concept")
+    rows = table("correlations").query("epoch == @REFERENCE and controls == ''").set_index(["y", "method"])
+    for y, frame in (("importance", concepts), ("decode_time", late)):
+        for method in ("spearman", "pearson"):
+            row = rows.loc[(y, method)]
+            assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
+            assert row["low"] <= row["value"] <= row["high"]
+            assert row["n"] == 12
+    assert set(table("correlations")["controls"]) == {"", "prevalence_fraction,variance"}
+    assert set(table("correlations").query("y == 'decode_time'")["epoch"]) == {REFERENCE}
+
+
+def test_concepts_are_described_by_their_codes_and_atoms(stored: Arrays):
+    for epoch in EPOCHS:
+        rows = stored.study.table("concepts").query("epoch == @epoch").sort_values("concept")
+        codes, dictionary = stored.codes(epoch), stored.study.dictionary(epoch=epoch)
+        np.testing.assert_allclose(rows["prevalence_fraction"], (codes > 0).mean(axis=0))
+        np.testing.assert_allclose(rows["variance"], codes.var(axis=0), rtol=1e-5)
+        assert list(rows["class_id"]) == list(dictionary.class_of) == [0] * 4 + [1] * 4 + [2] * 4
+        active = np.stack([(codes[half] > 0).sum(axis=0) for half in (stored.fit, stored.score)])
+        assert list(rows["alive"]) == list((active >= 10).all(axis=0))
+        units = dictionary.atoms.shape[1]
+        l1, l2 = np.abs(dictionary.atoms).sum(axis=1), np.linalg.norm(dictionary.atoms, axis=1)
+        np.testing.assert_allclose(rows["hoyer"], (np.sqrt(units) - l1 / l2) / (np.sqrt(units) - 1), rtol=1e-4)
+
+
+def test_dictionaries_rebuild_activations_and_predictions(stored: Arrays):
+    for epoch in EPOCHS:
+        row = stored.study.table("dictionaries").query("epoch == @epoch").iloc[0]
+        acts, codes = stored.acts(epoch, "layer3.2"), stored.codes(epoch)
+        rebuilt = codes @ stored.study.dictionary(epoch=epoch).atoms
+        weight, bias = read_head(stored.store, epoch=epoch)
+        kept = (acts @ weight + bias).argmax(axis=1) == (rebuilt @ weight + bias).argmax(axis=1)
+        assert row["relative_error"] == pytest.approx(np.linalg.norm(acts - rebuilt) / np.linalg.norm(acts), rel=1e-4)
+        assert row["predictions_kept_fraction"] == pytest.approx(kept.mean())
+        assert row["l0"] == pytest.approx((codes > 0).sum(axis=1).mean())
+        assert row["kkt_residual"] < 1e-4
+        assert row["n_concepts"] == 12
+
+
+# -- reading codes -----------------------------------------------------------------------------------------------------
+
+
+def test_codes_of_every_kind_stand_side_by_side(stored: Arrays):
+    reader = CodeReader.open(stored.store, epoch=REFERENCE)
+    assert reader.widths == {"concept": 12, "random_direction": 100, "shuffled": 12, "class_logit": 3, "unit": 64}
+    assert list(reader.columns["kind"].unique()) == [*KINDS]
+    assert reader.n_images == 120
+    assert reader.rows(0, 60).shape == (60, 191)
+    np.testing.assert_array_equal(reader.rows(0, 60)[:, :12], stored.study.codes(epoch=REFERENCE)[:60])
+
+
+def test_shuffling_permutes_the_images_of_each_half(stored: Arrays):
+    concepts = CodeReader.open(stored.store, epoch=REFERENCE, kinds=("concept",))
+    shuffled = CodeReader.open(stored.store, epoch=REFERENCE, kinds=("shuffled",))
+    for start, stop in ((0, 60), (60, 120)):
+        whole, moved = concepts.rows(start, stop), shuffled.rows(start, stop)
+        shifts = [shift for shift in range(60) if np.array_equal(moved, np.roll(whole, -shift, axis=0))]
+        assert len(shifts) == 1
+        assert 15 <= shifts[0] <= 46
+        pieces = [shuffled.rows(a, min(a + 7, stop)) for a in range(start, stop, 7)]
+        np.testing.assert_array_equal(np.concatenate(pieces), moved)  # whatever the chunks
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+BOTH = (1, REFERENCE)
+MEASURED = ["v_information", "standard_error", "penalty", "v_information_as_printed"]
+
+
+def information(stored: Arrays, home: Path, *dictionaries: tuple[int, ...], device: str) -> pd.DataFrame:
+    """V-information of epoch 1 at one layer, computed again in a copy of the home, a call for each tuple of epochs."""
+    store = open_store(shutil.copytree(stored.store.home, home), "tiny")
+    for epoch in BOTH:
+        make_codes(store, epoch=epoch, device=device)
+    for epochs in dictionaries:
+        make_v_information(store, epoch=1, layers=["layer1.0"], dictionary_epochs=epochs, device=device)
+    parts = [store.read_partition("v_information", f"{prefix}000001-layer1.0") for prefix in ("", "reference-")]
+    return pd.concat(parts).sort_values(["dictionary_epoch", "kind", "concept"])[MEASURED]
+
+
+def test_dictionaries_side_by_side_give_the_numbers_of_each_alone(stored: Arrays, tmp_path: Path):
+    together = information(stored, tmp_path / "together", BOTH, device="cpu")
+    alone = information(stored, tmp_path / "alone", (1,), (REFERENCE,), device="cpu")
+    assert together["v_information"].notna().sum() > 30
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def test_only_the_own_and_the_reference_dictionary_can_be_asked_for(stored: Arrays):
+    for epochs in ((), (0,), (1, 1), (1, 2, 0)):
+        with pytest.raises(ValueError, match=r"wanted dictionary_epochs out of \[1, 2\], each once, got \["):
+            make_v_information(stored.store, epoch=1, layers=["stem"], dictionary_epochs=epochs)
+
+
+@pytest.mark.gpu
+def test_codes_and_v_information_on_a_gpu_are_those_of_the_cpu(stored: Arrays, tmp_path: Path):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    on_cpu, on_gpu = (information(stored, tmp_path / device, BOTH, device=device) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(on_gpu["v_information"], on_cpu["v_information"], atol=1e-3, equal_nan=True)
+    np.testing.assert_allclose(
+        on_gpu["v_information_as_printed"], on_cpu["v_information_as_printed"], atol=1e-3, equal_nan=True
+    )
+
+
+def test_steps_in_the_wrong_order_say_what_is_missing(trained: Store):
+    for step, missing in (
+        (lambda: make_codes(trained, epoch=1), "epoch 1: no dictionary yet at .*; materialise dictionary first"),
+        (lambda: read_dictionary(trained, epoch=1), "epoch 1: no dictionary yet"),
+        (
+            lambda: make_v_information(trained, epoch=1, layers=["stem"], dictionary_epochs=[1]),
+            "epoch 1: no codes yet at .*; materialise codes first",
+        ),
+        (
+            lambda: make_complexity(trained, epoch=1),
+            "v_information 000001-stem is not made yet: .*; materialise it first",
+        ),
+        (lambda: make_importance(trained, epoch=1), "epoch 1: no dictionary yet"),
+    ):
+        with pytest.raises(ValueError, match=missing):
+            step()
+
+
+@pytest.mark.parametrize("scope", ["class", "all"])
+def test_a_class_with_fewer_images_than_atoms(trained: Store, scope: str):
+    dictionary = trained.study.dictionary.model_copy(
+        update={"scope": scope, "atoms_per_class": 91, "images_per_class": 30}
+    )
+    store = Store(trained.home, trained.study.model_copy(update={"dictionary": dictionary}))
+    who, count = ("class '0'", 30) if scope == "class" else ("the study", 90)
+    with pytest.raises(
+        StudyError, match=f"atoms_per_class = 91: {who} has only {count} dictionary images; lower it, or"
+    ):
+        make_dictionary(store, epoch=1, device="cpu")
+    assert not store.dictionary(1).exists()
+
+
+def test_a_checkpoint_without_metrics_is_measured(trained: Store):
+    own = make_checkpoint(trained, epoch=2)
+    tensors = load_file(trained.checkpoint(2))
+    save_file(tensors, trained.checkpoint(2))
+    measured = make_checkpoint(trained, epoch=2, device="cpu")
+    columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
+    np.testing.assert_allclose(measured[columns], own[columns], rtol=1e-4)
+    assert measured["learning_rate"].isna().all()
+    assert not own["learning_rate"].isna().any()
+    tensors["fc.bias"][:] = torch.nan
+    save_file(tensors, trained.checkpoint(2))
+    with pytest.raises(ValueError, match=r"000002\.safetensors: the loss is nan; .* replace or delete it"):
+        make_checkpoint(trained, epoch=2, device="cpu")

@@ -1,0 +1,136 @@
+"""What one study has made from the very same as another is taken, and nothing else."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from featcx_core.analyses.measures import open_sums_without_groups
+from featcx_core.artefacts.register import register
+from featcx_core.artefacts.sharing import take_over
+from featcx_core.artefacts.state import ONCE, State
+from featcx_core.store.places import MARKER, Store, write_bytes
+from featcx_core.store.tables import TABLES
+
+
+def sibling(small: Store, **changes: object) -> Store:
+    """A registered study of which nothing is made, that differs from the small one in its name and what is given."""
+    return register(small.study.model_copy(update={"name": "sibling", **changes}), home=small.home)
+
+
+def taken_assets(store: Store, small: Store) -> set[str]:
+    return {one.partition.asset for one in take_over(store, [small])}
+
+
+def stale(store: Store) -> set[str]:
+    state = State(store)
+    return {asset for asset in state.wanted if state.stale(asset)}
+
+
+def test_all_is_taken_where_only_the_name_differs(small: Store):
+    other = sibling(small)
+    taken = take_over(other, [small])
+    assert stale(other) == set(ONCE) - {"training"} | stale(small)  # these are cheap, and made from all epochs
+    assert {one.source for one in taken} == {"tiny"}
+    assert len(taken) == 1 + len(State(small).current)
+    other.write_current(State(other).visible())
+    for name, table in TABLES.items():
+        mine, theirs = other.read_table(name), small.read_table(name)
+        if table.asset in ONCE:
+            continue
+        assert set(mine["study"]) <= {"sibling"}
+        columns = [column for column in mine if column not in ("study", "jackknife")]
+        keys = list(table.keys)
+        pd.testing.assert_frame_equal(
+            mine[columns].sort_values(keys, ignore_index=True), theirs[columns].sort_values(keys, ignore_index=True)
+        )
+    assert take_over(other, [small]) == []
+
+
+def test_sums_without_groups_come_along(small: Store):
+    open_sums_without_groups(small, epoch=2)
+    other = sibling(small)
+    take_over(other, [small])
+    assert other.committed(other.sums_without_groups(2)) == State(other).prints.sums_without_groups(2)
+
+
+def test_arrays_are_linked_and_checkpoints_copied(small: Store):
+    other = sibling(small)
+    take_over(other, [small])
+    arrays = [path for path in small.activations(1, "stem").rglob("*") if path.is_file() and path.name != MARKER]
+    assert arrays
+    for path in arrays:
+        assert (other.root / path.relative_to(small.root)).samefile(path)
+    assert other.checkpoint(1).read_bytes() == small.checkpoint(1).read_bytes()
+    assert not other.checkpoint(1).samefile(small.checkpoint(1))
+
+
+CHANGES = {
+    "another decay trains anew": ({"training": {"optimizer": {"weight_decay": 0.1}}}, set()),
+    "another seed is another study": ({"seed": 1}, set()),
+    "another penalty on codes": (
+        {"dictionary": {"l1": 0.01}},
+        {"training", "checkpoint", "activations", "dictionary_activations", "dictionary", "clusters"},
+    ),
+    "other jackknife groups": (
+        {"probe": {"groups": 6}},
+        {"training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "clusters"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_only_what_no_changed_field_decides_is_taken(small: Store, case: str):
+    changes, wanted = CHANGES[case]
+    values = small.study.model_dump()
+    for part, fields in changes.items():
+        values[part] = values[part] | fields if isinstance(fields, dict) else fields
+    study = type(small.study).model_validate(values | {"name": "sibling"})
+    assert taken_assets(register(study, home=small.home), small) == wanted
+
+
+def test_an_unfinished_training_is_not_taken(small: Store):
+    small.checkpoint(2).unlink()
+    assert taken_assets(sibling(small), small) == set()
+
+
+def test_a_checkpoint_that_somebody_put_there_is_not_taken(small: Store):
+    from safetensors.torch import load_file, save
+
+    write_bytes(small.checkpoint(1), save(load_file(small.checkpoint(1))))  # without its training's fingerprint
+    other = sibling(small)
+    assert "training" not in taken_assets(other, small)
+    assert not other.checkpoint(1).exists()
+
+
+def test_the_reference_epochs_positions_come_along_or_its_activations_do_not(small: Store):
+    analysis = small.study.probe.model_copy(update={"reference_epoch": 1})
+    other = sibling(small, probe=analysis)
+    take_over(other, [small])
+    layer = small.anatomy.penultimate
+    lacking = {(p.epoch, p.layer) for p in State(other).stale("activations")}
+    assert lacking == {(1, layer)}  # the small study has positions of epoch 2 only
+
+
+def test_another_disk_is_copied_to(small: Store, monkeypatch: pytest.MonkeyPatch):
+    def refuse(source: str, place: str) -> None:
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr("featcx_core.artefacts.sharing.os.link", refuse)
+    other = sibling(small)
+    take_over(other, [small])
+    assert "activations" not in stale(other)
+    path = next(path for path in other.activations(1, "stem").rglob("*") if path.is_file())
+    assert not path.samefile(small.root / path.relative_to(other.root))
+
+
+def test_what_was_replaced_meanwhile_is_left(small: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    other = sibling(small)
+    state = State(small)
+    _ = state.current
+    for layer in small.anatomy.names:
+        write_bytes(small.activations(1, layer) / MARKER, b'{"fingerprint": "new"}')
+    monkeypatch.setattr("featcx_core.artefacts.sharing.State", lambda store: state if store is small else State(store))
+    taken = {(one.partition.asset, one.partition.epoch) for one in take_over(other, [small])}
+    assert ("activations", 0) in taken
+    assert ("activations", 1) not in taken

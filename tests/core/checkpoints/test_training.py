@@ -1,0 +1,268 @@
+import multiprocessing
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from featcx_core.artefacts.register import register
+from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
+from featcx_core.checkpoints.survey import read_metrics, survey
+from featcx_core.checkpoints.training import evaluate, train, train_epochs
+from featcx_core.images import arrays
+from featcx_core.images import data as images
+from featcx_core.images.data import load_data
+from featcx_core.networks.models import build_model
+from featcx_core.networks.safetensors_files import inspect_safetensors
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.fields import Optimizer, Study, Training
+
+
+def with_training(study: Study, **changes: object) -> Study:
+    return study.model_copy(update={"training": study.training.model_copy(update=changes)})
+
+
+def digests(store: Store) -> dict[int, str]:
+    return survey(store).digests
+
+
+def touched(store: Store) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in store.checkpoints.glob("*.safetensors")}
+
+
+def again(store: Store) -> list[int]:
+    return list(train_epochs(store, device="cpu"))
+
+
+def test_every_epoch_has_a_checkpoint_with_its_metrics(trained: Store, tiny: Study):
+    data = load_data(tiny)
+    for epoch in range(3):
+        metrics = read_metrics(trained, epoch=epoch)
+        model = build_model(tiny, n_classes=3, image_shape=data.image_shape)
+        if epoch:
+            assert metrics["learning_rate"] > 0
+        else:
+            assert metrics["learning_rate"] is None
+            initial = model.state_dict()
+            assert all(torch.equal(t, initial[n]) for n, t in load_file(trained.checkpoint(0)).items())
+        model.load_state_dict(load_file(trained.checkpoint(epoch)))
+        for part in ("train", "test"):
+            loss, accuracy = evaluate(model, data, data.split[part])
+            assert metrics[f"{part}_accuracy"] == accuracy
+            assert metrics[f"{part}_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_it_learns(tiny: Study, tmp_path):
+    store = train(with_training(tiny, epochs=4, optimizer=Optimizer(lr=0.05)), home=tmp_path, device="cpu")
+    assert read_metrics(store, epoch=4)["test_accuracy"] > 0.9
+
+
+def test_evaluation_by_hand(tiny: Study):
+    data = load_data(tiny)
+
+    class Always(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.logits = nn.Parameter(torch.tensor([0.0, 2.0, 0.0]))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            assert not self.training
+            return self.logits.expand(len(images), 3)
+
+    model, rows = Always(), data.split["test"]
+    loss, accuracy = evaluate(model, data, rows, batch_size=7)
+    assert accuracy == (data.labels[rows] == 1).mean() == pytest.approx(1 / 3)
+    assert loss == pytest.approx(np.log(np.exp(2) + 2) - 2 / 3, rel=1e-6)
+    assert model.training
+
+
+def test_done_is_done(trained: Store):
+    before = touched(trained)
+    assert again(trained) == [0, 1, 2]
+    assert touched(trained) == before
+
+
+def test_a_second_training_gives_the_same_weights_whatever_the_global_chance(trained: Store, tiny: Study, tmp_path):
+    torch.manual_seed(99)
+    state = torch.random.get_rng_state()
+    other = train(tiny, home=tmp_path / "other", device="cpu")
+    assert digests(other) == digests(trained)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    seeded = train(tiny.model_copy(update={"seed": 1}), home=tmp_path / "seeded", device="cpu")
+    assert digests(seeded)[2] != digests(trained)[2]
+
+
+def test_training_goes_on_where_it_was_stopped(tiny: Study, trained: Store, tmp_path):
+    store = register(tiny, home=tmp_path / "stopped")
+    epochs = train_epochs(store, device="cpu")
+    assert [next(epochs), next(epochs)] == [0, 1]
+    epochs.close()
+    shown: list[list[int]] = []
+
+    def progress(items, *, desc):
+        assert desc == "training"
+        shown.append(list(items))
+        return shown[-1]
+
+    assert list(train_epochs(store, device="cpu", progress=progress)) == [0, 1, 2]
+    assert shown == [[2]]
+    assert digests(store) == digests(trained)
+
+
+def test_the_last_checkpoint_is_written_again_from_the_state(trained: Store):
+    before = digests(trained)
+    metrics = read_metrics(trained, epoch=2)
+    trained.checkpoint(2).unlink()
+    untouched = touched(trained)
+    assert again(trained) == [0, 1, 2]
+    assert digests(trained) == before
+    assert read_metrics(trained, epoch=2) == metrics
+    assert untouched.items() <= touched(trained).items()
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "pickle"])
+def test_without_a_usable_state_training_starts_again_to_the_same_weights(trained: Store, damage):
+    before, state = digests(trained), trained.training_state
+    trained.checkpoint(1).unlink()  # the state is of epoch 2, so it is of no use either
+    match damage:
+        case "missing":
+            state.unlink()
+        case "truncated":
+            state.write_bytes(state.read_bytes()[:1000])
+        case "pickle":
+            state.write_bytes(b"cos\nsystem\n(S'false'\ntR.")
+    untouched = touched(trained)
+    assert again(trained) == [0, 1, 2]
+    assert digests(trained) == before
+    assert untouched.items() <= touched(trained).items()  # the same content is left as it is
+
+
+def test_another_training_replaces_its_checkpoints(trained: Store, tiny: Study):
+    before = digests(trained)
+    changed = with_training(tiny, optimizer=Optimizer(lr=0.05))
+    store = train(changed, home=trained.home, device="cpu")
+    after = digests(store)
+    assert after[0] == before[0]
+    assert after[2] != before[2]
+    assert len({inspect_safetensors(store.checkpoint(epoch)).metadata["training"] for epoch in range(3)}) == 1
+
+
+def test_corrupt_and_foreign_checkpoints_are_left_alone(trained: Store):
+    trained.checkpoint(1).write_bytes(b"corrupt")
+    foreign = {name: tensor + 1 for name, tensor in load_file(trained.checkpoint(2)).items()}
+    save_file(foreign, trained.checkpoint(2))
+    save_file(foreign, trained.checkpoint(7))
+    trained.checkpoint(0).unlink()
+    digest = digests(trained)[7]
+    assert again(trained) == [0, 2]
+    assert trained.checkpoint(1).read_bytes() == b"corrupt"
+    assert digests(trained)[2] == digests(trained)[7] == digest
+    trained.checkpoint(1).unlink()
+    assert again(trained) == [0, 1, 2]
+
+
+def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
+    store = register(with_training(tiny, optimizer=Optimizer(lr=1e20), schedule="constant"), home=tmp_path)
+    with pytest.raises(
+        ValueError, match=r"diverged: the loss after epoch 1 is .*; lower training\.optimizer\.lr, now 1e\+20"
+    ):
+        list(train_epochs(store, device="cpu"))
+    assert sorted(digests(store)) == [0]
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_weights(tiny: Study, trained: Store, tmp_path):
+    """The state or the checkpoint of an epoch is the last thing a killed training wrote; both must do."""
+    home = tmp_path / "killed"
+    store = register(tiny, home=home)
+    processes = multiprocessing.get_context("forkserver")  # loads the libraries once for all
+    processes.set_forkserver_preload(["featcx_core.checkpoints.training", "torch._dynamo"])
+    for last in (store.checkpoint(0), store.training_state, store.checkpoint(1)):
+        stamp = last.stat().st_mtime_ns if last.exists() else None
+        process = processes.Process(target=train, args=(tiny,), kwargs={"home": home, "device": "cpu"})
+        process.start()
+        deadline = time.monotonic() + 120
+        while process.is_alive() and time.monotonic() < deadline:
+            if last.exists() and last.stat().st_mtime_ns != stamp:
+                process.kill()
+            process.join(timeout=0.002)
+    again(open_store(home, "tiny"))
+    assert digests(store) == digests(trained)
+    assert not [path for path in Path(home).rglob("*") if path.suffix == ".safetensors" and not path.stat().st_size]
+
+
+def test_weight_decay_spares_biases_and_normalisation(tiny: Study):
+    model = build_model(tiny, n_classes=3, image_shape=(1, 12, 12))
+    decayed, spared = sgd(model, tiny).param_groups
+    assert {p.ndim for p in decayed["params"]} == {2, 4}
+    assert {p.ndim for p in spared["params"]} == {1}
+    assert len(decayed["params"]) + len(spared["params"]) == len(list(model.parameters()))
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0)
+    assert decayed["nesterov"]
+    assert not sgd(model, with_training(tiny, optimizer=Optimizer(momentum=0))).param_groups[0]["nesterov"]
+
+
+def test_one_cycle_peaks_at_a_quarter_and_ends_near_zero(tiny: Study):
+    study = with_training(tiny, epochs=10)
+    optimizer = sgd(build_model(study, n_classes=3, image_shape=(1, 12, 12)), study)
+    cycle, rates = schedule(optimizer, study, steps=4), []
+    for _ in range(40):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cycle.step()
+    assert max(rates) == pytest.approx(0.2, rel=1e-3)
+    assert int(np.argmax(rates)) == 9
+    assert rates[-1] < 1e-5
+    assert (np.diff(rates[:10]) > 0).all()
+    assert (np.diff(rates[9:]) < 0).all()
+    assert optimizer.param_groups[0]["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("epochs", [1, 3, 4, 5, 7])
+def test_one_cycle_of_a_few_steps_still_trains(tiny: Study, epochs: int):
+    study = with_training(tiny, epochs=epochs)
+    optimizer = sgd(build_model(study, n_classes=3, image_shape=(1, 12, 12)), study)
+    cycle, rates = schedule(optimizer, study, steps=1), []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        cycle.step()
+    assert 0.15 < max(rates) <= 0.2
+    assert min(rates) > 0
+
+
+def test_settled_statistics_are_the_means_over_the_batches():
+    """By hand: batches 0, 2 and 4, 6 have means 1 and 5 and unbiased variances 2 and 2."""
+    model = nn.Sequential(nn.BatchNorm2d(1))
+    images = [torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1), torch.tensor([4.0, 6.0]).reshape(2, 1, 1, 1)]
+    settle_normalisation(model.eval(), images)
+    assert model[0].running_mean.item() == pytest.approx(3)
+    assert model[0].running_var.item() == pytest.approx(2)
+    assert model[0].momentum == 0.1
+    assert not model.training
+
+
+def test_a_network_without_normalisation_is_not_run():
+    def never():
+        raise AssertionError
+        yield
+
+    settle_normalisation(nn.Sequential(nn.Conv2d(1, 1, 1)), never())
+
+
+def test_a_batch_larger_than_the_training_images_is_all_of_them(tiny: Study, tmp_path):
+    study = tiny.model_copy(update={"training": Training(epochs=1, batch_size=5000)})
+    store = train(study, home=tmp_path, device="cpu")
+    assert sorted(digests(store)) == [0, 1]
+
+
+def test_images_mapped_from_their_file_give_the_same_weights(trained: Store, tiny: Study, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
+    copy = shutil.copy(tiny.data.source.partition(":")[2], tmp_path / "copy.npz")
+    study = tiny.model_copy(update={"data": tiny.data.model_copy(update={"source": f"npz:{copy}"})})
+    assert isinstance(images.load_data(study).images, np.memmap)
+    store = train(study, home=tmp_path / "home", device="cpu")
+    assert digests(store) == digests(trained)

@@ -1,0 +1,254 @@
+"""Studies side by side: the numbers, the figures and the page."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from featcx_core.figures.canvas import png
+from featcx_core.figures.comparison import comparison_figures, differences, drawn_fields, measure_label, measures_of
+from featcx_core.measures.comparison import compare, means, study_values, together
+from featcx_core.report.comparison_page import by_value, render_comparison
+from tests.references import comparison as reference
+
+FIELDS = {"schedule": ("one_cycle", "constant"), "decay": ("0.0", "0.5"), "seed": ("0", "1", "2")}
+
+
+def grid() -> dict[str, dict[str, str]]:
+    """Settings of twelve studies, all combinations."""
+    members = {"__".join(values): values for values in itertools.product(*FIELDS.values())}
+    return {field: {name: values[i] for name, values in members.items()} for i, field in enumerate(FIELDS)}
+
+
+def measured(
+    settings: Mapping[str, Mapping[str, str]], *, n_epochs: int = 3, without: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """Values of two measures; the schedule changes the first by 0.3, nothing changes the second."""
+    chance = np.random.default_rng(0)
+    rows = [
+        {
+            "member": member,
+            "epoch": epoch,
+            "is_reference": epoch == n_epochs - 1,
+            "measure": measure,
+            "value": chance.normal(0, 0.01) + 0.3 * (measure == "test_accuracy" and schedule == "constant"),
+            "low": -0.1,
+            "high": 0.1,
+            "n": 10,
+        }
+        for member, schedule in settings["schedule"].items()
+        for epoch in range(n_epochs)
+        for measure in ("test_accuracy", "mean_complexity_all")
+        if member not in without
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_means_by_hand():
+    found = means(np.array([[1.0, 2.0, 3.0], [4.0, np.nan, np.nan], [np.nan] * 3]))
+    np.testing.assert_allclose(found.mean, [2, 4, np.nan])
+    assert found.n.tolist() == [3, 1, 0]
+    half = 4.302653 / np.sqrt(3)  # t of two degrees of freedom, s = 1
+    np.testing.assert_allclose(found.low, [2 - half, np.nan, np.nan], rtol=1e-6)
+    np.testing.assert_allclose(found.high, [2 + half, np.nan, np.nan], rtol=1e-6)
+
+
+def test_an_interval_covers_the_truth_as_often_as_it_says():
+    draws = np.random.default_rng(0).normal(size=(4000, 4))
+    found = means(draws)
+    covered = ((found.low <= 0) & (found.high >= 0)).mean()
+    assert covered == pytest.approx(0.95, abs=0.015)
+
+
+def test_every_row_is_that_of_the_reference():
+    settings = grid()
+    values = measured(settings, without=("one_cycle__0.0__1",))  # the grid has a hole
+    found = compare(values, settings)
+    for row in found.itertuples():
+        at = values["is_reference"] if pd.isna(row.epoch) else values["epoch"] == row.epoch
+        part = values[at & (values["measure"] == row.measure)]
+        value_of = dict(zip(part["member"], part["value"], strict=True))
+        if row.against:
+            numbers = reference.differences(value_of, settings, field=row.field, value=row.value, against=row.against)
+        else:
+            numbers = [v for member, v in value_of.items() if settings[row.field][member] == row.value]
+        assert row.n == len(numbers)
+        np.testing.assert_allclose((row.mean, row.low, row.high), reference.interval(numbers), atol=1e-12)
+    assert not found.duplicated(["field", "value", "against", "epoch", "measure"]).any()
+    # 2 + 2 + 3 values, 1 + 1 + 2 differences, 3 epochs and the end, 2 measures
+    assert len(found) == (7 + 4) * 4 * 2
+
+
+def test_a_planted_effect_is_found_and_none_where_there_is_none():
+    settings = grid()
+    found = compare(measured(settings), settings)
+    apart = (
+        found[(found["against"] != "") & found["epoch"].isna()].set_index(["field", "value", "measure"]).sort_index()
+    )
+    effect = apart.loc[("schedule", "constant", "test_accuracy")]
+    assert effect["low"] < 0.3 < effect["high"]
+    assert effect["low"] > 0.25
+    assert (apart.drop(index=[effect.name])["mean"].abs() < 0.02).all()
+
+
+def test_pairs_take_out_what_the_other_fields_do():
+    """The seed moves all studies alike: means say little about the schedule, pairs much."""
+    settings = grid()
+    values = measured(settings)
+    values["value"] += values["member"].map(lambda member: 5.0 * int(settings["seed"][member]))
+    found = compare(values, settings)
+    rows = found[(found["field"] == "schedule") & found["epoch"].isna() & (found["measure"] == "test_accuracy")]
+    mean, pair = rows[rows["value"].eq("constant") & rows["against"].eq("")], rows[rows["against"] != ""]
+    assert float((mean["high"] - mean["low"]).iloc[0]) > 5
+    assert float((pair["high"] - pair["low"]).iloc[0]) < 0.1
+
+
+def test_fields_that_part_the_studies_alike_are_not_told_apart():
+    settings = {"seed": {"a": "0", "b": "1", "c": "0"}, "data.source": {"a": "x", "b": "y", "c": "x"}}
+    settings["probe.groups"] = {"a": "20", "b": "20", "c": "5"}
+    assert together(settings, "seed") == ["data.source"]
+    assert together(settings, "probe.groups") == []
+    values = measured({"schedule": dict.fromkeys("abc", "constant")})
+    found = compare(values, settings)
+    seed = found[(found["field"] == "seed") & (found["against"] != "") & found["epoch"].isna()]
+    assert set(seed["together_with"]) == {"data.source"}
+    assert set(seed["n"]) == {1}  # a and b: c has other groups
+    assert seed["low"].isna().all()
+    assert drawn_fields(settings) == ["seed", "probe.groups"]
+
+
+def test_the_end_is_each_studys_own():
+    settings = {"training.epochs": {"short": "2", "long": "4"}, "schedule": {"short": "x", "long": "x"}}
+    parts = [
+        measured({"schedule": {"short": "x"}}, n_epochs=3),
+        measured({"schedule": {"long": "x"}}, n_epochs=5),
+    ]
+    values = pd.concat(parts, ignore_index=True)
+    del settings["schedule"]
+    found = compare(values, settings)
+    end = found[found["epoch"].isna() & (found["against"] == "") & (found["measure"] == "test_accuracy")]
+    wanted = values[values["is_reference"] & (values["measure"] == "test_accuracy")]
+    np.testing.assert_allclose(end["mean"], wanted["value"])
+    assert set(found.loc[found["epoch"] == 4, "value"]) == {"4"}
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    epochs = pd.DataFrame({"epoch": [0, 1], "test_accuracy": [0.1, 0.9], "train_accuracy": [0.1, 0.95]})
+    group = {"epoch": 1, "group_name": "top_10pct", "n_concepts": 10, "mean_complexity": 0.4, "low": 0.3, "high": 0.5}
+    rank = {"epoch": 1, "x": "complexity", "y": "importance", "value": -0.5, "low": -0.6, "high": -0.4, "n": 20}
+    ways = [("spearman", ""), ("spearman", "prevalence_fraction,variance"), ("pearson", ""), ("spearman", "variance")]
+    correlations = [{**rank, "method": m, "controls": c, "level": np.nan} for m, c in ways]
+    others = [{**correlations[0], "y": "redundancy", "level": share} for share in (0.1, 0.5)]  # not compared
+    information = pd.DataFrame({"kind": "concept", "v_information": [0.2, 0.4, np.nan], "epoch": 1})
+    information = pd.concat([information, information.assign(kind="shuffled", v_information=0.0)])
+    return {
+        "epochs": epochs,
+        "sedimentation": pd.DataFrame([group]),
+        "correlations": pd.DataFrame([*correlations, *others]),
+        "v_information": information.assign(place="first_layer"),
+    }
+
+
+def test_what_is_compared_of_a_study():
+    found = study_values(**tables()).set_index(["epoch", "measure"])
+    assert set(found.loc[1].index) == {
+        "test_accuracy",
+        "train_accuracy",
+        "mean_complexity_top_10pct",
+        "complexity_importance",
+        "complexity_importance_partial",
+        "v_information_first_layer",
+    }
+    assert set(found.loc[0].index) == {"test_accuracy", "train_accuracy"}
+    row = found.loc[(1, "v_information_first_layer")]
+    assert (row["value"], row["n"]) == (pytest.approx(0.3), 2)
+    assert row["high"] - row["value"] == pytest.approx(1.96 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2))
+    assert tuple(found.loc[(1, "mean_complexity_top_10pct")][["value", "low", "high", "n"]]) == (0.4, 0.3, 0.5, 10)
+    assert found.loc[(1, "test_accuracy")][["low", "high", "n"]].isna().all()
+
+
+def test_a_study_of_which_little_is_made():
+    full = tables()
+    empty = {name: frame.head(0) for name, frame in full.items()}
+    assert len(study_values(**empty)) == 0
+    assert set(study_values(**{**empty, "epochs": full["epochs"]})["measure"]) == {"test_accuracy", "train_accuracy"}
+
+
+# -- figures and page --------------------------------------------------------------------------------------------------
+
+
+def texts(figure: object) -> Iterator[str]:
+    from matplotlib.text import Text
+
+    yield from (text.get_text() for text in figure.findobj(Text))  # type: ignore[attr-defined]
+
+
+def test_every_figure_is_a_question_and_shows_every_value():
+    settings = grid()
+    values = measured(settings)
+    figures = comparison_figures(values, compare(values, settings), settings)
+    assert list(figures) == [
+        "differences",
+        *(f"{kind}_by_{field}" for field in FIELDS for kind in ("at_the_end", "over_epochs")),
+    ]
+    for name, figure in figures.items():
+        assert png(figure).startswith(b"\x89PNG"), name
+        assert figure.get_suptitle().endswith("?"), name
+    for field, listed in FIELDS.items():
+        for kind in ("at_the_end", "over_epochs"):
+            said = set(texts(figures[f"{kind}_by_{field}"]))
+            assert said >= {*listed, "held-out accuracy", "mean K, all concepts"}
+
+
+def test_a_figure_without_data_says_so():
+    settings = {"seed": {"a": "0", "b": "1"}}
+    values = measured({"schedule": {"a": "x", "b": "x"}})
+    nothing = compare(values, settings).head(0)
+    figures = comparison_figures(values.head(0), nothing, settings)
+    assert all(any("nothing to show" in text for text in texts(figure)) for figure in figures.values())
+    assert any("no two studies differ in one field alone" in text for text in texts(differences(nothing)))
+
+
+def test_many_values_have_colours_of_their_own():
+    settings = {"seed": {f"s{i}": str(i) for i in range(9)}}
+    values = measured({"schedule": dict.fromkeys(settings["seed"], "x")})
+    figure = comparison_figures(values, compare(values, settings), settings)["over_epochs_by_seed"]
+    (legend,) = figure.legends
+    assert len({line.get_color() for line in legend.get_lines()}) == 9
+
+
+def test_measures_have_an_order_and_words():
+    there = ["v_information_penultimate", "mean_complexity_top_10pct", "mean_complexity_all", "test_accuracy"]
+    assert measures_of(pd.DataFrame({"measure": there})) == [
+        "test_accuracy",
+        "mean_complexity_all",
+        "mean_complexity_top_10pct",
+        "v_information_penultimate",
+    ]
+    assert measure_label("something_else") == "something_else"
+
+
+def test_the_page_has_the_numbers_and_says_what_cannot_be_told():
+    settings = grid()
+    values = measured(settings)
+    found = compare(values, settings)
+    table = by_value(found, settings, field="schedule")
+    assert table.header == ["measure", "one_cycle (n = 6)", "constant (n = 6)", "constant − one_cycle (6 pairs)"]
+    assert [row[0] for row in table.rows] == ["held-out accuracy", "mean K, all concepts"]
+    assert table.rows[0][3].startswith("0.3")
+    left_out = {"gone": "no study 'gone'"}
+    page = render_comparison(
+        found, settings, name="mine", figures={"differences": b"PNG"}, left_out=left_out, reports={}
+    )
+    assert table.rows[0][3] in page
+    assert "Left out: gone (no study &#39;gone&#39;)." in page
+    assert "other initial weights" in page
+    two = {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "4"}}
+    values = measured({"schedule": {"x": "s", "y": "s"}})
+    page = render_comparison(
+        compare(values, two), two, name="mine", figures={}, left_out={}, reports={"x": "../x.html"}
+    )
+    assert "also differ in b in just the same way" in page
+    assert '<a href="../x.html">x</a>' in page

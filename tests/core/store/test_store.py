@@ -1,0 +1,196 @@
+import multiprocessing
+import os
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from featcx_core.store.places import MARKER, Store, epoch_key, footer, open_store, replacing, schema, write_bytes
+from featcx_core.store.tables import TABLES
+from featcx_core.study.fields import Study, StudyError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "home", Study(name="s"))
+
+
+def importance(epoch: int, *values: float) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "concept": range(len(values)),
+            "epoch": epoch,
+            "prevalence_fraction": 0.5,
+            "signed_importance": values,
+            "importance": values,
+            "jackknife": [[value] for value in values],
+        }
+    )
+
+
+def litter(store: Store) -> list[Path]:
+    return list(store.home.rglob("*.partial"))
+
+
+def test_epoch_keys_sort_as_numbers():
+    assert sorted(map(epoch_key, [100, 2, 12])) == ["000002", "000012", "000100"]
+
+
+def test_a_folder_appears_whole_and_marked(store: Store):
+    folder = store.activations(1, "stem")
+    with store.writing(folder, fingerprint="f1") as draft:
+        draft.mkdir()
+        (draft / "data").write_text("one")
+        assert not folder.exists()
+    assert store.committed(folder) == "f1"
+    with store.writing(folder, fingerprint="f2") as draft:
+        draft.mkdir()
+        (draft / "other").write_text("two")
+        assert (folder / "data").read_text() == "one"
+    assert store.committed(folder) == "f2"
+    assert sorted(path.name for path in folder.iterdir()) == sorted([MARKER, "other"])
+    assert not litter(store)
+
+
+def test_a_failed_writer_leaves_what_was_there(store: Store):
+    folder = store.activations(1, "stem")
+    with store.writing(folder, fingerprint="f1") as draft:
+        draft.mkdir()
+
+    def fail() -> None:
+        with store.writing(folder, fingerprint="f2") as draft:
+            draft.mkdir()
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        fail()
+    assert store.committed(folder) == "f1"
+    assert not litter(store)
+
+
+def test_what_a_killed_writer_left_is_swept_by_the_next(store: Store):
+    folder = store.activations(1, "stem")
+    folder.parent.mkdir(parents=True)
+    (folder.parent / ".stem.zarr.0badcafe.partial").mkdir()
+    (folder.parent / ".other.zarr.0badcafe.partial").mkdir()
+    with store.writing(folder, fingerprint="f") as draft:
+        draft.mkdir()
+    assert [path.name for path in litter(store)] == [".other.zarr.0badcafe.partial"]
+
+
+@pytest.mark.parametrize("marker", ["", "{}", "[1]", '{"finger'])
+def test_a_folder_without_a_whole_marker_is_not_there(store: Store, marker: str):
+    folder = store.codes(1)
+    assert store.committed(folder) is None
+    folder.mkdir(parents=True)
+    assert store.committed(folder) is None
+    (folder / MARKER).write_text(marker)
+    assert store.committed(folder) is None
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "a" / "b.bin"
+    write_bytes(path, b"one")
+
+    def fail() -> None:
+        with replacing(path) as draft:
+            draft.write_bytes(b"tw")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert path.read_bytes() == b"one"
+    write_bytes(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert [p.name for p in path.parent.iterdir()] == ["b.bin"]
+
+
+def test_only_old_litter_of_files_is_swept_because_nobody_holds_a_lock(tmp_path: Path):
+    young, old = tmp_path / ".b.bin.1.partial", tmp_path / ".b.bin.2.partial"
+    for path in (young, old):
+        path.write_text("")
+    os.utime(old, (time.time() - 7200, time.time() - 7200))
+    write_bytes(tmp_path / "b.bin", b"")
+    assert young.exists()
+    assert not old.exists()
+
+
+def hold(home: str, order: "multiprocessing.Queue[str]") -> None:
+    with Store(home, Study(name="s")).lock("epoch-1"):
+        order.put("child has it")
+        time.sleep(30)
+
+
+def test_a_second_writer_waits_and_a_killed_one_holds_nothing(store: Store):
+    context = multiprocessing.get_context("spawn")
+    order: multiprocessing.Queue[str] = context.Queue()
+    child = context.Process(target=hold, args=(str(store.home), order))
+    child.start()
+    assert order.get(timeout=60) == "child has it"
+    with store.lock("epoch-2"):
+        pass  # another artefact's lock is free
+    child.kill()
+    with store.lock("epoch-1"):
+        pass
+    child.join()
+
+
+def test_a_partition_replaces_exactly_its_own_rows(store: Store):
+    store.write_table("importance", "000001", importance(1, 0.1, 0.2), fingerprint="f1")
+    store.write_table("importance", "000002", importance(2, 0.3), fingerprint="f2")
+    store.write_table("importance", "000001", importance(1, 0.5), fingerprint="f3", inputs=["y", "x"])
+    store.write_current([("importance", "f2"), ("importance", "f3")])
+    rows = store.read_table("importance")
+    assert list(rows.columns) == [column.name for column in TABLES["importance"].columns]
+    assert rows[["study", "epoch", "importance", "fingerprint"]].values.tolist() == [
+        ["s", 1, 0.5, "f3"],
+        ["s", 2, 0.3, "f2"],
+    ]
+    assert store.table_fingerprint("importance", "000001") == ("f3", frozenset({"x", "y"}))
+    assert list(store.read_partition("importance", "000002")["importance"]) == [0.3]
+    assert list(store.read_table("importance", columns=["epoch"]).columns) == ["epoch"]
+
+
+def test_rows_of_another_fingerprint_are_not_visible(store: Store):
+    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="old")
+    assert store.read_table("importance").empty
+    store.write_current([("importance", "new")])
+    assert store.read_table("importance").empty
+    store.write_current([("importance", "old")])
+    assert len(store.read_table("importance")) == 1
+    stamp = store.current_path.stat().st_mtime_ns
+    store.write_current([("importance", "old"), ("importance", "old")])
+    assert store.current_path.stat().st_mtime_ns == stamp
+
+
+def test_wrong_columns_are_refused(store: Store):
+    rows = importance(1, 0.1).rename(columns={"importance": "gamma"})
+    with pytest.raises(ValueError, match=r"table importance: .* missing \['importance'\], unknown \['gamma'\]"):
+        store.write_table("importance", "000001", rows, fingerprint="f")
+    assert not store.table("importance", "000001").exists()
+
+
+def test_a_table_without_rows_has_its_columns(store: Store):
+    for spec in TABLES.values():
+        rows = store.read_table(spec.name)
+        assert rows.empty
+        assert list(rows) == schema(spec).names
+
+
+def test_columns_carry_their_meaning():
+    field = schema(TABLES["complexity"]).field("complexity")
+    assert field.metadata[b"comment"].startswith(b"K: 0 = simple")
+
+
+def test_a_file_that_is_not_there_has_no_footer(tmp_path: Path):
+    assert footer(tmp_path / "x.parquet") is None
+
+
+def test_opening_a_study_that_is_not_there(tmp_path: Path):
+    with pytest.raises(StudyError, match=r"no study 'x' in .*; it has none yet; `featcx run` makes the first"):
+        open_store(tmp_path, "x")
+    write_bytes(tmp_path / "s" / "study.toml", b'name = "s"')
+    with pytest.raises(StudyError, match=r"no study 'x' in .*; it has: s"):
+        open_store(tmp_path, "x")
+    assert open_store(tmp_path, "s").root == tmp_path / "s"
