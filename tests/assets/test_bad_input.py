@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from featcx_core.artefacts.fingerprints import _FOLDERS
 from featcx_core.images.data import load_data
+from featcx_core.images.digests import _FOLDERS
 from featcx_core.networks.models import build_model
 from featcx_core.study.fields import Model, Study, StudyError
 from featcx_core.study.files import load_study

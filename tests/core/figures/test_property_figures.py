@@ -6,8 +6,8 @@ from matplotlib.collections import PathCollection
 from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.quality import hoyer
 from featcx_core.figures import properties as drawn
-from featcx_core.figures import property_claims as paper
 from featcx_core.figures.against_complexity import FLOOR
+from featcx_core.findings import property_claims as paper
 from featcx_core.findings.evidence import Estimate, number, raw_and_partial
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation

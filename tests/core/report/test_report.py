@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featcx_core.figures import claims as paper
+from featcx_core import report
 from featcx_core.figures.canvas import nothing_to_show, png
+from featcx_core.findings import claims as paper
 from featcx_core.findings.evidence import (
     CONTROLS,
     NOT_MEASURED,
@@ -438,7 +439,7 @@ def test_page_refuses_pictures_without_a_place_and_rows_of_another_study(tables)
 
 
 def test_template_has_a_place_for_every_picture():
-    template = (Path(paper.__file__).parent / "report.html.j2").read_text()
+    template = (Path(str(report.__file__)).parent / "report.html.j2").read_text()
     assert set(re.findall(r'picture\("(\w+)"\)', template)) == set(ALTERNATIVE_TEXTS)
 
 
