@@ -1,0 +1,195 @@
+"""The hand that an artefact's `make` is given: its inputs opened, its study, its device, and where to write."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from featcx_core.artefacts.commits import place_of
+from featcx_core.artefacts.declaration import Artefact, Folder, Page, Rows
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.progress import Progress
+from featcx_core.store.files import replacing
+from featcx_core.store.parquet import read_all, read_rows
+from featcx_core.store.places import mark
+
+if TYPE_CHECKING:
+    from featcx_core.features.forward import Network
+    from featcx_core.images.data import Data
+
+
+class Tools(NamedTuple):
+    """Run-time settings; none changes a result beyond float tolerance."""
+
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
+    batch_size: int = 256
+    """Images at a time in forward passes."""
+    progress: Progress | None = None
+    """Shows a bar around long loops."""
+
+
+class StudyReader:
+    """Reads what is current of a study's artefacts.
+
+    Args:
+        snapshot: the study, as it was when it was asked.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.store, self.study, self.anatomy = snapshot.store, snapshot.study, snapshot.anatomy
+
+    @property
+    def data(self) -> "Data":
+        """The study's images; loaded once a process."""
+        from featcx_core.images.data import load_data
+
+        return load_data(self.study)
+
+    def has(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> bool:
+        """Whether a partition is there and current."""
+        place = Partition(artefact.name, epoch, layer)
+        return place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
+
+    def is_expected(self, artefact: Artefact) -> bool:
+        """Whether an artefact made once is there, or will be at the end of the run."""
+        return self.has(artefact) or (
+            artefact in self.snapshot.wanted and self.snapshot.is_ready(Partition(artefact.name))
+        )
+
+    def rows(
+        self,
+        artefact: Artefact,
+        *,
+        epoch: int = -1,
+        layer: str = "",
+        table: str = "",
+        columns: list[str] | None = None,
+    ) -> pd.DataFrame:
+        """Return one partition's rows. Raises ValueError where it is not made."""
+        place = Partition(artefact.name, epoch, layer)
+        holdings = [h for h in artefact.holds if isinstance(h, Rows) and (not table or h.table.name == table)]
+        path = place_of(self.store, holdings[0], place)
+        if not path.exists():
+            raise ValueError(f"{artefact.name} {place.name} is not made yet: no {path}; materialise it first")
+        return read_rows(path, columns=columns)
+
+    def table(
+        self, name: str, *, columns: list[str] | None = None, epochs: Collection[int] | None = None
+    ) -> pd.DataFrame:
+        """Return a table's current rows: of all partitions, or of some epochs."""
+        table = self.snapshot.catalogue.tables[name]
+        paths = [path for place, path in self.files(name) if epochs is None or place.epoch in epochs]
+        return read_all(table, paths, columns=columns)
+
+    def files(self, table: str) -> list[tuple[Partition, Path]]:
+        """Return the partitions of a table whose rows may be shown, each with its file."""
+        visible = {fingerprint for name, fingerprint in self.snapshot.visible() if name == table}
+        pairs = []
+        for artefact in self.snapshot.catalogue.holders[table]:
+            holding = next(h for h in artefact.holds if isinstance(h, Rows) and h.table.name == table)
+            for place in self.snapshot.partitions(artefact):
+                made = self.snapshot.committed(place)
+                if made in visible:
+                    pairs.append((place, place_of(self.store, holding, place)))
+        return sorted(pairs, key=lambda pair: pair[1])
+
+    def folder(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> Path:
+        """Return the committed folder of a partition. Raises ValueError where there is none."""
+        place = Partition(artefact.name, epoch, layer)
+        path = place_of(self.store, artefact.folders[0], place)
+        if self.snapshot.committed(place) is None:
+            where = ", ".join([*([f"epoch {epoch}"] if epoch >= 0 else []), *([f"layer {layer}"] if layer else [])])
+            raise ValueError(f"{where}: no {artefact.name} yet at {path}; materialise {artefact.name} first")
+        return path
+
+    def arrays(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> Any:
+        """Open a partition's Zarr array or group, read-only. Raises ValueError where there is none."""
+        import zarr
+
+        return zarr.open(str(self.folder(artefact, epoch=epoch, layer=layer)), mode="r")
+
+    def network(self, *, epoch: int, device: str = "auto") -> "Network":
+        """Build the network with an epoch's weights. Raises CheckpointError when the checkpoint cannot be used."""
+        from featcx_core.features.forward import Network
+
+        return Network.load(self.store, epoch=epoch, device=device)
+
+    def head(self, *, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Read weight (unit, class) and bias (class,) of an epoch's head. Raises CheckpointError."""
+        from featcx_core.checkpoints.survey import read_head
+
+        return read_head(self.store, epoch=epoch)
+
+
+class Given(StudyReader):
+    """Everything that a `make` gets: what it needs, opened, and the drafts that it writes arrays to.
+
+    Args:
+        snapshot: the study as it was when the epoch's lock was taken.
+        artefact: what is made.
+        partitions: what has to be made, of one epoch; other artefacts with the same `make` may be among them.
+        tools: device, batch size, progress.
+        stack: ends when the call has ended; what was not committed goes.
+    """
+
+    def __init__(
+        self, snapshot: Snapshot, artefact: Artefact, partitions: Sequence[Partition], *, tools: Tools, stack: ExitStack
+    ) -> None:
+        super().__init__(snapshot)
+        self.artefact, self.partitions, self.tools = artefact, tuple(partitions), tools
+        self.epoch = partitions[0].epoch
+        self._stack = stack
+        self.drafts: dict[Partition, tuple[Path, Callable[[], None]]] = {}
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers of what has to be made, in forward order."""
+        wanted = {place.layer for place in self.partitions}
+        return [name for name in self.anatomy.names if name in wanted]
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """Of an artefact made once: the epochs at which everything that it needs is there. Raises ValueError for none."""
+        if epochs := self.snapshot.whole_epochs(self.artefact):
+            return epochs
+        needs = [n.artefact.name for n in self.snapshot.catalogue.needs(self.artefact) if n.uses == "required"]
+        raise ValueError(f"no epoch has all of {', '.join(dict.fromkeys(needs))}; materialise what is missing first")
+
+    def of(self, artefact: Artefact) -> list[Partition]:
+        """Return what has to be made of one artefact."""
+        return [place for place in self.partitions if place.artefact == artefact.name]
+
+    def draft(self, partition: Partition) -> Path:
+        """Return the path to write a partition's folder or page to; it takes its place when the partition is yielded."""
+        if partition not in self.drafts:
+            artefact = self.snapshot.catalogue[partition.artefact]
+            holding = next(h for h in artefact.holds if isinstance(h, Folder | Page))
+            place, fingerprint = place_of(self.store, holding, partition), self.snapshot.fingerprint(partition)
+            block = ExitStack()
+            self._stack.push(block)
+            if isinstance(holding, Folder):
+                path = block.enter_context(self.store.writing(place, fingerprint=fingerprint))
+            else:
+                path = block.enter_context(_page(place, fingerprint=fingerprint))
+            self.drafts[partition] = path, block.close
+        return self.drafts[partition][0]
+
+    def commit(self, partition: Partition) -> None:
+        """Put a partition's draft in its place. Raises ValueError where none was written."""
+        if partition not in self.drafts:
+            raise ValueError(f"{partition.artefact} {partition.name}: wanted its draft to be written, got none")
+        self.drafts.pop(partition)[1]()
+
+
+@contextmanager
+def _page(place: Path, *, fingerprint: str) -> Iterator[Path]:
+    """Give a temporary file that becomes the page, whose folder is marked when the block ends well."""
+    with replacing(place) as draft:
+        yield draft
+    mark(place.parent, fingerprint=fingerprint)

@@ -1,0 +1,77 @@
+"""Atomic writes: a file or folder appears whole or not at all, and a killed writer leaves only litter."""
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as draft:
+        draft.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path that takes the place of the file `path` when the block ends without error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path, older_than_seconds=3600.0)  # no lock: a younger draft may be another process's
+    draft = _draft_of(path)
+    try:
+        yield draft
+        _flush(draft)
+        draft.replace(path)
+        _flush(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary path that takes the place of a folder when the block ends without error.
+
+    The caller holds the lock of what lies there: what killed writers left is swept away.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(folder, older_than_seconds=0.0)
+    draft = _draft_of(folder)
+    try:
+        yield draft
+        if folder.exists():
+            old = _draft_of(folder)
+            folder.rename(old)
+            draft.rename(folder)
+            shutil.rmtree(old)
+        else:
+            draft.rename(folder)
+        _flush(folder.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+
+
+def _sweep(path: Path, *, older_than_seconds: float) -> None:
+    """Remove what killed writers of this path left."""
+    for litter in path.parent.glob(f".{path.name}.*.partial"):
+        with suppress(FileNotFoundError):
+            if time.time() - litter.stat().st_mtime < older_than_seconds:
+                continue
+            if litter.is_dir():
+                shutil.rmtree(litter)
+            else:
+                litter.unlink()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
