@@ -16,7 +16,7 @@ from featcx_core.artefacts.state import DETAILED, Partition, State, table_partit
 from featcx_core.features.examples import TopImages
 from featcx_core.figures.canvas import is_coloured
 from featcx_core.findings.study_tables import StudyTables
-from featcx_core.images.data import Data, load_data
+from featcx_core.images.data import StudyImages, load_data
 from featcx_core.images.decoding import read_ahead
 from featcx_core.measures.neighbours import neighbours
 from featcx_core.report.explorer.charts import charts
@@ -114,7 +114,7 @@ def _made(state: State) -> dict[int, Made]:
     }
 
 
-def _looks(store: Store, data: Data, top: TopImages, *, made: Mapping[int, Made]) -> list[Looks]:
+def _looks(store: Store, data: StudyImages, top: TopImages, *, made: Mapping[int, Made]) -> list[Looks]:
     labels, shares, highest = data.labels[data.probe], *_small_maps(store, top.images)
     near = neighbours(read_dictionary(store, epoch=store.study.reference_epoch).atoms, n_neighbours=N_NEIGHBOURS)
     found = []
@@ -153,7 +153,7 @@ def _shown_shape(store: Store) -> tuple[int, int] | None:
     return shape and (min(shape[0], LARGEST_MAP), min(shape[1], LARGEST_MAP))
 
 
-def _thumbnails(data: Data, images: Int[np.ndarray, "concept rank"]) -> Iterator[tuple[int, bytes]]:
+def _thumbnails(data: StudyImages, images: Int[np.ndarray, "concept rank"]) -> Iterator[tuple[int, bytes]]:
     """Each probe image that any concept shows, once: its row and its file."""
     shown = np.unique(images[images >= 0])
     chunks = [shown[start : start + _IMAGES_AT_ONCE] for start in range(0, len(shown), _IMAGES_AT_ONCE)]

@@ -14,7 +14,7 @@ from featcx_core.arrays import as_tensors
 from featcx_core.checkpoints.survey import fingerprints, read_head
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.classes import class_outputs
-from featcx_core.images.data import Data, load_data
+from featcx_core.images.data import StudyImages, load_data
 from featcx_core.images.noise import noisy_batches
 from featcx_core.measures.redundancy import Redundancy, redundancy
 from featcx_core.measures.removal_orders import removal_orders
@@ -97,7 +97,7 @@ def make_sensitivity(
     return _write(store, "sensitivity", epoch, frame, fingerprint)
 
 
-def noisy_groups(data: Data, n: int, *, groups: int) -> np.ndarray:
+def noisy_groups(data: StudyImages, n: int, *, groups: int) -> np.ndarray:
     """The jackknife's group of each of the first n probe images: either half is counted from its own first image."""
     places = [np.arange(len(data.split[half])) for half in ("fit", "score")]
     return np.concatenate(places)[:n] % groups

@@ -15,7 +15,7 @@ from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.visualisation import N_CROPS, Pictures, Spectrum, visualise
 from featcx_core.figures.canvas import visible
 from featcx_core.figures.concepts import choose_concepts
-from featcx_core.images.data import Data
+from featcx_core.images.data import StudyImages
 from featcx_core.images.decoding import read_ahead
 from featcx_core.progress import Progress
 from featcx_core.store.places import Store, epoch_key
@@ -110,7 +110,7 @@ def _pictures(
     return Pictures(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
-def _pixels(data: Data) -> Iterator[torch.Tensor]:
+def _pixels(data: StudyImages) -> Iterator[torch.Tensor]:
     """Training images, pixels in [0, 1]."""
     rows, size = data.split["train"][:SPECTRUM_IMAGES], data.at_once(_AT_ONCE)
     for pixels in read_ahead(data.images, (rows[start : start + size] for start in range(0, len(rows), size))):

@@ -22,7 +22,7 @@ from featcx_core.artefacts.register import register
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
 from featcx_core.checkpoints.survey import survey, untrained, write_checkpoint
 from featcx_core.images.classes import class_outputs
-from featcx_core.images.data import Data, batches, load_data, normalised
+from featcx_core.images.data import StudyImages, batches, load_data, normalised
 from featcx_core.networks.models import build_model, on_device, torch_device
 from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors
 from featcx_core.progress import Progress, silent
@@ -85,7 +85,7 @@ def train_epochs(store: Store, *, device: str = "auto", progress: Progress | Non
 
 def evaluate(
     model: nn.Module,
-    data: Data,
+    data: StudyImages,
     indices: Int[np.ndarray, "image"],
     *,
     outputs: Sequence[int] | None = None,
@@ -222,7 +222,7 @@ class _Run:
 
 
 def _targets(
-    data: Data, indices: Int[np.ndarray, "image"], outputs: Sequence[int] | None
+    data: StudyImages, indices: Int[np.ndarray, "image"], outputs: Sequence[int] | None
 ) -> Int64[torch.Tensor, "image"]:
     """The output that is right for each image."""
     labels = data.labels[indices]

@@ -12,7 +12,7 @@ from torch import nn
 
 from featcx_core.checkpoints.survey import load_checkpoint
 from featcx_core.features.operands import Operands, Take
-from featcx_core.images.data import Data, batches, load_data
+from featcx_core.images.data import StudyImages, batches, load_data
 from featcx_core.networks.anatomy import Branch, Layer, module_and_call
 from featcx_core.networks.layouts import Reading, per_image, per_position
 from featcx_core.networks.models import build_model, on_device, torch_device
@@ -39,7 +39,7 @@ class Network(NamedTuple):
 
     model: nn.Module
     """In evaluation mode."""
-    data: Data
+    data: StudyImages
     """The images."""
     device: torch.device
     """Where the model lies."""

@@ -20,19 +20,18 @@ from featcx_core.images.decoding import read_ahead
 from featcx_core.images.digests import content_digest, text_digest
 from featcx_core.images.loading import load
 from featcx_core.images.pixels import mean_and_deviation, pixel_digest
-from featcx_core.images.reading import Images
+from featcx_core.images.reading import ImageArray
 from featcx_core.images.transforms import Preprocessing, preprocessing
-from featcx_core.study.fields import Data as Settings
-from featcx_core.study.fields import Study, StudyError
+from featcx_core.study.fields import Data, Study, StudyError
 
 PIXELS_AT_ONCE = 1 << 22
 """Of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each of them."""
 
 
-class Data(NamedTuple):
+class StudyImages(NamedTuple):
     """The images of a study; the arrays are read-only, because they are shared."""
 
-    images: Images
+    images: ImageArray
     """Pixels, 0 to 255, uint8 (image, channel, height, width): an array, an `np.memmap` or files that are decoded."""
     labels: Int64[np.ndarray, "image"]
     """Class of each image, 0 to n_classes - 1."""
@@ -86,7 +85,7 @@ class _Wanted(NamedTuple):
         return cls(data.model_dump_json(), preprocessing(study), study.seed, contents)
 
 
-def load_data(study: Study) -> Data:
+def load_data(study: Study) -> StudyImages:
     """The study's images, divided; loaded once a process.
 
     Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
@@ -96,19 +95,19 @@ def load_data(study: Study) -> Data:
 
 
 @lru_cache(maxsize=4)
-def _load(wanted: _Wanted) -> Data:
-    settings = Settings.model_validate_json(wanted.settings)
+def _load(wanted: _Wanted) -> StudyImages:
+    settings = Data.model_validate_json(wanted.settings)
     images, labels, own_names, split, broken = load(settings, wanted.steps, seed=wanted.seed)
     names = class_names(settings, own_names)
     mean, std = mean_and_deviation(images, split["train"], wanted.steps)
-    data = Data(images, labels, names, split, mean, std, superclasses(settings, names), broken)
+    data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken)
     for array in (data.images, data.labels, data.mean, data.std, *split.values()):
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
     return data
 
 
-def dictionary_images(data: Data, study: Study) -> list[Int64[np.ndarray, "_"]]:
+def dictionary_images(data: StudyImages, study: Study) -> list[Int64[np.ndarray, "_"]]:
     """Indices of the images behind each class's atoms: the first of its training images, up to the study's cap."""
     rows = data.split["train"]
     cap = study.dictionary.images_per_class
@@ -121,7 +120,7 @@ def selection_digest(parts: Sequence[Int64[np.ndarray, "_"]]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
-def refuse_too_many_atoms(study: Study, data: Data, *, units: int) -> None:
+def refuse_too_many_atoms(study: Study, data: StudyImages, *, units: int) -> None:
     """Raises StudyError where a class has fewer dictionary images than atoms, or the layer fewer units."""
     wanted, counts = study.dictionary.atoms_per_class, [len(rows) for rows in dictionary_images(data, study)]
     if study.dictionary.scope == "all":
@@ -140,7 +139,7 @@ def refuse_too_many_atoms(study: Study, data: Data, *, units: int) -> None:
 
 
 def batches(
-    data: Data, indices: Int[np.ndarray, "image"], *, batch_size: int, device: torch.device
+    data: StudyImages, indices: Int[np.ndarray, "image"], *, batch_size: int, device: torch.device
 ) -> Iterator[Float[torch.Tensor, "batch channel height width"]]:
     """The images in order, normalised, channels last. They travel to the device as uint8, a quarter of the bytes."""
     parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
@@ -149,7 +148,7 @@ def batches(
 
 
 def normalised(
-    pixels: UInt8[torch.Tensor, "batch channel height width"], data: Data
+    pixels: UInt8[torch.Tensor, "batch channel height width"], data: StudyImages
 ) -> Float[torch.Tensor, "batch channel height width"]:
     """(pixels / 255 - mean) / std, channels last."""
     mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
@@ -168,6 +167,6 @@ def _probe_digest(wanted: _Wanted) -> str:
     return image_digest(data, data.probe)
 
 
-def image_digest(data: Data, indices: Int[np.ndarray, "image"]) -> str:
+def image_digest(data: StudyImages, indices: Int[np.ndarray, "image"]) -> str:
     """Digest of the images' pixels, in order."""
     return pixel_digest(data.images, indices)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Int, Int64, UInt8
 from PIL import UnidentifiedImageError
 
-from featcx_core.images.reading import Files, Images
+from featcx_core.images.reading import Files, ImageArray
 from featcx_core.images.transforms import Preprocessing
 from featcx_core.study.fields import StudyError
 
@@ -93,7 +93,7 @@ class Decoded:
 
 
 def read_ahead(
-    images: Images, parts: Iterable[Int[np.ndarray, "_"]]
+    images: ImageArray, parts: Iterable[Int[np.ndarray, "_"]]
 ) -> Iterator[UInt8[np.ndarray, "_ channel height width"]]:
     """Images, part after part; those that must be decoded are, while the parts before are used."""
     return images.ahead(parts) if isinstance(images, Decoded) else (images[rows] for rows in parts)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from featcx_core.images.jpeg import is_plain
 from featcx_core.images.listing import IMAGE_SUFFIXES, files_in
-from featcx_core.images.reading import Files, Header, Source
+from featcx_core.images.reading import Files, ImageHeader, Source
 from featcx_core.images.transforms import is_grey
 from featcx_core.study.fields import StudyError
 
@@ -50,14 +50,14 @@ def image_folder(folder: Path) -> Source:
     return Source(_files(folder, names), np.concatenate(labels), tuple(classes), n_train if len(parts) > 1 else None)
 
 
-def inspect(path: Path) -> Header:
+def inspect(path: Path) -> ImageHeader:
     """Size and colours of an image file; raises what Pillow raises where the file is not whole.
 
     A PNG is whole when its checksums are right, a JPEG when its markers are: thirty times as fast as to decode it. Any
     other is decoded.
     """
     with path.open("rb") as file, Image.open(file) as image:
-        header = Header(*image.size, is_grey(image))
+        header = ImageHeader(*image.size, is_grey(image))
         if image.format == "PNG":
             image.verify()
         elif image.format != "JPEG" or not is_plain(path.read_bytes()):

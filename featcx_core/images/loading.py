@@ -13,7 +13,7 @@ from featcx_core.images.arrays import npy, npz, packaged_digits
 from featcx_core.images.decoding import Decoded, decoded
 from featcx_core.images.folders import image_folder
 from featcx_core.images.generated import bits, factors, shortcut
-from featcx_core.images.reading import Files, Header, Images, Source
+from featcx_core.images.reading import Files, ImageArray, ImageHeader, Source
 from featcx_core.images.splits import divided
 from featcx_core.images.torchvision_sets import torchvision_set
 from featcx_core.images.transforms import Preprocessing
@@ -34,7 +34,7 @@ SOURCES = (*PACKAGED, "npz:FILE", "npy:FOLDER", "folder:PATH", "torchvision:NAME
 class Loaded(NamedTuple):
     """Images that can be read, and which of them are for what."""
 
-    images: Images
+    images: ImageArray
     """All images of the source."""
     labels: Int64[np.ndarray, "image"]
     """Class of each."""
@@ -84,7 +84,7 @@ def open_source(data: Data) -> Source:
     raise StudyError(f"data.source: unknown source {data.source!r}; {hint}")
 
 
-def _files(images: Images) -> Files:
+def _files(images: ImageArray) -> Files:
     """Arrays, as pictures that a transform applies to."""
     _, channels, height, width = images.shape
     if channels not in (1, 3):
@@ -94,7 +94,7 @@ def _files(images: Images) -> Files:
         (pixels,) = images[np.array([row])]
         return Image.fromarray(pixels[0] if channels == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
-    return Files(picture, lambda row: Header(width, height, channels == 1), lambda row: f"image {row}")
+    return Files(picture, lambda row: ImageHeader(width, height, channels == 1), lambda row: f"image {row}")
 
 
 def _refuse_lacking(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
-from featcx_core.images.data import Data, normalised
+from featcx_core.images.data import StudyImages, normalised
 from featcx_core.images.decoding import read_ahead
 
 
@@ -21,7 +21,7 @@ def white_noise(
 
 
 def noisy_batches(
-    data: Data,
+    data: StudyImages,
     indices: Int[np.ndarray, "image"],
     *,
     n_draws: int,

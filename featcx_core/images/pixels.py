@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int, UInt8
 
 from featcx_core.images.decoding import Decoded, read_ahead
-from featcx_core.images.reading import Images
+from featcx_core.images.reading import ImageArray
 from featcx_core.images.transforms import Preprocessing
 
 STATISTICS_IMAGES = 4096
@@ -16,7 +16,7 @@ _ROWS = 4096  # images read at once
 _BYTES = 16 << 20  # and fewer where they are large
 
 
-def pixel_digest(images: Images, rows: Int[np.ndarray, "image"]) -> str:
+def pixel_digest(images: ImageArray, rows: Int[np.ndarray, "image"]) -> str:
     """Digest of the images' pixels, in order."""
     digest = hashlib.sha256()
     for pixels in _passed_over(images, rows):
@@ -25,7 +25,7 @@ def pixel_digest(images: Images, rows: Int[np.ndarray, "image"]) -> str:
 
 
 def mean_and_deviation(
-    images: Images, rows: Int[np.ndarray, "image"], steps: Preprocessing
+    images: ImageArray, rows: Int[np.ndarray, "image"], steps: Preprocessing
 ) -> tuple[Float32[np.ndarray, "channel"], Float32[np.ndarray, "channel"]]:
     """Of each channel's pixels in [0, 1]: what is stated, else what these images have."""
     if steps.mean is not None and steps.std is not None:
@@ -39,7 +39,7 @@ def mean_and_deviation(
 
 
 def _moments(
-    images: Images, rows: Int[np.ndarray, "image"]
+    images: ImageArray, rows: Int[np.ndarray, "image"]
 ) -> tuple[Float64[np.ndarray, "channel"], Float64[np.ndarray, "channel"]]:
     """Mean and deviation of each channel's pixels, exactly, from their histogram: 256 counts, however many images."""
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
@@ -52,7 +52,7 @@ def _moments(
 
 
 def _passed_over(
-    images: Images, rows: Int[np.ndarray, "image"]
+    images: ImageArray, rows: Int[np.ndarray, "image"]
 ) -> Iterator[UInt8[np.ndarray, "_ channel height width"]]:
     at_once = max(1, min(_ROWS, _BYTES // int(np.prod(images.shape[1:]))))
     return read_ahead(images, (rows[start : start + at_once] for start in range(0, len(rows), at_once)))

@@ -9,7 +9,7 @@ from PIL.Image import Image
 
 
 @runtime_checkable
-class Images(Protocol):
+class ImageArray(Protocol):
     """Pixels, indexed by image: an array in memory, one mapped from its file, or images decoded at every reading."""
 
     @property
@@ -19,7 +19,7 @@ class Images(Protocol):
     def __getitem__(self, rows: Int[np.ndarray, "_"], /) -> UInt8[np.ndarray, "_ channel height width"]: ...
 
 
-class Header(NamedTuple):
+class ImageHeader(NamedTuple):
     """What an image file says about itself."""
 
     width: int
@@ -35,7 +35,7 @@ class Files(NamedTuple):
 
     load: Callable[[int], Image]
     """The decoded image; raises whatever its decoder does."""
-    inspect: Callable[[int], Header]
+    inspect: Callable[[int], ImageHeader]
     """Its header, where the file is whole; raises whatever its decoder does where it is not."""
     name: Callable[[int], str]
     """What to call it in a message."""
@@ -44,7 +44,7 @@ class Files(NamedTuple):
 class Source(NamedTuple):
     """All labelled images of a source."""
 
-    images: Images | Files
+    images: ImageArray | Files
     """Pixels, or files that give them."""
     labels: Int64[np.ndarray, "image"]
     """Class of each."""

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 from PIL import Image
 
-from featcx_core.images.reading import Files, Header, Source
+from featcx_core.images.reading import Files, ImageHeader, Source
 from featcx_core.images.transforms import is_grey
 from featcx_core.study.fields import StudyError
 
@@ -36,9 +36,9 @@ def torchvision_set(name: str, root: Path) -> Source:
             raise TypeError(f"wanted an image, got {type(image).__name__}")
         return image
 
-    def header(row: int) -> Header:
+    def header(row: int) -> ImageHeader:
         image = load(row)
-        return Header(*image.size, is_grey(image))
+        return ImageHeader(*image.size, is_grey(image))
 
     files = Files(load, header, lambda row: f"image {row} of {name} in {root}")
     class_names = tuple(map(str, names)) if len(names) >= n_classes else tuple(map(str, range(n_classes)))

@@ -12,7 +12,7 @@ from jaxtyping import Int64
 from featcx_core.images.data import load_data
 from featcx_core.images.decoding import N_THREADS
 from featcx_core.images.loading import SOURCES, open_source
-from featcx_core.images.reading import Files, Header
+from featcx_core.images.reading import Files, ImageHeader
 from featcx_core.images.transforms import network_transform, preprocessing
 from featcx_core.study.fields import Data, Study, StudyError
 
@@ -136,7 +136,7 @@ def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
         yield f"  {counted} cannot be read and are left out: {listed}"
 
 
-def _header(files: Files, row: int) -> Header | None:
+def _header(files: Files, row: int) -> ImageHeader | None:
     try:
         return files.inspect(row)
     except Exception:  # a damaged file fails in many ways; each means: broken

@@ -8,7 +8,7 @@ import numpy as np
 
 from featcx_core.analyses.features import N_RANDOM_DIRECTIONS
 from featcx_core.artefacts.state import DETAILED, ONCE, wanted_of
-from featcx_core.images.data import Data, dictionary_images
+from featcx_core.images.data import StudyImages, dictionary_images
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.study.fields import Study
 
@@ -79,7 +79,7 @@ class Size(NamedTuple):
         return self.n_epochs * (6 + 2 * len(self.units)) + followed + self.n_details + self.n_once
 
 
-def size_of(study: Study, anatomy: Anatomy, data: Data, *, epochs: Sequence[int]) -> Size:
+def size_of(study: Study, anatomy: Anatomy, data: StudyImages, *, epochs: Sequence[int]) -> Size:
     """The counts of a study on these images and checkpoints."""
     row = next(row for row in anatomy.layers if row.role == "penultimate")
     images = [len(rows) for rows in dictionary_images(data, study)]

@@ -1,14 +1,17 @@
 """Study files: reading one, saying in one line what is wrong in it, and writing one."""
 
 import difflib
-import json
 import re
 import tomllib
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import tomlkit
 from pydantic import ValidationError
+from tomlkit.exceptions import ConvertError
+from tomlkit.items import Item
 
 from featcx_core.study.fields import Study, StudyError
 
@@ -142,64 +145,77 @@ def _fields_at(parents: list[str]) -> list[str]:
 
 
 def study_text(study: Study, *, text: str | None = None) -> str:
-    """The study as TOML: its author's text where that says the same, paths to data made absolute."""
+    """Return the study as TOML: its author's text, with absolute paths, where that text states the same study.
+
+    Raises StudyError for a value that TOML does not have.
+    """
     if text is not None:
-        text = _with_paths(text, study)
-        if _parsed(text) == study:
-            return text
-    sections = study.model_dump(mode="json")
-    lines = [f"{key} = {toml_value(value)}" for key, value in sections.items() if not isinstance(value, dict)]
-    for name, section in sections.items():
-        if isinstance(section, dict):
-            lines += ["", f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in section.items())]
-    return "\n".join([*lines, ""])
+        with suppress(ValueError):  # not TOML
+            text = _with_paths(text, study)
+            if _parsed(text) == study:
+                return text
+    try:
+        return tomlkit.dumps(study.model_dump(mode="json"))
+    except ConvertError:
+        raise _refused(None) from None  # JSON has no other value that TOML lacks
 
 
 def _with_paths(text: str, study: Study) -> str:
-    """The text with the paths of the study in place of those relative to its file."""
-    try:
-        stated = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return text
+    """Replace the paths that are relative to the study file; comments and layout stay. Raises ValueError."""
+    document = tomlkit.parse(text)
     for part, field in _paths(study):
-        section, meant = stated.get(part), getattr(getattr(study, part), field)
-        said = section.get(field) if isinstance(section, dict) else None
-        if isinstance(said, str) and isinstance(meant, str) and said != meant:
-            for quoted in (f'"{said}"', f"'{said}'"):
-                text = text.replace(quoted, json.dumps(meant, ensure_ascii=False), 1)
-    if study.model.folder and "folder" not in stated.get("model", {}):
-        line = f"folder = {toml_value(study.model.folder)}  # of the study file"
-        text = re.sub(r"^\[model\].*$", lambda header: f"{header[0]}\n{line}", text, count=1, flags=re.MULTILINE)
-    return text
+        section, path = document.get(part), getattr(getattr(study, part), field)
+        stated = section.get(field) if isinstance(section, dict) else None
+        if isinstance(section, dict) and isinstance(stated, str) and isinstance(path, str) and stated != path:
+            section[field] = path
+    if study.model.folder and "folder" not in document.get("model", {}):
+        folder = tomlkit.string(study.model.folder).comment("of the study file")
+        document.setdefault("model", {})["folder"] = folder
+    return tomlkit.dumps(document)
 
 
 def says(path: Path, study: Study) -> bool:
-    """Whether a file is there and states that study."""
+    """Return whether a file exists and states that study."""
     return path.is_file() and _parsed(path.read_text(encoding="utf-8")) == study
 
 
 def _parsed(text: str) -> Study | None:
     try:
         return Study.model_validate(tomllib.loads(text))
-    except ValueError:  # tomllib's and pydantic's errors are such
+    except ValueError:  # the errors of tomllib and of pydantic
         return None
 
 
 def toml_value(value: Any) -> str:
-    """A value as TOML. Raises StudyError for what TOML cannot say."""
+    """Write a value as TOML, in one line.
+
+    >>> toml_value({"crop": 32, "mean": (0.5, 1e-6)})
+    '{crop = 32, mean = [0.5, 1e-06]}'
+
+    Raises StudyError for a value that TOML does not have.
+    """
+    return _item(value).as_string()
+
+
+def _item(value: Any) -> Item:
+    # tomlkit.item would spread dictionaries over several lines
     match value:
-        case bool() | str():
-            return json.dumps(value, ensure_ascii=False)
-        case int() | float():
-            return repr(value)
-        case list() | tuple():
-            return f"[{', '.join(map(toml_value, value))}]"
         case dict():
-            return f"{{{', '.join(f'{_key(key)} = {toml_value(item)}' for key, item in value.items())}}}"
-    raise StudyError(
+            table = tomlkit.inline_table()
+            table.update({key: _item(held) for key, held in value.items()})
+            return table
+        case list() | tuple():
+            array = tomlkit.array()
+            array.extend(map(_item, value))
+            return array
+    try:
+        item: Item = tomlkit.item(value)
+    except ConvertError:
+        raise _refused(value) from None
+    return item
+
+
+def _refused(value: Any) -> StudyError:
+    return StudyError(
         f"a study file cannot hold {value!r}; wanted text, numbers, true or false, lists and tables of them"
     )
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
 from featcx_core.checkpoints.training import NORMALISATION_IMAGES, train
-from featcx_core.images.data import Data, load_data
+from featcx_core.images.data import StudyImages, load_data
 from featcx_core.networks.models import build_model
 from featcx_core.study.fields import Split, Study
 from featcx_core.study.files import load_study
@@ -24,7 +24,7 @@ EPOCHS = 1
 class Digits(Dataset):  # type: ignore[type-arg]
     """Images one by one, normalised as is usual: to [0, 1], less the mean, over the deviation."""
 
-    def __init__(self, data: Data, part: str) -> None:
+    def __init__(self, data: StudyImages, part: str) -> None:
         self.data, self.rows = data, data.split[part]
         self.mean, self.std = (torch.tensor(x)[:, None, None] for x in (data.mean, data.std))
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.images.data import Data, normalised
+from featcx_core.images.data import StudyImages, normalised
 from featcx_core.images.noise import noisy_batches, white_noise
 
 
@@ -10,7 +10,7 @@ def images(n=5, channels=3):
     chance = np.random.default_rng(0)
     pixels = chance.integers(0, 256, (n, channels, 6, 4), dtype=np.uint8)
     mean, std = np.linspace(0.2, 0.6, channels, dtype=np.float32), np.linspace(0.1, 0.3, channels, dtype=np.float32)
-    return Data(pixels, np.zeros(n, dtype=np.int64), ("a",), {"train": np.arange(n)}, mean, std)
+    return StudyImages(pixels, np.zeros(n, dtype=np.int64), ("a",), {"train": np.arange(n)}, mean, std)
 
 
 def noisy(data, *, batch_size, sigmas=(0.1, 0.5), n_draws=3, seed=0, rows=(4, 0, 2)):
