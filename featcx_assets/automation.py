@@ -8,16 +8,23 @@ import dagster as dg
 from filelock import FileLock, Timeout
 
 from featcx_assets.dagster_home import UNDER_WAY, is_of_command
-from featcx_assets.partitions import inserted_epochs, range_tags, register_epochs
+from featcx_assets.partitions import asset_key, inserted_epochs, range_tags, register_epochs
 from featcx_assets.resources import home
-from featcx_assets.stages import STAGES, Stage, Work, runs, work
-from featcx_core.artefacts.state import ONCE, State
+from featcx_assets.stages import Stage, Work, runs, stages, work
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError
 
-EPOCH_STAGES = tuple(stage for stage in STAGES if stage.assets[0] not in ONCE)
-"""What the sensor asks for; training is started by people, curves over all epochs by the schedule."""
-CROSS_EPOCH = STAGES[-1]
+
+def epoch_stages() -> list[Stage]:
+    """Return what the sensor asks for; training is started by people, what spans all epochs by the schedule."""
+    return [stage for stage in stages(catalogue()) if stage.has_epochs]
+
+
+def last_stage() -> Stage:
+    """Return what spans all epochs."""
+    return stages(catalogue())[-1]
 
 
 def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
@@ -25,8 +32,9 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{study.name}_checkpoints",
-        asset_selection=dg.AssetSelection.groups("sources", "features", "measures")
-        & dg.AssetSelection.key_prefixes(study.name),
+        asset_selection=dg.AssetSelection.assets(
+            *(asset_key(study.name, a.name) for a in catalogue().possible(study) if a.has_epochs)
+        ),
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"New checkpoints in the folder of study {study.name}: registers them and asks for what is stale.",
@@ -34,27 +42,27 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
             store = open_store(home(), study.name)
-            state = State(store)
+            snapshot = Snapshot(store)
         except (StudyError, OSError) as error:
             return dg.SkipReason(str(error))
         asked: dict[str, Any] = json.loads(context.cursor or "{}")
-        _say_bad(context, state, asked)
-        settled = state.survey.digests.keys() - state.survey.young
+        _say_bad(context, snapshot, asked)
+        settled = snapshot.survey.digests.keys() - snapshot.survey.young
         if not settled:
             return dg.SensorResult(skip_reason="no checkpoint yet", cursor=json.dumps(asked))
         if reason := _under_way(context.instance, store):
             return dg.SensorResult(skip_reason=reason, cursor=json.dumps(asked))
         register_epochs(context.instance, study.name, settled)
-        for stage in EPOCH_STAGES:
-            todo = work(state, stage, epochs=settled)
-            if todo and not _was_tried(context.instance, store, stage, key=_key(state, todo), asked=asked):
-                asked[stage.name] = _key(state, todo)
-                parts = runs(state, todo, inserted=inserted_epochs(context.instance, study.name))
+        for stage in epoch_stages():
+            todo = work(snapshot, stage, epochs=settled)
+            if todo and not _was_tried(context.instance, store, stage, key=_key(snapshot, todo), asked=asked):
+                asked[stage.name] = _key(snapshot, todo)
+                parts = runs(snapshot, todo, inserted=inserted_epochs(context.instance, study.name))
                 requests = [_request(context.instance, store, part) for part in parts]
                 return dg.SensorResult(run_requests=requests, cursor=json.dumps(asked))
         left = f"what spans all epochs is left to the schedule {study.name}_across_epochs"
         return dg.SensorResult(
-            skip_reason=left if work(state, CROSS_EPOCH) else "nothing is stale", cursor=json.dumps(asked)
+            skip_reason=left if work(snapshot, last_stage()) else "nothing is stale", cursor=json.dumps(asked)
         )
 
     return sensor
@@ -66,19 +74,19 @@ def refresh_schedule(study: Study) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{study.name}_across_epochs",
         cron_schedule="*/5 * * * *",
-        target=dg.AssetSelection.assets(*[dg.AssetKey([study.name, asset]) for asset in CROSS_EPOCH.assets]),
+        target=dg.AssetSelection.assets(*(asset_key(study.name, a.name) for a in last_stage().artefacts)),
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Curves, figures and report of study {study.name} over all epochs, when an input changed.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:
             store = open_store(home(), study.name)
-            state = State(store)
+            snapshot = Snapshot(store)
         except (StudyError, OSError) as error:
             return dg.SkipReason(str(error))
         if reason := _under_way(context.instance, store):
             return dg.SkipReason(reason)
-        todo = work(state, CROSS_EPOCH)
+        todo = work(snapshot, last_stage())
         return _request(context.instance, store, todo) if todo else dg.SkipReason("nothing is stale")
 
     return schedule
@@ -98,7 +106,7 @@ def is_being_run(store: Store) -> bool:
 
 def _request(instance: dg.DagsterInstance, store: Store, todo: Work) -> dg.RunRequest:
     return dg.RunRequest(
-        asset_selection=[dg.AssetKey([store.study.name, asset]) for asset in todo.assets],
+        asset_selection=[asset_key(store.study.name, artefact.name) for artefact in todo.artefacts],
         tags=run_tags(instance, store, todo),
     )
 
@@ -106,7 +114,7 @@ def _request(instance: dg.DagsterInstance, store: Store, todo: Work) -> dg.RunRe
 def run_tags(instance: dg.DagsterInstance, store: Store, todo: Work) -> dict[str, str]:
     """Tags of the run of a stage: its study and, where it has partitions, their range."""
     tags = {"featcx/study": store.study.name, "featcx/stage": todo.stage.name}
-    if todo.stage.assets[0] in ONCE:
+    if not todo.stage.has_epochs:
         return tags
     inserted = inserted_epochs(instance, store.study.name)
     return tags | range_tags(todo.partitions, inserted=inserted, anatomy=store.anatomy)
@@ -133,16 +141,16 @@ def _was_tried(instance: dg.DagsterInstance, store: Store, stage: Stage, *, key:
     return not cut_off or last[0].tags.get("dagster/failure_reason") == "STEP_FAILURE"
 
 
-def _key(state: State, todo: Work) -> str:
+def _key(snapshot: Snapshot, todo: Work) -> str:
     """Names what is to be made and from what: the same work is asked for once, a failure is not tried for ever."""
-    prints = sorted(state.prints.of(*p) for p in todo.partitions)
+    prints = sorted(snapshot.fingerprint(p) for p in todo.partitions)
     return hashlib.sha256("\n".join(prints).encode()).hexdigest()[:16]
 
 
-def _say_bad(context: dg.SensorEvaluationContext, state: State, asked: dict[str, Any]) -> None:
+def _say_bad(context: dg.SensorEvaluationContext, snapshot: Snapshot, asked: dict[str, Any]) -> None:
     """Name each broken checkpoint once, not at every tick, and not while it is being written."""
     said: list[str] = asked.get("bad", [])
-    bad = [reason for epoch, reason in state.survey.bad.items() if epoch not in state.survey.young]
+    bad = [reason for epoch, reason in snapshot.survey.bad.items() if epoch not in snapshot.survey.young]
     for reason in bad:
         if reason not in said:
             context.log.error("left out: %s", reason)

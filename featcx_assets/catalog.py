@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from featcx_core.store.places import replacing, schema, write_parquet
-from featcx_core.store.tables import TABLES, Table
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.store.files import replacing
+from featcx_core.store.parquet import schema, write_parquet
+from featcx_core.store.tables import Table
 from featcx_core.study.fields import StudyError
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ def write_catalog(home: Path) -> Path:
     path = database(home)
     with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
         connection.begin()  # one wait for the disk, not one a statement
-        for table in TABLES.values():
+        for table in catalogue().tables.values():
             for statement in _statements(home, table):
                 connection.execute(statement)
         connection.commit()
@@ -62,7 +64,7 @@ def _write_empty_tables(home: Path) -> None:
 
     Also those that an older featcx did not have. No study's folder is written to.
     """
-    for table in TABLES.values():
+    for table in catalogue().tables.values():
         path, wanted = home / ".empty" / "tables" / table.name / "empty.parquet", schema(table)
         if not path.exists() or not pq.read_schema(path).equals(wanted):
             write_parquet(wanted.empty_table(), path)
@@ -77,10 +79,10 @@ def _is_of(home: Path) -> bool:
     with duckdb.connect(str(database(home)), read_only=True) as connection:
         views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
     current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
-    return views.keys() == TABLES.keys() and all(
+    return views.keys() == catalogue().tables.keys() and all(
         current in sql
         and "split_part" in sql  # an older featcx's see copies of studies, too
-        and all(column.name in sql for column in TABLES[name].columns)
+        and all(column.name in sql for column in catalogue().tables[name].columns)
         for name, sql in views.items()
     )
 

@@ -1,74 +1,59 @@
-"""Asset checks: every table against its own description, and what must hold for the numbers to be believed."""
+"""Asset checks: every table against its own description, and what artefacts declare that must hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 
+from featcx_assets.partitions import asset_key
 from featcx_assets.resources import Workbench
-from featcx_core.store.tables import COMPARED, TABLES, Table
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.checks import check_rows
+from featcx_core.artefacts.declaration import Artefact, Rows, resolve
+from featcx_core.artefacts.finding import Finding
+from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.store.tables import Table
 from featcx_core.study.fields import Study
-from featcx_core.verification import (
-    Finding,
-    clusters_are_nested,
-    fewer_masked_units_change_less,
-    matches_are_unique,
-    penultimate_says_more,
-    permuted_codes_have_no_branch,
-    predictions_kept,
-    random_directions_stand_beside,
-    shortcuts_bring_what_came,
-    shuffled_say_nothing,
-    super_classes_cover_all,
-    support_starts_from_the_dictionary,
-    table_rows,
-    weak_noise_moves_little,
-)
 
-Check = Callable[..., Finding]
+Examine = Callable[[StudyReader], Finding]
 
 
 def checks(study: Study) -> list[dg.AssetChecksDefinition]:
-    """The checks of a study's assets."""
-    return [
-        *(_table_check(study, table) for name, table in TABLES.items() if name not in ("layers", *COMPARED)),
-        *(_control_check(study, TABLES[name]) for name in ("branches", "redundancy", "sensitivity")),
-        _check(study, "v_information", "shuffled_codes_say_nothing", shuffled_say_nothing),
-        _check(study, "v_information", "penultimate_says_more_than_stem", penultimate_says_more),
-        _check(study, "codes", "reconstruction_keeps_predictions", predictions_kept),
-        _check(study, "branches", "permuted_codes_have_no_branch", permuted_codes_have_no_branch),
-        _check(study, "branches", "shortcuts_bring_what_came", shortcuts_bring_what_came),
-        _check(study, "redundancy", "fewer_masked_units_change_less", fewer_masked_units_change_less),
-        _check(study, "sensitivity", "weak_noise_moves_little", weak_noise_moves_little),
-        _check(study, "support", "support_starts_from_the_dictionary", support_starts_from_the_dictionary),
-        _check(study, "concept_paths", "matches_are_unique", matches_are_unique),
-        _check(study, "clusters", "clusters_are_nested", clusters_are_nested),
-        _check(study, "clusters", "super_classes_cover_all_classes", super_classes_cover_all),
-    ]
+    """Return the checks of a study's assets."""
+    return [check for artefact in catalogue().possible(study) for check in _checks(study, artefact)]
 
 
-def _table_check(study: Study, table: Table) -> dg.AssetChecksDefinition:
-    def rows(store: object) -> Finding:
-        return table_rows(store, table)  # type: ignore[arg-type]
-
-    rows.__doc__ = table_rows.__doc__
-    return _check(study, table.asset, f"{table.name}_rows_are_valid", rows)
-
-
-def _control_check(study: Study, table: Table) -> dg.AssetChecksDefinition:
-    def rows(store: object) -> Finding:
-        return random_directions_stand_beside(store, table)  # type: ignore[arg-type]
-
-    rows.__doc__ = random_directions_stand_beside.__doc__
-    return _check(study, table.asset, f"{table.name}_has_random_directions", rows)
+def _checks(study: Study, artefact: Artefact) -> Iterator[dg.AssetChecksDefinition]:
+    for holding in artefact.holds:
+        if isinstance(holding, Rows) and not holding.prefix:  # of a table of two artefacts once
+            yield _table_check(study, artefact.name, holding.table)
+    for check in artefact.checks:
+        yield _check(study, artefact.name, check.name, check.description, _named(check.function))
 
 
-def _check(study: Study, asset: str, name: str, find: Check) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=dg.AssetKey([study.name, asset]), name=name, description=find.__doc__)
+def result_of(finding: Finding) -> dg.AssetCheckResult:
+    """Return a finding as the web UI shows it."""
+    severity = dg.AssetCheckSeverity.ERROR if finding.is_error else dg.AssetCheckSeverity.WARN
+    numbers = dict(finding.numbers)
+    return dg.AssetCheckResult(passed=finding.passed, severity=severity, description=finding.says, metadata=numbers)
+
+
+def _named(function: str) -> Examine:
+    def examine(reader: StudyReader) -> Finding:
+        finding: Finding = resolve(function)(reader)
+        return finding
+
+    return examine
+
+
+def _table_check(study: Study, artefact: str, table: Table) -> dg.AssetChecksDefinition:
+    name, description = f"{table.name}_rows_are_valid", check_rows.__doc__ or ""
+    return _check(study, artefact, name, description, lambda reader: check_rows(reader, table))
+
+
+def _check(study: Study, artefact: str, name: str, description: str, examine: Examine) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset_key(study.name, artefact), name=name, description=description)
     def check(workbench: Workbench) -> dg.AssetCheckResult:
-        finding = find(workbench.store(study.name))
-        severity = dg.AssetCheckSeverity.ERROR if finding.is_error else dg.AssetCheckSeverity.WARN
-        return dg.AssetCheckResult(
-            passed=finding.passed, severity=severity, description=finding.says, metadata=dict(finding.numbers)
-        )
+        return result_of(examine(StudyReader(Snapshot(workbench.store(study.name)))))
 
     return check

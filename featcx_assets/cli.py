@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featcx_assets.comparing import compare, group_to_run, say_comparison, state_of_group
+from featcx_assets.comparing import compare, group_snapshot, group_to_run, say_comparison, state_of_group
 from featcx_assets.new import new
 from featcx_assets.resources import home
-from featcx_core.artefacts.groups import Comparison, Group, group_paths, read_group
-from featcx_core.artefacts.state import ASSETS, State
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.groups import Group, group_paths, read_group
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.anatomy import module_and_call
 from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError, changed
 from featcx_core.study.files import load_study, packaged_studies
 from featcx_core.study.sweep import packaged_sweeps
@@ -59,6 +60,9 @@ def main() -> None:
 class _Asset(click.Choice[str]):
     """The name of an asset; of a misspelt one the nearest is named."""
 
+    def __init__(self) -> None:
+        super().__init__(catalogue().names)
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.6)
         if value not in self.choices and near:
@@ -69,7 +73,7 @@ class _Asset(click.Choice[str]):
 @main.command()
 @click.argument("study", default="mnist")
 @click.option("--epochs", help="Only these epochs: 3 or 0,5-8.")
-@click.option("--only", multiple=True, type=_Asset(ASSETS), help="Only this asset and what it needs; repeatable.")
+@click.option("--only", multiple=True, type=_Asset(), help="Only this asset and what it needs; repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps; changes no result.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
 def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, as_json: bool) -> None:
@@ -214,10 +218,12 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
 def tables(*, as_json: bool) -> None:
     """The result tables: what a row is, and every column's meaning."""
     if as_json:
-        spec = {name: {**t._asdict(), "columns": [c._asdict() for c in t.columns]} for name, t in TABLES.items()}
+        spec = {
+            name: {**t._asdict(), "columns": [c._asdict() for c in t.columns]} for name, t in catalogue().tables.items()
+        }
         click.echo(json.dumps(spec, indent=1))
         return
-    for table in TABLES.values():
+    for table in catalogue().tables.values():
         click.echo(f"{table.name}: {table.row} Key: {', '.join(table.keys)}.")
         for column in table.columns:
             click.echo(f"  {column.name:<28}{column.dtype:<13}{column.description}")
@@ -229,14 +235,15 @@ def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device:
     from featcx_core.analyses.reading import doubts
 
     outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
+    reader = StudyReader(Snapshot(store))
     if as_json:
-        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(store)}
+        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)}
         click.echo(json.dumps(values, indent=1))
     else:
-        click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(State(store).survey.digests))}")
-        for line in summary_lines(store):
+        click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(reader.snapshot.epochs))}")
+        for line in summary_lines(reader):
             click.echo(line)
-    for line in doubts(store):
+    for line in doubts(reader):
         click.echo(f"look: {line}", err=True)
     return outcome
 
@@ -248,7 +255,7 @@ def _run_group(
 
     outcome = run_group(group, home=home(), refused=refused, only=only, epochs=epochs, device=device, say=_progress)
     click.echo(f"{group.name}: {_made(outcome)}", err=as_json)
-    if not only and Comparison(home(), group).is_current:
+    if not only and group_snapshot(group).is_current:
         say_comparison(group, by=None, as_json=as_json)
     return outcome
 
@@ -315,17 +322,16 @@ def _state_of(name: str) -> dict[str, Any]:
     try:
         if registered := group_paths(home()).get(name):
             return state_of_group(read_group(registered))
-        state = State(open_store(home(), name))
+        snapshot = Snapshot(open_store(home(), name))
     except (StudyError, OSError, ValueError) as error:
         if not (home() / name).is_dir():
             raise
         return {"error": str(error), "assets": [], "bad_checkpoints": []}  # the other studies are shown
     rows = []
-    for asset in state.wanted:
-        everything = list(state.partitions(asset))
-        stale = state.stale(asset)
-        made = [p for p in stale if asset != "training" and state.committed(p) is not None]
+    for artefact in snapshot.wanted:
+        stale = snapshot.stale(artefact)
+        made = [p for p in stale if snapshot.committed(p) is not None]
         note = f"{len(made)} stale, {len(stale) - len(made)} missing" if stale else ""
-        count = len(everything) - len(stale)
-        rows.append({"asset": asset, "partitions": len(everything), "current": count, "note": note})
-    return {"error": "", "assets": rows, "bad_checkpoints": list(state.survey.bad.values())}
+        n = len(snapshot.partitions(artefact))
+        rows.append({"asset": artefact.name, "partitions": n, "current": n - len(stale), "note": note})
+    return {"error": "", "assets": rows, "bad_checkpoints": list(snapshot.survey.bad.values())}

@@ -3,16 +3,30 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from featcx_assets.catalog import database
 from featcx_assets.resources import home
-from featcx_core.artefacts.groups import Comparison, Group, differing, group_paths, read_group, write_group
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.commits import place_of
+from featcx_core.artefacts.groups import (
+    Group,
+    GroupReader,
+    GroupSnapshot,
+    differing,
+    group_paths,
+    read_group,
+    write_group,
+)
+from featcx_core.artefacts.partition import Partition
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import StudyError
 from featcx_core.study.sweep import is_sweep, nearest, packaged_sweeps
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @click.command()
@@ -45,7 +59,7 @@ def compare(studies: tuple[str, ...], by: str | None, name: str, *, as_json: boo
 
 def say_comparison(group: Group, *, by: str | None, as_json: bool) -> None:
     """The comparison on stdout, and what is left out of it on stderr."""
-    found = Comparison(home(), group)
+    found = group_snapshot(group)
     for member, reason in found.left_out.items():
         click.echo(f"left out: {member}: {reason}", err=True)
     if as_json:
@@ -55,13 +69,23 @@ def say_comparison(group: Group, *, by: str | None, as_json: bool) -> None:
         click.echo(line)
 
 
-def comparison_lines(found: Comparison, *, by: str | None = None) -> list[str]:
+def group_snapshot(group: Group) -> GroupSnapshot:
+    """Return a group's members and comparison as they are now."""
+    (artefact,) = catalogue().of_groups
+    return GroupSnapshot(home(), group, artefact)
+
+
+def _rows(group: GroupSnapshot) -> "pd.DataFrame":
+    return GroupReader(home(), group.group).table(group.artefact.tables[-1].name)
+
+
+def comparison_lines(found: GroupSnapshot, *, by: str | None = None) -> list[str]:
     """A table for each field, at each study's reference epoch, then the paths of page and database."""
     from featcx_core.report.comparison_page import by_value
 
-    settings = differing([state.study for state in found.states])
-    rows = found.store.read_table("comparison")
-    lines = [f"{found.group.name}: {len(found.states)} studies; at the end of each, mean [95 % over studies]"]
+    settings = differing([member.study for member in found.members])
+    rows = _rows(found)
+    lines = [f"{found.group.name}: {len(found.members)} studies; at the end of each, mean [95 % over studies]"]
     for field in [by] if by else settings:
         table = by_value(rows, settings, field=field)
         alike = f" (together with {', '.join(table.together_with)})" if table.together_with else ""
@@ -72,14 +96,14 @@ def comparison_lines(found: Comparison, *, by: str | None = None) -> list[str]:
     return [*lines, "", *(f"{what}: {path}" for what, path in _places(found).items())]
 
 
-def comparison_values(found: Comparison, *, by: str | None = None) -> dict[str, Any]:
+def comparison_values(found: GroupSnapshot, *, by: str | None = None) -> dict[str, Any]:
     """The same for machines, with all epochs."""
-    settings = differing([state.study for state in found.states])
-    rows = found.store.read_table("comparison").drop(columns=["study", "fingerprint"])
+    settings = differing([member.study for member in found.members])
+    rows = _rows(found).drop(columns=["study", "fingerprint"])
     rows = rows.assign(epoch=rows["epoch"].astype("Int64"))
     if by:
         rows = rows[rows["field"] == by]
-    names = [state.study.name for state in found.states]
+    names = [member.study.name for member in found.members]
     return {
         "studies": {name: {field: said[name] for field, said in settings.items()} for name in names},
         "left_out": found.left_out,
@@ -96,9 +120,14 @@ def _group(names: tuple[str, ...], name: str) -> Group:
     return Group(name, tuple(dict.fromkeys(members)))
 
 
-def _places(found: Comparison) -> dict[str, Path]:
-    places = {"page": found.store.comparison / "index.html", "database": database(found.store.home)}
+def _places(found: GroupSnapshot) -> dict[str, Path]:
+    places = {"page": _folder(found) / "index.html", "database": database(found.store.home)}
     return {what: path for what, path in places.items() if path.exists()}
+
+
+def _folder(group: GroupSnapshot) -> Path:
+    (folder,) = group.artefact.folders
+    return place_of(group.store, folder, Partition(group.artefact.name))
 
 
 def group_to_run(name: str) -> tuple[Group, dict[str, str]] | None:
@@ -117,8 +146,8 @@ def group_to_run(name: str) -> tuple[Group, dict[str, str]] | None:
 
 def state_of_group(group: Group) -> dict[str, Any]:
     """What `featcx status` says of a comparison."""
-    found = Comparison(home(), group)
-    stale = "missing" if found.store.committed(found.store.comparison) is None else "stale"
+    found = group_snapshot(group)
+    stale = "missing" if not _folder(found).exists() else "stale"
     note = "" if found.is_current else f"1 {stale}" if found.is_ready else "fewer than two studies have results"
-    row = {"asset": "comparison", "partitions": 1, "current": int(found.is_current), "note": note}
+    row = {"asset": found.artefact.name, "partitions": 1, "current": int(found.is_current), "note": note}
     return {"error": "", "assets": [row], "bad_checkpoints": []}

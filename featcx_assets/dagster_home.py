@@ -4,10 +4,8 @@ import os
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.instance.config import dagster_instance_config
-from dagster._core.instance.ref import InstanceRef
 
-from featcx_core.store.places import write_bytes
+from featcx_core.store.files import write_bytes
 
 SETTINGS = """\
 # Written by featcx; edits are kept.
@@ -49,17 +47,10 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def instance(home: Path) -> dg.DagsterInstance:
-    """The instance whose runs the web UI shows; where its events lie in SQLite, as by default, written faster."""
-    folder = dagster_home(home)
-    settings, _ = dagster_instance_config(str(folder))
-    if settings.keys() & {"storage", "event_log_storage", "instance_class"}:
-        return dg.DagsterInstance.from_config(str(folder))
-    events = {
-        "module": "featcx_assets.event_log",  # loaded with the instance only
-        "class": "SqliteEventLog",
-        "config": {"base_dir": str(folder / "history" / "runs")},
-    }
-    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(folder), overrides={"event_log_storage": events}))
+    """Open the instance whose runs the web UI shows."""
+    from featcx_assets.dagster_private import instance_at
+
+    return instance_at(dagster_home(home))
 
 
 def end_interrupted_runs(dagster: dg.DagsterInstance) -> None:

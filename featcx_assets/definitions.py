@@ -9,10 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from featcx_assets import comparison, dynamics, features, measures, properties, sources
+from featcx_assets.assets import assets
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.checks import checks
+from featcx_assets.group_assets import group_assets, group_checks, group_schedules
 from featcx_assets.resources import Workbench, home
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.groups import Group, group_paths, read_group
 from featcx_core.networks.anatomy import Anatomy, read_anatomy
 from featcx_core.study.fields import Study, StudyError
@@ -49,33 +51,27 @@ def groups(folder: Path) -> Iterator[Group]:
 
 def definitions(folder: Path) -> dg.Definitions:
     """The assets, checks, sensors and schedules of all studies of a home."""
-    found, compared = list(studies(folder)), list(groups(folder))
-    names = {study.name for study, _ in found}
+    for line in catalogue().broken:
+        logging.getLogger("featcx").warning("%s", line)
+    registered, compared = list(studies(folder)), list(groups(folder))
+    names = {study.name for study, _ in registered}
     return dg.Definitions(
         assets=[
-            *(comparison.asset(group, [m for m in group.members if m in names]) for group in compared),
-            *(asset for study, anatomy in found for asset in _assets(study, anatomy)),
+            *(each for group in compared for each in group_assets(group, [m for m in group.members if m in names])),
+            *(asset for study, anatomy in registered for asset in assets(study, anatomy)),
         ],
         asset_checks=[
-            *(check for study, _ in found for check in checks(study)),
-            *(check for group in compared for check in comparison.checks(group)),
+            *(check for study, _ in registered for check in checks(study)),
+            *(check for group in compared for check in group_checks(group)),
         ],
-        sensors=[checkpoint_sensor(study) for study, _ in found],
+        sensors=[checkpoint_sensor(study) for study, _ in registered],
         schedules=[
-            *(refresh_schedule(study) for study, _ in found),
-            *(comparison.schedule(group) for group in compared),
+            *(refresh_schedule(study) for study, _ in registered),
+            *(schedule for group in compared for schedule in group_schedules(group)),
         ],
         resources={"workbench": Workbench()},
         executor=dg.in_process_executor,
     )
-
-
-def _assets(study: Study, anatomy: Anatomy) -> Iterator[dg.AssetsDefinition]:
-    yield from sources.assets(study, anatomy)
-    yield from features.assets(study, anatomy)
-    yield from measures.assets(study, anatomy)
-    yield from properties.assets(study, anatomy)
-    yield from dynamics.assets(study)
 
 
 defs = definitions(home())

@@ -4,12 +4,17 @@ from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
-from featcx_core.artefacts.state import GRID, Partition
+from featcx_core.artefacts.partition import Partition
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.store.places import epoch_key
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+
+def asset_key(study: str, artefact: str) -> dg.AssetKey:
+    """Return the key of a study's asset."""
+    return dg.AssetKey([study, artefact])
 
 
 def epochs_name(study: str) -> str:
@@ -36,16 +41,16 @@ def register_epochs(instance: dg.DagsterInstance, study: str, epochs: Iterable[i
         instance.add_dynamic_partitions(epochs_name(study), new)
 
 
-def partitions_of(context: dg.AssetExecutionContext, asset: str) -> list[Partition]:
+def partitions_of(context: dg.AssetExecutionContext, artefact: str) -> list[Partition]:
     """The partitions that a run asks of an asset, by epoch; with a layer where the asset has them."""
-    found = []
+    partitions = []
     for key in context.partition_keys:
         if isinstance(key, dg.MultiPartitionKey):
             dimensions = key.keys_by_dimension
-            found.append(Partition(asset, int(dimensions["epoch"]), dimensions["layer"]))
+            partitions.append(Partition(artefact, int(dimensions["epoch"]), dimensions["layer"]))
         else:
-            found.append(Partition(asset, int(key)))
-    return sorted(found, key=lambda p: p.epoch)
+            partitions.append(Partition(artefact, int(key)))
+    return sorted(partitions, key=lambda p: p.epoch)
 
 
 def partition_key(partition: Partition) -> str:
@@ -67,7 +72,7 @@ def range_tags(partitions: Sequence[Partition], *, inserted: Sequence[int], anat
     """
     places = sorted(inserted.index(p.epoch) for p in partitions)
     first, last = (epoch_key(inserted[place]) for place in (places[0], places[-1]))
-    if partitions[0].asset in GRID:
+    if partitions[0].layer:
         first = str(dg.MultiPartitionKey({"epoch": first, "layer": anatomy.names[0]}))
         last = str(dg.MultiPartitionKey({"epoch": last, "layer": anatomy.names[-1]}))
     return {RANGE_START: first, RANGE_END: last}

@@ -8,15 +8,19 @@ from typing import NamedTuple, cast
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from featcx_assets.assets import FAILURES
 from featcx_assets.automation import run_tags
 from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
+from featcx_assets.dagster_private import was_interrupted
 from featcx_assets.definitions import definitions
-from featcx_assets.materialize import FAILURES
-from featcx_assets.partitions import inserted_epochs, partition_key, register_epochs
-from featcx_assets.stages import STAGES, Work, runs, without, work
+from featcx_assets.partitions import asset_key, inserted_epochs, partition_key, register_epochs
+from featcx_assets.stages import Work, runs, stages, without, work
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.register import refuse_unusable
 from featcx_core.artefacts.sharing import Taken, take_over
-from featcx_core.artefacts.state import ONCE, State
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.artefacts.views import write_current
 from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
@@ -68,77 +72,67 @@ def run_study(
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # those of a range in few transactions
     with _alone(store):
         taken = take_over(store, others) if others else []
-        state = State(store)
-        _refuse_unknown(state, epochs)
-        is_current = not any(work(state, stage, only=only, epochs=epochs) for stage in STAGES)
+        snapshot = Snapshot(store, also=only)
+        _refuse_unknown(snapshot, epochs)
+        is_current = not any(work(snapshot, stage, only=only, epochs=epochs) for stage in stages(catalogue()))
         if not is_current:
-            _refuse_unusable(store)  # before the views show the study as it is now
-        refresh_views(store)
-        for line in _of_checkpoints(state):
+            refuse_unusable(store.study, store.anatomy)  # before the views show the study as it is now
+        refresh_views(snapshot)
+        for line in (*catalogue().broken, *_of_checkpoints(snapshot)):
             say(line)
         if is_current:
-            _tell(store, taken, say)
-            return Outcome(0, tuple(state.survey.bad.values()), broken=False, taken=len(taken))
+            _tell(snapshot, taken, say)
+            return Outcome(0, tuple(snapshot.survey.bad.values()), broken=False, taken=len(taken))
         os.environ.update(environment(store.home))
-        _tell(store, taken, say)
+        _tell(snapshot, taken, say)
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)
             outcome = _stages(dagster, store, only, epochs, device, say)
             return outcome._replace(taken=len(taken))
 
 
-def _refuse_unusable(store: Store) -> None:
-    """What would fail after the training only."""
-    from featcx_core.features.method import dictionary_method, refuse_unusable_clusters
-    from featcx_core.images.data import load_data, refuse_too_many_atoms
-
-    dictionary_method(store.study, store.anatomy)
-    data = load_data(store.study)
-    refuse_too_many_atoms(store.study, data, units=store.anatomy.n_units)
-    refuse_unusable_clusters(store.study, n_classes=len(data.class_names))
-
-
-def _tell(store: Store, taken: Sequence[Taken], say: Say) -> None:
+def _tell(snapshot: Snapshot, taken: Sequence[Taken], say: Say) -> None:
     """Tell the web UI, and the user, what was taken from other studies."""
     if not taken:
         return
     say(f"taken from {', '.join(sorted({one.source for one in taken}))}: {len(taken)} partitions")
+    store = snapshot.store
     with instance(store.home) as dagster:
-        register_epochs(dagster, store.study.name, State(store).survey.digests)
+        register_epochs(dagster, store.study.name, snapshot.epochs)
         for one in taken:
             key = partition_key(one.partition) if one.partition.epoch >= 0 else None
             about = {"fingerprint": one.fingerprint, "taken from": one.source}
-            asset = dg.AssetKey([store.study.name, one.partition.asset])
+            asset = asset_key(store.study.name, one.partition.artefact)
             dagster.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key, metadata=about))
 
 
-def _refuse_unknown(state: State, epochs: Collection[int]) -> None:
-    to_train = () if state.study.checkpoints.folder else range(state.study.training.epochs + 1)
-    known = {*to_train, *state.survey.digests, *state.survey.bad}
+def _refuse_unknown(snapshot: Snapshot, epochs: Collection[int]) -> None:
+    to_train = () if snapshot.study.checkpoints.folder else range(snapshot.study.training.epochs + 1)
+    known = {*to_train, *snapshot.survey.digests, *snapshot.survey.bad}
     if unknown := sorted(set(epochs) - known):
         there = ", ".join(map(str, sorted(known)))
-        where = whereabouts(state.store)
+        where = whereabouts(snapshot.store)
         raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there or 'none'}")
 
 
-def _of_checkpoints(state: State) -> Iterator[str]:
+def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
     """How another program's files were read, and what is still awaited of it."""
-    found_as = state.survey.found_as
+    found_as = snapshot.survey.found_as
     for said in dict.fromkeys(found_as.values()):
         yield f"checkpoints: {said} ({sum(other == said for other in found_as.values())} files)"
-    reference = state.study.reference_epoch
-    if state.study.checkpoints.folder and reference not in state.survey.digests:
-        where = whereabouts(state.store)
+    reference = snapshot.study.reference_epoch
+    if snapshot.study.checkpoints.folder and reference not in snapshot.survey.digests:
+        where = whereabouts(snapshot.store)
         yield f"no checkpoint of epoch {reference}, the reference, in {where} yet: what follows its concepts waits"
-    elif state.study.checkpoints.folder and max(state.survey.digests) > reference:
-        later = sum(epoch > reference for epoch in state.survey.digests)
+    elif snapshot.study.checkpoints.folder and max(snapshot.survey.digests) > reference:
+        later = sum(epoch > reference for epoch in snapshot.survey.digests)
         yield f"concepts are followed from epoch {reference}, {later} later are there: probe.reference_epoch moves it"
 
 
-def refresh_views(store: Store) -> None:
+def refresh_views(snapshot: Snapshot) -> None:
     """Bring the views up to the study as it is now."""
-    store.write_current(State(store).visible())
-    write_catalog(store.home)
+    write_current(snapshot.store, snapshot.visible())
+    write_catalog(snapshot.store.home)
 
 
 def _stages(
@@ -151,25 +145,26 @@ def _stages(
 ) -> Outcome:
     job = definitions(store.home).resolve_implicit_global_asset_job_def()
     made, failures = 0, dict[str, Failure]()
-    for number, stage in enumerate(STAGES, start=1):
+    plan = stages(catalogue())
+    for number, stage in enumerate(plan, start=1):
         failed: set[int] = set()
         while True:  # again without the epochs that failed: they may have held up others within the run
-            state = State(store)
-            register_epochs(dagster, store.study.name, state.survey.digests)
-            todo = without(work(state, stage, only=only, epochs=epochs), failed)
+            snapshot = Snapshot(store, also=only)
+            register_epochs(dagster, store.study.name, snapshot.epochs)
+            todo = without(work(snapshot, stage, only=only, epochs=epochs), failed)
             if todo is None:
                 break
-            say(f"[{number}/{len(STAGES)}] {stage.name}: {_extent(todo)}")
-            parts = runs(state, todo, inserted=inserted_epochs(dagster, store.study.name))
+            say(f"[{number}/{len(plan)}] {_extent(todo)}")
+            parts = runs(snapshot, todo, inserted=inserted_epochs(dagster, store.study.name))
             new = [failure for part in parts for failure in _execute(job, dagster, store, part, device)]
-            after = State(store)
+            after = Snapshot(store, also=only)
             made += sum(after.is_current(p) for p in todo.partitions)
             failures |= {failure.reason: failure for failure in new}
-            store.write_current(after.visible())
+            write_current(store, after.visible())
             if not new or {failure.epoch for failure in new} <= failed:
                 break
             failed |= {failure.epoch for failure in new}
-    bad = [reason for reason in State(store).survey.bad.values() if reason not in failures]
+    bad = [reason for reason in Snapshot(store).survey.bad.values() if reason not in failures]
     return Outcome(made, (*bad, *failures), broken=not all(failure.is_input for failure in failures.values()))
 
 
@@ -177,7 +172,7 @@ def _execute(
     job: dg.JobDefinition, dagster: dg.DagsterInstance, store: Store, todo: Work, device: str
 ) -> list[Failure]:
     """Run one range of a stage; gives what failed. Raises KeyboardInterrupt where the user ended it."""
-    keys = [dg.AssetKey([store.study.name, asset]) for asset in todo.assets]
+    keys = [asset_key(store.study.name, artefact.name) for artefact in todo.artefacts]
     return execute(job, dagster, keys, tags=run_tags(dagster, store, todo), device=device, what=todo.stage.name)
 
 
@@ -202,20 +197,12 @@ def execute(
         raise_on_error=False,
     )
     steps = result.filter_events(lambda event: event.is_step_failure)
-    if any(_was_interrupted(event) for event in steps):
+    if any(was_interrupted(event) for event in steps):
         raise KeyboardInterrupt  # which Dagster takes for a failure
     found = [failure for event in steps for failure in _failures(event)]
     if not found and not result.success:
         found = [Failure(-1, f"{what}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
     return found
-
-
-def _was_interrupted(event: dg.DagsterEvent) -> bool:
-    error = event.step_failure_data.error
-    return error is not None and "DagsterExecutionInterruptedError" in (
-        error.cls_name,
-        error.cause and error.cause.cls_name,
-    )
 
 
 def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
@@ -232,15 +219,16 @@ def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
 
 
 def _extent(todo: Work) -> str:
-    if todo.stage.assets[0] in ONCE:
-        return ", ".join(todo.assets)
+    names = ", ".join(artefact.name for artefact in todo.artefacts)
+    if not todo.stage.has_epochs:
+        return names
     epochs = sorted({p.epoch for p in todo.partitions})
     named = f"epochs {epochs[0]} … {epochs[-1]}"
     if len(epochs) == 1:
         named = f"epoch {epochs[0]}"
     elif len(epochs) <= epochs[-1] - epochs[0]:
         named = f"{len(epochs)} epochs, {epochs[0]} to {epochs[-1]}"
-    return f"{len(todo.partitions)} partitions, {named}"
+    return f"{names}: {len(todo.partitions)} partitions, {named}"
 
 
 @contextmanager

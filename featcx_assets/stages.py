@@ -1,122 +1,168 @@
 """Stages: the few runs that make a study, each one range of partitions, in the order the data flows.
 
 Assets of different partitions cannot share a run, and a run has a cost; so all stale partitions of a stage go into
-one run, or a few. The command line and the sensor both follow this plan.
+one run, or a few. The command line and the sensor both follow this plan, which follows from the declarations.
 """
 
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from featcx_core.artefacts.state import ACROSS, ASSETS, BY_EPOCH, DETAILED, NEEDS, ONCE, Partition, State
+from featcx_core.artefacts.catalogue import Catalogue
+from featcx_core.artefacts.declaration import Artefact
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 
 
 class Stage(NamedTuple):
-    """Assets that are made in one run."""
+    """Artefacts that are made in one run."""
 
-    name: str
-    """What people read."""
-    assets: tuple[str, ...]
+    artefacts: tuple[Artefact, ...]
     """In order."""
 
+    @property
+    def name(self) -> str:
+        """Names of the artefacts."""
+        return ", ".join(artefact.name for artefact in self.artefacts)
 
-STAGES = (
-    Stage("training", ("training",)),
-    Stage("checkpoints", ("checkpoint",)),
-    Stage("activations", ("activations",)),
-    Stage("dictionary and codes", ("dictionary_activations", "dictionary", "codes")),
-    Stage("V-information", ("v_information", "reference_v_information")),
-    Stage("complexity and importance", ("complexity", "importance")),
-    Stage("properties of concepts", DETAILED),
-    Stage(
-        "across epochs",
-        (*ACROSS, "figures", "report", "explorer"),
-    ),
-)
+    @property
+    def has_epochs(self) -> bool:
+        """Whether it has partitions."""
+        return self.artefacts[0].has_epochs
+
+    @property
+    def is_detailed(self) -> bool:
+        """Whether it is made at some epochs only."""
+        return self.has_epochs and _shape(self.artefacts[0])[1]
 
 
 class Work(NamedTuple):
-    """What one run has to make."""
+    """The work of one run."""
 
     stage: Stage
     """The stage."""
-    assets: tuple[str, ...]
-    """Its assets with something to make, in order."""
+    artefacts: tuple[Artefact, ...]
+    """Those with something to make, in order."""
     partitions: tuple[Partition, ...]
-    """What is stale and can be made; empty epochs stand for assets without partitions."""
+    """What is stale and can be made; empty epochs stand for artefacts without partitions."""
 
 
-def work(state: State, stage: Stage, *, only: Collection[str] = (), epochs: Collection[int] = ()) -> Work | None:
-    """What a stage's run has to make now; None where there is nothing to do or nothing to make it from.
+def stages(catalogue: Catalogue) -> list[Stage]:
+    """Return the runs, in order: artefacts of the same partitions together, each as late as what reads it allows.
 
-    `only` leaves out all assets but these and what they need, `epochs` all other epochs. What is named there is made
+    So the stages are few: the largest group of artefacts with nothing left to read them forms the next to last stage.
+    """
+    left, backwards = list(catalogue.shown), list[Stage]()
+    while left:
+        groups: dict[tuple[str, bool], list[Artefact]] = {}
+        for shape in {_shape(artefact) for artefact in left}:
+            groups[shape] = _closed(catalogue, left, shape)
+        shape = max(groups, key=lambda key: (len(groups[key]), key))
+        backwards.append(Stage(tuple(groups[shape])))
+        left = [artefact for artefact in left if artefact not in groups[shape]]
+    return backwards[::-1]
+
+
+def work(snapshot: Snapshot, stage: Stage, *, only: Collection[str] = (), epochs: Collection[int] = ()) -> Work | None:
+    """Return what a stage's run has to make now; None where there is nothing to do or nothing to make it from.
+
+    `only` leaves out all artefacts but these and what they need, `epochs` all other epochs. What is named there is made
     even where the study does not ask for it.
     """
-    wanted = needed(state, only or ASSETS)
-    asked = {*state.wanted, *needed(state, [asset for asset in only if asset not in state.wanted])}
-    assets: list[str] = []
-    found: list[Partition] = []
-    for asset in stage.assets:
-        if asset not in wanted or asset not in asked:
-            continue
-        stale = [
-            p
-            for p in state.stale(asset)
-            if (p.epoch < 0 or (p.epoch in wanted[asset] and (not epochs or p.epoch in epochs)))
-            and _can_start(state, stage, p, found)
-        ]
-        if stale:
-            assets.append(asset)
-            found.extend(stale)
-    return Work(stage, tuple(assets), tuple(found)) if found else None
-
-
-def needed(state: State, only: Collection[str]) -> dict[str, frozenset[int]]:
-    """The assets and everything that they are made from, each with the epochs at which it is needed.
-
-    A detailed analysis needs its own epochs alone, all others every epoch.
-    """
-    every, found = frozenset(state.survey.digests), dict[str, frozenset[int]]()
-    for asset in reversed(ASSETS):
-        if asset in only:
-            found[asset] = state.detailed_epochs(asset) if asset in DETAILED else every
-        if asset in found:
-            found |= {need: found.get(need, frozenset()) | found[asset] for need in NEEDS[asset]}
-    return found
-
-
-def _can_start(state: State, stage: Stage, partition: Partition, earlier: list[Partition]) -> bool:
-    """Whether all it needs is there, or is made earlier in the same run."""
-    if partition.asset in (*BY_EPOCH, "concept_paths", "explorer"):  # what they need is made in earlier stages
-        return state.is_ready(partition)
-    in_run = [need for need in NEEDS[partition.asset] if need in stage.assets]
-    if any(p.asset in in_run and p.epoch == partition.epoch for p in earlier):
-        return True
-    return state.is_ready(partition)
+    needed = _needed(snapshot, only or [artefact.name for artefact in snapshot.wanted])
+    artefacts, partitions = list[Artefact](), list[Partition]()
+    for artefact in stage.artefacts:
+        if artefact in needed:
+            stale = [
+                p
+                for p in snapshot.stale(artefact)
+                if (p.epoch < 0 or (p.epoch in needed[artefact] and (not epochs or p.epoch in epochs)))
+                and _can_start(snapshot, stage, p, partitions)
+            ]
+            if stale:
+                artefacts.append(artefact)
+                partitions.extend(stale)
+    return Work(stage, tuple(artefacts), tuple(partitions)) if partitions else None
 
 
 def without(todo: Work | None, epochs: Collection[int]) -> Work | None:
-    """The same work without some epochs; None where nothing is left."""
+    """Return the same work without some epochs; None where nothing is left."""
     if todo is None:
         return None
     left = tuple(p for p in todo.partitions if p.epoch not in epochs)
-    assets = tuple(asset for asset in todo.assets if any(p.asset == asset for p in left))
-    return Work(todo.stage, assets, left) if left else None
+    artefacts = tuple(artefact for artefact in todo.artefacts if any(p.artefact == artefact.name for p in left))
+    return Work(todo.stage, artefacts, left) if left else None
 
 
-def runs(state: State, todo: Work, *, inserted: Sequence[int]) -> list[Work]:
-    """The same work cut into runs.
+def runs(snapshot: Snapshot, todo: Work, *, inserted: Sequence[int]) -> list[Work]:
+    """Return the same work cut into runs.
 
     A run covers a range of the epochs in the order in which the instance has them, `inserted`. What is current inside
     it is skipped; an epoch that is stale but not to be made now, or has no usable checkpoint, must not lie inside.
     """
-    if todo.stage.assets[0] in ONCE:
+    if not todo.stage.has_epochs:
         return [todo]
     wanted = {p.epoch for p in todo.partitions}
-    stale = {p.epoch for asset in todo.assets for p in state.stale(asset)}
-    free = state.survey.digests.keys() - (stale - wanted)
-    if todo.stage.assets == DETAILED:  # a range must not reach over epochs that have no such partition
-        free &= {p.epoch for asset in todo.assets for p in state.partitions(asset)}
+    stale = {p.epoch for artefact in todo.artefacts for p in snapshot.stale(artefact)}
+    free = snapshot.survey.digests.keys() - (stale - wanted)
+    if todo.stage.is_detailed:  # a range must not reach over epochs that have no such partition
+        free &= {p.epoch for artefact in todo.artefacts for p in snapshot.partitions(artefact)}
     stretches = [set(group) for is_free, group in groupby(inserted, key=lambda epoch: epoch in free) if is_free]
     parts = [without(todo, wanted - stretch) for stretch in stretches]
     return [part for part in parts if part is not None]
+
+
+def _shape(artefact: Artefact) -> tuple[str, bool]:
+    """Return what artefacts of one run have in common."""
+    return artefact.grain, artefact.has_epochs and artefact.when in ("detailed", "reference")
+
+
+def _closed(catalogue: Catalogue, left: Sequence[Artefact], shape: tuple[str, bool]) -> list[Artefact]:
+    """Return the artefacts of a shape that only artefacts among themselves, or already placed ones, read."""
+    group = [artefact for artefact in left if _shape(artefact) == shape]
+    while True:
+        kept = [a for a in group if all(r in group or r not in left for r in _readers(catalogue, a))]
+        if len(kept) == len(group):
+            return group
+        group = kept
+
+
+def _readers(catalogue: Catalogue, artefact: Artefact) -> list[Artefact]:
+    """Return the shown artefacts that read one, directly or by what is stored on the way."""
+    readers: list[Artefact] = []
+    for reader in catalogue.consumers(artefact):
+        readers += _readers(catalogue, reader) if reader.is_internal else [reader]
+    return [reader for reader in readers if reader is not artefact]
+
+
+def _needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozenset[int]]:
+    """Return the artefacts and everything that they are made from, each with the epochs at which it is needed."""
+    needed: dict[Artefact, frozenset[int]] = {}
+    for artefact in reversed(list(snapshot.catalogue)):
+        if artefact.name in only:
+            needed[artefact] = snapshot.epochs_of(artefact) if artefact.has_epochs else frozenset(snapshot.epochs)
+        if artefact in needed:
+            for need in snapshot.catalogue.needs(artefact):
+                if need.uses != "if_there" or need.artefact in snapshot.wanted:
+                    needed[need.artefact] = needed.get(need.artefact, frozenset()) | needed[artefact]
+                    if need.epochs == "reference":
+                        needed[need.artefact] |= {snapshot.study.reference_epoch}
+    return needed
+
+
+def _can_start(snapshot: Snapshot, stage: Stage, partition: Partition, earlier: Sequence[Partition]) -> bool:
+    """Whether all it needs is there, or is made earlier in the same run."""
+    if snapshot.is_ready(partition):
+        return True
+    artefact = snapshot.catalogue[partition.artefact]
+    if not artefact.has_epochs:
+        return False
+    made = {p.artefact for p in earlier if p.epoch == partition.epoch}
+    lacking = {need.artefact for need in snapshot.lacking(partition)}
+    return bool(lacking) and all(name in made or _is_made_after(snapshot, stage, name, made) for name in lacking)
+
+
+def _is_made_after(snapshot: Snapshot, stage: Stage, name: str, made: Collection[str]) -> bool:
+    """Whether an input is stored on the way by something that this run makes."""
+    source = snapshot.catalogue[name]
+    return source.is_internal and any(n.artefact.name in made for n in snapshot.catalogue.needs(source))

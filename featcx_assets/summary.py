@@ -1,39 +1,45 @@
-"""What `featcx run` says at the end: the main numbers, and where things lie."""
+"""The end of `featcx run`: the main numbers, and where things lie."""
 
 from typing import Any
 
 from featcx_assets.catalog import database
 from featcx_core.analyses.reading import read_tables
+from featcx_core.artefacts.commits import place_of
+from featcx_core.artefacts.declaration import Folder, Page
+from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.partition import Partition
 from featcx_core.findings.evidence import NOT_MEASURED
 from featcx_core.findings.headlines import Headline, headlines
-from featcx_core.store.places import Store
 
 
-def summary_lines(store: Store) -> list[str]:
-    """The main numbers of the reference epoch, a line each, then the paths of report, explorer and database."""
-    found = _headlines(store)
-    known = [row for row in found if not row.value.startswith(str(NOT_MEASURED))]
-    width = max((len(row.name) for row in known), default=0)
-    numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in known]
-    if missing := [row.name for row in found if row not in known]:
+def summary_lines(reader: StudyReader) -> list[str]:
+    """Return the main numbers of the reference epoch, a line each, then the paths of pages and database."""
+    rows = _headlines(reader)
+    measured = [row for row in rows if not row.value.startswith(str(NOT_MEASURED))]
+    width = max((len(row.name) for row in measured), default=0)
+    numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in measured]
+    if missing := [row.name for row in rows if row not in measured]:
         numbers.append(f"  not measured, or stale: {', '.join(missing)}")
-    return [*numbers, *(f"{name}: {path}" for name, path in _places(store).items())]
+    return [*numbers, *(f"{name}: {path}" for name, path in _places(reader).items())]
 
 
-def summary_values(store: Store) -> dict[str, Any]:
-    """The same for machines."""
-    return {"numbers": [row._asdict() for row in _headlines(store)], **_places(store)}
+def summary_values(reader: StudyReader) -> dict[str, Any]:
+    """Return the same for machines."""
+    return {"numbers": [row._asdict() for row in _headlines(reader)], **_places(reader)}
 
 
-def _headlines(store: Store) -> list[Headline]:
-    tables = read_tables(store)
-    return headlines(tables, reference_epoch=store.study.reference_epoch) if len(tables.epochs) else []
+def _headlines(reader: StudyReader) -> list[Headline]:
+    tables = read_tables(reader)
+    return headlines(tables, reference_epoch=reader.study.reference_epoch) if len(tables.epochs) else []
 
 
-def _places(store: Store) -> dict[str, str]:
-    places = {
-        "report": store.report / "index.html",
-        "explorer": store.explorer / "index.html",
-        "database": database(store.home),
-    }
+def _places(reader: StudyReader) -> dict[str, str]:
+    """Return the pages that are there, by the names of their artefacts, and the database."""
+    places = {}
+    for artefact in reversed(reader.snapshot.catalogue.shown):
+        for holding in artefact.holds:
+            if isinstance(holding, Page | Folder) and not artefact.has_epochs:
+                path = place_of(reader.store, holding, Partition(artefact.name))
+                places[artefact.name] = path if isinstance(holding, Page) else path / "index.html"
+    places["database"] = database(reader.store.home)
     return {name: str(path) for name, path in places.items() if path.exists()}

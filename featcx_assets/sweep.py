@@ -5,15 +5,15 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-import dagster as dg
-
 from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import environment, instance
 from featcx_assets.definitions import definitions
+from featcx_assets.partitions import asset_key
 from featcx_assets.runner import Outcome, Say, execute, run_study
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.groups import (
-    Comparison,
     Group,
+    GroupSnapshot,
     group_paths,
     group_store,
     read_group,
@@ -114,19 +114,20 @@ def run_group(
 
 def compare(group: Group, *, home: Path, device: str = "auto", say: Say) -> Outcome:
     """Make the comparison of a registered group, where it is stale. Raises StudyError where two have no results."""
-    comparison = Comparison(home, read_group(group_store(home, group.name).group_path))
+    (artefact,) = catalogue().of_groups
+    comparison = GroupSnapshot(home, read_group(group_store(home, group.name).group_path), artefact)
     if not comparison.is_ready:
         reasons = "; ".join(f"{member}: {reason}" for member, reason in comparison.left_out.items())
         raise StudyError(f"fewer than two studies have results to compare ({reasons})")
     if not comparison.is_wanting:
         return Outcome(0, (), broken=False)
-    say(f"comparison of {len(comparison.states)} studies")
+    say(f"{artefact.name} of {len(comparison.members)} studies")
     os.environ.update(environment(home))
     with instance(home) as dagster:
         job = definitions(home).resolve_implicit_global_asset_job_def()
-        tags = {"featcx/study": group.name, "featcx/stage": "comparison"}
-        key = dg.AssetKey([group.name, "comparison"])
-        failures = execute(job, dagster, [key], tags=tags, device=device, what="comparison")
+        tags = {"featcx/study": group.name, "featcx/stage": artefact.name}
+        key = asset_key(group.name, artefact.name)
+        failures = execute(job, dagster, [key], tags=tags, device=device, what=artefact.name)
     write_catalog(home)
     broken = any(not failure.is_input for failure in failures)
     return Outcome(int(not failures), tuple(failure.reason for failure in failures), broken)

@@ -7,8 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from featcx_core.checkpoints.training import train as train
-    from featcx_core.features.activations import record_activations as record_activations
+    from featcx_core.analyses.activations.make import record_activations as record_activations
+    from featcx_core.analyses.training.make import train as train
+    from featcx_core.artefacts.making import make as make
     from featcx_core.features.dictionary import Dictionary as Dictionary
     from featcx_core.features.dictionary import encode as encode
     from featcx_core.features.dictionary import fit_dictionary as fit_dictionary
@@ -39,9 +40,10 @@ _HOMES = {
     "load_study": "study.files",
     "open_study": "notebook",
     "pwcca": "measures.similarity",
-    "record_activations": "features.activations",
+    "record_activations": "analyses.activations.make",
     "svcca": "measures.similarity",
-    "train": "checkpoints.training",
+    "make": "artefacts.making",
+    "train": "analyses.training.make",
     "v_information": "measures.v_information",
 }
 __all__ = sorted(_HOMES)

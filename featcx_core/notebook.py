@@ -10,13 +10,15 @@ import pandas as pd
 import zarr
 from jaxtyping import Int64, UInt8
 
-from featcx_core.analyses.features import open_codes, read_dictionary
-from featcx_core.checkpoints.survey import survey
-from featcx_core.features.activations import open_activations, open_branch
+from featcx_core.analyses.activations import ACTIVATIONS, BRANCH_ACTIVATIONS
+from featcx_core.analyses.codes import CODES
+from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
 from featcx_core.store.places import open_store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study
 
 PARTS = ("probe", "train", "fit", "score", "test")
@@ -38,6 +40,10 @@ class OpenStudy:
         return f"OpenStudy({self.study.name!r}, home={str(self._store.home)!r})"
 
     @property
+    def _reader(self) -> StudyReader:
+        return StudyReader(Snapshot(self._store))
+
+    @property
     def study(self) -> Study:
         """What is measured."""
         return self._store.study
@@ -50,13 +56,14 @@ class OpenStudy:
     @property
     def epochs(self) -> list[int]:
         """Epochs that have a checkpoint."""
-        return sorted(survey(self._store).digests)
+        return list(self._reader.snapshot.epochs)
 
     def acts(self, *, epoch: int, layer: str) -> "zarr.Array[Any]":
         """Activations of the probe images, (image, unit); attributes: layer, pooling, epoch, n_fit, images (digest)."""
         self._check("layer", layer, self._store.anatomy.names)
         self._check("epoch", epoch, self.epochs)
-        return open_activations(self._store, epoch=epoch, layer=layer)
+        array: zarr.Array[Any] = self._reader.arrays(ACTIVATIONS, epoch=epoch, layer=layer)
+        return array
 
     def branch(self, *, epoch: int, block: str, branch: str) -> "zarr.Array[Any]":
         """What a branch of a residual block adds up on the probe images, (image, unit): `residual`, `main`, …
@@ -65,17 +72,19 @@ class OpenStudy:
         """
         self._check("block", block, [row.layer for row in self._store.anatomy.layers if row.branches])
         self._check("epoch", epoch, self.epochs)
-        return open_branch(self._store, epoch=epoch, block=block, branch=branch)
+        array: zarr.Array[Any] = self._reader.arrays(BRANCH_ACTIVATIONS, epoch=epoch, layer=block)[branch]
+        return array
 
     def codes(self, *, epoch: int) -> "zarr.Array[Any]":
         """Codes of the probe images, (image, concept)."""
         self._check("epoch", epoch, self.epochs)
-        return open_codes(self._store, epoch=epoch)
+        array: zarr.Array[Any] = self._reader.arrays(CODES, epoch=epoch)["concept"]
+        return array
 
     def dictionary(self, *, epoch: int) -> Dictionary:
         """Atoms (concept, unit), class_of (concept,) and how they were fitted."""
         self._check("epoch", epoch, self.epochs)
-        return read_dictionary(self._store, epoch=epoch)
+        return read_dictionary(self._reader, epoch=epoch)
 
     def split(self, half: str) -> Int64[np.ndarray, "image"]:
         """Rows of the probe images' arrays that belong to `fit` or `score`."""
@@ -94,8 +103,8 @@ class OpenStudy:
 
     def table(self, name: str) -> pd.DataFrame:
         """The current rows of a result table."""
-        self._check("table", name, TABLES)
-        return self._store.read_table(name)
+        self._check("table", name, catalogue().tables)
+        return self._reader.table(name)
 
     def _indices(self, part: str) -> Int64[np.ndarray, "image"]:
         self._check("part", part, PARTS)

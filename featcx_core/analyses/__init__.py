@@ -1,4 +1,4 @@
-"""Steps: each makes one artefact of a study from the artefacts before it: load, compute, commit.
+"""Analyses: one artefact a package, its declaration and how it is made.
 
-What the assets of the web UI call, and what a notebook calls to do the same by hand.
+A package's `__init__` holds the declaration and loads no torch; `make.py` computes, `checks.py` says what must hold.
 """

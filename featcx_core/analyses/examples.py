@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import zarr
 from jaxtyping import Float, Int
 
-from featcx_core.analyses.features import CodeReader, open_codes, read_dictionary
+from featcx_core.analyses.activations import POSITIONS
+from featcx_core.analyses.codes import CODES
+from featcx_core.analyses.codes.make import read_probe
+from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.artefacts.given import StudyReader
 from featcx_core.features.examples import TopImages, position_codes, top_images
-from featcx_core.store.places import Store
 
 _NUMBERS_AT_ONCE = 1 << 24  # activations of positions that are held: 64 MB
 _MOST_IMAGES = 64  # and images read together
@@ -24,36 +26,35 @@ class Maps(NamedTuple):
     """The positions' codes, >= 0."""
 
 
-def read_top_images(store: Store, *, n_images: int) -> TopImages:
-    """Each concept's strongest probe images at the reference epoch, a chunk of codes at a time."""
-    reader = CodeReader.open(store, epoch=store.study.reference_epoch, kinds=("concept",))
-    chunks = (reader.rows(*chunk) for half in ("fit", "score") for chunk in reader.chunks(half))
-    return top_images(chunks, n_images=n_images)
+def read_top_images(reader: StudyReader, *, n_images: int) -> TopImages:
+    """Return each concept's strongest probe images at the reference epoch, a chunk of codes at a time."""
+    probe = read_probe(reader, epoch=reader.study.reference_epoch, kinds=("concept",))
+    return top_images((probe.codes_of(chunk) for chunk in probe.chunks()), n_images=n_images)
 
 
-def map_shape(store: Store) -> tuple[int, int] | None:
-    """Height and width of the layer before the head.
+def map_shape(reader: StudyReader) -> tuple[int, int] | None:
+    """Return height and width of the layer before the head.
 
     None where it gives a dictionary one sample an image: a vector, or a class token, among whose atoms the patches
     have no place.
     """
-    layer = next(row for row in store.anatomy.layers if row.layer == store.anatomy.penultimate)
+    layer = next(row for row in reader.anatomy.layers if row.layer == reader.anatomy.penultimate)
     return (layer.height, layer.width) if layer.n_samples > 1 else None
 
 
 def heat_maps(
-    store: Store, images: Int[np.ndarray, "concept rank"], *, of: Callable[[int], int] = int
+    reader: StudyReader, images: Int[np.ndarray, "concept rank"], *, of: Callable[[int], int] = int
 ) -> Iterator[Maps]:
-    """Where concepts are active in these probe images, image after image, so that each is read once.
+    """Yield where concepts are active in these probe images, image after image, so that each is read once.
 
     images: rows of the probe images, -1 for none; `of` says which concept a row of them belongs to.
     Memory holds some images' positions, never all. Yields nothing where `map_shape` is None.
     """
-    shape, epoch, settings = map_shape(store), store.study.reference_epoch, store.study.dictionary
+    shape, epoch, settings = map_shape(reader), reader.study.reference_epoch, reader.study.dictionary
     if shape is None:
         return
-    positions = zarr.open_array(str(store.positions(epoch)), mode="r")
-    codes, atoms = open_codes(store, epoch=epoch), read_dictionary(store, epoch=epoch).atoms
+    positions = reader.arrays(POSITIONS, epoch=epoch, layer=reader.anatomy.penultimate)
+    codes, atoms = reader.arrays(CODES, epoch=epoch)["concept"], read_dictionary(reader, epoch=epoch).atoms
     shown = np.unique(images[images >= 0])
     at_once = max(1, min(_MOST_IMAGES, _NUMBERS_AT_ONCE // int(np.prod(positions.shape[1:]))))
     for start in range(0, len(shown), at_once):
@@ -62,7 +63,7 @@ def heat_maps(
         pairs = np.stack(
             [np.searchsorted(chunk, images[*places.T]), [of(row) for row in places[:, 0].tolist()]], axis=1
         )
-        found = position_codes(
+        codes_there = position_codes(
             np.asarray(positions.oindex[chunk], dtype=np.float32),
             atoms,
             np.asarray(codes.oindex[chunk], dtype=np.float32),
@@ -70,4 +71,4 @@ def heat_maps(
             l1=settings.l1,
             l2=settings.l2,
         )
-        yield Maps(places, found.reshape(-1, *shape))
+        yield Maps(places, codes_there.reshape(-1, *shape))

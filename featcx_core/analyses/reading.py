@@ -1,68 +1,71 @@
-"""What a report and the end of a run read back; needs neither torch nor a drawing library."""
+"""The tables that a report and the end of a run read back; needs neither torch nor a drawing library."""
 
 import pandas as pd
 
-from featcx_core.artefacts.state import DETAILED
+from featcx_core.analyses.branches import BRANCHES
+from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.v_information import V_INFORMATION_TABLE
+from featcx_core.artefacts.given import StudyReader
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.classes import doubt
-from featcx_core.store.places import Store, epoch_key
-from featcx_core.store.tables import without_lists
+from featcx_core.store.parquet import read_rows
 
 _MEANS_OF = ["study", "epoch", "layer", "dictionary_epoch", "kind"]
-_WITH_JACKKNIFE = ("branches",)
-"""Tables of whose groups of concepts something is said over other images."""
 _ROWS = 1_000_000
 """Of V-information that are held before they become means."""
 
 
-def read_tables(store: Store) -> StudyTables:
-    """The visible rows of every table; of detailed analyses those of two epochs, the first and the reference.
+def read_tables(reader: StudyReader) -> StudyTables:
+    """Read the current rows of every table; of detailed analyses those of two epochs, the first and the reference.
 
     Nothing is drawn or said of the epochs between them: at 10,000 concepts, 50 blocks and 90 epochs, millions of rows.
-    Of V-information between them the means are: they stand in one row a layer and kind, with concept −1.
+    Of V-information between them the means are read: they stand in one row a layer and kind, with concept −1.
     """
-    frames = {"v_information": _information(store)}
+    frames = {V_INFORMATION_TABLE.name: _information(reader)}
+    with_jackknife = {table.name for table in BRANCHES.tables}  # groups of its concepts are judged over other images
     for name in StudyTables._fields:
         if name not in frames:
-            wanted = None if name in _WITH_JACKKNIFE else without_lists(name)
-            partitions = _ends(store, name) if name in DETAILED else None
-            frames[name] = store.read_table(name, columns=wanted, partitions=partitions)
+            table, holders = reader.snapshot.catalogue.tables[name], reader.snapshot.catalogue.holders[name]
+            columns = None if name in with_jackknife else table.scalars
+            epochs = _ends(reader, name) if any(artefact.when == "detailed" for artefact in holders) else None
+            frames[name] = reader.table(name, columns=columns, epochs=epochs)
     return StudyTables(**frames)
 
 
-def _information(store: Store) -> pd.DataFrame:
-    """V-information of every concept before training and at the reference epoch; of the other epochs the means."""
-    wanted, ends = [*_MEANS_OF, "concept", "v_information"], (0, store.study.reference_epoch)
-    whole, between = [store.read_table("v_information", columns=wanted, partitions=())], list[pd.DataFrame]()
-    for partition in store.visible_partitions("v_information"):
-        rows = store.read_partition("v_information", partition, columns=wanted)
-        is_end = len(rows) > 0 and int(rows["epoch"].iloc[0]) in ends  # a partition is of one epoch
-        (whole if is_end else between).append(rows)
+def doubts(reader: StudyReader) -> list[str]:
+    """Return what speaks against the settings: a network of another program that only guesses."""
+    study, (table,) = reader.study, CHECKPOINT.tables
+    rows = reader.table(table.name, columns=["epoch", "test_accuracy"])
+    accuracy = rows.loc[rows["epoch"] == study.reference_epoch, "test_accuracy"].dropna()
+    if not study.checkpoints.folder or accuracy.empty:
+        return []
+    of = f"held-out accuracy at epoch {study.reference_epoch}"
+    sentence = doubt(study.model, float(accuracy.iloc[0]), n_outputs=reader.anatomy.n_classes, of=of)
+    return [sentence] if sentence else []
+
+
+def _information(reader: StudyReader) -> pd.DataFrame:
+    """Read V-information of every concept before training and at the reference epoch; of the other epochs the means."""
+    name, wanted = V_INFORMATION_TABLE.name, [*_MEANS_OF, "concept", "v_information"]
+    ends = (0, reader.study.reference_epoch)
+    whole, between = [reader.table(name, columns=wanted, epochs=())], list[pd.DataFrame]()
+    for place, path in reader.files(name):
+        rows = read_rows(path, columns=wanted)
+        (whole if place.epoch in ends else between).append(rows)
         if sum(map(len, between)) > _ROWS:
             between = [_means(between)]
     return pd.concat([part for part in (*whole, _means(between)) if len(part)] or whole, ignore_index=True)
 
 
 def _means(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """A row an epoch, layer, dictionary and kind, all of which lie in one part."""
+    """Return a row an epoch, layer, dictionary and kind, all of which lie in one part."""
     if not parts:
         return pd.DataFrame()
     rows = pd.concat(parts, ignore_index=True)
     return rows.groupby(_MEANS_OF, sort=False)["v_information"].mean().reset_index().assign(concept=-1)
 
 
-def _ends(store: Store, table: str) -> set[str]:
-    """The first epoch of a detailed analysis and the reference epoch; the last one where that is not analysed."""
-    there, reference = store.visible_partitions(table), epoch_key(store.study.reference_epoch)
-    return {*there[:1], *([reference] if reference in there else there[-1:])}
-
-
-def doubts(store: Store) -> list[str]:
-    """What the numbers say against the settings: a network of another program that only guesses."""
-    study, rows = store.study, store.read_table("epochs", columns=["epoch", "test_accuracy"])
-    accuracy = rows.loc[rows["epoch"] == study.reference_epoch, "test_accuracy"].dropna()
-    if not study.checkpoints.folder or accuracy.empty:
-        return []
-    of = f"held-out accuracy at epoch {study.reference_epoch}"
-    said = doubt(study.model, float(accuracy.iloc[0]), n_outputs=store.anatomy.n_classes, of=of)
-    return [said] if said else []
+def _ends(reader: StudyReader, table: str) -> set[int]:
+    """Return the first epoch of a detailed analysis and the reference epoch; the last where that is not analysed."""
+    epochs, reference = [place.epoch for place, _ in reader.files(table)], reader.study.reference_epoch
+    return {*epochs[:1], *([reference] if reference in epochs else epochs[-1:])}

@@ -42,4 +42,3 @@ def _committed(store: Store, holding: Holding, partition: Partition, expected: s
             return committed(place.parent) if place.exists() else None
         case CheckpointFiles():
             return expected if training_is_whole(store, expected) else None
-    return None

@@ -1,6 +1,6 @@
 """Fingerprints: everything that an artefact is made from, as one digest.
 
-Same fingerprint, nothing to do. A fingerprint is a digest of the artefact's name and version, of the fields of the study
+Same fingerprint, nothing to do. A fingerprint is a digest of the artefact's name and version, of the study's fields
 that it declares, of the fingerprints of its inputs and of what lies outside: files, checkpoints, the network. So what
 is stale is known without opening a single array.
 """
@@ -60,15 +60,15 @@ LABELS = Outside(_labels)
 """The images at the data's path, and the files that say which image is which output."""
 WEIGHTS = Outside(_weights)
 """The file of tensors that the network starts from."""
-CHECKPOINT = Outside(_checkpoint)
+TENSORS = Outside(_checkpoint)
 """The tensors of the epoch's checkpoint."""
 CLASS_NAMES = Outside(_class_names)
 """The file of class names."""
 SUPER_CLASSES = Outside(_super_classes)
 """The file of super-classes."""
-LAYERS = Outside(_layers)
+NETWORK = Outside(_layers)
 """Everything that decides the network's layers."""
 PENULTIMATE = Outside(_penultimate)
 """The name of the layer before the head."""
-BRANCHES = Outside(_branches)
+BRANCH_PLACES = Outside(_branches)
 """Where the branches of the layer's block were found."""

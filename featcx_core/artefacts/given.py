@@ -19,7 +19,7 @@ from featcx_core.store.places import mark
 
 if TYPE_CHECKING:
     from featcx_core.features.forward import Network
-    from featcx_core.images.data import Data
+    from featcx_core.images.data import StudyImages
 
 
 class Tools(NamedTuple):
@@ -31,6 +31,8 @@ class Tools(NamedTuple):
     """Images at a time in forward passes."""
     progress: Progress | None = None
     """Shows a bar around long loops."""
+    landed: Callable[[int], None] = lambda epoch: None
+    """Told of each epoch whose checkpoint was just written."""
 
 
 class StudyReader:
@@ -45,7 +47,7 @@ class StudyReader:
         self.store, self.study, self.anatomy = snapshot.store, snapshot.study, snapshot.anatomy
 
     @property
-    def data(self) -> "Data":
+    def data(self) -> "StudyImages":
         """The study's images; loaded once a process."""
         from featcx_core.images.data import load_data
 
@@ -155,18 +157,22 @@ class Given(StudyReader):
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """Of an artefact made once: the epochs at which everything that it needs is there. Raises ValueError for none."""
+        """The epochs at which everything that an artefact made once needs is there. Raises ValueError for none."""
         if epochs := self.snapshot.whole_epochs(self.artefact):
             return epochs
         needs = [n.artefact.name for n in self.snapshot.catalogue.needs(self.artefact) if n.uses == "required"]
         raise ValueError(f"no epoch has all of {', '.join(dict.fromkeys(needs))}; materialise what is missing first")
+
+    def tell(self, epoch: int) -> None:
+        """Tell that the checkpoint of an epoch was written."""
+        self.tools.landed(epoch)
 
     def of(self, artefact: Artefact) -> list[Partition]:
         """Return what has to be made of one artefact."""
         return [place for place in self.partitions if place.artefact == artefact.name]
 
     def draft(self, partition: Partition) -> Path:
-        """Return the path to write a partition's folder or page to; it takes its place when the partition is yielded."""
+        """Return the path to write a partition's folder or page to; put in place when the partition is yielded."""
         if partition not in self.drafts:
             artefact = self.snapshot.catalogue[partition.artefact]
             holding = next(h for h in artefact.holds if isinstance(h, Folder | Page))

@@ -7,21 +7,24 @@ were written from one file.
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from featcx_core.artefacts.state import Partition, State
-from featcx_core.networks.anatomy import Anatomy
-from featcx_core.store.places import Store, footer, open_store, write_bytes
-from featcx_core.store.tables import COMPARED
+import pandas as pd
+
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.commits import committed_fingerprint, place_of
+from featcx_core.artefacts.declaration import Artefact, Rows, resolve
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.artefacts.views import write_current
+from featcx_core.store.files import write_bytes
+from featcx_core.store.parquet import read_all, write_rows
+from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError
 from featcx_core.study.files import read_toml
-
-CODE_VERSION = 1
-"""Raised by hand when a comparison's result changes for the same input."""
-TABLES_READ = ("sedimentation", "correlations")
-"""Tables over all epochs that a comparison reads, beside each epoch's row and its V-information at two layers."""
 
 
 class Group(NamedTuple):
@@ -84,52 +87,66 @@ def differing(studies: Sequence[Study]) -> dict[str, dict[str, str]]:
     return {field: values for field, values in found.items() if len(set(values.values())) > 1}
 
 
-class Comparison:
-    """A group's members as they are now, and what their comparison is made from.
+class GroupSnapshot:
+    """The members of a group as they are now, and what an artefact of the group is made from.
 
     Args:
         home: folder of all studies.
-        group: what is compared.
+        group: the studies.
+        artefact: made once of the group.
     """
 
-    def __init__(self, home: str | Path, group: Group) -> None:
+    def __init__(self, home: str | Path, group: Group, artefact: Artefact) -> None:
         self.group = group
+        self.artefact = artefact
         self.store = group_store(home, group.name)
-        self.states: list[State] = []
+        self.members: list[Snapshot] = []
         self.made_from: dict[str, list[str]] = {}
         self.left_out: dict[str, str] = {}
         for name in group.members:
             try:
-                state = State(open_store(home, name))
-                read = inputs(state)
+                member = Snapshot(open_store(home, name))
+                inputs = sorted(self._inputs(member))
             except (StudyError, OSError, ValueError) as error:
                 self.left_out[name] = str(error)
                 continue
-            if read:
-                self.states.append(state)
-                self.made_from[name] = read
+            if inputs:
+                self.members.append(member)
+                self.made_from[name] = inputs
             else:
                 self.left_out[name] = "nothing of it is made yet"
+
+    def _inputs(self, member: Snapshot) -> Iterator[str]:
+        """Yield the fingerprints of a member's current rows that are read."""
+        visible = member.visible()
+        for need in member.catalogue.needs(self.artefact):
+            for place in member.selected(need, Partition(self.artefact.name)):
+                if need.artefact.has_epochs:
+                    if place in member.current:
+                        yield member.fingerprint(place)
+                elif (made := member.committed(place)) and any((t.name, made) in visible for t in need.artefact.tables):
+                    yield made
 
     @property
     def is_ready(self) -> bool:
         """Whether two members or more have results."""
-        return len(self.states) > 1
+        return len(self.members) > 1
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the members, where they differ and every table of theirs that is read."""
-        differences = differing([state.study for state in self.states])
-        reference = {state.study.name: state.study.reference_epoch for state in self.states}
-        text = json.dumps([CODE_VERSION, self.group, differences, self.made_from, reference])
+        """Digest of the members, where they differ and everything of theirs that is read."""
+        differences = differing([member.study for member in self.members])
+        reference = {member.study.name: member.study.reference_epoch for member in self.members}
+        text = json.dumps(
+            [self.artefact.name, self.artefact.version, self.group, differences, self.made_from, reference]
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def is_current(self) -> bool:
         """Whether tables, figures and page are of what the members say today."""
-        made = {self.store.table_fingerprint(table, "all") for table in COMPARED}
-        prints = {None if one is None else one[0] for one in made} | {self.store.committed(self.store.comparison)}
-        return prints == {self.fingerprint}
+        place = Partition(self.artefact.name)
+        return committed_fingerprint(self.store, self.artefact, place, expected="") == self.fingerprint
 
     @property
     def is_wanting(self) -> bool:
@@ -137,21 +154,43 @@ class Comparison:
         return self.is_ready and not self.is_current
 
 
-def layers_read(anatomy: Anatomy) -> dict[str, str]:
-    """The layers whose V-information is compared, by what they are in any network."""
-    return {"first_layer": anatomy.names[0], "penultimate": anatomy.penultimate}
+class GroupReader:
+    """Reads the tables of a group.
+
+    Args:
+        home: folder of all studies.
+        group: the studies.
+    """
+
+    def __init__(self, home: str | Path, group: Group) -> None:
+        self.store = group_store(home, group.name)
+
+    def table(self, name: str, *, columns: list[str] | None = None) -> pd.DataFrame:
+        """Return a table's rows; none where it is not made yet."""
+        path = self.store.table(name, Partition(name).name)
+        return read_all(catalogue().tables[name], [path] if path.exists() else [], columns=columns)
 
 
-def inputs(state: State) -> list[str]:
-    """Fingerprints of a member's current rows that a comparison reads."""
-    layers, visible = layers_read(state.anatomy).values(), state.visible()
-    found = [
-        state.prints.of(*p)
-        for p in state.current
-        if p.asset == "checkpoint" or (p.asset == "v_information" and p.layer in layers)
-    ]
-    for table in TABLES_READ:
-        made = footer(state.store.table(table, Partition(table).name))
-        if made and (table, made[0]) in visible:
-            found.append(made[0])
-    return sorted(found)
+def make_of_group(home: str | Path, group: Group, artefact: Artefact) -> GroupSnapshot:
+    """Make an artefact of a group from the members that have results; returns what it was made from.
+
+    The caller holds its lock. Raises ValueError where fewer than two have results, or they differ in no field.
+    """
+    snapshot = GroupSnapshot(home, group, artefact)
+    if not snapshot.is_ready:
+        raise ValueError(f"{group.name}: wanted at least two studies with results, got {len(snapshot.members)}")
+    if not differing([member.study for member in snapshot.members]):
+        raise ValueError(f"{group.name}: the studies differ in no field; there is nothing to compare")
+    store, fingerprint, place = snapshot.store, snapshot.fingerprint, Partition(artefact.name)
+    with ExitStack() as stack:
+        drafts = {
+            folder: stack.enter_context(store.writing(place_of(store, folder, place), fingerprint=fingerprint))
+            for folder in artefact.folders
+        }
+        tables: Mapping[str, pd.DataFrame] = resolve(artefact.make)(snapshot, *drafts.values())
+        for holding in artefact.holds:
+            if isinstance(holding, Rows):
+                rows, path = tables[holding.table.name], place_of(store, holding, place)
+                write_rows(path, holding.table, rows, study=group.name, fingerprint=fingerprint)
+    write_current(store, {(table.name, fingerprint) for table in artefact.tables})
+    return snapshot

@@ -32,7 +32,7 @@ def make(
     batch_size: int = 256,
     progress: Progress | None = None,
 ) -> list[Partition]:
-    """Make an artefact of a study where it is stale: at one epoch and some layers, or everywhere; returns what was made.
+    """Make an artefact where it is stale, at one epoch and some layers or everywhere; returns what was made.
 
     Raises ValueError for an unknown name, epoch or layer, and where something that it is made from is not there.
     """
@@ -73,21 +73,21 @@ def refuse_lacking(snapshot: Snapshot, partition: Partition) -> None:
     """Raise ValueError where something would be read that is missing or was made from something else by now."""
     artefact = snapshot.catalogue[partition.artefact]
     if artefact.has_epochs:
-        for need in snapshot.lacking(partition):
-            where = f", layer {need.layer}" if need.layer else ""
-            at = f" of epoch {need.epoch}{where}" if need.epoch >= 0 else ""
+        for lack in snapshot.lacking(partition):
+            where = f", layer {lack.layer}" if lack.layer else ""
+            at = f" of epoch {lack.epoch}{where}" if lack.epoch >= 0 else ""
             raise ValueError(
-                f"epoch {partition.epoch}: {need.artefact}{at} is not there or not current; "
-                f"materialise {need.artefact} first"
+                f"epoch {partition.epoch}: {lack.artefact}{at} is not there or not current; "
+                f"materialise {lack.artefact} first"
             )
         return
     if not snapshot.is_ready(partition):
         raise ValueError(f"{artefact.name}: nothing to make it from yet; materialise what it needs first")
     for need in snapshot.catalogue.needs(artefact):  # made without, it would pass for whole ever after
         part = Partition(need.artefact.name)
-        if need.uses != "order" and not need.artefact.has_epochs and need.artefact in snapshot.wanted:
-            if snapshot.is_ready(part) and not snapshot.is_current(part):
-                raise ValueError(f"{artefact.name}: {part.artefact} is not current; materialise {part.artefact} first")
+        reads = need.uses != "order" and not need.artefact.has_epochs and need.artefact in snapshot.wanted
+        if reads and snapshot.is_ready(part) and not snapshot.is_current(part):
+            raise ValueError(f"{artefact.name}: {part.artefact} is not current; materialise {part.artefact} first")
 
 
 def _internal_inputs(
@@ -153,9 +153,15 @@ def _commit(given: Given, partition: Partition, rows: Made) -> None:
     artefact = snapshot.catalogue[partition.artefact]
     holdings = [holding for holding in artefact.holds if isinstance(holding, Rows)]
     tables = {holding.table.name: holding for holding in holdings}
-    by_table = rows if isinstance(rows, Mapping) else {name: rows for name in tables}
-    if by_table.keys() != tables.keys() or any(not isinstance(part, pd.DataFrame) for part in by_table.values()):
-        raise ValueError(f"{artefact.name}: wanted rows of {', '.join(tables) or 'no table'}, got {', '.join(by_table)}")
+    by_table: dict[str, pd.DataFrame] = {}
+    if isinstance(rows, Mapping):
+        by_table = {**rows}
+    elif rows is not None:
+        by_table = dict.fromkeys(tables, rows)
+    if by_table.keys() != tables.keys() or not all(isinstance(part, pd.DataFrame) for part in by_table.values()):
+        raise ValueError(
+            f"{artefact.name}: wanted rows of {', '.join(tables) or 'no table'}, got {', '.join(by_table)}"
+        )
     fingerprint = snapshot.fingerprint(partition)
     inputs = () if artefact.has_epochs else snapshot.inputs(artefact)
     for name, frame in by_table.items():
@@ -174,4 +180,6 @@ def _refuse_unknown(snapshot: Snapshot, artefact: Artefact, epoch: int, layers: 
         from featcx_core.checkpoints.landing import whereabouts
 
         listed = ", ".join(map(str, snapshot.epochs)) or "none"
-        raise ValueError(f"epoch {epoch}: no usable checkpoint in {whereabouts(snapshot.store)}; epochs there: {listed}")
+        raise ValueError(
+            f"epoch {epoch}: no usable checkpoint in {whereabouts(snapshot.store)}; epochs there: {listed}"
+        )

@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-import pandas as pd
 from pydantic import ValidationError
 
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.declaration import resolve
 from featcx_core.checkpoints.landing import refuse_nothing, whereabouts
 from featcx_core.checkpoints.survey import survey
 from featcx_core.images.digests import content_digest, text_digest
 from featcx_core.networks.anatomy import Anatomy, anatomy_digest, read_anatomy
-from featcx_core.store.places import Store, write_bytes
+from featcx_core.store.files import write_bytes
+from featcx_core.store.places import Store
+from featcx_core.store.reference import pin_reference
 from featcx_core.study.fields import Study, StudyError, changed
 from featcx_core.study.files import load_study, packaged_studies, says, study_text
 
@@ -20,7 +23,7 @@ logger = logging.getLogger("featcx")
 
 
 def register(study: Study, *, home: str | Path, text: str | None = None, siblings: Sequence[Store] = ()) -> Store:
-    """Write `study.toml`, `layers.json`, the empty tables and the table `layers`, each only where it changes.
+    """Write `study.toml` and `layers.json`, each only where it changes.
 
     `text` is the study file as its author wrote it, so that comments survive. Without it, a registered study that says
     something else is kept as `study.toml.before`, and a warning says what changed. The network is built only when no
@@ -33,6 +36,7 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
     store, toml = Store(home, study), study_text(study, text=text)
     if store.group_path.is_file():
         raise StudyError(f"{study.name} is the name of a comparison in {store.home}; wanted another for the study")
+    catalogue().refuse_unknown(study)
     content_digest(study.data)  # what cannot be read is not registered
     text_digest(study.model.weights_path, field="model.weights")
     try:
@@ -43,14 +47,11 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         if text is None:
             _keep_other(store)
-        is_new = _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
+        _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
         _write(store.study_path, toml)
         if reference is not None:
-            store.pin(reference)
-        made = store.table_fingerprint("layers", "layers")
-        if is_new or made is None or made[0] != anatomy.made_from:
-            rows = pd.DataFrame([row.model_dump(exclude={"branches"}) for row in anatomy.layers])
-            store.write_table("layers", "layers", rows, fingerprint=anatomy.made_from)
+            pin_reference(store.reference_path, study.checkpoints, reference)
+            store = Store(home, study)
     except OSError as error:
         raise StudyError(
             f"cannot write to {error.filename or store.root}: {error.strerror}; choose another home"
@@ -104,24 +105,30 @@ def _found_anatomy(study: Study) -> Anatomy:
 
 
 def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
-    """What cannot be analysed replaces nothing. Raises StudyError."""
-    from featcx_core.features.method import dictionary_method, refuse_unusable_clusters
+    """Raise StudyError for what cannot be analysed: it replaces nothing."""
     from featcx_core.images.classes import refuse_other_outputs
-    from featcx_core.images.data import load_data, refuse_too_many_atoms
+    from featcx_core.images.data import load_data
 
-    dictionary_method(study, anatomy)
     data = load_data(study)
     if (n_score := len(data.split["score"])) < study.probe.groups:
         raise StudyError(
             f"probe.groups = {study.probe.groups} needs as many score images, got {n_score}; raise data.split.score"
         )
     refuse_other_outputs(study.model, data.class_names, n_outputs=anatomy.n_classes)
-    refuse_too_many_atoms(study, data, units=anatomy.n_units)
-    refuse_unusable_clusters(study, n_classes=len(data.class_names))
+    refuse_unusable(study, anatomy)
 
 
-def _write(path: Path, text: str) -> bool:
-    """Write what is not there yet. Returns whether it was not."""
-    if is_new := not path.is_file() or path.read_text(encoding="utf-8") != text:
+def refuse_unusable(study: Study, anatomy: Anatomy) -> None:
+    """Raise StudyError for what would fail after hours only, as the declarations of what is possible say."""
+    from featcx_core.images.data import load_data
+
+    data = load_data(study)
+    for artefact in catalogue().possible(study):
+        if artefact.refuse:
+            resolve(artefact.refuse)(study, anatomy, data)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file where it does not say the same already."""
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_bytes(path, text.encode())
-    return is_new

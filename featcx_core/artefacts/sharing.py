@@ -7,26 +7,27 @@ replaced whole); rows are written again under the study's own name.
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
-from featcx_core.artefacts.fingerprints import Fingerprints
-from featcx_core.artefacts.state import ASSETS, ONCE, Partition, State, table_partition
-from featcx_core.checkpoints.survey import training_is_whole, untrained
-from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors
-from featcx_core.store.places import Store, epoch_key, replacing
-from featcx_core.store.tables import TABLES
+from featcx_core.artefacts.commits import place_of
+from featcx_core.artefacts.declaration import CheckpointFiles, Folder, Rows
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.checkpoints.survey import training_is_whole, untrained, was_written_by
+from featcx_core.store.files import replacing
+from featcx_core.store.parquet import read_rows, write_rows
+from featcx_core.store.places import Store, committed
 
 
 class Taken(NamedTuple):
     """An artefact that was not computed again."""
 
     partition: Partition
-    """What it is."""
+    """Its partition."""
     fingerprint: str
-    """What it was made from."""
+    """The digest of everything it was made from."""
     source: str
     """The study that had made it."""
 
@@ -36,103 +37,68 @@ def take_over(store: Store, others: Sequence[Store]) -> list[Taken]:
 
     Returns what was taken. The caller holds the study's lock `run`.
     """
-    taken = [found for other in others if (found := _training(store, other))]
+    taken = [each for other in others for each in _trainings(store, other)]
     for other in others:
-        mine, theirs = State(store), State(other)
+        mine, theirs = Snapshot(store), Snapshot(other)
         if mine.survey.digests.items().isdisjoint(theirs.survey.digests.items()):
             continue
-        for partition in (p for asset in ASSETS if asset not in ONCE for p in mine.partitions(asset)):
-            fingerprint = mine.prints.of(*partition)
-            if partition in mine.current or partition not in theirs.current:
+        of_epochs = [artefact for artefact in mine.catalogue if artefact.has_epochs]
+        for partition in (p for artefact in of_epochs for p in mine.partitions(artefact)):
+            if mine.is_current(partition) or partition not in theirs.current:
                 continue
-            if theirs.prints.of(*partition) == fingerprint and _take(mine, theirs, partition, fingerprint):
-                taken.append(Taken(partition, fingerprint, other.study.name))
+            fingerprint = mine.fingerprint(partition)
+            if theirs.fingerprint(partition) == fingerprint and _take(mine, theirs, partition, fingerprint):
+                mine.note(partition)
+                if not mine.catalogue[partition.artefact].is_internal:
+                    taken.append(Taken(partition, fingerprint, other.study.name))
     return taken
 
 
-def _training(store: Store, other: Store) -> Taken | None:
+def _trainings(store: Store, other: Store) -> list[Taken]:
     """Copy the checkpoints of a training that the other study has finished."""
-    fingerprint = Fingerprints(store.study, store.anatomy, {}).of("training")
+    snapshot, taken = Snapshot(store), []
+    for artefact in snapshot.catalogue.possible(store.study):
+        if any(isinstance(holding, CheckpointFiles) for holding in artefact.holds):
+            place = Partition(artefact.name)
+            fingerprint = snapshot.fingerprint(place)
+            if _copy_checkpoints(store, other, fingerprint, lock=artefact.name):
+                taken.append(Taken(place, fingerprint, other.study.name))
+    return taken
+
+
+def _copy_checkpoints(store: Store, other: Store, fingerprint: str, *, lock: str) -> bool:
     missing = untrained(store, fingerprint)
-    if store.study.checkpoints.folder or not missing or not training_is_whole(other, fingerprint):
-        return None
-    with store.lock("training"):
+    if not missing or not training_is_whole(other, fingerprint):
+        return False
+    with store.lock(lock):
         for epoch in missing:
             source = other.checkpoint(epoch)
-            if _was_written_by(source, fingerprint):
+            if was_written_by(source, fingerprint):
                 with replacing(store.checkpoint(epoch)) as draft:
                     shutil.copyfile(source, draft)
-    done = training_is_whole(store, fingerprint)
-    return Taken(Partition("training"), fingerprint, other.study.name) if done else None
+    return training_is_whole(store, fingerprint)
 
 
-def _was_written_by(path: Path, fingerprint: str) -> bool:
-    try:
-        return inspect_safetensors(path).metadata.get("training") == fingerprint
-    except CheckpointError:
-        return False
-
-
-def _take(mine: State, theirs: State, partition: Partition, fingerprint: str) -> bool:
-    """Take one artefact; False where it was replaced meanwhile, or lacks a part that is needed here."""
+def _take(mine: Snapshot, theirs: Snapshot, partition: Partition, fingerprint: str) -> bool:
+    """Take one artefact; False where it was replaced meanwhile."""
     store, other = mine.store, theirs.store
+    artefact = mine.catalogue[partition.artefact]
     with ExitStack() as stack:
-        for one in sorted((store, other), key=lambda s: s.study.name):  # in one order, so that nobody waits for ever
-            stack.enter_context(one.lock(f"epoch-{epoch_key(partition.epoch)}"))
-        places = zip(_folders(theirs, mine, partition), _folders(mine, mine, partition), strict=True)
-        folders = [(source, place, fingerprint) for source, place in places]
-        if any(other.committed(source) != fingerprint for source, _, _ in folders):
+        for each in sorted((store, other), key=lambda s: s.study.name):  # in one order, so that nobody waits for ever
+            stack.enter_context(each.lock(each.epoch_lock(partition.epoch)))
+        folders = [holding for holding in artefact.holds if isinstance(holding, Folder)]
+        if any(committed(place_of(other, folder, partition)) != fingerprint for folder in folders):
             return False
-        if theirs.committed(partition) != fingerprint:
-            return False
-        for source, place, own in (*folders, *_also(theirs, mine, partition)):
-            with store.writing(place, fingerprint=own) as draft:
+        for folder in folders:
+            source, place = (place_of(each, folder, partition) for each in (other, store))
+            with store.writing(place, fingerprint=fingerprint) as draft:
                 shutil.copytree(source, draft, copy_function=_link)
-        asset = "v_information" if partition.asset == "reference_v_information" else partition.asset
-        for table in (t.name for t in TABLES.values() if t.asset == asset and t.name != "layers"):
-            rows = other.read_partition(table, table_partition(partition))
-            rows = rows.drop(columns=["study", "fingerprint"])
-            store.write_table(table, table_partition(partition), rows, fingerprint=fingerprint)
+        for holding in artefact.holds:
+            if isinstance(holding, Rows):
+                rows = read_rows(place_of(other, holding, partition)).drop(columns=["study", "fingerprint"])
+                path, study = place_of(store, holding, partition), store.study.name
+                write_rows(path, holding.table, rows, study=study, fingerprint=fingerprint)
     return True
-
-
-def _folders(state: State, needing: State, partition: Partition) -> list[Path]:
-    """Where a study's arrays lie; with the positions where the other one needs them."""
-    store, (asset, epoch, layer) = state.store, partition
-    match asset:
-        case "activations":
-            is_last = layer == needing.anatomy.penultimate and epoch == needing.study.reference_epoch
-            return [store.activations(epoch, layer), *([store.positions(epoch)] if is_last else [])]
-        case "dictionary_activations":
-            return [store.dictionary_activations(epoch)]
-        case "dictionary":
-            return [store.dictionary(epoch)]
-        case "codes":
-            return [store.codes(epoch)]
-        case "v_information" if layer == state.anatomy.penultimate:
-            return [store.sums(epoch)]
-        case "visualisation":
-            return [store.visualisation(epoch)]
-    return []
-
-
-def _also(theirs: State, mine: State, partition: Partition) -> Iterator[tuple[Path, Path, str]]:
-    """What the other study has made on the way and may be of use: what is missing is made when it is asked for.
-
-    Those branches of a block that it found at the same place; sums without groups of images.
-    """
-    asset, epoch, layer = partition
-    if asset == "v_information" and layer == mine.anatomy.penultimate:
-        source, fingerprint = theirs.store.sums_without_groups(epoch), mine.prints.sums_without_groups(epoch)
-        if theirs.store.committed(source) == fingerprint:
-            yield source, mine.store.sums_without_groups(epoch), fingerprint
-    if asset != "activations":
-        return
-    row = next(row for row in mine.anatomy.layers if row.layer == layer)
-    for name in row.branches:
-        source, fingerprint = theirs.store.branch(epoch, layer, name), mine.prints.of_branch(epoch, layer, name)
-        if theirs.store.committed(source) == fingerprint:
-            yield source, mine.store.branch(epoch, layer, name), fingerprint
 
 
 def _link(source: str, place: str) -> None:

@@ -217,7 +217,7 @@ class Snapshot:
         return tuple(e for e, parts in inputs.items() if all(part and self.current.issuperset(part) for part in parts))
 
     def read_once(self, artefact: Artefact) -> Iterator[Partition]:
-        """Yield the current partitions that an artefact made once is made from; of others made once, what is expected."""
+        """Yield the current partitions that an artefact made once reads; of others made once, what is expected."""
         for need in self.catalogue.needs(artefact):
             if need.uses != "order":
                 yield from self._inputs_of(artefact, need)
@@ -229,9 +229,10 @@ class Snapshot:
             if not need.artefact.has_epochs:
                 if need.artefact in self.wanted or self.is_current(partition):
                     yield partition
-            elif partition in self.current:
-                if not restricts or need.epochs != "matching" or partition.epoch in self.whole_epochs(artefact):
-                    yield partition
+            elif partition in self.current and (
+                not restricts or need.epochs != "matching" or partition.epoch in self.whole_epochs(artefact)
+            ):
+                yield partition
 
     def inputs(self, artefact: Artefact) -> list[str]:
         """Return the fingerprints that an artefact made once is made from, sorted: of all epochs, or of some."""

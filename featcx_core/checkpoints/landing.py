@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from featcx_core.networks.safetensors_files import CheckpointError
-from featcx_core.store.places import Store, epoch_key, replacing
+from featcx_core.store.files import replacing
+from featcx_core.store.places import Store, epoch_key
 from featcx_core.study.fields import StudyError
 
 _OWN = "{epoch}.safetensors"

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from featcx_core.artefacts.fingerprints import Fingerprints
 from featcx_core.checkpoints.landing import Landed, epoch_in, landed, local_path, whereabouts
 from featcx_core.networks.safetensors_files import CheckpointError, Unreadable, inspect_safetensors, read_float
 from featcx_core.networks.state_dicts import contents, is_safetensors, match_safetensors, read_state_dict
-from featcx_core.store.places import Store, write_bytes
+from featcx_core.store.files import write_bytes
+from featcx_core.store.places import Store
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -94,11 +94,6 @@ def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = N
     return found._replace(digests={**found.digests, **gone}, young=frozenset(young), gone=frozenset(gone))
 
 
-def fingerprints(store: Store) -> Fingerprints:
-    """The expected fingerprint of every artefact, given the checkpoints that are there."""
-    return Fingerprints(store.study, store.anatomy, survey(store).digests)
-
-
 def untrained(store: Store, fingerprint: str) -> list[int]:
     """Epochs that training still has to write: no file there, or one by another training.
 
@@ -112,6 +107,14 @@ def untrained(store: Store, fingerprint: str) -> list[int]:
 def training_is_whole(store: Store, fingerprint: str) -> bool:
     """Whether training has nothing left to write."""
     return not untrained(store, fingerprint)
+
+
+def was_written_by(path: Path, fingerprint: str) -> bool:
+    """Whether a checkpoint was written by the training of that fingerprint."""
+    try:
+        return inspect_safetensors(path).metadata.get("training") == fingerprint
+    except CheckpointError:
+        return False
 
 
 def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:

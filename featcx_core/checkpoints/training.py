@@ -17,8 +17,6 @@ from jaxtyping import Float, Int, Int64
 from safetensors.torch import load_file
 from torch import nn
 
-from featcx_core.artefacts.fingerprints import Fingerprints
-from featcx_core.artefacts.register import register
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
 from featcx_core.checkpoints.survey import survey, untrained, write_checkpoint
 from featcx_core.images.classes import class_outputs
@@ -26,8 +24,8 @@ from featcx_core.images.data import StudyImages, batches, load_data, normalised
 from featcx_core.networks.models import build_model, on_device, torch_device
 from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors
 from featcx_core.progress import Progress, silent
-from featcx_core.store.places import Store, replacing
-from featcx_core.study.fields import Study, StudyError
+from featcx_core.store.files import replacing
+from featcx_core.store.places import Store
 
 NORMALISATION_IMAGES = 1024
 """Images behind the statistics of batch normalisation; more change nothing that counts."""
@@ -43,31 +41,18 @@ class Evaluation(NamedTuple):
     """Share classified rightly."""
 
 
-def train(study: Study, *, home: str | Path, device: str = "auto", progress: Progress | None = None) -> Store:
-    """Register the study and train its network, or finish what a killed training began; gives the study's store.
-
-    Raises StudyError where another program writes the checkpoints; else as `register` and `train_epochs`.
-    """
-    if study.checkpoints.folder:
-        raise StudyError(f"study {study.name}: its checkpoints come from {study.checkpoints.folder}; nothing to train")
-    store = register(study, home=home)
-    with store.lock("training"):
-        for _ in train_epochs(store, device=device, progress=progress):
-            pass
-    return store
-
-
-def train_epochs(store: Store, *, device: str = "auto", progress: Progress | None = None) -> Iterator[int]:
+def train_epochs(
+    store: Store, *, fingerprint: str, device: str = "auto", progress: Progress | None = None
+) -> Iterator[int]:
     """Train, yielding every epoch, 0 first, once its checkpoint is committed; those that are there come at once.
 
-    The state to resume from is written before an epoch's checkpoint. Training goes on from it when it is of the same
-    training and all earlier checkpoints are there; otherwise from the start, to the same weights. A checkpoint that
-    somebody else put there is left alone, and so is a corrupt one (which is not yielded): it is for the user to delete.
-    The caller holds the lock `training`.
+    `fingerprint` is that of the training, written into its checkpoints. The state to resume from is written before an
+    epoch's checkpoint. Training goes on from it when it is of the same training and all earlier checkpoints are there;
+    otherwise from the start, to the same weights. A checkpoint that somebody else put there is left alone, and so is a
+    corrupt one (which is not yielded): it is for the user to delete. The caller holds the training's lock.
 
     Raises ValueError when the loss is not finite.
     """
-    fingerprint = Fingerprints(store.study, store.anatomy, {}).of("training")
     epochs, done = store.study.training.epochs, -1
     run: _Run | None = None
     if todo := untrained(store, fingerprint):

@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 
+from featcx_core.images.data import StudyImages, refuse_too_many_atoms
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.study.fields import Study, StudyError
 
@@ -29,10 +30,16 @@ def dictionary_method(study: Study, anatomy: Anatomy) -> str:
     return method
 
 
-def refuse_unusable_clusters(study: Study, *, n_classes: int) -> None:
+def refuse_unusable_dictionary(study: Study, anatomy: Anatomy, data: StudyImages) -> None:
+    """Raise StudyError where a class has fewer images than atoms, the layer fewer units, or the method is unusable."""
+    dictionary_method(study, anatomy)
+    refuse_too_many_atoms(study, data, units=anatomy.n_units)
+
+
+def refuse_unusable_clusters(study: Study, anatomy: Anatomy, data: StudyImages) -> None:
     """Raises StudyError where more clusters are asked for than there will be concepts, or a package is missing."""
     wanted, atoms = study.clusters, study.dictionary.atoms_per_class
-    n_concepts = atoms * (n_classes if study.dictionary.scope == "class" else 1)
+    n_concepts = atoms * (len(data.class_names) if study.dictionary.scope == "class" else 1)
     if wanted.count != "auto" and wanted.count > n_concepts:
         raise StudyError(
             f"clusters.count = {wanted.count}: there are only {n_concepts} concepts; lower it, raise "

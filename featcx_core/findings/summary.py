@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.figures.inhibitors import inhibitors_finding
 from featcx_core.figures.meta_features import groups_finding, last_clustered, means_of
 from featcx_core.figures.paths import paths_finding
 from featcx_core.findings.evidence import NOT_MEASURED, number
 from featcx_core.findings.study_tables import StudyTables
-from featcx_core.store.tables import TABLES
 
 MOST_NAMES = 8  # classes without a super-class that the report names
 
@@ -118,7 +118,7 @@ def dictionary_facts(dictionaries: pd.DataFrame, *, reference_epoch: int) -> dic
     if rows.empty:
         return {}
     record = rows.iloc[0].drop(labels=["study", "fingerprint", "epoch"], errors="ignore")
-    meaning = {column.name: column.description for column in TABLES["dictionaries"].columns}
+    meaning = {column.name: column.description for column in catalogue().tables["dictionaries"].columns}
     return {
         str(name).replace("_", " "): (f"{value:.4g}" if isinstance(value, float) else str(value))
         + (f" ({meaning[str(name)].rstrip('.')})" if name in meaning else "")

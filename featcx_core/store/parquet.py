@@ -39,6 +39,12 @@ def schema(table: Table) -> pa.Schema:
     return pa.schema([pa.field(c.name, _ARROW[c.dtype], metadata={"comment": c.description}) for c in table.columns])
 
 
+def without_rows(table: Table) -> pd.DataFrame:
+    """Return an empty frame with the columns that an analysis gives."""
+    empty: pd.DataFrame = schema(table).empty_table().to_pandas()
+    return empty.drop(columns=["study", "fingerprint"], errors="ignore")
+
+
 def write_rows(
     path: Path, table: Table, rows: pd.DataFrame, *, study: str, fingerprint: str, inputs: Collection[str] = ()
 ) -> None:

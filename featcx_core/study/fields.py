@@ -276,25 +276,12 @@ class Probe(_Part):
     """Whose concepts are followed through all epochs."""
 
 
-Analysis = Literal[
-    "complexity", "importance", "decode_time", "sedimentation", "branches", "redundancy", "sensitivity", "support",
-    "clusters", "concept_paths", "visualisation",
-]  # fmt: skip
-_READ_TOGETHER: dict[str, set[str]] = {
-    "sedimentation": {"complexity", "importance"},
-    "support": {"complexity", "importance"},
-    "concept_paths": {"complexity", "importance"},
-}
-
-
 class Analyses(_Part):
     """What is analysed."""
 
-    run: tuple[Analysis, ...] = (
-        "complexity", "importance", "decode_time", "sedimentation", "branches", "redundancy", "sensitivity", "support",
-        "clusters", "concept_paths",
-    )  # fmt: skip
-    """The analyses; what they need is made as well. `visualisation` is made only where it is named."""
+    run: tuple[str, ...] = ("default",)
+    """The analyses by name; `default` stands for all that are made by default. What they need is made as well.
+    `visualisation` is made only where it is named, and so are those of other packages that say so."""
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
     """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
     checkpoint there is (0: before training) and the reference epoch; `all`; or epochs."""
@@ -304,14 +291,6 @@ class Analyses(_Part):
     """Groups of most important concepts that sedimentation follows."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     """Resamples behind every interval."""
-
-    @model_validator(mode="after")
-    def _has_what_it_reads(self) -> "Analyses":
-        for analysis, read in _READ_TOGETHER.items():
-            missing = read - set(self.run)
-            if analysis in self.run and missing:
-                raise ValueError(f"{analysis} needs {' and '.join(sorted(missing))} in analyses.run")
-        return self
 
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]

@@ -16,7 +16,8 @@ from featcx_core.analyses import features, measures
 from featcx_core.analyses.reading import doubts
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.state import ACROSS, ONCE, State
-from featcx_core.store.places import Store, open_store, write_bytes
+from featcx_core.store.files import write_bytes
+from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Checkpoints
 from featcx_core.study.files import study_text
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from featcx_assets.catalog import connect, database, write_catalog
-from featcx_core.store.places import Store, write_bytes
+from featcx_core.store.files import write_bytes
+from featcx_core.store.places import Store
 from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError
 

@@ -18,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from featcx_assets import cli
 from featcx_core.artefacts.state import ASSETS, State
 from featcx_core.networks.models import build_model
-from featcx_core.store.places import Store, open_store, write_bytes
+from featcx_core.store.files import write_bytes
+from featcx_core.store.places import Store, open_store
 from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Model
 from tests.assets.command import HEAVY, featcx, refused

@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.study_tables import StudyTables
-from featcx_core.store.tables import TABLES
 
 Form = Literal["text", "count", "share", "percent", "value"]
 """How a column is written: a name, a whole number, two decimals, per cent, three significant digits."""
@@ -140,7 +140,7 @@ def short(number: float) -> float | int:
 
 
 def _meaning(table: str, column: str) -> str:
-    return for_readers(next(c.description for c in TABLES[table].columns if c.name == column))
+    return for_readers(next(c.description for c in catalogue().tables[table].columns if c.name == column))
 
 
 def for_readers(description: str) -> str:

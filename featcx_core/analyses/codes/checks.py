@@ -1,0 +1,15 @@
+"""Checks of the codes."""
+
+from featcx_core.artefacts.finding import Finding
+from featcx_core.artefacts.given import StudyReader
+
+
+def predictions_kept(reader: StudyReader) -> Finding:
+    """The codes and atoms, in place of the activations, keep 99 % of the predictions of trained epochs."""
+    frame = reader.table("dictionaries", columns=["epoch", "predictions_kept_fraction"])
+    trained = frame[frame["epoch"] > 0]
+    low = trained[trained["predictions_kept_fraction"] < 0.99]
+    offenders = [f"epoch {row.epoch}: {row.predictions_kept_fraction:.3f}" for row in low.itertuples()]
+    worst = float(trained["predictions_kept_fraction"].min()) if len(trained) else 1.0
+    says = "; ".join(offenders) or f"at least {worst:.3f}"
+    return Finding(not offenders, says, {"lowest_share": worst}, is_error=False)

@@ -1,0 +1,146 @@
+"""The codes of an epoch's probe images, of concepts and of the controls that stand beside them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import zarr
+
+from featcx_core.analyses.activations import ACTIVATIONS
+from featcx_core.analyses.codes import CODES
+from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.artefacts.given import Given, StudyReader
+from featcx_core.artefacts.partition import Partition
+from featcx_core.features.dictionary import Dictionary, random_atoms
+from featcx_core.features.nnls import Encoder
+from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader, count_active, is_alive
+from featcx_core.features.quality import dictionary_quality_streamed, hoyer
+from featcx_core.networks.models import sums_device
+from featcx_core.study.fields import Study
+
+N_RANDOM_DIRECTIONS = 100
+_ENCODED = ("concept", "random_direction", "class_logit")
+
+
+def encode_probe_images(given: Given) -> Iterator[tuple[Partition, dict[str, pd.DataFrame]]]:
+    """Encode the probe images in an epoch's dictionary; yields the rows of `concepts` and `dictionaries`.
+
+    Beside the concepts' codes: those of random directions (same encoder; of either sign where the atoms are), the class
+    logits, and which codes of each kind are alive.
+    """
+    (place,) = given.partitions
+    dictionary = read_dictionary(given, epoch=given.epoch)
+    acts = given.arrays(ACTIVATIONS, epoch=given.epoch, layer=given.anatomy.penultimate)
+    group, kkt = _encode(given, place, dictionary, acts)
+    reader = ProbeReader(
+        {**{kind: group[kind] for kind in _ENCODED}, "unit": acts}, {}, int(acts.attrs["n_fit"]), ("concept",), 0, acts
+    )
+    alive = _alive(reader)
+    for kind, flags in alive.items():
+        group.create_array(f"alive_{kind}", data=flags)
+    concepts = _concepts(given, dictionary, reader, alive["concept"])
+    yield place, {"concepts": concepts, "dictionaries": _quality(given, dictionary, reader, concepts, kkt=kkt)}
+
+
+def encoders(study: Study, dictionary: Dictionary, *, device: str = "auto") -> dict[str, Encoder]:
+    """Return the encoders of an image, by kind: of the concepts, and of the random directions, each kind by itself.
+
+    The directions follow from the seed and the number of units, so they are the same whenever they are asked for.
+    """
+    is_signed, n_units = bool((dictionary.atoms < 0).any()), dictionary.atoms.shape[1]
+    directions = random_atoms(N_RANDOM_DIRECTIONS, n_units, seed=study.seed, is_signed=is_signed)
+    penalties, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, sums_device(device)
+    atoms = {"concept": dictionary.atoms, "random_direction": directions}
+    return {kind: Encoder(torch.from_numpy(rows).to(where), **penalties) for kind, rows in atoms.items()}
+
+
+def read_probe(reader: StudyReader, *, epoch: int, kinds: tuple[str, ...] = KINDS, acts: Any = None) -> ProbeReader:
+    """Open the committed codes of an epoch, with a layer's activations beside them. Raises ValueError for none."""
+    group = reader.arrays(CODES, epoch=epoch)
+    arrays = {kind: group["concept" if kind == "shuffled" else kind] for kind in kinds if kind != "unit"}
+    if "unit" in kinds:
+        arrays["unit"] = reader.arrays(ACTIVATIONS, epoch=epoch, layer=reader.anatomy.penultimate)
+    alive = {kind: np.asarray(group[f"alive_{kind}"]) for kind in (*_ENCODED, "unit")}
+    return ProbeReader(arrays, alive, int(group.attrs["n_fit"]), kinds, reader.study.seed, acts)
+
+
+def coded(reader: StudyReader, *, epoch: int) -> pd.DataFrame:
+    """Return `kind`, `concept`, `variance` and `alive` of an epoch's concepts and, behind them, random directions."""
+    columns = ["kind", "concept", "variance", "alive"]
+    concepts = reader.rows(CODES, epoch=epoch, table="concepts", columns=columns[1:]).assign(kind="concept")
+    probe = read_probe(reader, epoch=epoch, kinds=("random_direction",))
+    control = probe.columns.assign(variance=np.asarray(probe.statistics().variance), alive=probe.alive)
+    return pd.concat([concepts[columns], control[columns]], ignore_index=True)
+
+
+def _encode(given: Given, place: Partition, dictionary: Dictionary, acts: Any) -> tuple[zarr.Group, float]:
+    """Write the codes chunk by chunk; returns their group and the largest optimality residual."""
+    weight, bias = given.head(epoch=given.epoch)
+    where, kkt = sums_device(given.tools.device), 0.0
+    encode, encode_random = encoders(given.study, dictionary, device=given.tools.device).values()
+    group = zarr.create_group(store=str(given.draft(place)), attributes={"n_fit": int(acts.attrs["n_fit"])})
+    widths = {"concept": len(dictionary.atoms), "random_direction": N_RANDOM_DIRECTIONS, "class_logit": len(bias)}
+    for kind, width in widths.items():
+        shape, chunks = (acts.shape[0], width), (min(IMAGES_AT_ONCE, acts.shape[0]), width)
+        group.create_array(kind, shape=shape, chunks=chunks, dtype="float32")
+    stored: dict[str, Any] = {kind: group[kind] for kind in widths}
+    for start in range(0, acts.shape[0], IMAGES_AT_ONCE):
+        chunk = np.asarray(acts[start : start + IMAGES_AT_ONCE], dtype=np.float32)
+        rows, x = slice(start, start + len(chunk)), torch.from_numpy(chunk).to(where)
+        concepts = encode(x)
+        kkt = max(kkt, float(concepts.kkt_residual.max()))
+        stored["concept"][rows] = concepts.codes.cpu().numpy()
+        stored["random_direction"][rows] = encode_random(x).codes.cpu().numpy()
+        stored["class_logit"][rows] = chunk @ weight + bias
+    return group, kkt
+
+
+def _alive(reader: ProbeReader) -> dict[str, np.ndarray]:
+    """Return, for each kind, whether a code is active on enough images of both halves; decided here, once."""
+    flags = {}
+    for kind in reader.codes:
+        own = replace(reader, kinds=(kind,))
+        fit, score = (np.sum([count_active(own.codes_of(c)) for c in own.chunks(half)], axis=0) for half in HALVES)
+        flags[kind] = is_alive(fit, score)
+    return flags
+
+
+def _concepts(given: Given, dictionary: Dictionary, reader: ProbeReader, alive: np.ndarray) -> pd.DataFrame:
+    names, statistics = given.data.class_names, reader.statistics()
+    return pd.DataFrame(
+        {
+            "epoch": given.epoch,
+            "concept": np.arange(len(dictionary.atoms)),
+            "class_id": dictionary.class_of,
+            "class_name": ["all" if c < 0 else names[c] for c in dictionary.class_of],
+            "prevalence_fraction": statistics.prevalence_fraction,
+            "variance": statistics.variance,
+            "hoyer": hoyer(dictionary.atoms),
+            "alive": alive,
+        }
+    )
+
+
+def _quality(
+    given: Given, dictionary: Dictionary, reader: ProbeReader, concepts: pd.DataFrame, *, kkt: float
+) -> pd.DataFrame:
+    pairs = ((reader.acts_of(chunk), reader.codes_of(chunk)) for chunk in reader.chunks())
+    quality = dictionary_quality_streamed(pairs, dictionary.atoms, *given.head(epoch=given.epoch))
+    return pd.DataFrame(
+        {
+            "epoch": [given.epoch],
+            "method": [dictionary.method],
+            "n_concepts": [len(dictionary.atoms)],
+            "relative_error": [quality.relative_error],
+            "explained_variance": [quality.explained_variance],
+            "predictions_kept_fraction": [quality.predictions_kept_fraction],
+            "l0": [quality.l0],
+            "code_hoyer": [quality.code_hoyer],
+            "dead": [int((~concepts["alive"]).sum())],
+            "kkt_residual": [kkt],
+            "fit_relative_error": [float(np.sqrt(np.mean(np.square(dictionary.relative_error))))],
+        }
+    )

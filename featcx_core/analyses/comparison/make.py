@@ -1,0 +1,83 @@
+"""The comparison of a group of studies: its tables, figures and page."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.correlations import CORRELATIONS
+from featcx_core.analyses.sedimentation import SEDIMENTATION
+from featcx_core.analyses.v_information import V_INFORMATION
+from featcx_core.artefacts.declaration import Page
+from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.groups import GroupSnapshot, differing
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.figures.canvas import png
+from featcx_core.figures.comparison import comparison_figures
+from featcx_core.measures.comparison import compare, study_values
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.report.comparison_page import render_comparison
+
+
+def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame]:
+    """Return the rows of both tables; writes the page and its figures into the draft."""
+    settings = differing([member.study for member in group.members])
+    compared = pd.concat([_values(member) for member in group.members], ignore_index=True)
+    compared["settings"] = compared["member"].map(
+        lambda member: json.dumps({field: values[member] for field, values in settings.items()})
+    )
+    comparison = compare(compared, settings)
+    figures = {name: png(figure) for name, figure in comparison_figures(compared, comparison, settings).items()}
+    page = render_comparison(
+        comparison,
+        settings,
+        name=group.group.name,
+        figures=figures,
+        left_out=group.left_out,
+        reports=_reports(group),
+    )
+    (draft / "figures").mkdir(parents=True)
+    for name, picture in figures.items():
+        (draft / "figures" / f"{name}.png").write_bytes(picture)
+    (draft / "index.html").write_text(page, encoding="utf-8")
+    return {"compared": compared, "comparison": comparison}
+
+
+def layers_read(anatomy: Anatomy) -> dict[str, str]:
+    """Return the layers whose V-information is compared, by their place in any network."""
+    return {"first_layer": anatomy.names[0], "penultimate": anatomy.penultimate}
+
+
+def _reports(group: GroupSnapshot) -> dict[str, str]:
+    """Return each member's pages, as seen from the comparison's."""
+    pages = {}
+    for member in group.members:
+        for artefact in member.wanted:
+            for holding in artefact.holds:
+                if isinstance(holding, Page) and (member.store.root / holding.path).is_file():
+                    pages[member.study.name] = f"../../{member.study.name}/{holding.path}"
+    return pages
+
+
+def _values(member: Snapshot) -> pd.DataFrame:
+    """Return what is compared of one study, from its current rows."""
+    reader = StudyReader(member)
+    epochs, curves, correlations = (
+        reader.table(artefact.tables[0].name) for artefact in (CHECKPOINT, SEDIMENTATION, CORRELATIONS)
+    )
+    values = study_values(epochs, curves, correlations, _information(reader))
+    name, reference = member.study.name, member.study.reference_epoch
+    return values.assign(member=name, is_reference=values["epoch"] == reference)
+
+
+def _information(reader: StudyReader) -> pd.DataFrame:
+    """Return V-information of each epoch's own concepts at the compared layers, by their place in the network."""
+    columns = ["epoch", "kind", "v_information"]
+    parts = [pd.DataFrame(columns=[*columns, "place"])]
+    for place, layer in layers_read(reader.anatomy).items():
+        for epoch in reader.snapshot.epochs:
+            if reader.has(V_INFORMATION, epoch=epoch, layer=layer):
+                rows = reader.rows(V_INFORMATION, epoch=epoch, layer=layer, columns=columns)
+                parts.append(rows[rows["kind"] == "concept"].assign(place=place))
+    return pd.concat(parts[1:] or parts, ignore_index=True)

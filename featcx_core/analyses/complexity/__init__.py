@@ -1,0 +1,36 @@
+"""Declaration of complexity K."""
+
+from featcx_core.analyses.v_information import V_INFORMATION
+from featcx_core.artefacts.declaration import Artefact, Need, Rows
+from featcx_core.store.tables import CONCEPT, EPOCH, KIND, real, share, table
+
+COMPLEXITY = Artefact(
+    name="complexity",
+    group="measures",
+    kinds=frozenset({"torch", "parquet"}),
+    description="K: 0 = simple, 1 = complex. One row per (epoch, kind, concept).",
+    grain="epoch",
+    asked="default",
+    make="featcx_core.analyses.complexity.make:complexity_rows",
+    holds=(
+        Rows(
+            table(
+                "complexity",
+                "One row per (epoch, kind, concept) of the epoch's own dictionary.",
+                ("epoch", "kind", "concept"),
+                EPOCH,
+                KIND,
+                CONCEPT,
+                share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
+                real("standard_error", "Jackknife error of K, layers' covariance included.", 0.0, nullable=True),
+                real(
+                    "complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1.0, nullable=True
+                ),
+            )
+        ),
+    ),
+    version=1,
+    needs=(Need(V_INFORMATION, layers="in_complexity"),),
+    preview="featcx_core.analyses.complexity.make:spectrum",
+)
+DECLARED = (COMPLEXITY,)

@@ -1,0 +1,27 @@
+"""Declaration of the concept explorer."""
+
+from featcx_core.analyses.activations import POSITIONS
+from featcx_core.analyses.codes import CODES
+from featcx_core.analyses.dictionary import DICTIONARY
+from featcx_core.analyses.visualisation import VISUALISATION
+from featcx_core.artefacts.declaration import Artefact, Folder, Need
+
+EXPLORER = Artefact(
+    name="explorer",
+    group="report",
+    kinds=frozenset({"html"}),
+    description="Every concept, to look at, in a browser.",
+    grain="once",
+    make="featcx_core.analyses.explorer.make:write_explorer",
+    holds=(Folder("report/explorer", "a page with its data"),),
+    version=4,
+    needs=(
+        Need(CODES, epochs="reference"),
+        Need(DICTIONARY, epochs="reference", uses="if_there"),
+        Need(POSITIONS, epochs="reference", uses="if_there"),
+        Need(VISUALISATION, uses="if_there"),
+    ),
+    reads_tables=True,
+    fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+)
+DECLARED = (EXPLORER,)

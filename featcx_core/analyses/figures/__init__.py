@@ -1,0 +1,26 @@
+"""Declaration of the figures of the report."""
+
+from featcx_core.analyses.activations import POSITIONS
+from featcx_core.analyses.dictionary import DICTIONARY
+from featcx_core.analyses.visualisation import VISUALISATION
+from featcx_core.artefacts.declaration import Artefact, Folder, Need
+
+FIGURES = Artefact(
+    name="figures",
+    group="report",
+    kinds=frozenset({"matplotlib"}),
+    description="Every figure of the report, as PNG files.",
+    grain="once",
+    make="featcx_core.analyses.figures.make:draw",
+    holds=(Folder("report/figures", "one PNG file a figure"),),
+    version=14,
+    needs=(
+        Need(POSITIONS, epochs="reference", uses="if_there"),
+        Need(DICTIONARY, epochs="reference", uses="if_there"),
+        Need(VISUALISATION, uses="if_there"),
+    ),
+    reads_tables=True,
+    fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    preview="featcx_core.analyses.figures.make:pictures",
+)
+DECLARED = (FIGURES,)

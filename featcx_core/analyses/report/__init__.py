@@ -1,0 +1,19 @@
+"""Declaration of the study's report."""
+
+from featcx_core.analyses.figures import FIGURES
+from featcx_core.artefacts.declaration import Artefact, Need, Page
+
+REPORT = Artefact(
+    name="report",
+    group="report",
+    kinds=frozenset({"html"}),
+    description="The study's report, one HTML file.",
+    grain="once",
+    make="featcx_core.analyses.report.make:write_report",
+    holds=(Page("report/index.html"),),
+    version=14,
+    needs=(Need(FIGURES),),
+    reads_tables=True,
+    fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+)
+DECLARED = (REPORT,)

@@ -1,0 +1,58 @@
+"""The report of a study: its facts, and the page."""
+
+from pathlib import Path
+
+from featcx_core.analyses.explorer import EXPLORER
+from featcx_core.analyses.figures import FIGURES
+from featcx_core.analyses.reading import doubts, read_tables
+from featcx_core.artefacts.given import Given
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.report.report import render_report
+from featcx_core.study.fields import Study
+
+_ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
+
+
+def write_report(given: Given) -> None:
+    """Write the study's report, one HTML file with its pictures inside, which leads to the explorer."""
+    (place,) = given.partitions
+    pictures = {path.stem: path.read_bytes() for path in sorted(given.folder(FIGURES).glob("*.png"))}
+    tables = read_tables(given)
+    html = render_report(
+        tables,
+        study=given.study.name,
+        facts=_facts(given, tables.epochs["epoch"].tolist()),
+        reference_epoch=given.study.reference_epoch,
+        figures=pictures,
+        has_explorer=given.is_expected(EXPLORER),
+    )
+    given.draft(place).write_text(html, encoding="utf-8")
+
+
+def _facts(given: Given, epochs: list[int]) -> dict[str, str]:
+    study, data = given.study, given.data
+    n_used = sum(map(len, data.split.values())) + len(data.broken)
+    left_out = f"{len(data.broken)} of the {n_used} image files that are used cannot be read and are left out"
+    broken = f"; {left_out}" if data.broken else ""
+    facts = {
+        "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
+        "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
+        "network": _network(study, given.anatomy),
+        "checkpoints": f"{len(epochs)}: epochs {', '.join(map(str, sorted(epochs)))}",
+        "dictionary": f"{study.dictionary.atoms_per_class} {_ATOMS[study.dictionary.scope]}, seed {study.seed}",
+    }
+    if doubtful := doubts(given):
+        facts["to be looked at"] = " ".join(doubtful)
+    return facts
+
+
+def _network(study: Study, anatomy: Anatomy) -> str:
+    model, n_outputs = study.model, anatomy.n_classes
+    parts = [f"{model.source}, {len(anatomy.layers)} recorded layers, {len(anatomy.in_complexity)} in K"]
+    if model.weights:
+        parts.append(f"starts from {Path(model.weights).name if model.weights_path else model.weights}")
+    if model.outputs == "none":
+        parts.append(f"{n_outputs} outputs, none of them a class of the data: accuracy and loss are not measured")
+    elif isinstance(model.outputs, dict):
+        parts.append(f"{n_outputs} outputs, {len(model.outputs)} of them classes of the data; accuracy is over all")
+    return "; ".join(parts)

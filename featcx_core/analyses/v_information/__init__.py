@@ -1,0 +1,86 @@
+"""Declarations of V-information, of an epoch's own concepts and of the reference epoch's, and of the sums behind it."""
+
+from featcx_core.analyses.activations import ACTIVATIONS
+from featcx_core.analyses.codes import CODES
+from featcx_core.artefacts.declaration import Artefact, Check, Folder, Need, Rows
+from featcx_core.store.tables import CONCEPT, EPOCH, KIND, LAYER, count, left_out, real, share, table
+
+_MAKE = "featcx_core.analyses.v_information.make:inform"
+_CHECKS = "featcx_core.analyses.v_information.checks"
+_FIELDS = ("probe.penalties", "probe.groups")
+
+V_INFORMATION_TABLE = table(
+    "v_information",
+    "One row per (epoch, layer, dictionary epoch, kind, concept).",
+    ("epoch", "layer", "dictionary_epoch", "kind", "concept"),
+    EPOCH,
+    LAYER,
+    count("dictionary_epoch", "Epoch whose dictionary the concept belongs to."),
+    KIND,
+    CONCEPT,
+    share("v_information", "Linearly decodable share of a code's variance; null if dead.", nullable=True),
+    real("standard_error", "Jackknife error before clipping; null if dead.", 0.0, nullable=True),
+    real("penalty", "Chosen ridge penalty (centred activations, standardised code).", 0.0, nullable=True),
+    real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0.0, nullable=True),
+    left_out("jackknife", "Unclipped value without each group of score images.", nullable=True),
+)
+V_INFORMATION = Artefact(
+    name="v_information",
+    group="measures",
+    kinds=frozenset({"torch", "parquet"}),
+    description="Linearly decodable share of each code's variance. One row per (epoch, layer, kind, concept) of "
+    "the epoch's own dictionary, controls included.",
+    grain="layer",
+    make=_MAKE,
+    holds=(Rows(V_INFORMATION_TABLE),),
+    version=1,
+    needs=(Need(ACTIVATIONS), Need(CODES)),
+    fields=_FIELDS,
+    checks=(
+        Check(
+            "shuffled_codes_say_nothing",
+            "V-information of codes that were permuted over images is close to 0 (|mean| <= 0.02 at every epoch).",
+            f"{_CHECKS}:shuffled_say_nothing",
+        ),
+        Check(
+            "penultimate_says_more_than_stem",
+            "At the reference epoch the penultimate layer tells more of the alive concepts than the stem.",
+            f"{_CHECKS}:penultimate_says_more",
+        ),
+    ),
+)
+REFERENCE_V_INFORMATION = Artefact(
+    name="reference_v_information",
+    group="measures",
+    kinds=frozenset({"torch", "parquet"}),
+    description="The same for the concepts of the reference epoch. One row per (epoch, layer, kind, concept); "
+    "the reference epoch itself is not repeated.",
+    grain="layer",
+    when="others",
+    make=_MAKE,
+    holds=(Rows(V_INFORMATION_TABLE, prefix="reference-"),),
+    version=1,
+    needs=(Need(ACTIVATIONS), Need(CODES, epochs="reference")),
+    fields=_FIELDS,
+)
+SUMS = Artefact(
+    name="sums",
+    group="internal",
+    kinds=frozenset({"torch", "zarr"}),
+    description="Centred sums of the penultimate activations and the codes of concepts and random directions, over all "
+    "probe images and without each group of them. One group of arrays per epoch.",
+    grain="layer",
+    layers="penultimate",
+    asked="internal",
+    make=_MAKE,
+    holds=(
+        Folder(
+            "sums/{epoch}.zarr",
+            "group: xx (unit, unit), xz (unit, code); xx_without and xz_without, the same by group",
+        ),
+    ),
+    version=1,
+    needs=(Need(ACTIVATIONS), Need(CODES)),
+    fields=("probe.groups",),
+)
+DECLARED = (V_INFORMATION, REFERENCE_V_INFORMATION, SUMS)

@@ -1,0 +1,23 @@
+"""The rows that views show: a study's table of current fingerprints."""
+
+from collections.abc import Collection
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from featcx_core.store.parquet import write_parquet
+from featcx_core.store.places import Store
+
+
+def write_current(store: Store, fingerprints: Collection[tuple[str, str]]) -> None:
+    """Declare the (table, fingerprint) pairs whose rows are visible; written only where that changes something."""
+    pairs = sorted(set(fingerprints))
+    arrow = pa.table(
+        {
+            "study": pa.array([store.study.name] * len(pairs), pa.string()),
+            "table_name": pa.array([table for table, _ in pairs], pa.string()),
+            "fingerprint": pa.array([digest for _, digest in pairs], pa.string()),
+        }
+    )
+    if not store.current_path.exists() or not pq.read_table(store.current_path).equals(arrow):
+        write_parquet(arrow, store.current_path)
