@@ -12,7 +12,8 @@ from featcx_assets.resources import home
 from featcx_core.artefacts.groups import Comparison, Group, differing, group_paths, read_group, write_group
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import StudyError
-from featcx_core.study.sweep import is_sweep, nearest, packaged_sweeps
+from featcx_core.study.nearest import nearest
+from featcx_core.study.sweep import is_sweep, packaged_sweeps
 
 
 @click.command()

@@ -202,7 +202,7 @@ def test_a_torchvision_data_set_without_parts_is_divided(tmp_path):
 
 
 def test_torchvision_data_sets_that_cannot_be_used(tmp_path):
-    with pytest.raises(StudyError, match=r"no data set 'CIFAR11'; nearest: CIFAR10"):
+    with pytest.raises(StudyError, match=r"no data set 'CIFAR11'; did you mean CIFAR10"):
         load_data(study(f"torchvision:CIFAR11:{tmp_path}"))
     with pytest.raises(StudyError, match=r"CIFAR10 cannot be read from .* not found .*featcx downloads nothing"):
         load_data(study(f"torchvision:CIFAR10:{tmp_path}"))
@@ -495,7 +495,7 @@ def test_superclasses_from_the_study_or_a_file(tmp_path):
     data = load_data(of_folder(tmp_path / "d", superclasses=str(file)))
     assert data.superclass_of == ("thing", "animal", "animal")
     for text, message in {
-        'animal = ["cta"]': r"animal: no class 'cta'; nearest: cat",
+        'animal = ["cta"]': r"animal: no class 'cta'; did you mean cat",
         'a = ["cat"]\nb = ["cat"]': r"class 'cat' is in a and in b; keep one",
         "a = 3": r"wanted lines NAME = .* got a = 3",
         "a = [": "not valid TOML",
