@@ -61,11 +61,6 @@ def of_folder(root: Path, **fields: object) -> Study:
     return study(f"folder:{root}", **fields)
 
 
-def forget() -> None:
-    """As if a minute had passed: what a folder holds is looked at again."""
-    digests._FOLDERS.clear()
-
-
 # -- what is found -----------------------------------------------------------------------------------------------------
 
 
@@ -159,11 +154,9 @@ def test_npy_files_are_mapped(tmp_path):
     np.testing.assert_array_equal(data.images, images[:, None])
     assert not data.in_memory
     (tmp_path / "labels.npy").write_bytes(b"not an array")
-    forget()
     with pytest.raises(StudyError, match=r"labels\.npy cannot be read as \.npy"):
         load_data(study(f"npy:{tmp_path}"))
     (tmp_path / "labels.npy").unlink()
-    forget()
     with pytest.raises(StudyError, match="labels is missing"):
         load_data(study(f"npy:{tmp_path}"))
 
@@ -430,7 +423,6 @@ def test_only_files_that_are_used_are_looked_at(tmp_path):
     data = load_data(of_folder(tmp_path, split={"train": 8, "fit": 4, "score": 4, "test": 4}))
     unused = sorted(set(range(80)) - set(np.concatenate(list(data.split.values())).tolist()))
     (tmp_path / ("cat" if unused[0] < 40 else "dog") / f"{unused[0] % 40:03}.png").write_bytes(b"")
-    forget()
     assert load_data(of_folder(tmp_path, split={"train": 8, "fit": 4, "score": 4, "test": 4})).broken == ()
 
 
@@ -513,7 +505,6 @@ def test_a_file_that_is_added_changed_or_removed_makes_stale(tmp_path):
     seen = [digests.content_digest(settings)]
 
     def again() -> str:
-        forget()
         seen.append(digests.content_digest(settings))
         return seen[-1]
 
