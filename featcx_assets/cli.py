@@ -1,6 +1,5 @@
 """The command line: results on stdout, progress on stderr, exit code 2 with one line for bad input."""
 
-import difflib
 import json
 import signal
 import socket
@@ -24,6 +23,7 @@ from featcx_core.networks.anatomy import module_and_call
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError, changed
 from featcx_core.study.files import load_study, packaged_studies
+from featcx_core.study.nearest import nearest
 from featcx_core.study.sweep import packaged_sweeps
 
 if TYPE_CHECKING:
@@ -64,9 +64,8 @@ class _Asset(click.Choice[str]):
         super().__init__(catalogue().names)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        near = difflib.get_close_matches(str(value), self.choices, n=1, cutoff=0.6)
-        if value not in self.choices and near:
-            self.fail(f"no asset {value!r}; did you mean {near[0]}?", param, ctx)
+        if value not in self.choices:
+            self.fail(f"no asset {value!r}; {nearest(str(value), self.choices)}", param, ctx)
         return super().convert(value, param, ctx)
 
 

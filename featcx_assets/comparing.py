@@ -23,7 +23,8 @@ from featcx_core.artefacts.groups import (
 from featcx_core.artefacts.partition import Partition
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import StudyError
-from featcx_core.study.sweep import is_sweep, nearest, packaged_sweeps
+from featcx_core.study.nearest import nearest
+from featcx_core.study.sweep import is_sweep, packaged_sweeps
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,6 +1,5 @@
 """A study's artefacts from a notebook, read-only; no Dagster needed."""
 
-import difflib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import Study
+from featcx_core.study.nearest import listed, nearest
 
 PARTS = ("probe", "train", "fit", "score", "test")
 """Sets of images; `probe` is fit, then score."""
@@ -114,10 +114,8 @@ class OpenStudy:
     def _check(self, what: str, wanted: object, there: Collection[object]) -> None:
         if wanted in there:
             return
-        near = difflib.get_close_matches(str(wanted), list(map(str, there)), n=1, cutoff=0.6)
-        hint = f"did you mean {near[0]!r}? " if near and isinstance(wanted, str) else ""
-        known = ", ".join(map(str, there)) or "none yet"
-        raise ValueError(f"study {self.study.name}: no {what} {wanted!r}; {hint}there: {known}")
+        hint = nearest(wanted, map(str, there)) if isinstance(wanted, str) else listed(there)
+        raise ValueError(f"study {self.study.name}: no {what} {wanted!r}; {hint}")
 
 
 def open_study(name: str, *, home: str | Path = ".featcx") -> OpenStudy:

@@ -18,8 +18,6 @@ from featcx_core.store.places import Store, epoch_key
 from featcx_core.study.fields import StudyError
 
 _OWN = "{epoch}.safetensors"
-_LISTED_SECONDS = 5.0  # an object store is not asked again sooner: what is stale is asked for many times a run
-_LISTINGS: dict[tuple[str, str], "tuple[float, list[Landed]]"] = {}
 
 
 class Landed(NamedTuple):
@@ -144,9 +142,6 @@ def _local(folder: Path, pattern: str) -> list[Landed]:
 
 
 def _listed(folder: str, pattern: str) -> list[Landed]:
-    until, found = _LISTINGS.get((folder, pattern), (0.0, []))
-    if time.monotonic() < until:
-        return found
     filesystem, root = _filesystem(folder)
     scheme = folder.partition("://")[0]
     try:
@@ -155,13 +150,11 @@ def _listed(folder: str, pattern: str) -> list[Landed]:
     except Exception as error:  # of whatever library reads this kind of URL
         raise StudyError(f"checkpoints.folder: cannot list {folder}: {_reason(error)}") from None
     files = [(path, about) for path, about in entries.items() if about.get("type") != "directory"]
-    found = [
+    return [
         Landed(epoch, f"{scheme}://{path.lstrip('/')}", int(about.get("size") or 0), *_version(about))
         for path, about in files
         if (epoch := _epoch(path, pattern)) is not None
     ]
-    _LISTINGS[folder, pattern] = (time.monotonic() + _LISTED_SECONDS, found)
-    return found
 
 
 def _version(about: dict[str, Any]) -> tuple[str, float]:

@@ -1,10 +1,10 @@
 """Names of classes, what they belong to, and which of the network's outputs they are."""
 
-import difflib
 import tomllib
 from pathlib import Path
 
 from featcx_core.study.fields import Data, Model, StudyError
+from featcx_core.study.nearest import nearest
 
 
 def class_names(data: Data, own: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,8 +35,7 @@ def superclasses(data: Data, names: tuple[str, ...]) -> tuple[str, ...]:
     for group, members in groups.items():
         for member in members:
             if member not in names:
-                near = difflib.get_close_matches(member, names, n=1, cutoff=0) or ["none"]
-                raise StudyError(f"data.superclasses: {group}: no class {member!r}; nearest: {near[0]}")
+                raise StudyError(f"data.superclasses: {group}: no class {member!r}; {nearest(member, names)}")
             if found.setdefault(member, group) != group:
                 raise StudyError(f"data.superclasses: class {member!r} is in {found[member]} and in {group}; keep one")
     return tuple(found.get(name, "") for name in names)
@@ -58,8 +57,7 @@ def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
         )
     for name in model.outputs:
         if name not in names:
-            near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or names[:3]
-            raise StudyError(f"model.outputs: the data have no class {name!r}; nearest: {', '.join(near)}")
+            raise StudyError(f"model.outputs: the data have no class {name!r}; {nearest(name, names)}")
     if missing := [name for name in names if name not in model.outputs]:
         stated = f"{len(model.outputs)} of {len(names)} classes have theirs"
         raise StudyError(f"model.outputs: wanted the output of every class, got none of {missing[0]!r} ({stated})")

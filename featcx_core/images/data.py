@@ -28,11 +28,15 @@ PIXELS_AT_ONCE = 1 << 22
 """Of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each of them."""
 
 
+COPIED_BYTES = 1 << 30
+"""Images that training copies to the device, at most: larger arrays travel batch by batch."""
+
+
 class StudyImages(NamedTuple):
     """The images of a study; the arrays are read-only, because they are shared."""
 
     images: ImageArray
-    """Pixels, 0 to 255, uint8 (image, channel, height, width): an array, an `np.memmap` or files that are decoded."""
+    """Pixels, 0 to 255, uint8 (image, channel, height, width): an array, an `np.memmap` or files to decode."""
     labels: Int64[np.ndarray, "image"]
     """Class of each image, 0 to n_classes - 1."""
     class_names: tuple[str, ...]
@@ -61,8 +65,10 @@ class StudyImages(NamedTuple):
 
     @property
     def in_memory(self) -> bool:
-        """Whether the images are an array that memory holds."""
-        return isinstance(self.images, np.ndarray) and not isinstance(self.images, np.memmap)
+        """True if the images are an array in memory, small enough (1 GiB) for a copy on the device."""
+        if not isinstance(self.images, np.ndarray) or isinstance(self.images, np.memmap):
+            return False
+        return self.images.nbytes <= COPIED_BYTES
 
     def at_once(self, most: int) -> int:
         """Images of a batch: `most`, or fewer where they are large, which changes no result."""

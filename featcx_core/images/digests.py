@@ -2,14 +2,11 @@
 
 import hashlib
 import os
-import time
 from functools import lru_cache
 from pathlib import Path
 
 from featcx_core.images.listing import IMAGE_SUFFIXES, files_in
 from featcx_core.study.fields import Data, StudyError
-
-_FOLDERS: dict[tuple[str, tuple[str, ...]], tuple[str, float]] = {}  # digest of a folder, and until when it holds
 
 
 def content_digest(data: Data) -> str:
@@ -53,11 +50,6 @@ def _file_digest(path: str, _size: int, _mtime_ns: int) -> str:
 
 
 def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
-    """Looked up again after a minute, or 100 times as long as it took: it is asked for hundreds of times a run."""
-    now = time.monotonic()
-    digest, until = _FOLDERS.get((path, suffixes), ("", now))
-    if now < until:
-        return digest
     sha = hashlib.sha256()
     for name in files_in(Path(path), suffixes=suffixes):
         try:
@@ -65,6 +57,4 @@ def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
             sha.update(f"{name}\n{status.st_size}\n{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
         except FileNotFoundError:  # a link that leads nowhere is one of the broken files
             sha.update(f"{name}\n".encode(errors="surrogateescape"))
-    digest, took = sha.hexdigest()[:16], time.monotonic() - now
-    _FOLDERS[path, suffixes] = digest, now + took + max(60, 100 * took)
-    return digest
+    return sha.hexdigest()[:16]

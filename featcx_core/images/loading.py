@@ -1,6 +1,5 @@
 """The images of a study: found, checked, divided and, where they are files, set up to be decoded."""
 
-import difflib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,7 @@ from featcx_core.images.splits import divided
 from featcx_core.images.torchvision_sets import torchvision_set
 from featcx_core.images.transforms import Preprocessing
 from featcx_core.study.fields import Data, StudyError
+from featcx_core.study.nearest import nearest
 
 PACKAGED: dict[str, Callable[[], Source]] = {
     "packaged:mnist5k": packaged_digits,
@@ -79,9 +79,7 @@ def open_source(data: Data) -> Source:
             return image_folder(Path(data.path))
         case "torchvision":
             return torchvision_set(data.source.split(":")[1], Path(data.path))
-    near = difflib.get_close_matches(data.source, SOURCES, n=1, cutoff=0.4)
-    hint = f"did you mean {near[0]}?" if near else f"wanted one of: {', '.join(SOURCES)}"
-    raise StudyError(f"data.source: unknown source {data.source!r}; {hint}")
+    raise StudyError(f"data.source: unknown source {data.source!r}; {nearest(data.source, SOURCES)}")
 
 
 def _files(images: ImageArray) -> Files:

@@ -1,6 +1,5 @@
 """Data sets of torchvision that lie on this machine already; nothing is downloaded."""
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +13,7 @@ from PIL import Image
 from featcx_core.images.reading import Files, ImageHeader, Source
 from featcx_core.images.transforms import is_grey
 from featcx_core.study.fields import StudyError
+from featcx_core.study.nearest import nearest
 
 _TRAINING, _HELD_OUT = ("train", "trainval"), ("test", "val")
 
@@ -49,8 +49,7 @@ def _parts(name: str, root: Path) -> Iterator[Any]:
     from torchvision import datasets
 
     if name not in datasets.__all__:
-        near = ", ".join(difflib.get_close_matches(name, datasets.__all__, n=3, cutoff=0.4)) or "none is near"
-        raise StudyError(f"data.source: torchvision has no data set {name!r}; nearest: {near}")
+        raise StudyError(f"data.source: torchvision has no data set {name!r}; {nearest(name, datasets.__all__)}")
     made = getattr(datasets, name)
     known = inspect.signature(made).parameters
     if "root" not in known:

@@ -1,10 +1,10 @@
 """Weights of torchvision by name: their transform prepares images, their tensors fill a network."""
 
-import difflib
 from functools import cache
 from typing import Any
 
 from featcx_core.study.fields import StudyError
+from featcx_core.study.nearest import nearest
 
 
 @cache
@@ -19,10 +19,11 @@ def torchvision_weights(name: str, *, model: str, field: str) -> Any:
         found = get_weight(name) if "." in name else get_model_weights(model)[name]
     except (ValueError, KeyError, TypeError):
         known = [str(weights) for other in list_models() for weights in get_model_weights(other)]
-        near = ", ".join(difflib.get_close_matches(name, known, n=3, cutoff=0.4)) or "none is near"
         wanted = "wanted a name such as ResNet50_Weights.IMAGENET1K_V2"
         files = ", or a file that ends in .safetensors, .pt or .pth" if field == "model.weights" else ""
-        raise StudyError(f"{field}: torchvision has no weights {name!r}; {wanted}{files}; nearest: {near}") from None
+        raise StudyError(
+            f"{field}: torchvision has no weights {name!r}; {wanted}{files}; {nearest(name, known)}"
+        ) from None
     if not hasattr(found.transforms(), "crop_size"):
         raise StudyError(f"{field}: {found} are not those of a classifier of images")
     return found

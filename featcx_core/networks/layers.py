@@ -1,6 +1,5 @@
 """What is recorded of a network, found by one forward pass: stem, blocks, what the head reads, the head."""
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
@@ -13,6 +12,7 @@ from featcx_core.networks.branches import branches
 from featcx_core.networks.layouts import Reading, per_image, per_position, readings, same
 from featcx_core.networks.trace import Call, Head, trace
 from featcx_core.study.fields import Study, StudyError
+from featcx_core.study.nearest import nearest
 
 
 def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, int, int]) -> Anatomy:
@@ -84,8 +84,7 @@ def _named(calls: Sequence[Call], patterns: tuple[str, ...], read: Mapping[str, 
     names = [call.name for call in calls]
     for pattern in patterns:
         if not any(_matches(name, pattern) for name in names):
-            near = difflib.get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
-            raise StudyError(f"activations.layers: {pattern!r} matches no layer; nearest: {', '.join(near)}")
+            raise StudyError(f"activations.layers: {pattern!r} matches no layer; {nearest(pattern, names)}")
     chosen = [call for call in calls if any(_matches(call.name, pattern) for pattern in patterns)]
     for call in chosen:
         if call.name not in read:

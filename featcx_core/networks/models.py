@@ -1,6 +1,5 @@
 """Networks by name, and the device they run on."""
 
-import difflib
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from featcx_core.networks.small_resnet import SmallResNet
 from featcx_core.networks.weights import BUILT_WITH_WEIGHTS, load_weights, refuse_weights
 from featcx_core.networks.xor_chain import XorChain
 from featcx_core.study.fields import Model, Study, StudyError
+from featcx_core.study.nearest import nearest
 
 SOURCES = ("builtin:small_resnet", "builtin:xor_chain", "torchvision:NAME", "timm:NAME", "package.module:factory")
 """Where networks can come from."""
@@ -134,19 +134,18 @@ def _factory(
         from torchvision import models
 
         if name not in models.list_models():
-            raise StudyError(f"model.source: torchvision has no model {name!r}; {_nearest(name, models.list_models())}")
+            raise StudyError(f"model.source: torchvision has no model {name!r}; {nearest(name, models.list_models())}")
         builder = models.get_model_builder(name)
         as_built = BUILT_WITH_WEIGHTS.get(name, {}) if model.weights and not model.weights_path else {}
         return builder, {"weights": None, **outputs}, _image_size(builder, image_shape) | as_built
     if kind == "timm" and name:
         timm = _timm()
         if not timm.is_model(name):
-            raise StudyError(f"model.source: timm has no model {name!r}; {_nearest(name, timm.list_models())}")
+            raise StudyError(f"model.source: timm has no model {name!r}; {nearest(name, timm.list_models())}")
         fixed = {"pretrained": False, "in_chans": image_shape[0], **outputs}
         return partial(timm.create_model, name), fixed, _image_size(timm.model_entrypoint(name), image_shape)
     if kind in ("builtin", "torchvision", "timm") or not name:
-        near = ", ".join(difflib.get_close_matches(model.source, SOURCES, n=1, cutoff=0.4)) or ", ".join(SOURCES)
-        raise StudyError(f"model.source: unknown source {model.source!r}; wanted {near}")
+        raise StudyError(f"model.source: unknown source {model.source!r}; {nearest(model.source, SOURCES)}")
     return _imported(kind, name, model.folder), {}, {}
 
 
@@ -165,7 +164,7 @@ def _imported(module: str, name: str, folder: str) -> Any:
     for part in name.split("."):
         if not hasattr(found, part):
             known = [known for known in dir(found) if callable(getattr(found, known, None))]
-            raise StudyError(f"model.source: {module}:{name}: there is no {part!r}; {_nearest(part, known)}")
+            raise StudyError(f"model.source: {module}:{name}: there is no {part!r}; {nearest(part, known)}")
         found = getattr(found, part)
     if not callable(found):
         raise StudyError(f"model.source: wanted {module}:{name} to be a function, got {type(found).__name__}")
@@ -187,10 +186,6 @@ def _timm() -> Any:
         if error.name != "timm":
             raise
         raise StudyError("model.source: timm is not installed; try pip install 'featcx[timm]'") from None
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    return f"nearest: {', '.join(difflib.get_close_matches(name, known, n=3, cutoff=0.4)) or 'none is near'}"
 
 
 def _image_size(builder: Callable[..., Any], image_shape: tuple[int, int, int]) -> dict[str, Any]:

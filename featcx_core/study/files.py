@@ -1,6 +1,5 @@
 """Study files: reading one, saying in one line what is wrong in it, and writing one."""
 
-import difflib
 import re
 import tomllib
 from contextlib import suppress
@@ -14,6 +13,7 @@ from tomlkit.exceptions import ConvertError
 from tomlkit.items import Item
 
 from featcx_core.study.fields import Study, StudyError
+from featcx_core.study.nearest import alike, nearest
 
 _WANTED = "Input should be "
 _KIND = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str|bool|(list|tuple|dict)\[.*\]")
@@ -118,23 +118,16 @@ def _plain(error: Any) -> str:
     *parents, key = _field(error) or [""]
     where = ".".join([*parents, key])
     if error["type"] == "extra_forbidden":
-        valid = _fields_at(parents)
-        hint = _meant(key, valid, cutoff=0.4) or f"valid keys: {', '.join(valid)}"
-        return f"unknown key {where}; {hint}"
+        return f"unknown key {where}; {nearest(key, _fields_at(parents))}"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "too_short":
         message = f"wanted at least {error['ctx']['min_length']} entry"
     if not where or error["type"] == "value_error":
         return str(message)
     choices = re.findall(r"'([^']+)'", message) if error["type"] == "literal_error" else []
-    hint = _meant(str(error["input"]), choices, cutoff=0.6)
-    return f"{where}: {message.replace('tuple', 'list')}, got {error['input']!r}" + (f"; {hint}" if hint else "")
-
-
-def _meant(given: str, valid: list[str], *, cutoff: float) -> str:
-    """What was probably meant; empty where nothing is near."""
-    near = difflib.get_close_matches(given, valid, n=1, cutoff=cutoff)
-    return f"did you mean {near[0]}?" if near else ""
+    meant = alike(str(error["input"]), choices)
+    hint = f"; did you mean {meant}?" if meant else ""
+    return f"{where}: {message.replace('tuple', 'list')}, got {error['input']!r}{hint}"
 
 
 def _fields_at(parents: list[str]) -> list[str]:

@@ -7,19 +7,19 @@ name = "mnist_sweep"
 """
 
 import copy
-import difflib
 import hashlib
 import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from featcx_core.study.fields import Study, StudyError, study_fields
 from featcx_core.study.files import read_toml, study_of
+from featcx_core.study.nearest import nearest
 
 _LONGEST_WORD = 24
 
@@ -74,15 +74,6 @@ def load_sweep(path: Path) -> Sweep:
             raise StudyError(f"{path}: sweep.{field}: {twice} is there twice")
         studies.append(study)
     return Sweep(base.name, tuple(grid), tuple(studies))
-
-
-def nearest(wanted: str, there: Sequence[str]) -> str:
-    """What may have been meant, or all there is."""
-    near = difflib.get_close_matches(wanted, there, n=1, cutoff=0.4)
-    by_end = [name for name in there if name.rpartition(".")[2] == wanted.rpartition(".")[2]]
-    if by_end or near:
-        return f"did you mean {(by_end or near)[0]}?"
-    return f"wanted one of: {', '.join(there)}"
 
 
 def _grid(path: Path, table: Any) -> dict[str, list[Any]]:

@@ -12,7 +12,6 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from featcx_core.images.data import load_data
-from featcx_core.images.digests import _FOLDERS
 from featcx_core.networks.models import build_model
 from featcx_core.study.fields import Model, Study, StudyError
 from featcx_core.study.files import load_study
@@ -105,8 +104,8 @@ MODEL = "own_networks:Small"
 @pytest.mark.parametrize(
     ("new", "wanted"),
     [
-        ("torchvision:resnet81", r"model\.source: torchvision has no model 'resnet81'; nearest: resnet18"),
-        ("own_networks:Smal", r"model\.source: own_networks:Smal: there is no 'Smal'; nearest: Small"),
+        ("torchvision:resnet81", r"model\.source: torchvision has no model 'resnet81'; did you mean resnet18"),
+        ("own_networks:Smal", r"model\.source: own_networks:Smal: there is no 'Smal'; did you mean Small"),
         ("own_netwrks:Small", r"own_netwrks:Small: ModuleNotFoundError: No module named 'own_netwrks'; is the package"),
         ("own_broken:Small", r"own_broken:Small: SyntaxError: .*own_broken\.py, line 2"),
         ("own_networks:raises", r"model: own_networks:raises with arguments {} raised KeyError: .*own_networks\.py, line 18"),
@@ -116,12 +115,12 @@ MODEL = "own_networks:Small"
         ("own_networks:Unready", r"model: Unready refuses images of .*: AttributeError: .* no attribute 'missing'"),
         ('own_networks:Small"\narguments = {depth = 3}#', r"raised TypeError: .*'depth'"),
         ('own_networks:Small"\narguments = {outputs = 5}#', r"model: wanted 2 outputs, one a class of the data, got 5; whe"),
-        ('own_networks:Small"\noutputs = {cat = 0, dgo = 1}#', r"model\.outputs: the data have no class 'dgo'; nearest: dog"),
+        ('own_networks:Small"\noutputs = {cat = 0, dgo = 1}#', r"model\.outputs: the data have no class 'dgo'; did you mean dog"),
         ('own_networks:Small"\noutputs = {cat = 0}#', r"model\.outputs: wanted the output of every class, got none of 'dog'"),
         ('own_networks:Small"\noutputs = {cat = 0, dog = 2}#', r"model\.outputs: dog = 2, but the network has 2 outputs, 0"),
         ('own_networks:Small"\noutputs = "none"#', r'model\.outputs = "none" cannot be trained'),
         ('own_networks:Small"\nweights = "lost.pt"#', r"model\.weights: cannot read .*lost\.pt: No such file"),
-        ('own_networks:Small"\nweights = "ResNet18_Weights.V9"#', r"no weights 'ResNet18_Weights\.V9'; .*nearest: ResNet18"),
+        ('own_networks:Small"\nweights = "ResNet18_Weights.V9"#', r"no weights 'ResNet18_Weights\.V9'; .*did you mean ResNet18"),
     ],
 )  # fmt: skip
 def test_a_network_that_cannot_be_used(desk: Path, new: str, wanted: str):
@@ -172,7 +171,6 @@ def test_a_file_whose_header_is_whole_and_whose_pixels_are_not(desk: Path, part:
     damaged = b"IDAT" + content[start + 4 : start + 6] + bytes(length - 2)
     checksum = zlib.crc32(damaged).to_bytes(4)  # right, so that only decoding shows it
     broken.write_bytes(content[:start] + damaged + checksum + content[start + 8 + length :])
-    _FOLDERS.clear()  # what lies there is looked at again after a minute
     command = ("run", str(desk / "own.toml"), "--only", "complexity")  # by then all images are read
     result = featcx(*command)
     assert result.exit_code == 2, result.output
@@ -181,14 +179,13 @@ def test_a_file_whose_header_is_whole_and_whose_pixels_are_not(desk: Path, part:
     assert all(re.search(rf"{broken} cannot be decoded \(.*\); replace or delete it", line) for line in lines), lines
     assert "Traceback" not in result.output
     broken.unlink()
-    _FOLDERS.clear()
     assert featcx(*command).exit_code == 0
 
 
 def test_a_factory_beside_the_study_file_is_found(desk: Path, empty_home: Path, monkeypatch: pytest.MonkeyPatch):
     assert featcx("run", str(desk / "own.toml"), "--only", "activations", "--device", "cpu").exit_code == 0
     kept = empty_home / "own" / "study.toml"
-    assert f'[model]\nfolder = "{desk}"  # of the study file\nsource = "own_networks:Small"\n' in kept.read_text()
+    assert f'[model]\nsource = "own_networks:Small"\nfolder = "{desk}" # of the study file\n' in kept.read_text()
     assert load_study(kept) == load_study(desk / "own.toml")  # from anywhere, as the web UI does
     (desk / "parts").mkdir()
     (desk / "own_networks.py").rename(desk / "parts" / "own_networks.py")

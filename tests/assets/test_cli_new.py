@@ -123,7 +123,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(desk: Path, empty_home: Pa
     )
     assert refused(*new(file="no/such.toml")) == f"Error: --file: no folder {desk / 'no'}"
     assert "name: " in refused("new", "a b")
-    assert "torchvision has no model 'resnt18'; nearest: resnet18" in refused(*new(model="torchvision:resnt18"))
+    assert "torchvision has no model 'resnt18'; did you mean resnet18" in refused(*new(model="torchvision:resnt18"))
     assert "data: wanted a folder, an .npz file or one of" in refused(*new(data="nosuch"))
     assert "no folder or file" in refused(*new(checkpoints="nosuch"))
     assert "wanted KEY=VALUE, got 'widths'" in refused(*new(argument="widths"))

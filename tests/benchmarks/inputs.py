@@ -37,13 +37,12 @@ def study_on_noise(
         coarse = chance.integers(0, 256, (min(1024, n - start), channels, side // 4, side // 4), dtype=np.uint8)
         images[start : start + 1024] = coarse.repeat(4, axis=2).repeat(4, axis=3)
     labels = chance.permutation(np.arange(n) % classes)
-    np.savez(folder / "images.npz", images=images, labels=labels)
-    (folder / "images.npy").unlink()
+    np.save(folder / "labels.npy", labels)
     study = Study.model_validate(
         {
             "name": "noise",
             "data": {
-                "source": f"npz:{folder / 'images.npz'}",
+                "source": f"npy:{folder}",
                 "split": {"train": train, "fit": probe // 2, "score": probe // 2, "test": classes},
             },
             "model": {"source": source, "arguments": arguments or {}},

@@ -61,11 +61,6 @@ def of_folder(root: Path, **fields: object) -> Study:
     return study(f"folder:{root}", **fields)
 
 
-def forget() -> None:
-    """As if a minute had passed: what a folder holds is looked at again."""
-    digests._FOLDERS.clear()
-
-
 # -- what is found -----------------------------------------------------------------------------------------------------
 
 
@@ -159,11 +154,9 @@ def test_npy_files_are_mapped(tmp_path):
     np.testing.assert_array_equal(data.images, images[:, None])
     assert not data.in_memory
     (tmp_path / "labels.npy").write_bytes(b"not an array")
-    forget()
     with pytest.raises(StudyError, match=r"labels\.npy cannot be read as \.npy"):
         load_data(study(f"npy:{tmp_path}"))
     (tmp_path / "labels.npy").unlink()
-    forget()
     with pytest.raises(StudyError, match="labels is missing"):
         load_data(study(f"npy:{tmp_path}"))
 
@@ -202,7 +195,7 @@ def test_a_torchvision_data_set_without_parts_is_divided(tmp_path):
 
 
 def test_torchvision_data_sets_that_cannot_be_used(tmp_path):
-    with pytest.raises(StudyError, match=r"no data set 'CIFAR11'; nearest: CIFAR10"):
+    with pytest.raises(StudyError, match=r"no data set 'CIFAR11'; did you mean CIFAR10"):
         load_data(study(f"torchvision:CIFAR11:{tmp_path}"))
     with pytest.raises(StudyError, match=r"CIFAR10 cannot be read from .* not found .*featcx downloads nothing"):
         load_data(study(f"torchvision:CIFAR10:{tmp_path}"))
@@ -430,7 +423,6 @@ def test_only_files_that_are_used_are_looked_at(tmp_path):
     data = load_data(of_folder(tmp_path, split={"train": 8, "fit": 4, "score": 4, "test": 4}))
     unused = sorted(set(range(80)) - set(np.concatenate(list(data.split.values())).tolist()))
     (tmp_path / ("cat" if unused[0] < 40 else "dog") / f"{unused[0] % 40:03}.png").write_bytes(b"")
-    forget()
     assert load_data(of_folder(tmp_path, split={"train": 8, "fit": 4, "score": 4, "test": 4})).broken == ()
 
 
@@ -495,7 +487,7 @@ def test_superclasses_from_the_study_or_a_file(tmp_path):
     data = load_data(of_folder(tmp_path / "d", superclasses=str(file)))
     assert data.superclass_of == ("thing", "animal", "animal")
     for text, message in {
-        'animal = ["cta"]': r"animal: no class 'cta'; nearest: cat",
+        'animal = ["cta"]': r"animal: no class 'cta'; did you mean cat",
         'a = ["cat"]\nb = ["cat"]': r"class 'cat' is in a and in b; keep one",
         "a = 3": r"wanted lines NAME = .* got a = 3",
         "a = [": "not valid TOML",
@@ -513,7 +505,6 @@ def test_a_file_that_is_added_changed_or_removed_makes_stale(tmp_path):
     seen = [digests.content_digest(settings)]
 
     def again() -> str:
-        forget()
         seen.append(digests.content_digest(settings))
         return seen[-1]
 

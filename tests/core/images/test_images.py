@@ -1,10 +1,11 @@
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from featcx_core.images import arrays, pixels
+from featcx_core.images import pixels
 from featcx_core.images.data import batches, image_digest, load_data, probe_digest
 from featcx_core.images.splits import stratified_split
 from featcx_core.study.fields import Data, Probe, Split, Study, StudyError
@@ -158,20 +159,32 @@ def test_sources_that_are_not_there(tmp_path):
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_large_images_are_mapped_from_their_file(tmp_path, monkeypatch, order):
-    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_an_archive_is_read_into_memory(tmp_path, order, save):
     images = np.asarray(pictures(20, 3, 5, 6), order=order)
-    data = load_data(npz(tmp_path, labels=np.arange(20) % 2, images=images))
-    assert isinstance(data.images, np.memmap)
+    save(tmp_path / "d.npz", labels=LABELS, images=images, more=np.array([None]))  # an array of objects is not read
+    data = load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/d.npz", split=SIZES), probe=Probe(groups=2)))
+    assert data.in_memory
     np.testing.assert_array_equal(data.images, images)
-    assert not data.images.flags.writeable
     (batch,) = batches(data, data.probe, batch_size=20, device=torch.device("cpu"))
     assert batch.shape == (len(data.probe), 3, 5, 6)
-    np.savez_compressed(tmp_path / "small.npz", images=images, labels=np.arange(20) % 2)
-    source = Data(source=f"npz:{tmp_path}/small.npz", split=Split(**SIZES))
-    packed = load_data(Study(name="x", data=source, probe=Probe(groups=2)))
-    assert not isinstance(packed.images, np.memmap)
-    np.testing.assert_array_equal(packed.mean, data.mean)
+
+
+def test_an_archive_that_memory_does_not_hold(tmp_path):
+    header = {"descr": "|u1", "fortran_order": False, "shape": (1 << 40, 1 << 10, 1 << 10)}
+    with zipfile.ZipFile(tmp_path / "d.npz", "w") as archive, archive.open("images.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, header)
+    with pytest.raises(StudyError, match=r"d\.npz does not fit into memory; save .* images\.npy .*npy:FOLDER"):
+        load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/d.npz")))
+
+
+def test_only_so_many_bytes_are_copied_to_the_device(tmp_path):
+    data = load_data(npz(tmp_path, images=pictures(20, 3, 5, 6), labels=LABELS))
+    small, large = (np.broadcast_to(np.uint8(0), (n, 1, 1024, 1024)) for n in (1024, 1025))
+    assert data._replace(images=small).in_memory
+    assert not data._replace(images=large).in_memory
+    np.save(tmp_path / "images.npy", data.images)
+    assert not data._replace(images=np.load(tmp_path / "images.npy", mmap_mode="r")).in_memory
 
 
 def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path, monkeypatch):
@@ -182,8 +195,7 @@ def test_mean_and_deviation_are_those_of_the_training_pixels(tmp_path, monkeypat
     np.testing.assert_allclose(data.std, values.std(axis=(0, 2, 3)), rtol=1e-6)
 
 
-def test_a_mapped_file_that_was_cut_off(tmp_path, monkeypatch):
-    monkeypatch.setattr(arrays, "_MAPPED_BYTES", 100)
+def test_an_archive_that_was_cut_off(tmp_path):
     study = npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2)
     whole = (tmp_path / "d.npz").read_bytes()
     (tmp_path / "d.npz").write_bytes(whole[:1000])

@@ -389,7 +389,7 @@ def test_images_or_a_network_that_cannot_be_used_are_lacking(desk: Path, tmp_pat
     [
         (Wishes("a b"), "name: .*got 'a b'"),
         (Wishes("dagster"), "the name dagster is taken"),
-        (Wishes("x", "torchvision:resnt18"), "torchvision has no model 'resnt18'; nearest: resnet18"),
+        (Wishes("x", "torchvision:resnt18"), "torchvision has no model 'resnt18'; did you mean resnet18"),
         (Wishes("x", arguments={"depth": 3}), "model.*depth"),
         (Wishes("x", data="nosuch"), "data: wanted a folder"),
         (Wishes("x", checkpoints="nosuch"), "checkpoints: no folder or file"),

@@ -403,7 +403,7 @@ def test_a_block_called_twice_is_one_at_each_call():
 
 
 BAD = {
-    r"timm has no model 'resnet5x'; nearest: resnet5": "timm:resnet5x",
+    r"timm has no model 'resnet5x'; did you mean resnet5": "timm:resnet5x",
     r"unknown source 'timm:'; wanted timm:NAME": "timm:",
 }
 

@@ -124,7 +124,7 @@ def test_wildcards_match_within_a_part_of_a_name():
 
 
 def test_a_pattern_without_a_layer():
-    with pytest.raises(StudyError, match=r"'layer4\.0' matches no layer; nearest: layer\d\.0"):
+    with pytest.raises(StudyError, match=r"'layer4\.0' matches no layer; did you mean layer\d\.0"):
         anatomy(study(layers=("stem", "layer4.0")))
 
 
@@ -184,11 +184,11 @@ BAD = {
     r"no module gives what the head 'fc' reads": study(f"{__name__}:Functional"),
     r"wanted logits made by a torch\.nn\.Linear": study(f"{__name__}:Headless"),
     r"refuses images of 1 x 12 x 12": study("torchvision:resnet18"),
-    r"torchvision has no model 'resnet5'; nearest: resnet50": study("torchvision:resnet5"),
-    r"unknown source 'builtin:small_resnett'; wanted builtin:small_resnet": study("builtin:small_resnett"),
+    r"torchvision has no model 'resnet5'; did you mean resnet50": study("torchvision:resnet5"),
+    r"unknown source 'builtin:small_resnett'; did you mean builtin:small_resnet": study("builtin:small_resnett"),
     r"unknown source 'resnet'": study("resnet"),
     r"no_such_package:net: ModuleNotFoundError: No module named 'no_such_package'": study("no_such_package:net"),
-    r"there is no 'nothing'; nearest: ": study(f"{__name__}:nothing"),
+    r"there is no 'nothing'; wanted one of: ": study(f"{__name__}:nothing"),
     r"to give a torch\.nn\.Module, got int": study(f"{__name__}:not_a_network"),
     r"model: builtin:small_resnet with arguments \{'depth': 3\} raised TypeError: .*'depth'": study(depth=3),
 }

@@ -101,7 +101,7 @@ def test_calls_are_named_one_by_one_or_with_a_wildcard():
     assert anatomy_of(model, layers=("relu1#2",)).names == ["relu1#2", "relu1#3"]
     assert anatomy_of(model, layers=("relu1*",)).names == ["relu1", "relu1#2", "relu1#3"]
     assert anatomy_of(model, layers=("relu1",)).names == ["relu1", "relu1#3"]  # what the head reads is always there
-    with pytest.raises(StudyError, match=r"'relu1#4' matches no layer; nearest: relu1#3, relu1#2, relu1$"):
+    with pytest.raises(StudyError, match=r"'relu1#4' matches no layer; did you mean relu1#3\?$"):
         anatomy_of(model, layers=("relu1#4",))
 
 

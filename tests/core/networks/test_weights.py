@@ -178,7 +178,7 @@ def test_torchvisions_weights_that_cannot_be_used(downloads: Path):
     def build(name: str, weights: str, n_classes: int = 1000, **fields: object) -> nn.Module:
         return build_model(of_torchvision(name, weights, **fields), n_classes=n_classes, image_shape=COLOUR)
 
-    with pytest.raises(StudyError, match=r"no weights 'ResNet18_Weights.V1'; .*; nearest: ResNet\d+_Weights"):
+    with pytest.raises(StudyError, match=r"no weights 'ResNet18_Weights.V1'; .*; did you mean ResNet\d+_Weights"):
         build("resnet18", "ResNet18_Weights.V1")
     with pytest.raises(StudyError, match=r"no weights 'resnet18.ckpt'; .* a file that ends in \.safetensors, \.pt or"):
         build("resnet18", "resnet18.ckpt")
@@ -215,7 +215,7 @@ def test_a_class_is_the_output_that_the_study_says():
     assert class_outputs(Model(outputs={"dog": 3, "cat": 9}), names) == (9, 3)
     assert class_outputs(Model(outputs="none"), names) == ()
     for message, outputs in {
-        "no class 'dgo'; nearest: dog": {"cat": 1, "dgo": 2},
+        "no class 'dgo'; did you mean dog": {"cat": 1, "dgo": 2},
         r"wanted the output of every class, got none of 'dog' \(1 of 2 classes have theirs\)": {"cat": 1},
         "dog = 5, but the network has 5 outputs, 0 to 4": {"cat": 1, "dog": 5},
     }.items():

@@ -48,7 +48,7 @@ def test_a_relative_path_is_relative_to_the_study_file(tmp_path):
 MISTAKES = {
     'nme = "a"': r"unknown key nme; did you mean name\?",
     'name = "a"\n[dictionary]\natoms = 3': r"unknown key dictionary\.atoms; did you mean atoms_per_class\?",
-    'name = "a"\n[probe.penalties]\nzzz = 3': r"unknown key probe\.penalties\.zzz; valid keys: count, low, high",
+    'name = "a"\n[probe.penalties]\nzzz = 3': r"unknown key probe\.penalties\.zzz; wanted one of: count, low, high",
     'name = "a b"': r"name: String should match pattern .* got 'a b'",
     'name = "dagster"': r"the name dagster is taken",
     'name = "a"\nseed = -1': r"seed: .*greater than or equal to 0, got -1",

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from featcx_core.store.places import Store
-from featcx_core.study.fields import Model, Study, StudyError, study_fields
+from featcx_core.study.fields import Model, Study, StudyError
 from featcx_core.study.files import load_study, packaged_studies
-from featcx_core.study.sweep import is_sweep, load_sweep, nearest, packaged_sweeps
+from featcx_core.study.sweep import is_sweep, load_sweep, packaged_sweeps
 from tests.conftest import TINY, write_tiny
 
 GRID = """
@@ -133,11 +133,6 @@ def test_the_packaged_sweep():
     for study in sweep.studies:  # all else is as in the built-in study
         changed = {"name", "seed", "training"}
         assert study.model_dump(exclude=changed) == Study(name="mnist").model_dump(exclude=changed)
-
-
-def test_the_nearest_field():
-    assert nearest("lr", study_fields()) == "did you mean training.optimizer.lr?"
-    assert nearest("xyz", ["seed", "name"]) == "wanted one of: seed, name"
 
 
 def test_a_network_is_built_once_for_all_studies_that_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
