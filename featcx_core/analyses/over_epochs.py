@@ -7,7 +7,8 @@ import pandas as pd
 
 from featcx_core.analyses.measures import jackknife_of
 from featcx_core.artefacts.state import NEEDS, ONCE, Partition, State
-from featcx_core.measures.over_images import Redrawn, draw_groups, redraw, redraw_lack
+from featcx_core.measures.intervals import draw_groups
+from featcx_core.measures.over_images import Redrawn, redraw, redraw_lack
 from featcx_core.store.places import Store, epoch_key
 
 CONTROLS = ("prevalence_fraction", "variance")
