@@ -22,7 +22,8 @@ from featcx_core.images.data import load_data
 from featcx_core.images.generated import N_BITS, N_PARITIES, Known, bits, factors, shortcut, with_patch
 from featcx_core.measures.complexity import complexity
 from featcx_core.measures.importance import importance
-from featcx_core.measures.v_information import VInformation, jackknife_error
+from featcx_core.measures.intervals import jackknife_error
+from featcx_core.measures.v_information import VInformation
 from featcx_core.store.places import Store, open_store
 
 N_RESAMPLES = 2000

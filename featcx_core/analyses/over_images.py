@@ -8,7 +8,8 @@ from featcx_core.analyses.jackknife import jackknife_of
 from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact
 from featcx_core.artefacts.given import StudyReader
-from featcx_core.measures.over_images import Redrawn, draw_groups, redraw, redraw_lack
+from featcx_core.measures.intervals import draw_groups
+from featcx_core.measures.over_images import Redrawn, redraw, redraw_lack
 
 
 class ImageResamples:

@@ -31,8 +31,9 @@ from featcx_core.findings.evidence import (
     number,
     of_kind,
 )
-from featcx_core.measures.ends import Ends, bootstrap_means, ends, size_of
-from featcx_core.measures.over_images import draw_groups, interval, redraw, redraw_information
+from featcx_core.measures.ends import Ends, ends, size_of
+from featcx_core.measures.intervals import bootstrap_means, draw_groups, interval
+from featcx_core.measures.over_images import redraw, redraw_information
 
 QUESTION = "Which branch carries simple and complex concepts?"
 STYLES = {"residual": "-o", "main": "--s", "attention": "--s", "mlp": ":^"}

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.stats import t as student
+
+from featcx_core.measures.intervals import NORMAL, t_half_width
 
 END = -1
 """In place of an epoch: each study's own reference epoch."""
@@ -52,7 +53,7 @@ def means(values: Float[np.ndarray, "row study"]) -> Means:
     is_known = n > 1
     freedom = np.where(is_known, n - 1, 1)
     error = np.sqrt(squares.sum(1) / freedom / np.maximum(n, 1))
-    half = np.where(is_known, student.ppf(0.975, freedom) * error, np.nan)
+    half = np.where(is_known, t_half_width(error, freedom=freedom), np.nan)
     return Means(mean, mean - half, mean + half, n)
 
 
@@ -74,7 +75,7 @@ def study_values(
     ranks = ranks.assign(measure=ranks["x"].astype(str) + "_" + ranks["y"].astype(str) + partial)
     own = v_information[v_information["kind"] == "concept"].dropna(subset=["v_information"])
     spread = own.groupby(["epoch", "place"])["v_information"].agg(["mean", "std", "count"]).reset_index()
-    half = 1.96 * spread["std"] / np.sqrt(spread["count"])
+    half = NORMAL * spread["std"] / np.sqrt(spread["count"])
     information = spread.rename(columns={"mean": "value", "count": "n"}).assign(
         measure="v_information_" + spread["place"].astype(str), low=spread["mean"] - half, high=spread["mean"] + half
     )

@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.measures.v_information import jackknife_error
+from featcx_core.measures.intervals import jackknife_error
 
 
 def complexity(v_information: Float[Array, "layer concept"]) -> Float[Array, "concept"]:

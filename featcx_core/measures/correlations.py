@@ -10,7 +10,8 @@ from scipy.stats import rankdata
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.measures.estimated import Estimated
-from featcx_core.measures.over_images import Redrawn, interval
+from featcx_core.measures.intervals import counts_of, draw_members, interval
+from featcx_core.measures.over_images import Redrawn
 
 _VALUES_AT_ONCE = 2_000_000
 _CONSTANT = 1e-28
@@ -60,20 +61,18 @@ def correlation(
         return Estimated(math.nan, math.nan, math.nan, n)
     scores = _ranks(variables) if method == "spearman" else _values(variables)
     value = float(_partial(scores, np.ones((1, n)))[0])
-    chance = np.random.default_rng(seed)
-    blocks = np.array_split(np.arange(n_bootstrap), 1 + n_bootstrap * variables.size // _VALUES_AT_ONCE)
-    drawn = np.concatenate([_partial(scores, _resamples(chance, len(block), n)) for block in blocks])
-    drawn = drawn[~np.isnan(drawn)]  # a sample that drew only ties says nothing
-    if math.isnan(value) or len(drawn) == 0:
+    blocks = draw_members(n, n_bootstrap=n_bootstrap, seed=seed, n_variables=len(variables))
+    drawn = np.concatenate([_partial(scores, counts_of(block).astype(np.float64)) for block in blocks])
+    low, high = interval(drawn)  # a sample that drew only ties does not count
+    if math.isnan(value) or math.isnan(low):
         return Estimated(value, math.nan, math.nan, n)
-    low, high = np.quantile(drawn, [0.025, 0.975])
     images = math.nan, math.nan
     if over_images is not None:
         drawn_anew = np.stack([redrawn[:, known] for redrawn in over_images], axis=1)
         seen = ~np.isnan(drawn_anew).any(axis=(0, 1))
         if seen.sum() >= len(variables) + 2:
             images = _over_images(drawn_anew[..., seen], variables[2:, seen], method)
-    return Estimated(value, float(low), float(high), n, *images)
+    return Estimated(value, low, high, n, *images)
 
 
 def _over_images(
@@ -92,12 +91,6 @@ def _over_images(
 def _ranked(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:
     ranks: np.ndarray = rankdata(values, axis=-1) / values.shape[-1]
     return ranks
-
-
-def _resamples(chance: np.random.Generator, n_samples: int, n: int) -> Float[np.ndarray, "sample concept"]:
-    """How often each bootstrap sample drew each concept: all arithmetic below is weighted by these counts."""
-    drawn = chance.integers(n, size=(n_samples, n)) + n * np.arange(n_samples)[:, None]
-    return np.bincount(drawn.ravel(), minlength=n_samples * n).reshape(n_samples, n).astype(np.float64)
 
 
 def _values(variables: Float[np.ndarray, "variable concept"]) -> Scores:

@@ -1,4 +1,4 @@
-"""The two ends of the complexity spectrum: groups of the simplest and of the most complex concepts, and their means.
+"""The two ends of the complexity spectrum: groups of the simplest and of the most complex concepts.
 
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §3: curves of the 1 %
 at either end.
@@ -21,17 +21,6 @@ class Ends(NamedTuple):
     """Numbers of the concepts with the lowest K, in order."""
     most_complex: Int64[np.ndarray, "member"]
     """Numbers of those with the highest K, in order."""
-
-
-class Means(NamedTuple):
-    """Means over concepts with their bands, curve by curve."""
-
-    mean: Float[np.ndarray, "*curve"]
-    """Mean over the members."""
-    low: Float[np.ndarray, "*curve"]
-    """2.5 % point of the mean over bootstrap samples of the members."""
-    high: Float[np.ndarray, "*curve"]
-    """97.5 % point."""
 
 
 def ends(complexity: Float[np.ndarray, "concept"], *, shares: Sequence[float], at_least: int = 10) -> list[Ends]:
@@ -60,19 +49,3 @@ def size_of(share: float, n: int) -> int:
     (7, 2)
     """
     return math.ceil(round(share * n, 6))
-
-
-def bootstrap_means(values: Float[np.ndarray, "concept *curve"], *, n_bootstrap: int = 1000, seed: int = 0) -> Means:
-    """Mean over concepts of each curve's value, with 95 % percentile bootstrap bands.
-
-    Each sample draws the same concepts for all curves, so that curves of one group can be compared point by point.
-
-    >>> band = bootstrap_means(np.array([[0.0, 1.0], [1.0, 1.0]]))
-    >>> band.mean.tolist(), band.low.tolist(), band.high.tolist()
-    ([0.5, 1.0], [0.0, 1.0], [1.0, 1.0])
-    """
-    n, chance = len(values), np.random.default_rng(seed)
-    counts = chance.multinomial(n, np.full(n, 1 / n), size=n_bootstrap)  # how often each concept is drawn
-    drawn = np.tensordot(counts / n, values, axes=1)
-    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-    return Means(values.mean(axis=0), low, high)

@@ -7,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from featcx_core.measures.estimated import Estimated
-from featcx_core.measures.over_images import Redrawn, interval
+from featcx_core.measures.intervals import draw_members, interval
+from featcx_core.measures.over_images import Redrawn
 
 
 def explained(
@@ -32,17 +33,17 @@ def explained(
     """
     _, of = np.unique(np.asarray(groups), return_inverse=True)
     value, uncorrected = (float(share[0]) for share in _shares(values[None], of))
-    n, chance = len(values), np.random.default_rng(seed)
+    n = len(values)
     if math.isnan(value):
         return Estimated(value, math.nan, math.nan, n)
-    samples = (chance.integers(n, size=n) for _ in range(n_bootstrap))  # one at a time: many concepts, little memory
+    samples = (each for block in draw_members(n, n_bootstrap=n_bootstrap, seed=seed) for each in block)
     drawn = np.array([_shares(values[None, each], of[each])[0][0] for each in samples])
-    low, high = np.nanquantile(drawn, [0.025, 0.975]) - (uncorrected - value)
+    low, high = (end - (uncorrected - value) for end in interval(drawn))
     images = math.nan, math.nan
     if over_images is not None:
         known = ~np.isnan(over_images).any(axis=0)
         images = interval(_shares(over_images[:, known], of[known])[0])
-    return Estimated(value, float(low), float(high), n, *images)
+    return Estimated(value, low, high, n, *images)
 
 
 def _shares(

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from featcx_core.measures.over_images import Redrawn, interval
+from featcx_core.measures.intervals import interval, mean_interval
+from featcx_core.measures.over_images import Redrawn
 
 
 class GroupMean(NamedTuple):
@@ -56,9 +57,7 @@ def group_means(
         n = len(members)
         low = high = math.nan
         if n > 1:
-            chance = np.random.default_rng(seed)
-            drawn = members[chance.integers(n, size=(n_bootstrap, n))].mean(1)
-            low, high = (float(end) for end in np.quantile(drawn, [0.025, 0.975]))
+            low, high = mean_interval(members, n_bootstrap=n_bootstrap, seed=seed)
         seen = is_seen & (of == group)
         images = interval(redrawn[:, seen].mean(axis=1)) if seen.any() else (math.nan, math.nan)
         found.append(GroupMean(group, n, float(members.mean()) if n else math.nan, low, high, *images))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from featcx_core.measures.intervals import draw_counts, percentiles
 from featcx_core.measures.over_images import redraw_information
 
 
@@ -52,7 +53,7 @@ def layer_information(
     Args:
         v_information: of each layer and concept, in [0, 1]; a concept with NaN in any layer counts for nothing.
         jackknife: R² without each group of images, not clipped; with NaN a concept has no part in what is over images.
-        weights: resamples of the images (`over_images.draw_groups`); as many of the concepts are drawn.
+        weights: resamples of the images (`intervals.draw_groups`); as many of the concepts are drawn.
         first: the layer since which the gain is counted.
         seed: decides the samples of concepts.
 
@@ -69,22 +70,15 @@ def layer_information(
     means = values.mean(axis=0) if n else unknown[0]
     over_concepts = over_images = unknown
     if n > 1:
-        counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=n_draws)
-        over_concepts = counts @ values / n
+        over_concepts = draw_counts(n, n_bootstrap=n_draws, seed=seed) @ values / n
     if seen.any():
         layers = zip(v_information[:, seen], jackknife[:, seen], strict=True)
         over_images = np.stack([redraw_information(*layer, weights).mean(axis=1) for layer in layers], axis=1)
-    ends = (_ends(over_concepts), _ends(over_images))
-    gains = (_ends(drawn - drawn[:, [first]]) for drawn in (over_concepts, over_images))
+    ends = (percentiles(over_concepts), percentiles(over_images))
+    gains = (percentiles(drawn - drawn[:, [first]]) for drawn in (over_concepts, over_images))
     (low, high), (low_images, high_images) = ends
     (gain_low, gain_high), (gain_low_images, gain_high_images) = gains
     return LayerInformation(
         n, means, low, high, low_images, high_images, means - means[first],
         gain_low, gain_high, gain_low_images, gain_high_images,
     )  # fmt: skip
-
-
-def _ends(drawn: Float[np.ndarray, "draw layer"]) -> Float[np.ndarray, "two layer"]:
-    """The 2.5 % and 97.5 % points."""
-    ends: np.ndarray = np.quantile(drawn, [0.025, 0.975], axis=0)
-    return ends

@@ -4,7 +4,7 @@ A grouped bootstrap from the delete-a-group jackknife. With G groups, θ the val
 pulls θ by about d_g = (G − 1)(mean θ − θ_g): its pseudo-value is θ + d_g [Tukey 1958; Efron & Tibshirani, *An
 Introduction to the Bootstrap*, 1993, ch. 11]. A resample draws G groups with replacement and takes the mean of their
 pseudo-values; around θ it is widened by √(G/(G−1)), so that its variance is the jackknife's. All concepts, layers and
-epochs share the draws, as they share the images.
+epochs share the draws (`intervals.draw_groups`), as they share the images.
 """
 
 from typing import TypeAlias
@@ -14,24 +14,6 @@ from jaxtyping import Float
 
 Redrawn: TypeAlias = Float[np.ndarray, "draw concept"]
 """A property of every concept in each resample of the images."""
-
-
-def draw_groups(groups: int, *, n_bootstrap: int = 1000, seed: int) -> Float[np.ndarray, "draw group"]:
-    """The weight of each group's pull in each resample: how often it was drawn, minus once, over √(G(G−1)).
-
-    Raises:
-        ValueError: fewer than two groups.
-
-    >>> draw_groups(20, n_bootstrap=5, seed=0).shape
-    (5, 20)
-    """
-    if groups < 2:
-        raise ValueError(f"wanted at least 2 groups of images, got {groups}; try probe.groups = 20")
-    chance = np.random.default_rng(seed)
-    drawn = chance.integers(groups, size=(n_bootstrap, groups)) + groups * np.arange(n_bootstrap)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=n_bootstrap * groups).reshape(n_bootstrap, groups)
-    weights: np.ndarray = (counts - 1) / np.sqrt(groups * (groups - 1))
-    return weights
 
 
 def redraw(
@@ -77,12 +59,3 @@ def redraw_lack(
     for information, left_out in zip(v_information, jackknife, strict=True):
         lack -= redraw_information(information, left_out, weights) / len(v_information)
     return lack
-
-
-def interval(redrawn: Float[np.ndarray, "draw"]) -> tuple[float, float]:
-    """The 2.5 % and 97.5 % points of a statistic over resamples; those where it is not defined say nothing."""
-    defined = redrawn[~np.isnan(redrawn)]
-    if len(defined) == 0:
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [0.025, 0.975])
-    return float(low), float(high)

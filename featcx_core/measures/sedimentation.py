@@ -8,14 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.measures.over_images import Redrawn, interval
-
-_DRAWS_AT_ONCE = 2_000_000
+from featcx_core.measures.intervals import interval, ranked_mean_interval
+from featcx_core.measures.over_images import Redrawn
 
 
 class Group(NamedTuple):
@@ -79,20 +76,9 @@ def sedimentation(
         size = min(n_alive, max(at_least, math.ceil(round(share * n_alive, 6))))
         names.setdefault(size, f"top_{100 * share:g}pct")
     sizes = [n_alive, *sorted(set(names) - {n_alive})]
-    return [
-        Group(names[size], size, ranked[:size].mean().item(), *_band(ranked[:size], n_bootstrap, seed), *means(size))
-        for size in sizes
-    ]
-
-
-def _band(members: Float[Tensor, "concept"], n_bootstrap: int, seed: int) -> tuple[float, float]:
-    n = len(members)
-    chance = torch.Generator().manual_seed(seed)  # each group its own: one more share changes no other's band
-    at_once = max(1, _DRAWS_AT_ONCE // n)
-    sizes = [min(at_once, n_bootstrap - start) for start in range(0, n_bootstrap, at_once)]
-    drawn = [members[torch.randint(n, (size, n), generator=chance)].mean(1) for size in sizes]
-    low, high = torch.cat(drawn).quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return low, high
+    # one seed for all groups: one more share changes no other's band
+    bands = {size: ranked_mean_interval(ranked[:size], n_bootstrap=n_bootstrap, seed=seed) for size in sizes}
+    return [Group(names[size], size, ranked[:size].mean().item(), *bands[size], *means(size)) for size in sizes]
 
 
 def _means_over_images(*redrawn: Redrawn) -> Callable[[int], tuple[float, float]]:

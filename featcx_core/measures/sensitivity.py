@@ -13,6 +13,7 @@ from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.moments import refuse_non_finite
+from featcx_core.measures.intervals import draw_counts, percentiles_on_device
 
 
 class Sensitivity(NamedTuple):
@@ -89,8 +90,7 @@ class Responses:
         if n_images < 1 or n_draws < 2:
             raise ValueError(f"wanted at least 1 image and 2 draws, got {n_images} and {n_draws}; try more")
         self.n_images, self.n_draws, self.n_done = n_images, n_draws, 0
-        chance, even = np.random.default_rng(seed), np.full(n_images, 1 / n_images)
-        drawn = chance.multinomial(n_images, even, size=n_bootstrap)  # how often each sample has each image
+        drawn = draw_counts(n_images, n_bootstrap=n_bootstrap, seed=seed)
         others = group != np.arange(groups)[:, None]
         with np.errstate(invalid="ignore", divide="ignore"):  # without the only group nothing is left
             left = others * (n_images / others.sum(axis=1, keepdims=True))
@@ -131,5 +131,5 @@ class Responses:
         means = self._sums / self.n_images
         relative = (means / scale.to(means)).masked_fill(scale.to(means) <= 0, torch.nan)
         samples, left = relative[1 : -self._groups], relative[-self._groups :].T
-        low, high = samples.quantile(torch.tensor([0.025, 0.975]).to(relative), dim=0)
+        low, high = percentiles_on_device(samples)
         return Sensitivity(*(self._restore(part) for part in (relative[0], low, high, means[0], left)))

@@ -13,7 +13,8 @@ from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.measures.over_images import draw_groups, interval, redraw
+from featcx_core.measures.intervals import draw_groups, interval
+from featcx_core.measures.over_images import redraw
 
 _IMAGES_AT_ONCE = 1024
 

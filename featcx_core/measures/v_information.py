@@ -14,6 +14,7 @@ from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.moments import Centred, Chunks, Moments, refuse_unequal
+from featcx_core.measures.intervals import jackknife_error
 from featcx_core.study.fields import Penalties
 
 PENALTIES = Penalties()
@@ -105,16 +106,6 @@ def as_printed(moments: Moments) -> Float[Array, "concept"]:
     spectrum = _spectrum(sums, torch.finfo(moments.x_offset.dtype).eps, as_lstsq=True)
     explained = (sums.zz - spectrum.unexplained) / sums.n
     return moments.restore(explained.masked_fill(sums.zz == 0, math.nan))
-
-
-def jackknife_error(left_out: Float[Tensor, "*rest group"]) -> Float[Tensor, "*rest"]:
-    """Standard error from values with each of G groups left out: `sqrt((G-1)/G · Σ_g (θ_g - mean θ)²)`.
-
-    >>> jackknife_error(torch.tensor([0.4, 0.6]))
-    tensor(0.1000)
-    """
-    n_groups = left_out.shape[-1]
-    return ((n_groups - 1) * left_out.var(-1, correction=0)).sqrt()
 
 
 class _Spectrum(NamedTuple):

@@ -18,7 +18,8 @@ from featcx_core.figures.canvas import png
 from featcx_core.findings.claims import simple_by_the_residual
 from featcx_core.findings.evidence import Estimate, difference
 from featcx_core.measures.ends import Ends
-from featcx_core.measures.over_images import draw_groups, redraw
+from featcx_core.measures.intervals import draw_groups
+from featcx_core.measures.over_images import redraw
 from tests.core.figures.test_figures import frame, is_png, no_rows, texts
 
 BLOCKS = {"layer1.0": "identity", "layer2.0": "projection", "layer10.0": "identity"}  # not in the order of letters

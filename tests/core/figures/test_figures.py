@@ -19,8 +19,8 @@ from featcx_core.figures.relations import complexity_against_decode_time, comple
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
+from featcx_core.measures.intervals import draw_groups
 from featcx_core.measures.layer_information import layer_information
-from featcx_core.measures.over_images import draw_groups
 from featcx_core.measures.sedimentation import sedimentation
 from featcx_core.report.gallery import gallery, trained_epochs
 from featcx_core.store.tables import TABLES

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from featcx_core.measures.ends import bootstrap_means, ends
+from featcx_core.measures.ends import ends
 
 
 def test_groups_by_hand():
@@ -24,21 +24,3 @@ def test_at_least_ten_each_once_and_never_overlapping(n, sizes):
 
 def test_a_share_above_a_half_is_left_out():
     assert [end.share for end in ends(np.linspace(0, 1, 100), shares=(0.2, 0.6))] == [0.2]
-
-
-def test_bands_are_those_of_the_standard_error():
-    values = np.random.default_rng(0).normal(size=(400, 3)) + np.arange(3)
-    band = bootstrap_means(values, n_bootstrap=4000, seed=1)
-    half = 1.96 * values.std(axis=0) / 20
-    np.testing.assert_allclose(band.mean, values.mean(axis=0))
-    np.testing.assert_allclose(band.high - band.mean, half, rtol=0.1)
-    np.testing.assert_allclose(band.mean - band.low, half, rtol=0.1)
-
-
-def test_the_same_concepts_are_drawn_for_all_curves():
-    values = np.random.default_rng(0).normal(size=(30, 2))
-    both = np.stack([values, values + 1], axis=2)
-    band = bootstrap_means(both, seed=3)
-    np.testing.assert_allclose(band.low[:, 1], band.low[:, 0] + 1)
-    again = bootstrap_means(both, seed=3)
-    assert all(np.array_equal(one, other) for one, other in zip(band, again, strict=True))

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from featcx_core.measures.intervals import draw_groups
 from featcx_core.measures.layer_information import layer_information
-from featcx_core.measures.over_images import draw_groups, redraw_information
+from featcx_core.measures.over_images import redraw_information
 
 WEIGHTS = draw_groups(5, n_bootstrap=2000, seed=0)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.measures import sedimentation as module
+from featcx_core.measures import intervals
 from featcx_core.measures.sedimentation import sedimentation
 from tests.references import sedimentation as reference
 
@@ -72,7 +72,7 @@ def test_same_seed_same_band_whatever_the_shares_and_blocks(monkeypatch):
     assert sedimentation(torch.from_numpy(k), torch.from_numpy(gamma), seed=3) == first
     assert sedimentation(k, gamma, seed=4)[0].low != first[0].low
     assert sedimentation(k, gamma, shares=(0.1,), seed=3)[-1] == first[-1]
-    monkeypatch.setattr(module, "_DRAWS_AT_ONCE", 3000)
+    monkeypatch.setattr(intervals, "_VALUES_AT_ONCE", 3000)
     assert sedimentation(k, gamma, seed=3) == first
 
 

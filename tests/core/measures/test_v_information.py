@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from featcx_core.features.moments import Moments
-from featcx_core.measures.v_information import as_printed, jackknife_error, v_information, v_information_streamed
+from featcx_core.measures.v_information import as_printed, v_information, v_information_streamed
 from featcx_core.study.fields import Penalties
 from tests.references import v_information as reference
 
@@ -219,10 +219,6 @@ def test_the_kind_of_array_comes_back():
         assert a.dtype == np.float64
         np.testing.assert_array_equal(a, b)
     assert isinstance(as_printed(Moments.of(*halves[:2])), np.ndarray)
-
-
-def test_jackknife_error_of_two_groups():
-    assert float(jackknife_error(torch.tensor([0.0, 1.0]))) == pytest.approx(0.5)
 
 
 def test_errors():
