@@ -111,7 +111,7 @@ def _measured(
             yield x, z[:, :n_scored]
 
     fit = KernelSums.over(chunks("fit"))
-    own = fit.moments.only(torch.arange(n_scored, device=where))
+    own = fit.only(torch.arange(n_scored, device=where))
     information = v_information_streamed(own, scored(), penalties=probe.penalties, groups=probe.groups)
     assert score is not None
     return information, concept_cka_of_sums(fit.merge(score)), concept_cka_without_each(grouped)
