@@ -4,9 +4,9 @@ One pass over activations x (image, unit) and codes z (image, concept) serves al
 O(units² + units·concepts), whatever the number of images.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +16,10 @@ from featcx_core.arrays import Array, as_tensors
 
 Chunks: TypeAlias = Iterable[tuple[Array, Array]]
 """Pairs (acts, codes) of the same images, chunk after chunk, in any chunk size."""
+
+S = TypeVar("S", bound="Moments")
+"""Moments, or a subclass with further sums."""
+_NOT_SUMMED = {"n", "x_offset", "z_offset", "is_numpy"}
 
 
 class Centred(NamedTuple):
@@ -37,12 +41,14 @@ class Centred(NamedTuple):
 
 @dataclass
 class Moments:
-    """Sums n, Σx, Σz, X'X, X'Z, Σz² over images, all counted from an offset.
+    """Sums n, Σx, Σz, X'X, X'Z, Σz² over images, all counted from an offset; sums of several parts can be merged.
 
     The offset is the mean of the first chunk, so that large means cancel before anything is multiplied. Chunks are
     multiplied and summed in float64 (on MPS multiplied in float32, summed on the CPU); how the images were cut into
     chunks matters only to rounding. Products in float32 take two thirds of the time, but lose a layer's smallest
     directions: R² moves by 5e-4, and where two penalties are nearly as good, the choice tips and R² moves by 1e-2.
+
+    A subclass with further sums adds fields, and says in `_products` and `_moved` how they follow; all else is shared.
 
     >>> sums = Moments.of(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])).centred()
     >>> sums.xx.item(), sums.xz.item(), sums.zz.item()
@@ -55,6 +61,8 @@ class Moments:
     """Subtracted from activations; its dtype is the one chunks are multiplied in."""
     z_offset: Float[Tensor, "concept"]
     """Subtracted from codes."""
+    is_numpy: bool
+    """Whether the chunks were NumPy arrays, and so results are."""
     x_sum: Float[Tensor, "unit"]
     """Σx."""
     z_sum: Float[Tensor, "concept"]
@@ -65,39 +73,39 @@ class Moments:
     """X'Z."""
     zz: Float[Tensor, "concept"]
     """Σz²."""
-    numpy: bool
-    """Whether the chunks were NumPy arrays, and so results are."""
 
     @classmethod
-    def of(cls, x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> "Moments":
-        """Sums of a first chunk, which also fixes the offset; raises what `add` raises, and for an empty chunk."""
+    def about(cls: type[S], x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> S:
+        """Return sums of no image, counted from the mean of this chunk; raises ValueError for an empty chunk."""
         if len(x) == 0 or len(z) == 0:
             raise ValueError("wanted at least one image in the first chunk, got none; try leaving empty chunks out")
         (x_first, z_first), _ = as_tensors(x, z)
-        dtype = torch.float32 if x_first.device.type == "mps" else torch.float64  # MPS has no float64
+        is_mps = x_first.device.type == "mps"
+        dtype = torch.float32 if is_mps else torch.float64  # MPS has no float64
         x_offset, z_offset = _offset(x_first.to(dtype)), _offset(z_first.to(dtype))
-        device = torch.device("cpu") if x_offset.device.type == "mps" else x_offset.device
-        units, concepts = len(x_offset), len(z_offset)
-        x_sum, z_sum, xx, xz, zz = (
-            torch.zeros(shape, dtype=torch.float64, device=device)
-            for shape in ((units,), (concepts,), (units, units), (units, concepts), (concepts,))
-        )
-        moments = cls(0, x_offset, z_offset, x_sum, z_sum, xx, xz, zz, not isinstance(x, Tensor))
-        moments.add(x, z)
-        return moments
+        nothing = cls._products(x_offset.new_zeros(0, len(x_offset)), z_offset.new_zeros(0, len(z_offset)))
+        device = torch.device("cpu") if is_mps else x_offset.device
+        sums = {name: product.to(device, torch.float64) for name, product in nothing}
+        return cls(0, x_offset, z_offset, not isinstance(x, Tensor), **sums)
 
     @classmethod
-    def over(cls, chunks: Chunks) -> "Moments":
-        """Sums of all chunks, in one pass; raises what `add` raises, and for no chunk at all."""
-        moments = None
-        for x, z in chunks:
-            if moments is None:
-                moments = cls.of(x, z)
-            else:
-                moments.add(x, z)
-        if moments is None:
+    def of(cls: type[S], x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> S:
+        """Return the sums of a first chunk, which also fixes the offset; raises as `about` and `add`."""
+        sums = cls.about(x, z)
+        sums.add(x, z)
+        return sums
+
+    @classmethod
+    def over(cls: type[S], chunks: Chunks) -> S:
+        """Return the sums of all chunks, in one pass; raises as `of`, and ValueError where there is no chunk."""
+        rest = iter(chunks)
+        first = next(rest, None)
+        if first is None:
             raise ValueError("wanted at least one chunk of activations and codes, got none; try another selection")
-        return moments
+        sums = cls.of(*first)
+        for x, z in rest:
+            sums.add(x, z)
+        return sums
 
     def add(self, x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> None:
         """Add a chunk.
@@ -105,19 +113,18 @@ class Moments:
         Raises:
             ValueError: acts and codes count different images, or one of them holds NaN or infinity (how many, where).
         """
-        x_chunk, z_chunk = self.shifted(x, z, first_image=self.n)
-        device = self.xx.device
-        self.n += len(x_chunk)
-        self.x_sum += x_chunk.sum(0).to(device)
-        self.z_sum += z_chunk.sum(0).to(device)
-        self.xx += (x_chunk.T @ x_chunk).to(device)
-        self.xz += (x_chunk.T @ z_chunk).to(device)
-        self.zz += z_chunk.square().sum(0).to(device)
+        self.add_shifted(*self.shifted(x, z, first_image=self.n))
+
+    def add_shifted(self, x: Float[Tensor, "image unit"], z: Float[Tensor, "image concept"]) -> None:
+        """Add images that `shifted` has checked and counted from the offset."""
+        self.n += len(x)
+        for name, product in self._products(x, z):
+            getattr(self, name).add_(product.to(self.xx))
 
     def shifted(
         self, x: Float[Array, "image unit"], z: Float[Array, "image concept"], *, first_image: int
     ) -> tuple[Tensor, Tensor]:
-        """A chunk counted from the offset, in the dtype of the products; raises what `add` raises.
+        """Return a chunk counted from the offset, in the dtype of the products; raises as `add`.
 
         `first_image` is the number of its first image, for the error.
         """
@@ -129,44 +136,62 @@ class Moments:
         # copied: what was given is never changed in place
         return x_chunk.to(dtype, copy=True).sub_(self.x_offset), z_chunk.to(dtype, copy=True).sub_(self.z_offset)
 
-    def merge(self, other: "Moments") -> "Moments":
-        """Sums over the images of both, counted from this one's offset; neither is changed."""
-        dx = (other.x_offset.to(self.x_sum) - self.x_offset.to(self.x_sum)).to(other.x_sum)
-        dz = (other.z_offset.to(self.z_sum) - self.z_offset.to(self.z_sum)).to(other.z_sum)
-        n, x, z = other.n, other.x_sum, other.z_sum
-        # x - own offset = (x - other offset) + dx, multiplied out
-        xx = other.xx + torch.outer(x, dx) + torch.outer(dx, x + n * dx)
-        xz = other.xz + torch.outer(x, dz) + torch.outer(dx, z + n * dz)
-        zz = other.zz + dz * (2 * z + n * dz)
-        sums = (self.x_sum + x + n * dx, self.z_sum + z + n * dz, self.xx + xx, self.xz + xz, self.zz + zz)
-        return Moments(self.n + n, self.x_offset, self.z_offset, *sums, self.numpy)
+    def merge(self: S, other: S) -> S:
+        """Return the sums over the images of both, counted from this one's offset; neither is changed."""
+        added = other._sums()
+        if other.x_offset is not self.x_offset:  # parts of one whole share it
+            dx = other.x_offset.to(self.x_sum) - self.x_offset.to(self.x_sum)
+            dz = other.z_offset.to(self.z_sum) - self.z_offset.to(self.z_sum)
+            added = other._moved(dx, dz)
+        return self._with(self.n + other.n, {name: part + added[name] for name, part in self._sums().items()})
 
-    def empty(self) -> "Moments":
-        """Sums of no image, counted from the same offset."""
-        x_sum, z_sum, xx, xz, zz = map(torch.zeros_like, (self.x_sum, self.z_sum, self.xx, self.xz, self.zz))
-        return Moments(0, self.x_offset, self.z_offset, x_sum, z_sum, xx, xz, zz, self.numpy)
+    def without(self: S, part: S) -> S:
+        """Return the sums over the images outside a part of them; both are counted from the same offset."""
+        taken = part._sums()
+        return self._with(self.n - part.n, {name: whole - taken[name] for name, whole in self._sums().items()})
 
-    def without(self, part: "Moments") -> "Moments":
-        """Sums over the images that are left when a part of them is taken away; both counted from the same offset."""
-        x_sum, z_sum, zz = self.x_sum - part.x_sum, self.z_sum - part.z_sum, self.zz - part.zz
-        xx, xz = self.xx - part.xx, self.xz - part.xz
-        return Moments(self.n - part.n, self.x_offset, self.z_offset, x_sum, z_sum, xx, xz, zz, self.numpy)
+    def empty(self: S) -> S:
+        """Return the sums of no image, counted from the same offset."""
+        return self._with(0, {name: torch.zeros_like(part) for name, part in self._sums().items()})
 
     def only(self, concepts: Int[Tensor, "chosen"]) -> "Moments":
-        """The sums of some of the concepts, by their numbers."""
-        z = (self.z_offset[concepts], self.z_sum[concepts], self.xz[:, concepts], self.zz[concepts])
-        return Moments(self.n, self.x_offset, z[0], self.x_sum, z[1], self.xx, z[2], z[3], self.numpy)
+        """Return the moments of some of the concepts, by their numbers."""
+        z_offset, z_sum, zz = self.z_offset[concepts], self.z_sum[concepts], self.zz[concepts]
+        xz = self.xz[:, concepts]
+        return Moments(self.n, self.x_offset, z_offset, self.is_numpy, self.x_sum, z_sum, self.xx, xz, zz)
 
     def centred(self) -> Centred:
-        """The same sums about the means."""
+        """Return the same sums about the means."""
         x_mean, z_mean = self.x_sum / self.n, self.z_sum / self.n
         xx = torch.addr(self.xx, self.x_sum, x_mean, alpha=-1)
         xz = torch.addr(self.xz, self.x_sum, z_mean, alpha=-1)
         return Centred(self.n, x_mean, z_mean, xx, xz, (self.zz - self.z_sum * z_mean).clamp(min=0))
 
     def restore(self, result: Tensor) -> Any:
-        """A result as the kind of array that the chunks were."""
-        return result.cpu().numpy() if self.numpy else result
+        """Return a result as the kind of array that the chunks were."""
+        return result.cpu().numpy() if self.is_numpy else result
+
+    @classmethod
+    def _products(cls, x: Tensor, z: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Name and value of each sum over the images of one chunk, counted from the offset."""
+        yield "x_sum", x.sum(0)
+        yield "z_sum", z.sum(0)
+        yield "xx", x.T @ x
+        yield "xz", x.T @ z
+        yield "zz", z.square().sum(0)
+
+    def _moved(self, dx: Tensor, dz: Tensor) -> dict[str, Tensor]:
+        """The sums of x + dx and z + dz, multiplied out."""
+        n, x, z = self.n, self.x_sum, self.z_sum
+        xx = self.xx + torch.outer(x, dx) + torch.outer(dx, x + n * dx)
+        xz = self.xz + torch.outer(x, dz) + torch.outer(dx, z + n * dz)
+        return {"x_sum": x + n * dx, "z_sum": z + n * dz, "xx": xx, "xz": xz, "zz": self.zz + dz * (2 * z + n * dz)}
+
+    def _sums(self) -> dict[str, Tensor]:
+        return {name: value for name, value in vars(self).items() if name not in _NOT_SUMMED}
+
+    def _with(self: S, n: int, sums: dict[str, Tensor]) -> S:
+        return type(self)(n, self.x_offset, self.z_offset, self.is_numpy, **sums)
 
 
 def refuse_non_finite(array: Tensor, *, what: str, column: str, first_image: int = 0) -> None:

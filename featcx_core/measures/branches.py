@@ -64,7 +64,7 @@ def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
     Raises:
         ValueError: fewer than 4 images.
     """
-    second = sums.moments.centred()
+    second = sums.centred()
     k, l, c, v = second.xx.trace(), second.zz, second.xx, second.xz  # noqa: E741 - the papers' letters
     unbiased, aligned, varies = _unbiased(sums), v.square().sum(0), (l > 0) & (k > 0)
     results = (
@@ -72,7 +72,7 @@ def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
         aligned / (c.square().sum().sqrt() * l),
         (v * (c @ v)).sum(0) / ((c @ c).square().sum().sqrt() * l),
     )
-    return ConceptCKA(*(sums.moments.restore(torch.where(varies, result, math.nan)) for result in results))
+    return ConceptCKA(*(sums.restore(torch.where(varies, result, math.nan)) for result in results))
 
 
 def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, "concept group"]:
@@ -80,7 +80,7 @@ def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, 
 
     NaN where branch or code does not vary on the images that are left. Raises ValueError for fewer than 4 of these.
     """
-    whole = grouped.whole.moments
+    whole = grouped.whole
     floor = (_CANCELLED * whole.xx.trace(), _CANCELLED * whole.zz)
     return torch.stack([_unbiased(left, floor=floor) for left in grouped.without_each()], dim=1)
 
@@ -89,10 +89,10 @@ def _unbiased(
     sums: KernelSums, *, floor: tuple[Tensor | float, Tensor | float] = (0.0, 0.0)
 ) -> Float[Tensor, "concept"]:
     """Unbiased CKA; NaN where squares of activations or codes about the mean add up to no more than the floor."""
-    n = sums.moments.n
+    n = sums.n
     if n < 4:
         raise ValueError(f"wanted at least 4 images for CKA, got {n}; try a larger probe split")
-    second, higher = sums.moments.centred(), sums.diagonals()
+    second, higher = sums.centred(), sums.diagonals()
     k, l, c, v = second.xx.trace(), second.zz, second.xx, second.xz  # noqa: E741 - the papers' letters
 
     def unbiased(square: Tensor, traces: Tensor, diagonals: Tensor) -> Tensor:
