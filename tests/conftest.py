@@ -106,13 +106,13 @@ def small_home(finished_home: Path, made_once: MadeOnce) -> Path:
     """A home with all tables of the small study, whose pictures are out of date; not to be changed."""
 
     def fill(folder: Path) -> None:
-        from featcx_core.store.tables import COMPARED, TABLES
+        from featcx_core.artefacts.catalogue import catalogue
 
         home = shutil.copytree(finished_home, folder / "home")
         shutil.rmtree(home / "dagster")
         study = home / "tiny" / "study.toml"
         study.write_text(study.read_text() + FEW_LAYERS)
-        _run(study, home=home, only=tuple({table.asset for name, table in TABLES.items() if name not in COMPARED}))
+        _run(study, home=home, only=tuple(artefact.name for artefact in catalogue().shown if artefact.tables))
 
     return made_once("small", fill) / "home"
 
@@ -162,9 +162,9 @@ def no_gallery(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def leave_out_gallery(patch: pytest.MonkeyPatch) -> None:
     """The same for the length of a patch."""
-    from featcx_core.analyses import report
+    from featcx_core.analyses.figures import make
 
-    patch.setattr(report, "gallery", lambda tables, **_: {})
+    patch.setattr(make, "gallery", lambda tables, **_: {})
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from featcx_core.analyses.features import open_codes, read_dictionary
+from featcx_core.features.activations import open_activations
 
 import featcx_core as fx
-from featcx_core.analyses.features import open_codes, read_dictionary
 from featcx_core.checkpoints.survey import read_head
-from featcx_core.features.activations import open_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.data import load_data
 from featcx_core.images.generated import N_BITS, N_PARITIES, Known, bits, factors, shortcut, with_patch

@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import torch
+from featcx_core.artefacts.state import ACROSS, ONCE, State
 from filelock import FileLock
 from safetensors.torch import load_file
 
@@ -15,7 +16,6 @@ from featcx_assets.runner import run_study
 from featcx_core.analyses import features, measures
 from featcx_core.analyses.reading import doubts
 from featcx_core.artefacts.register import register
-from featcx_core.artefacts.state import ACROSS, ONCE, State
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Checkpoints

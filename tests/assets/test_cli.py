@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from featcx_core.artefacts.state import ASSETS, State
 from safetensors.torch import load_file, save_file
 
 from featcx_assets import cli
-from featcx_core.artefacts.state import ASSETS, State
 from featcx_core.networks.models import build_model
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store

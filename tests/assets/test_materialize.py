@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from featcx_core.artefacts.state import ACROSS, DETAILED, GRID, State
 
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import RANGE_END, RANGE_START, register_epochs
-from featcx_core.artefacts.state import ACROSS, DETAILED, GRID, State
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
 from tests.assets.test_runner import same, visible

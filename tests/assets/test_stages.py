@@ -1,7 +1,8 @@
 import shutil
 
-from featcx_assets.stages import STAGES, Stage, Work, needed, runs, without, work
 from featcx_core.artefacts.state import ASSETS, NEEDS, ONCE, Partition, State
+
+from featcx_assets.stages import STAGES, Stage, Work, needed, runs, without, work
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
 

@@ -9,8 +9,9 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from featcx_core.analyses.training.make import train
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
-from featcx_core.checkpoints.training import NORMALISATION_IMAGES, train
+from featcx_core.checkpoints.training import NORMALISATION_IMAGES
 from featcx_core.images.data import StudyImages, load_data
 from featcx_core.networks.models import build_model
 from featcx_core.study.fields import Split, Study

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from featcx_core.checkpoints.training import train
+from featcx_core.analyses.training.make import train
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study
 from featcx_core.study.files import load_study

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from featcx_core.analyses.dynamics import make_decode_time
 from featcx_core.analyses.features import make_codes, make_dictionary
 from featcx_core.analyses.measures import make_complexity, make_importance, make_v_information
 from featcx_core.analyses.sources import make_checkpoint
 from featcx_core.artefacts.state import State
-from featcx_core.checkpoints.training import train
 from featcx_core.features.activations import record_activations, record_dictionary_activations
+
+from featcx_core.analyses.training.make import train
 from featcx_core.images.generated import FACTORS, SIDE, bits, factors, shortcut, with_patch
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Study

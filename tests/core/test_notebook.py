@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-
-import featcx_core as fx
 from featcx_core.analyses.features import make_codes, make_dictionary
 from featcx_core.features.activations import record_activations
+
+import featcx_core as fx
 from featcx_core.images.data import load_data
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-
-from featcx_core.analyses.clusters import make_clusters
 from featcx_core.analyses.dynamics import make_correlations, make_decode_time, make_sedimentation
 from featcx_core.analyses.features import make_codes, make_dictionary
 from featcx_core.analyses.means import make_layer_information, make_meta_features
@@ -18,10 +16,12 @@ from featcx_core.analyses.measures import (
 )
 from featcx_core.analyses.over_epochs import Images
 from featcx_core.analyses.paths import make_concept_paths
-from featcx_core.analyses.report import make_figures, make_report
 from featcx_core.analyses.sources import make_checkpoint
 from featcx_core.artefacts.state import Partition, State
 from featcx_core.features.activations import record_activations, record_dictionary_activations
+
+from featcx_core.analyses.clusters import make_clusters
+from featcx_core.analyses.report import make_figures, make_report
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Clusters, StudyError

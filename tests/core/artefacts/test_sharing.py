@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
 from featcx_core.analyses.measures import open_sums_without_groups
+from featcx_core.artefacts.state import ONCE, State
+
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.sharing import take_over
-from featcx_core.artefacts.state import ONCE, State
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import MARKER, Store
 from featcx_core.store.tables import TABLES

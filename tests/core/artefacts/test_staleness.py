@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-
 from featcx_core.artefacts.state import ACROSS, ASSETS, DETAILED, GRID, NEEDS, ONCE, Partition, State, table_partition
+
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
 from featcx_core.store.tables import COMPARED, TABLES

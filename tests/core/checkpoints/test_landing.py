@@ -9,14 +9,14 @@ from pathlib import Path
 import fsspec
 import pytest
 import torch
+from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.artefacts.state import Partition, State
+from featcx_core.features.activations import record_activations
 from safetensors.torch import load_file, save_file
 
-from featcx_core.analyses.sources import make_checkpoint
 from featcx_core.artefacts.register import register
-from featcx_core.artefacts.state import Partition, State
 from featcx_core.checkpoints.landing import landed
 from featcx_core.checkpoints.survey import load_checkpoint, read_head, read_metrics, survey
-from featcx_core.features.activations import record_activations
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import CheckpointError
 from featcx_core.store.places import Store, open_store

@@ -8,10 +8,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.register import register
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
 from featcx_core.checkpoints.survey import read_metrics, survey
-from featcx_core.checkpoints.training import evaluate, train, train_epochs
+from featcx_core.checkpoints.training import evaluate, train_epochs
 from featcx_core.images.data import load_data
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import inspect_safetensors

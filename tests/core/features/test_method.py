@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from featcx_core.analyses.features import CodeReader, make_codes, make_dictionary
+from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from torch import nn
 
-from featcx_core.analyses.features import CodeReader, make_codes, make_dictionary
+from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.register import register
-from featcx_core.checkpoints.training import train
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from featcx_core.features.dictionary import encode, random_atoms
 from featcx_core.features.method import dictionary_method
 from featcx_core.networks.anatomy import Anatomy, read_anatomy

@@ -3,11 +3,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from featcx_core.analyses.means import group_rows
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from featcx_core.analyses.means import group_rows
 from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
 from featcx_core.figures.dynamics import group_label, sedimentation_curves, training_curves

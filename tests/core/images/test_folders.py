@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 import zarr
+from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from PIL import Image
 from torchvision.models import ResNet18_Weights
 from torchvision.transforms import v2
 
+from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.register import register
-from featcx_core.checkpoints.training import train
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from featcx_core.images import decoding, digests
 from featcx_core.images.data import (
     batches,

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from featcx_core.artefacts.state import State
-from featcx_core.checkpoints.training import train
+
+from featcx_core.analyses.training.make import train
 from featcx_core.features.dictionary import fit_dictionary
 from featcx_core.features.forward import Network
 from featcx_core.images.data import load_data

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from torch import nn
 
-from featcx_core.checkpoints.training import train
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
+from featcx_core.analyses.training.make import train
 from featcx_core.features.forward import by_position, pooled, pooled_branch, samples
 from featcx_core.features.operands import Operands, Take
 from featcx_core.networks.anatomy import Anatomy, Branch, Layer

@@ -7,16 +7,17 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.features.activations import class_positions, record_dictionary_activations
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models
 
-from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.fingerprints import Fingerprints
 from featcx_core.artefacts.register import register
 from featcx_core.checkpoints.survey import read_metrics, write_checkpoint
-from featcx_core.checkpoints.training import evaluate, train
-from featcx_core.features.activations import class_positions, record_dictionary_activations
+from featcx_core.checkpoints.training import evaluate
 from featcx_core.images.classes import class_outputs, refuse_other_outputs
 from featcx_core.images.data import load_data
 from featcx_core.networks.models import build_model

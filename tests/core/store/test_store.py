@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from featcx_core.store.files import replacing, write_bytes
-from featcx_core.store.parquet import read_footer, schema
+from featcx_core.store.parquet import schema
 from featcx_core.store.places import MARKER, Store, epoch_key, open_store
 from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError
