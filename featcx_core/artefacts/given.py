@@ -167,11 +167,8 @@ class Given(StudyReader):
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """The epochs at which everything that an artefact made once needs is there. Raises ValueError for none."""
-        if epochs := self.snapshot.whole_epochs(self.artefact):
-            return epochs
-        needs = [n.artefact.name for n in self.snapshot.catalogue.needs(self.artefact) if n.uses == "required"]
-        raise ValueError(f"no epoch has all of {', '.join(dict.fromkeys(needs))}; materialise what is missing first")
+        """Of an artefact made once: the epochs at which everything that it needs is there."""
+        return self.snapshot.whole_epochs(self.artefact)
 
     def tell(self, epoch: int) -> None:
         """Tell that the checkpoint of an epoch was written."""

@@ -93,6 +93,12 @@ def refuse_lacking(snapshot: Snapshot, partition: Partition) -> None:
             )
         return
     if not snapshot.is_ready(partition):
+        reads = [
+            n.artefact for n in snapshot.catalogue.needs(artefact) if n.uses == "required" and n.epochs == "matching"
+        ]
+        names = ", ".join(dict.fromkeys(source.name for source in reads if source.has_epochs))
+        if names and not snapshot.whole_epochs(artefact):
+            raise ValueError(f"{artefact.name}: no epoch has all of {names}; materialise what is missing first")
         raise ValueError(f"{artefact.name}: nothing to make it from yet; materialise what it needs first")
     for need in snapshot.catalogue.needs(artefact):  # made without, it would pass for whole ever after
         part = Partition(need.artefact.name)
@@ -151,6 +157,8 @@ def _call(snapshot: Snapshot, artefact: Artefact, partitions: list[Partition], t
     left = set(partitions)
     with ExitStack() as stack:
         given = Given(snapshot, artefact, partitions, tools=tools, stack=stack)
+        if artefact.refuse:
+            resolve(artefact.refuse)(given.study, given.anatomy, given.data)
         result = resolve(artefact.make)(given)
         if isinstance(result, pd.DataFrame | Mapping) or result is None:
             result = [(partitions[0], result)]
