@@ -6,24 +6,24 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from featcx_core.analyses.clusters.checks import clusters_are_nested, super_classes_cover_all
+from featcx_core.analyses.codes.checks import predictions_kept
+from featcx_core.analyses.concept_paths.checks import matches_are_unique
+from featcx_core.analyses.v_information.checks import penultimate_says_more, shuffled_say_nothing
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.checks import check_rows
+from featcx_core.artefacts.finding import Finding
 from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import COMPARED, TABLES
 from featcx_core.study.fields import Study
+from tests.steps import altered, reader
 
+TABLES_OF_A_STUDY = [table.name for artefact in catalogue().shown for table in artefact.tables]
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
-def altered(store: Store, table: str, partition: str, change: Change) -> None:
-    """Change a partition's rows behind featcx's back."""
-    rows = store.read_partition(table, partition)
-    made = store.table_fingerprint(table, partition)
-    assert made
-    store.write_table(table, partition, change(rows), fingerprint=made[0], inputs=made[1])
-
-
-@pytest.mark.parametrize("name", [name for name in TABLES if name not in ("layers", *COMPARED)])
+@pytest.mark.parametrize("name", TABLES_OF_A_STUDY)
 def test_the_tables_of_a_finished_study_are_sound(small: Store, name: str):
-    finding = table_rows(small, TABLES[name])
+    finding = check_rows(reader(small), catalogue().tables[name])
     assert finding.passed, finding.says
     assert finding.numbers["rows"] == len(table(small, name)) > 0
 
@@ -48,7 +48,7 @@ def set_first(column: str, value: object) -> Change:
 )
 def test_offences_of_rows_are_named(small: Store, change: Change, says: str):
     altered(small, "importance", "000001", change)
-    finding = table_rows(small, TABLES["importance"])
+    finding = check_rows(reader(small), catalogue().tables["importance"])
     assert not finding.passed
     assert finding.is_error
     assert finding.says == says
@@ -57,19 +57,19 @@ def test_offences_of_rows_are_named(small: Store, change: Change, says: str):
 
 def test_what_may_be_missing_is_no_offence(small: Store):
     altered(small, "complexity", "000001", set_first("complexity", float("nan")))
-    assert table_rows(small, TABLES["complexity"]).passed
+    assert check_rows(reader(small), catalogue().tables["complexity"]).passed
 
 
 def test_rows_that_are_out_of_date_are_not_looked_at(small: Store):
     altered(small, "importance", "000001", set_first("importance", -0.5))
     small.write_current([])
-    assert table_rows(small, TABLES["importance"]) == Finding(
+    assert check_rows(reader(small), catalogue().tables["importance"]) == Finding(
         passed=True, says="0 rows", numbers={"rows": 0, "offences": 0}
     )
 
 
 def test_shuffled_codes_with_signal_are_found(small: Store):
-    sound = shuffled_say_nothing(small)
+    sound = shuffled_say_nothing(reader(small))
     assert sound.passed
     assert 0 <= sound.numbers["largest_mean"] <= 0.02
 
@@ -79,31 +79,31 @@ def test_shuffled_codes_with_signal_are_found(small: Store):
     for layer in small.anatomy.names:
         altered(small, "v_information", f"000001-{layer}", leak)
         altered(small, "v_information", f"reference-000001-{layer}", leak)
-    finding = shuffled_say_nothing(small)
+    finding = shuffled_say_nothing(reader(small))
     assert not finding.passed
     assert finding.is_error
     assert finding.says == "epoch 1: 0.500"
 
 
 def test_a_stem_that_says_more_than_the_penultimate_is_pointed_at(small: Store):
-    assert penultimate_says_more(small).passed
+    assert penultimate_says_more(reader(small)).passed
     altered(small, "v_information", "000002-stem", lambda rows: rows.assign(v_information=1.0))
-    finding = penultimate_says_more(small)
+    finding = penultimate_says_more(reader(small))
     assert not finding.passed
     assert not finding.is_error  # something to look at: a fact of the network, not a mistake
     assert finding.says.endswith("stem 1.000")
 
 
 def test_predictions_that_are_lost_are_pointed_at(small: Store):
-    assert predictions_kept(small).passed
+    assert predictions_kept(reader(small)).passed
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.9))
-    finding = predictions_kept(small)
+    finding = predictions_kept(reader(small))
     assert not finding.passed
     assert not finding.is_error
     assert finding.says == "epoch 2: 0.900"
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.99))
     altered(small, "dictionaries", "000000", lambda rows: rows.assign(predictions_kept_fraction=0.1))
-    assert predictions_kept(small).passed  # an untrained network decides nothing
+    assert predictions_kept(reader(small)).passed  # an untrained network decides nothing
 
 
 def test_nothing_made_is_nothing_wrong(small_home: Path, tmp_path: Path):
@@ -111,38 +111,40 @@ def test_nothing_made_is_nothing_wrong(small_home: Path, tmp_path: Path):
     store.root.mkdir()
     store.layers_path.write_bytes((small_home / "tiny/layers.json").read_bytes())
     for find in (shuffled_say_nothing, penultimate_says_more, predictions_kept):
-        assert find(store).passed
-    assert all(table_rows(store, table).passed for table in TABLES.values())
+        assert find(reader(store)).passed
+    assert all(check_rows(reader(store), catalogue().tables[name]).passed for name in TABLES_OF_A_STUDY)
 
 
 def test_matches_that_are_not_one_to_one_are_named(small: Store):
-    assert matches_are_unique(small).passed
+    assert matches_are_unique(reader(small)).passed
 
     def twice(rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(matched_concept=rows["matched_concept"].mask(rows["concept"] == 1, 0))
 
     altered(small, "concept_paths", "all", twice)
-    finding = matches_are_unique(small)
+    finding = matches_are_unique(reader(small))
     assert not finding.passed
     assert "concept 1 of the reference epoch is not matched to itself" in finding.says
     assert "concept 0 is matched twice" in finding.says
 
 
 def test_clusters_in_several_branches_are_named(small: Store):
-    assert clusters_are_nested(small).passed
+    assert clusters_are_nested(reader(small)).passed
     altered(small, "clusters", "000002", lambda rows: rows.assign(level_3=range(len(rows))))
-    finding = clusters_are_nested(small)
+    finding = clusters_are_nested(reader(small))
     assert "lies in several branches of level_3" in finding.says
 
 
 def test_classes_in_no_super_class_are_named(small: Store):
-    assert super_classes_cover_all(small).says == "the study names none"
+    assert super_classes_cover_all(reader(small)).says == "the study names none"
     small.study_path.write_text(small.study_path.read_text().replace("[data]", '[data]\nsuperclasses = {bar = ["0"]}'))
     store = open_store(small.home, "tiny")
-    finding = super_classes_cover_all(store)
+    finding = super_classes_cover_all(reader(store))
     assert not finding.passed
     assert not finding.is_error
     assert finding.says == "in no super-class: 0, 1, 2; name them in data.superclasses"
     together = store.study.dictionary.model_copy(update={"scope": "all"})
-    finding = super_classes_cover_all(Store(store.home, store.study.model_copy(update={"dictionary": together})))
+    finding = super_classes_cover_all(
+        reader(Store(store.home, store.study.model_copy(update={"dictionary": together})))
+    )
     assert (finding.passed, finding.says) == (True, 'atoms belong to no class: dictionary.scope = "all"')

@@ -2,23 +2,26 @@
 
 import shutil
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import COMPARED, TABLES
-from featcx_core.study.fields import Analysis
-from tests.steps import refresh, table_of
+from tests.steps import path_of, table_of
+
+ONCE = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
+DETAILED = {artefact.name for artefact in catalogue().shown if artefact.when in ("detailed", "reference")}
+OF_EPOCHS = {artefact.name for artefact in catalogue().shown if artefact.has_epochs}
+OF_LAYERS = {artefact.name for artefact in catalogue().shown if artefact.grain == "layer"}
 
 
 def stale(store: Store) -> dict[str, set[int]]:
     """Epochs of what is to be made, pictures aside."""
-    state = Snapshot(store)
-    found = {asset: {p.epoch for p in state.stale(asset)} for asset in state.wanted}
+    snapshot = Snapshot(store)
+    found = {artefact.name: {p.epoch for p in snapshot.stale(artefact)} for artefact in snapshot.wanted}
     return {
         asset: epochs for asset, epochs in found.items() if epochs and asset not in ("figures", "report", "explorer")
     }
@@ -37,25 +40,25 @@ def edited(store: Store, old: str, new: str) -> Store:
     return open_store(store.home, "tiny")
 
 
-def test_assets_stand_after_what_they_are_made_from():
-    assert NEEDS.keys() == {*ASSETS}
-    for place, asset in enumerate(ASSETS):
-        assert {*NEEDS[asset]} <= {*ASSETS[:place]}
+def test_artefacts_stand_after_what_they_are_made_from():
+    names = [artefact.name for artefact in catalogue()]
+    for place, artefact in enumerate(catalogue()):
+        assert {need.artefact.name for need in catalogue().needs(artefact)} <= {*names[:place]}
 
 
-def test_names_of_partitions():
+def test_names_of_partitions(small: Store):
     assert Partition("report").name == "all"
     assert Partition("codes", 7).name == "000007"
     assert Partition("v_information", 7, "layer1.0").name == "000007-layer1.0"
-    assert table_partition(Partition("reference_v_information", 7, "stem")) == "reference-000007-stem"
-    assert table_partition(Partition("complexity", 7)) == "000007"
+    reference = path_of(small, "reference_v_information", 7, "stem")
+    assert reference.name == "reference-000007-stem.parquet"
 
 
 def test_a_finished_study_is_current_and_visible(small: Store):
     assert stale(small) == {}
-    for table in TABLES.keys() - COMPARED - {*DETAILED, "concept_paths", "meta_features"}:
-        refresh(small)
-        assert len(table(small, table)), table
+    tables = {table.name for artefact in catalogue().shown for table in artefact.tables}
+    for table in tables - {*DETAILED, "concept_paths", "meta_features"}:
+        assert len(table_of(small, table)), table
 
 
 @pytest.mark.parametrize(
@@ -78,11 +81,11 @@ def test_what_is_lost_is_made_again(small: Store, lost: str, wanted: dict[str, s
     found = stale(small)
     assert {asset: epochs for asset, epochs in found.items() if asset not in ONCE} == wanted
     # what was made from it is still there; what spans all epochs is made from current partitions only
-    assert found.keys() - wanted.keys() <= {*ACROSS}
+    assert found.keys() - wanted.keys() <= ONCE
 
 
 def test_a_folder_without_its_marker_is_not_there(small: Store):
-    (small.codes(1) / "featcx.json").unlink()
+    (path_of(small, "codes", 1) / "featcx.json").unlink()
     assert Snapshot(small).committed(Partition("codes", 1)) is None
     assert stale(small)["codes"] == {1}
 
@@ -92,10 +95,8 @@ def test_a_checkpoint_that_lands_makes_its_epoch_stale(small: Store):
     shutil.copy(small.checkpoint(2), small.checkpoint(3))
     found = stale(small)
     assert {epoch for epochs in found.values() for epoch in epochs} == {3}
-    assert found.keys() == {*ASSETS} - {*ONCE} - {
-        *DETAILED
-    }  # nothing of it is made yet, so what spans all epochs stands
-    assert Partition("decode_time") not in Snapshot(small).stale("decode_time")
+    assert found.keys() == OF_EPOCHS - DETAILED  # nothing of it is made yet, so what spans all epochs stands
+    assert Partition("decode_time") not in Snapshot(small).stale(catalogue()["decode_time"])
     assert before.visible() < Snapshot(small).visible()
     for table in ("sedimentation", "correlations", "decode_time"):
         assert visible(small, table)  # while the further epoch is on its way
@@ -122,7 +123,7 @@ def test_a_bad_checkpoint_is_no_epoch(small: Store, content: bytes | None):
     state = Snapshot(small)
     assert state.survey.bad.keys() == {1}
     assert str(small.checkpoint(1)) in state.survey.bad[1]
-    assert {p.epoch for asset in GRID for p in state.partitions(asset)} == {0, 2}
+    assert {p.epoch for name in OF_LAYERS for p in state.partitions(catalogue()[name])} == {0, 2}
     assert visible(small, "complexity") == {0, 2}
     assert "training" not in stale(small)  # it is for the user to delete
     write_bytes(small.checkpoint(1), whole)
@@ -139,9 +140,8 @@ def test_other_layers_leave_the_recorded_ones_alone(small: Store):
     anatomy = small.layers_path.read_text().replace('"layer2.0"', '"layer9.0"')
     write_bytes(small.layers_path, anatomy.encode())
     state = Snapshot(small)
-    assert {p.layer for p in state.stale("activations")} == {"layer9.0"}
-    assert {p.layer for p in state.stale("v_information")} == {"layer9.0"}
-    small.write_current(state.visible())
+    assert {p.layer for p in state.stale(catalogue()["activations"])} == {"layer9.0"}
+    assert {p.layer for p in state.stale(catalogue()["v_information"])} == {"layer9.0"}
     assert set(table_of(small, "v_information")["layer"]) == {"stem", "layer3.2"}
     assert table_of(small, "complexity").empty  # K is over other layers now
 
@@ -154,17 +154,17 @@ def test_what_is_not_asked_for_is_not_wanted(small: Store):
         "[]": set(),
     }.items():
         store = edited(small, "bootstrap = 100", f"bootstrap = 100\nrun = {run}")
-        optional = {*get_args(Analysis), "correlations"}
-        assert {*Snapshot(store).wanted} & optional == wanted
+        optional = {a.name for a in catalogue().shown if a.asked in ("default", "named")} | {"correlations"}
+        assert {artefact.name for artefact in Snapshot(store).wanted} & optional == wanted
         edited(small, f"bootstrap = 100\nrun = {run}", "bootstrap = 100")
 
 
 def test_what_can_be_made_is_what_has_its_inputs(small_home: Path, small: Store):
-    assert all(Snapshot(open_store(small_home, "tiny")).is_ready(Partition(asset)) for asset in ONCE)
-    shutil.rmtree(small.activations(1, "stem"))
+    assert all(Snapshot(open_store(small_home, "tiny")).is_ready(Partition(asset)) for asset in sorted(ONCE))
+    shutil.rmtree(path_of(small, "activations", 1, "stem"))
     small.checkpoint(2).unlink()
     state = Snapshot(small)
-    ready = {asset: [p.epoch for p in state.partitions(asset) if state.is_ready(p)] for asset in ASSETS}
+    ready = {a.name: [p.epoch for p in state.partitions(a) if state.is_ready(p)] for a in catalogue().shown}
     assert ready["activations"] == [0] * 3 + [1] * 3
     assert ready["v_information"] == [0] * 3 + [1] * 2
     assert ready["complexity"] == [0, 1]
