@@ -115,8 +115,8 @@ def refuse_lacking(snapshot: Snapshot, partition: Partition) -> None:
         raise ValueError(f"{artefact.name}: nothing to make it from yet; materialise what it needs first")
     for need in snapshot.catalogue.needs(artefact):  # made without, it would pass for whole ever after
         part = Partition(need.artefact.name)
-        reads = need.uses != "order" and not need.artefact.has_epochs and need.artefact in snapshot.wanted
-        if reads and snapshot.is_ready(part) and not snapshot.is_current(part):
+        is_read = need.uses != "order" and not need.artefact.has_epochs and need.artefact in snapshot.wanted
+        if is_read and snapshot.is_ready(part) and not snapshot.is_current(part):
             raise ValueError(f"{artefact.name}: {part.artefact} is not current; materialise {part.artefact} first")
 
 
