@@ -39,6 +39,8 @@ def write_catalog(home: Path) -> Path:
         for table in catalogue().tables.values():
             for statement in _statements(home, table):
                 connection.execute(statement)
+        for name in _undeclared(home):
+            connection.execute(_undeclared_view(home, name))
         connection.commit()
     return path
 
@@ -79,11 +81,12 @@ def _is_of(home: Path) -> bool:
     with duckdb.connect(str(database(home)), read_only=True) as connection:
         views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
     current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
-    return views.keys() == catalogue().tables.keys() and all(
+    declared = {name: sql for name, sql in views.items() if name in catalogue().tables}
+    return views.keys() == {*catalogue().tables, *_undeclared(home)} and all(
         current in sql
         and "split_part" in sql  # an older featcx's see copies of studies, too
         and all(column.name in sql for column in catalogue().tables[name].columns)
-        for name, sql in views.items()
+        for name, sql in declared.items()
     )
 
 
@@ -105,6 +108,17 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
     yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.row)}"
     for column in table.columns:
         yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {_quoted(column.description)}'
+
+
+def _undeclared(home: Path) -> set[str]:
+    """Return the tables of analyses that are not installed any more: they stay readable."""
+    names = {file.parent.name for file in home.glob("*/tables/*/*.parquet")}
+    return {name for name in names - catalogue().tables.keys() if name.isidentifier()}
+
+
+def _undeclared_view(home: Path, name: str) -> str:
+    rows = _quoted(f"{_folder(home)}/*/tables/{name}/*.parquet")
+    return f"CREATE VIEW {name} AS SELECT * EXCLUDE filename FROM read_parquet({rows}, union_by_name = true, filename = true)"
 
 
 def _folder(home: Path) -> str:

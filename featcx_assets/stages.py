@@ -133,10 +133,14 @@ def _shape(artefact: Artefact) -> tuple[str, bool]:
 
 
 def _closed(catalogue: Catalogue, left: Sequence[Artefact], shape: tuple[str, bool]) -> list[Artefact]:
-    """Return the artefacts of a shape that only artefacts among themselves, or already placed ones, read."""
+    """Return the artefacts of a shape that only artefacts among themselves, or already placed ones, read.
+
+    Artefacts that are made in one call stay together.
+    """
     group = [artefact for artefact in left if _shape(artefact) == shape]
     while True:
         kept = [a for a in group if all(r in group or r not in left for r in _readers(catalogue, a))]
+        kept = [a for a in kept if all(o in kept for o in left if o.make == a.make)]
         if len(kept) == len(group):
             return group
         group = kept

@@ -17,6 +17,7 @@ from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
+from featcx_core.store.parquet import read_rows
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import Study
 from featcx_core.study.nearest import listed, nearest
@@ -102,9 +103,13 @@ class OpenStudy:
         return np.take(load_data(self.study).labels, self._indices(part), axis=0)
 
     def table(self, name: str) -> pd.DataFrame:
-        """The current rows of a result table."""
-        self._check("table", name, catalogue().tables)
-        return self._reader.table(name)
+        """Return the current rows of a result table; all rows of an analysis that is not installed any more."""
+        folders = {path.parent.name for path in self._store.root.glob("tables/*/*.parquet")}
+        self._check("table", name, [*catalogue().tables, *sorted(folders - catalogue().tables.keys())])
+        if name in catalogue().tables:
+            return self._reader.table(name)
+        paths = sorted((self._store.root / "tables" / name).glob("*.parquet"))
+        return pd.concat([read_rows(path) for path in paths], ignore_index=True)
 
     def _indices(self, part: str) -> Int64[np.ndarray, "image"]:
         self._check("part", part, PARTS)

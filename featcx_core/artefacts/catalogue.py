@@ -35,6 +35,7 @@ class Catalogue:
         self._needs = {a: (*a.needs, *_all_tables(a, tabular)) for a in artefacts}
         depth = {artefact: self._depth(artefact) for artefact in artefacts}
         ordered = sorted(artefacts, key=lambda a: (depth[a], a.name))
+        self.closure = cache(self._closure)
         self.artefacts: Mapping[str, Artefact] = MappingProxyType({a.name: a for a in ordered})
         self.tables: Mapping[str, Table] = MappingProxyType({t.name: t for a in ordered for t in a.tables})
         self.holders: Mapping[str, tuple[Artefact, ...]] = MappingProxyType(
@@ -50,6 +51,11 @@ class Catalogue:
     def needs(self, artefact: Artefact) -> tuple[Need, ...]:
         """Return an artefact's inputs; of one that reads all tables, these too."""
         return self._needs[artefact]
+
+    def _closure(self, artefact: Artefact) -> frozenset[Artefact]:
+        """Return an artefact, its inputs, their inputs, and so on."""
+        inputs = {need.artefact for need in self.needs(artefact)}
+        return frozenset({artefact}).union(*(self.closure(each) for each in inputs))
 
     def consumers(self, artefact: Artefact) -> tuple[Artefact, ...]:
         """Return the artefacts that are made from this one."""

@@ -53,16 +53,19 @@ class StudyReader:
 
         return load_data(self.study)
 
+    def refuse_undeclared(self, artefact: Artefact) -> None:
+        """Accept every artefact: whoever only looks may look at all."""
+
     def has(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> bool:
         """Whether a partition is there and current."""
+        self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
         return place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
 
     def is_expected(self, artefact: Artefact) -> bool:
         """Whether an artefact made once is there, or will be at the end of the run."""
-        return self.has(artefact) or (
-            artefact in self.snapshot.wanted and self.snapshot.is_ready(Partition(artefact.name))
-        )
+        place = Partition(artefact.name)
+        return self.snapshot.is_current(place) or (artefact in self.snapshot.wanted and self.snapshot.is_ready(place))
 
     def rows(
         self,
@@ -74,6 +77,7 @@ class StudyReader:
         columns: list[str] | None = None,
     ) -> pd.DataFrame:
         """Return one partition's rows. Raises ValueError where it is not made."""
+        self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
         holdings = [h for h in artefact.holds if isinstance(h, Rows) and (not table or h.table.name == table)]
         path = place_of(self.store, holdings[0], place)
@@ -103,6 +107,7 @@ class StudyReader:
 
     def folder(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> Path:
         """Return the committed folder of a partition. Raises ValueError where there is none."""
+        self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
         path = place_of(self.store, artefact.folders[0], place)
         if self.snapshot.committed(place) is None:
@@ -149,6 +154,11 @@ class Given(StudyReader):
         self._stack = stack
         self.drafts: dict[Partition, tuple[Path, Callable[[], None]]] = {}
 
+    def refuse_undeclared(self, artefact: Artefact) -> None:
+        """Raise ValueError for an artefact that the declaration does not need, nor anything that it needs."""
+        if artefact not in self.snapshot.catalogue.closure(self.artefact):
+            raise ValueError(f"{self.artefact.name} reads {artefact.name}, which its declaration does not need")
+
     @property
     def layers(self) -> list[str]:
         """The layers of what has to be made, in forward order."""
@@ -157,11 +167,8 @@ class Given(StudyReader):
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """The epochs at which everything that an artefact made once needs is there. Raises ValueError for none."""
-        if epochs := self.snapshot.whole_epochs(self.artefact):
-            return epochs
-        needs = [n.artefact.name for n in self.snapshot.catalogue.needs(self.artefact) if n.uses == "required"]
-        raise ValueError(f"no epoch has all of {', '.join(dict.fromkeys(needs))}; materialise what is missing first")
+        """Of an artefact made once: the epochs at which everything that it needs is there."""
+        return self.snapshot.whole_epochs(self.artefact)
 
     def tell(self, epoch: int) -> None:
         """Tell that the checkpoint of an epoch was written."""

@@ -28,11 +28,14 @@ def make(
     *,
     epoch: int | None = None,
     layers: Sequence[str] | None = None,
+    anew: bool = False,
     device: str = "auto",
     batch_size: int = 256,
     progress: Progress | None = None,
 ) -> list[Partition]:
     """Make an artefact where it is stale, at one epoch and some layers or everywhere; returns what was made.
+
+    `anew`: what is current is made again.
 
     Raises ValueError for an unknown name, epoch or layer, and where something that it is made from is not there.
     """
@@ -45,17 +48,24 @@ def make(
         with store.lock(store.epoch_lock(each) if artefact.has_epochs else name):
             snapshot = Snapshot(store, also=(name,))
             _refuse_unknown(snapshot, artefact, each, layers)
-            stale = [p for p in snapshot.stale(artefact) if p.epoch == each and (layers is None or p.layer in layers)]
-            made += make_stale(snapshot, stale, tools=tools)
+            places = snapshot.partitions(artefact) if anew else snapshot.stale(artefact)
+            places = [p for p in places if p.epoch == each and (layers is None or p.layer in layers)]
+            made += make_stale(snapshot, places, tools=tools, anew=anew)
     return made
 
 
 def make_stale(
-    snapshot: Snapshot, partitions: Sequence[Partition], *, tools: Tools, together: Collection[str] = ()
+    snapshot: Snapshot,
+    partitions: Sequence[Partition],
+    *,
+    tools: Tools,
+    together: Collection[str] = (),
+    anew: bool = False,
 ) -> Iterator[Partition]:
     """Make partitions of one artefact and epoch, with what is stored on the way; yields each once it is committed.
 
-    `together` names artefacts of the same run: those with the same `make` are made in the same call.
+    `together` names artefacts of the same run: those with the same `make` are made in the same call. `anew`: what is
+    current of the partitions is made again.
     Raises ValueError where an input is missing, or `make` raises it; StudyError, CheckpointError likewise.
     """
     if not partitions:
@@ -65,7 +75,8 @@ def make_stale(
         refuse_lacking(snapshot, partition)
     for group in _internal_inputs(snapshot, artefact, partitions):
         yield from make_stale(snapshot, group, tools=tools)
-    for batch in _batches(snapshot, artefact, partitions, together):
+    again = frozenset(partitions if anew else ())
+    for batch in _batches(snapshot, artefact, partitions, together, again):
         yield from _call(snapshot, artefact, batch, tools)
 
 
@@ -82,6 +93,12 @@ def refuse_lacking(snapshot: Snapshot, partition: Partition) -> None:
             )
         return
     if not snapshot.is_ready(partition):
+        reads = [
+            n.artefact for n in snapshot.catalogue.needs(artefact) if n.uses == "required" and n.epochs == "matching"
+        ]
+        names = ", ".join(dict.fromkeys(source.name for source in reads if source.has_epochs))
+        if names and not snapshot.whole_epochs(artefact):
+            raise ValueError(f"{artefact.name}: no epoch has all of {names}; materialise what is missing first")
         raise ValueError(f"{artefact.name}: nothing to make it from yet; materialise what it needs first")
     for need in snapshot.catalogue.needs(artefact):  # made without, it would pass for whole ever after
         part = Partition(need.artefact.name)
@@ -105,7 +122,11 @@ def _internal_inputs(
 
 
 def _batches(
-    snapshot: Snapshot, artefact: Artefact, partitions: Sequence[Partition], together: Collection[str]
+    snapshot: Snapshot,
+    artefact: Artefact,
+    partitions: Sequence[Partition],
+    together: Collection[str],
+    again: Collection[Partition],
 ) -> Iterator[list[Partition]]:
     """Yield what is made in one call: first the layers that several artefacts of the run share, then the others."""
     partners = [
@@ -120,7 +141,7 @@ def _batches(
         own = [p for p in partitions if (p.layer in shared) is is_shared]
         batch = [*own, *(partners if is_shared else ())]
         stored = [q for p in batch for q in snapshot.stored_with(p)]
-        todo = [p for p in dict.fromkeys([*batch, *stored]) if not snapshot.is_current(p)]
+        todo = [p for p in dict.fromkeys([*batch, *stored]) if p in again or not snapshot.is_current(p)]
         if todo:
             yield todo
 
@@ -136,6 +157,8 @@ def _call(snapshot: Snapshot, artefact: Artefact, partitions: list[Partition], t
     left = set(partitions)
     with ExitStack() as stack:
         given = Given(snapshot, artefact, partitions, tools=tools, stack=stack)
+        if artefact.refuse:
+            resolve(artefact.refuse)(given.study, given.anatomy, given.data)
         result = resolve(artefact.make)(given)
         if isinstance(result, pd.DataFrame | Mapping) or result is None:
             result = [(partitions[0], result)]

@@ -1,13 +1,12 @@
-"""Checkpoints: which can be used, what identifies them, and the network's tensors in them.
+"""Checkpoints: the usable ones, their digests, and the network's tensors in them.
 
-What is stale follows from the files' digests, which are remembered, so that it is known in milliseconds.
+Staleness follows from the files' digests, which are remembered, so that it is known in milliseconds.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +27,7 @@ _LAST_EPOCH = 999_999  # six digits, so that names sort as numbers
 
 
 class Survey(NamedTuple):
-    """The checkpoint files that are there."""
+    """The checkpoint files of a study."""
 
     digests: dict[int, str]
     """Digest of the tensors of every usable checkpoint, by epoch."""
@@ -42,15 +41,17 @@ class Survey(NamedTuple):
     """Which of a file's tensors are the network's, in words, where that is not all."""
 
 
-class _Known(NamedTuple):
-    """What is remembered of a file."""
+class _Remembered(NamedTuple):
+    """A file's account, kept as long as the file is the same."""
 
     size_bytes: int
     changed: str
     fits: str
-    """Digest of what it was held against: the network's names and shapes."""
+    """Digest of the network's names and shapes, which the file was compared with."""
     digest: str
     found_as: str
+    bad: str = ""
+    """Why it cannot be used; empty where it can."""
 
 
 def write_checkpoint(
@@ -64,7 +65,7 @@ def write_checkpoint(
 
 
 def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = None) -> Survey:
-    """Which checkpoints can be used, and why the others cannot: truncated, corrupt or of another network.
+    """Return which checkpoints can be used, and why the others cannot: truncated, corrupt or of another network.
 
     `parameters` are the network's names and shapes; those of the registered anatomy where not given. Digests are
     remembered in `checkpoints/.digests.json`, where that can be written, as long as a file is the same.
@@ -73,29 +74,29 @@ def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = N
     wanted = store.anatomy.parameters if parameters is None else parameters
     fits = _digest_of(wanted, store.study.checkpoints.weights)
     memory = _remembered(store)
-    found = Survey({}, {}, frozenset(), frozenset(), {})
-    young = set()
+    digests, bad, found_as, young = dict[int, str](), dict[int, str](), dict[int, str](), set[int]()
     for epoch, files in landed(store).items():
         if min(file.age_seconds for file in files) < _SETTLED_SECONDS:
             young.add(epoch)
         try:
             _refuse_unclear(epoch, files)
-            known = memory.get(files[0].place)
-            if known is None or known[:3] != (files[0].size_bytes, files[0].changed, fits):
-                known = _read(store, files[0], wanted, fits)
-                memory[files[0].place] = known
+            account = memory.get(files[0].place)
+            if account is None or account[:3] != (files[0].size_bytes, files[0].changed, fits):
+                account = memory[files[0].place] = _read(store, files[0], wanted, fits)
                 _remember(store, memory)
-            found.digests[epoch] = known.digest
-            if known.found_as:
-                found.found_as[epoch] = known.found_as
+            if account.bad:
+                raise CheckpointError(account.bad)
+            digests[epoch] = account.digest
+            if account.found_as:
+                found_as[epoch] = account.found_as
         except CheckpointError as error:
-            found.bad[epoch] = str(error)
-    gone = _gone(store, memory, fits, found)
-    return found._replace(digests={**found.digests, **gone}, young=frozenset(young), gone=frozenset(gone))
+            bad[epoch] = str(error)
+    gone = _gone(store, memory, fits, {*digests, *bad})
+    return Survey({**digests, **gone}, bad, frozenset(young), frozenset(gone), found_as)
 
 
 def untrained(store: Store, fingerprint: str) -> list[int]:
-    """Epochs that training still has to write: no file there, or one by another training.
+    """Return the epochs that training still has to write: no file there, or one by another training.
 
     A corrupt file and one that somebody else put there are not training's to replace.
     """
@@ -128,7 +129,7 @@ def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:
 
 
 def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
-    """The metrics that featcx's training wrote beside the tensors; None where there are none.
+    """Read the metrics that featcx's training wrote beside the tensors; None where there are none.
 
     Those in files of another program's folder are of other images, or of another split.
     Raises CheckpointError as `load_checkpoint`.
@@ -144,7 +145,7 @@ def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
 
 
 def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit class"], Float32[np.ndarray, "class"]]:
-    """Weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `load_checkpoint`."""
+    """Read weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `load_checkpoint`."""
     file, names = checkpoint_file(store, epoch=epoch), [f"{store.anatomy.head}.{part}" for part in ("weight", "bias")]
     wanted, path = store.anatomy.parameters, local_path(store, file)
     if names[0] not in wanted:
@@ -161,7 +162,7 @@ def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit cl
 
 
 def checkpoint_file(store: Store, *, epoch: int) -> Landed:
-    """An epoch's file. Raises CheckpointError where there is none, or more than one."""
+    """Return an epoch's file. Raises CheckpointError where there is none, or more than one."""
     files = landed(store).get(epoch, ())
     if len(files) != 1:
         raise CheckpointError(f"epoch {epoch}: wanted one checkpoint in {whereabouts(store)}, got {len(files)}")
@@ -176,52 +177,43 @@ def _refuse_unclear(epoch: int, files: tuple[Landed, ...]) -> None:
         raise CheckpointError(f"{files[0].place}: wanted an epoch up to {_LAST_EPOCH}, got {epoch}")
 
 
-def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> _Known:
-    """What a file holds. Raises CheckpointError; a bad one is read once a process."""
-    key = store.study.checkpoints.weights
-    found = _held(local_path(store, file), file.size_bytes, file.changed, tuple(wanted.items()), key)
-    if isinstance(found, CheckpointError):
-        raise found
-    return _Known(file.size_bytes, file.changed, fits, *found)
-
-
-@lru_cache(maxsize=256)
-def _held(
-    path: Path, _size: int, _changed: str, wanted: tuple[tuple[str, tuple[int, ...]], ...], key: str
-) -> tuple[str, str] | CheckpointError:
+def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> _Remembered:
+    """Read a file's digest, or why it cannot be used. Raises Unreadable where that may be otherwise the next time."""
+    path, bad, digest, match = local_path(store, file), "", "", ""
     try:
-        digest, match = contents(path, wanted=dict(wanted), key=key)
-    except Unreadable:  # may be readable the next time
+        digest, tensors = contents(path, wanted=dict(wanted), key=store.study.checkpoints.weights)
+        match = str(tensors)
+    except Unreadable:
         raise
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
     except CheckpointError as error:
-        return error
+        bad = str(error)
     except Exception as error:  # a damaged file fails in many ways, and must not hold up the others
-        return CheckpointError(f"{path} cannot be used ({type(error).__name__}: {error}); copy it again")
-    return digest, str(match)
+        bad = f"{path} cannot be used ({type(error).__name__}: {error}); copy it again"
+    return _Remembered(file.size_bytes, file.changed, fits, digest, match, bad)
 
 
-def _gone(store: Store, memory: Mapping[str, _Known], fits: str, found: Survey) -> dict[int, str]:
-    """Digests of files that were read and are not there any more, as where a program keeps its last few.
+def _gone(store: Store, memory: Mapping[str, _Remembered], fits: str, epochs: Collection[int]) -> dict[int, str]:
+    """Return digests of files that were read and are gone, as where a program keeps its last few; not of these epochs.
 
     Not of featcx's own training, which makes them again.
     """
     if not store.study.checkpoints.folder:
         return {}
-    there = found.digests.keys() | found.bad.keys()
-    known = {epoch_in(store, place): held.digest for place, held in memory.items() if held.fits == fits}
-    return {epoch: digest for epoch, digest in known.items() if epoch is not None and epoch not in there}
+    readable = {place: account for place, account in memory.items() if account.fits == fits and not account.bad}
+    digests = {epoch_in(store, place): account.digest for place, account in readable.items()}
+    return {epoch: digest for epoch, digest in digests.items() if epoch is not None and epoch not in epochs}
 
 
-def _remembered(store: Store) -> dict[str, _Known]:
+def _remembered(store: Store) -> dict[str, _Remembered]:
     with suppress(OSError, ValueError, TypeError, AttributeError):
-        known = json.loads(store.digests_path.read_text(encoding="utf-8"))
-        return {place: _Known(*values) for place, values in known.items()}
+        accounts = json.loads(store.digests_path.read_text(encoding="utf-8"))
+        return {place: _Remembered(*values) for place, values in accounts.items()}
     return {}
 
 
-def _remember(store: Store, memory: Mapping[str, _Known]) -> None:
+def _remember(store: Store, memory: Mapping[str, _Remembered]) -> None:
     with suppress(OSError):
         write_bytes(store.digests_path, json.dumps(memory).encode())
 

@@ -117,12 +117,13 @@ class ProbeReader:
     def _codes(self, kind: str, chunk: Chunk) -> np.ndarray:
         stored = self.codes[kind]
         if kind != "shuffled":
-            rows: np.ndarray = np.asarray(stored[chunk.start : chunk.stop], dtype=np.float32)
-            return rows
+            plain: np.ndarray = np.asarray(stored[chunk.start : chunk.stop], dtype=np.float32)
+            return plain
         low, high = self._bounds(chunk.half)
         n, first = chunk.stop - chunk.start, low + (chunk.first_image + self._shift) % (high - low)
-        ahead = np.asarray(stored[first : min(high, first + n)])
-        return np.concatenate([ahead, np.asarray(stored[low : low + n - len(ahead)])])
+        ahead: np.ndarray = np.asarray(stored[first : min(high, first + n)], dtype=np.float32)
+        rest: np.ndarray = np.asarray(stored[low : low + n - len(ahead)], dtype=np.float32)
+        return np.concatenate([ahead, rest])
 
 
 def count_active(codes: Float[np.ndarray, "image code"]) -> np.ndarray:

@@ -12,19 +12,14 @@ from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries
 from featcx_core.features.method import dictionary_method
-from featcx_core.images.data import refuse_too_many_atoms
 from featcx_core.networks.models import sums_device
 
 _ARRAYS = ("atoms", "class_of", "relative_error", "n_iterations", "dead")
 
 
 def fit(given: Given) -> Iterator[tuple[Partition, None]]:
-    """Fit an epoch's dictionary and write its arrays.
-
-    Raises StudyError where a class has fewer images than atoms, the layer fewer units, or the method cannot be used.
-    """
+    """Fit an epoch's dictionary and write its arrays."""
     study, (place,) = given.study, given.partitions
-    refuse_too_many_atoms(study, given.data, units=given.anatomy.n_units)
     classes = range(len(given.data.class_names)) if study.dictionary.scope == "class" else [-1]
     where, samples = sums_device(given.tools.device), class_positions(given, epoch=given.epoch, tools=given.tools)
     dictionary = fit_class_dictionaries(

@@ -6,23 +6,16 @@ import pytest
 import zarr
 
 import featcx_core as fx
-from featcx_core.analyses.branches import make_branches
-from featcx_core.analyses.features import CodeReader, make_codes, make_dictionary
+from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
-from featcx_core.artefacts.state import Partition, State
-from featcx_core.features.activations import open_branch, record_activations
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.places import Store
 from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Activations
-from featcx_core.verification import (
-    permuted_codes_have_no_branch,
-    random_directions_stand_beside,
-    shortcuts_bring_what_came,
-    table_rows,
-)
-from tests.core.analyses.test_verification import altered
 from tests.core.features.test_branch_recording import EVERYTHING
 from tests.references import branches as reference
+from tests.steps import altered, arrays_of, probe_of, refresh, remake, rows_of, table_of
 
 
 @pytest.fixture
@@ -33,17 +26,17 @@ def asking(trained: Store) -> Store:
     )
     store = register(study, home=trained.home)
     record_activations(store, epoch=2, device="cpu")
-    make_dictionary(store, epoch=2, device="cpu")
-    make_codes(store, epoch=2, device="cpu")
-    make_branches(store, epoch=2, device="cpu")
-    store.write_current(State(store).visible())
+    remake(store, "dictionary", epoch=2, device="cpu")
+    remake(store, "codes", epoch=2, device="cpu")
+    remake(store, "branches", epoch=2, device="cpu")
+    refresh(store)
     return store
 
 
 def test_rows_are_those_of_the_definitions(asking: Store):
     table, codes = (
-        asking.read_table("branches"),
-        CodeReader.open(asking, epoch=2, kinds=("concept", "random_direction", "shuffled")),
+        table_of(asking, "branches"),
+        probe_of(asking, epoch=2, kinds=("concept", "random_direction", "shuffled")),
     )
     dead = ~codes.alive()[:112]
     z = codes.rows(0, 60).astype(float), codes.rows(60, 120).astype(float)
@@ -53,7 +46,9 @@ def test_rows_are_those_of_the_definitions(asking: Store):
         ("layer2.0", "projection"), ("layer3.2", "identity"),
     }  # fmt: skip
     for (block, branch), rows in table.groupby(["block", "branch"]):
-        acts = np.asarray(open_branch(asking, epoch=2, block=str(block), branch=str(branch))[:], dtype=float)
+        acts = np.asarray(
+            arrays_of(asking, "branch_activations", epoch=2, layer=str(block))[str(branch)][:], dtype=float
+        )
         everything = np.concatenate(z)[:, np.r_[np.flatnonzero(~dead), 112 + np.flatnonzero(~dead[:12])]]
         wanted = reference.concept_cka(acts, everything)
         own = rows.sort_values(["kind", "concept"])
@@ -79,7 +74,7 @@ def test_rows_are_those_of_the_definitions(asking: Store):
 
 def test_the_rows_are_sound_and_current(asking: Store):
     assert table_rows(asking, TABLES["branches"]).passed
-    assert State(asking).is_current(Partition("branches", 2))
+    assert Snapshot(asking).is_current(Partition("branches", 2))
     assert permuted_codes_have_no_branch(asking).numbers["largest_mean"] < 0.1
     found = shortcuts_bring_what_came(asking)  # blocks are left out, so neighbours in the list need not be neighbours
     assert (found.passed, found.says.split(":")[0]) == (True, "not compared")
@@ -117,7 +112,7 @@ def test_a_shortcut_that_brings_something_else_is_found(trained: Store):
     store.write_table("branches", "000002", frame, fingerprint="f")
     store.write_current([("branches", "f")])
     assert shortcuts_bring_what_came(store).passed
-    residual = open_branch(store, epoch=2, block="layer1.1", branch="residual")
+    residual = arrays_of(store, "branch_activations", epoch=2, layer="layer1.1")["residual"]
     zarr.open_array(str(store.branch(2, "layer1.1", "residual")), mode="r+")[:] = 2 * residual[:]
     found = shortcuts_bring_what_came(store)
     assert not found.passed
@@ -129,6 +124,6 @@ def test_a_network_that_adds_nothing_has_no_rows(asking: Store):
         update={"layers": tuple(row.model_copy(update={"branches": {}}) for row in asking.anatomy.layers)}
     )
     asking.layers_path.write_text(bare.model_dump_json())
-    assert make_branches(asking, epoch=2, device="cpu").empty
-    assert asking.read_partition("branches", "000002").empty
+    assert remake(asking, "branches", epoch=2, device="cpu").empty
+    assert rows_of(asking, "branches", epoch=2).empty
     assert random_directions_stand_beside(asking, TABLES["branches"]).passed

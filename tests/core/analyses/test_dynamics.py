@@ -6,27 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from featcx_core.analyses.dynamics import make_correlations, make_decode_time, make_sedimentation
-from featcx_core.analyses.features import make_codes, make_dictionary
-from featcx_core.analyses.means import make_layer_information, make_meta_features
-from featcx_core.analyses.measures import (
-    make_complexity,
-    make_importance,
-    make_v_information,
-)
-from featcx_core.analyses.over_epochs import Images
-from featcx_core.analyses.paths import make_concept_paths
-from featcx_core.analyses.sources import make_checkpoint
-from featcx_core.artefacts.state import Partition, State
-from featcx_core.features.activations import record_activations, record_dictionary_activations
 
-from featcx_core.analyses.clusters import make_clusters
-from featcx_core.analyses.report import make_figures, make_report
+from featcx_core.analyses.activations.make import record_activations
+from featcx_core.analyses.over_images import ImageResamples
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Clusters, StudyError
-from tests.core.analyses.test_verification import altered
 from tests.references import over_images as reference
+from tests.steps import altered, reader, remake, rows_of
 
 EPOCHS = (0, 1, 2)
 
@@ -37,14 +26,14 @@ def measured_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     home = shutil.copytree(trained_home, tmp_path_factory.mktemp("measured") / "home")
     store = open_store(home, "tiny")
     for epoch in EPOCHS:
-        make_checkpoint(store, epoch=epoch, device="cpu")
+        remake(store, "checkpoint", epoch=epoch, device="cpu")
         record_activations(store, epoch=epoch, device="cpu")
-        record_dictionary_activations(store, epoch=epoch, device="cpu")
-        make_dictionary(store, epoch=epoch, device="cpu")
-        make_codes(store, epoch=epoch)
+        remake(store, "dictionary_activations", epoch=epoch, device="cpu")
+        remake(store, "dictionary", epoch=epoch, device="cpu")
+        remake(store, "codes", epoch=epoch)
         make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=[epoch])
-        make_complexity(store, epoch=epoch)
-        make_importance(store, epoch=epoch)
+        remake(store, "complexity", epoch=epoch)
+        remake(store, "importance", epoch=epoch)
     for epoch in EPOCHS[:-1]:
         make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=[EPOCHS[-1]])
     return home
@@ -58,35 +47,35 @@ def measured(measured_home: Path, tmp_path: Path) -> Store:
 
 def test_correlations_wait_for_the_time_to_decode(measured: Store) -> None:
     with pytest.raises(ValueError, match="correlations: decode_time is not current; materialise decode_time first"):
-        make_correlations(measured)
-    make_decode_time(measured)
-    rows = make_correlations(measured)
+        remake(measured, "correlations")
+    remake(measured, "decode_time")
+    rows = remake(measured, "correlations")
     assert set(rows["y"]) == {"importance", "decode_time", "hoyer"}
-    assert State(measured).is_current(Partition("correlations"))
+    assert Snapshot(measured).is_current(Partition("correlations"))
 
 
 def test_figures_wait_for_the_tables(measured: Store) -> None:
-    make_decode_time(measured)
-    make_sedimentation(measured)
-    make_layer_information(measured)
+    remake(measured, "decode_time")
+    remake(measured, "sedimentation")
+    remake(measured, "layer_information")
     with pytest.raises(ValueError, match="figures: correlations is not current"):
-        make_figures(measured)
-    make_correlations(measured)
+        remake(measured, "figures")
+    remake(measured, "correlations")
     with pytest.raises(ValueError, match="report: figures is not current; materialise figures first"):
-        make_report(measured)
+        remake(measured, "report")
 
 
 def test_without_an_epoch_of_both_measures(measured: Store) -> None:
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
-    make_decode_time(measured)
+    remake(measured, "decode_time")
     with pytest.raises(ValueError, match="no epoch has all of complexity, importance, codes; materialise"):
-        make_sedimentation(measured)
-    assert set(make_correlations(measured)["y"]) == {"decode_time", "hoyer"}
+        remake(measured, "sedimentation")
+    assert set(remake(measured, "correlations")["y"]) == {"decode_time", "hoyer"}
     for epoch in EPOCHS:
         measured.table("complexity", f"{epoch:06d}").unlink()
     with pytest.raises(ValueError, match="no epoch has all of complexity, codes; materialise"):
-        make_correlations(measured)
+        remake(measured, "correlations")
 
 
 def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,47 +86,47 @@ def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: py
         return frame.assign(complexity=np.nan) if table == "complexity" else frame
 
     monkeypatch.setattr(Store, "read_partition", dead)
-    assert len(make_sedimentation(measured)) == 0
+    assert len(remake(measured, "sedimentation")) == 0
 
 
 def test_layers_hold_the_means_of_what_lives(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = make_layer_information(measured)
-    assert State(measured).is_current(Partition("layer_information"))
-    own = measured.read_partition("v_information", f"000002-{measured.anatomy.names[3]}")
+    rows = remake(measured, "layer_information")
+    assert Snapshot(measured).is_current(Partition("layer_information"))
+    own = rows_of(measured, "v_information", epoch=2, layer=measured.anatomy.names[3])
     for kind in own["kind"].unique():
         row = rows.query("epoch == 2 and kind == @kind").set_index("layer").loc[measured.anatomy.names[3]]
         values = own[own["kind"] == kind]["v_information"].dropna()
         assert row["v_information"] == pytest.approx(values.mean())
         assert row["n_concepts"] == len(values)
         assert row["low"] <= row["v_information"] <= row["high"]
-        lack = Images(measured).lack([own[own["kind"] == kind]])  # one layer's
+        lack = ImageResamples(reader(measured)).lack([own[own["kind"] == kind]])  # one layer's
         drawn = 1 - lack[:, ~np.isnan(lack).any(axis=0)].mean(axis=1)
         assert (row["low_images"], row["high_images"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
     assert rows.groupby(["epoch", "kind"]).size().unique().tolist() == [len(measured.anatomy.names)]
     assert (rows[rows["layer"] == measured.anatomy.in_complexity[0]]["gain"] == 0).all()
     first = measured.anatomy.in_complexity[0]
     monkeypatch.setattr(Anatomy, "in_complexity", property(lambda anatomy: anatomy.names[1:]))
-    later = make_layer_information(measured)
+    later = remake(measured, "layer_information")
     assert (later[later["layer"] == measured.anatomy.names[1]]["gain"] == 0).all()
     assert (later[later["layer"] == first]["gain"] != 0).any()
 
 
 def test_layers_wait_for_all_of_an_epoch(measured: Store) -> None:
     measured.table("v_information", f"000001-{measured.anatomy.names[3]}").unlink()
-    assert set(make_layer_information(measured)["epoch"]) == {0, 2}
+    assert set(remake(measured, "layer_information")["epoch"]) == {0, 2}
     for epoch in (0, 2):
         measured.table("v_information", f"{epoch:06d}-{measured.anatomy.names[0]}").unlink()
-    assert not State(measured).is_ready(Partition("layer_information"))
+    assert not Snapshot(measured).is_ready(Partition("layer_information"))
     with pytest.raises(ValueError, match="no epoch has all of v_information; materialise what is missing first"):
-        make_layer_information(measured)
+        remake(measured, "layer_information")
 
 
 def test_without_a_living_code_there_is_no_row(measured: Store) -> None:
     for layer in measured.anatomy.names:
         for epoch in EPOCHS:
             altered(measured, "v_information", f"{epoch:06d}-{layer}", lambda rows: rows.assign(v_information=np.nan))
-    assert len(make_layer_information(measured)) == 0
-    assert State(measured).is_current(Partition("layer_information"))
+    assert len(remake(measured, "layer_information")) == 0
+    assert Snapshot(measured).is_current(Partition("layer_information"))
 
 
 def without_concepts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -153,23 +142,23 @@ def without_concepts(rows: pd.DataFrame) -> pd.DataFrame:
 
 def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
     with pytest.raises(ValueError, match="no epoch has all of clusters, complexity; materialise"):
-        make_meta_features(measured)
+        remake(measured, "meta_features")
     altered(measured, "complexity", "000002", without_concepts)
     for layer in measured.anatomy.names:
         altered(measured, "v_information", f"000002-{layer}", without_concepts)
-    clusters = make_clusters(measured, epoch=2)
-    rows = make_meta_features(measured)
-    assert State(measured).is_current(Partition("meta_features"))
+    clusters = remake(measured, "clusters", epoch=2)
+    rows = remake(measured, "meta_features")
+    assert Snapshot(measured).is_current(Partition("meta_features"))
     assert set(rows["epoch"]) == {2}
     assert set(rows["grouping"]) == {"cluster"}  # the study names no super-class
-    k = measured.read_partition("complexity", "000002").query("kind == 'concept'")[["concept", "complexity"]]
-    gamma = measured.read_partition("importance", "000002")[["concept", "importance"]]
+    k = rows_of(measured, "complexity", epoch=2).query("kind == 'concept'")[["concept", "complexity"]]
+    gamma = rows_of(measured, "importance", epoch=2)[["concept", "importance"]]
     known = clusters.merge(k).merge(gamma).dropna(subset=["complexity"])
     for measure in ("complexity", "importance"):
         found = rows[rows["measure"] == measure].set_index("group_name")["value"]
         wanted = known.groupby("cluster")[measure].mean()
         assert found.to_dict() == pytest.approx({str(cluster): mean for cluster, mean in wanted.items()})
-    images = Images(measured)
+    images = ImageResamples(reader(measured))
     for measure, drawn in (("complexity", images.complexity(2)), ("importance", images.importance(2))):
         for cluster, members in known.groupby("cluster")["concept"]:
             row = rows[(rows["measure"] == measure) & (rows["group_name"] == str(cluster))].iloc[0]
@@ -181,18 +170,18 @@ def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
     np.testing.assert_allclose([share["low_images"], share["high_images"]], np.quantile(of_draws, [0.025, 0.975]))
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
-    assert set(make_meta_features(measured)["measure"]) == {"complexity", "complexity_explained"}
+    assert set(remake(measured, "meta_features")["measure"]) == {"complexity", "complexity_explained"}
 
 
 def test_concepts_are_found_at_every_epoch(measured: Store) -> None:
-    rows = make_concept_paths(measured)
-    assert State(measured).is_current(Partition("concept_paths"))
+    rows = remake(measured, "concept_paths")
+    assert Snapshot(measured).is_current(Partition("concept_paths"))
     assert sorted(rows.groupby("epoch").size().items()) == [(epoch, 12) for epoch in EPOCHS]
     reference = rows[rows["epoch"] == 2].dropna(subset=["matched_concept"])
     assert (reference["concept"] == reference["matched_concept"]).all()
     assert reference["cosine"].to_numpy() == pytest.approx(np.ones(len(reference)), abs=1e-6)
-    own = measured.read_partition("complexity", "000001").query("kind == 'concept'").set_index("concept")["complexity"]
-    gamma = measured.read_partition("importance", "000001").set_index("concept")["importance"]
+    own = rows_of(measured, "complexity", epoch=1).query("kind == 'concept'").set_index("concept")["complexity"]
+    gamma = rows_of(measured, "importance", epoch=1).set_index("concept")["importance"]
     for row in rows[rows["epoch"] == 1].dropna(subset=["matched_concept"]).itertuples():
         assert row.complexity == pytest.approx(own[row.matched_concept], nan_ok=True)
         assert row.importance == pytest.approx(gamma[row.matched_concept])
@@ -201,12 +190,12 @@ def test_concepts_are_found_at_every_epoch(measured: Store) -> None:
 
 def test_an_epoch_without_results_is_left_out_of_the_paths(measured: Store) -> None:
     measured.table("importance", "000001").unlink()
-    assert set(make_concept_paths(measured)["epoch"]) == {0, 2}
+    assert set(remake(measured, "concept_paths")["epoch"]) == {0, 2}
 
 
 def test_clusters_of_a_small_dictionary(measured: Store) -> None:
-    rows = make_clusters(measured, epoch=2)
-    assert State(measured).is_current(Partition("clusters", 2))
+    rows = remake(measured, "clusters", epoch=2)
+    assert Snapshot(measured).is_current(Partition("clusters", 2))
     assert set(rows["cluster"]) == set(range(5))  # 1.5 · √12
     assert rows[["x", "y"]].notna().all(axis=None)
     assert set(rows["super_class"]) == {""}
@@ -219,32 +208,32 @@ def changed(store: Store, **parts: object) -> Store:
 
 def test_more_clusters_than_concepts(measured: Store) -> None:
     with pytest.raises(StudyError, match=r"clusters\.count = 13: there are only 12 concepts; lower it"):
-        make_clusters(changed(measured, clusters=Clusters(count=13)), epoch=2)
-    rows = make_clusters(changed(measured, clusters=Clusters(count=12, embedding="pca")), epoch=2)
+        remake(changed(measured, clusters=Clusters(count=13)), "clusters", epoch=2)
+    rows = remake(changed(measured, clusters=Clusters(count=12, embedding="pca")), "clusters", epoch=2)
     assert rows["cluster"].nunique() > 8  # 12, without zero and equal atoms
 
 
 def test_umap_that_is_not_there(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("featcx_core.features.method.find_spec", lambda name: None)
     with pytest.raises(StudyError, match=r"umap-learn is not installed; try pip install 'featcx\[umap\]', or"):
-        make_clusters(changed(measured, clusters=Clusters(embedding="umap")), epoch=2)
+        remake(changed(measured, clusters=Clusters(embedding="umap")), "clusters", epoch=2)
 
 
 def test_super_classes_stand_beside_the_clusters(measured: Store) -> None:
     def named(*classes: str) -> Store:
         return changed(measured, data=measured.study.data.model_copy(update={"superclasses": {"straight": classes}}))
 
-    assert make_clusters(named("0", "1"), epoch=2)["super_class"].tolist() == ["straight"] * 8 + [""] * 4
+    assert remake(named("0", "1"), "clusters", epoch=2)["super_class"].tolist() == ["straight"] * 8 + [""] * 4
     with pytest.raises(StudyError, match=r"data\.superclasses: straight: no class '9'; wanted one of: "):
-        make_clusters(named("0", "9"), epoch=2)
-    assert len(measured.read_partition("clusters", "000002")) == 12  # what is made stays
+        remake(named("0", "9"), "clusters", epoch=2)
+    assert len(rows_of(measured, "clusters", epoch=2)) == 12  # what is made stays
 
 
 def test_intervals_over_images_stand_beside_those_over_concepts(measured: Store) -> None:
-    make_decode_time(measured)
-    for rows in (make_sedimentation(measured), make_correlations(measured)):
+    remake(measured, "decode_time")
+    for rows in (remake(measured, "sedimentation"), remake(measured, "correlations")):
         known = rows.dropna(subset=["low"])
         assert len(known)
         assert (known["low_images"] <= known["high_images"]).all()
-    groups = measured.read_partition("importance", "000002")["jackknife"]
+    groups = rows_of(measured, "importance", epoch=2)["jackknife"]
     assert {len(values) for values in groups} == {measured.study.probe.groups}

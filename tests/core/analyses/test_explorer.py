@@ -12,8 +12,8 @@ import zarr
 from PIL import Image
 
 from featcx_core.analyses.examples import heat_maps, map_shape
-from featcx_core.analyses.explorer import make_explorer
-from featcx_core.artefacts.state import Partition, State
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.report.explorer.charts import charts
 from featcx_core.report.explorer.columns import PROPERTIES, concept_columns, for_readers
 from featcx_core.report.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
@@ -22,6 +22,7 @@ from featcx_core.store.places import Store, open_store
 from featcx_core.store.tables import TABLES
 from tests.core.figures.test_figures import no_rows
 from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
+from tests.steps import remake, table_of
 
 N = 50
 
@@ -176,9 +177,9 @@ def test_the_page_reads_only_what_lies_beside_it(folder: Path):
 
 def test_a_study_gets_its_explorer(done: Store):
     assert 'href="explorer/index.html"' in (done.report / "index.html").read_text()  # made after the report
-    page = make_explorer(done)
+    page = remake(done, "explorer")
     given = argument((page.parent / "concepts.js").read_text())
-    concepts = done.read_table("concepts").query("epoch == 2")
+    concepts = table_of(done, "concepts").query("epoch == 2")
     assert given["count"] == len(concepts) == 12
     assert given["name"] == "tiny"
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
@@ -216,15 +217,15 @@ def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store, monkey
         group = zarr.create_group(store=str(draft / "arrays.zarr"))
         for name, values in {"concept": [5], "projection": [12.341], "best_image": [7.0]}.items():
             group.create_array(name, data=np.array(values))
-    monkeypatch.setattr(State, "current", State(done).current | {Partition("visualisation", 2)})
-    page = make_explorer(done)
+    monkeypatch.setattr(State, "current", Snapshot(done).current | {Partition("visualisation", 2)})
+    page = remake(done, "explorer")
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
     assert [row["made"] for row in rows] == [[] if i != 5 else [["made/000005.png", 12.341, 7]] for i in range(12)]
     assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
 
 
 def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monkeypatch: pytest.MonkeyPatch):
-    page = make_explorer(done)
+    page = remake(done, "explorer")
     before = page.read_bytes()
 
     def full(image: np.ndarray) -> bytes:
@@ -232,7 +233,7 @@ def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monk
 
     monkeypatch.setattr("featcx_core.analyses.explorer.thumbnail", full)
     with pytest.raises(OSError, match="No space left"):
-        make_explorer(done)
+        remake(done, "explorer")
     assert page.read_bytes() == before
     assert list(done.report.glob(".*.partial")) == []
 
@@ -248,6 +249,6 @@ def test_a_class_token_has_no_maps(done: Store):
 def test_where_there_is_one_position_an_image_there_are_no_maps(done: Store, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("featcx_core.analyses.explorer.map_shape", lambda store: None)
     monkeypatch.setattr("featcx_core.analyses.examples.map_shape", lambda store: None)
-    page = make_explorer(done)
+    page = remake(done, "explorer")
     assert argument((page.parent / "concepts.js").read_text())["heat"] is None
     assert {row["heat"] for row in argument((page.parent / "data" / "details_0000.js").read_text())} == {""}

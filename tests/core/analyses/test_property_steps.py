@@ -12,15 +12,12 @@ from PIL import Image
 from scipy.stats import spearmanr
 
 from featcx_core.analyses import explorer, report
-from featcx_core.analyses.dynamics import Images, make_correlations
-from featcx_core.analyses.features import CodeReader, open_codes, read_dictionary
-from featcx_core.analyses.measures import make_v_information, open_sums
-from featcx_core.analyses.properties import make_redundancy, make_sensitivity, make_support, noisy_groups
+from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.analyses.reading import read_tables
-from featcx_core.analyses.visualisation import make_visualisation, open_visualisation
-from featcx_core.artefacts.state import Partition, State
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
-from featcx_core.features.activations import open_activations
 from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.nnls import nnls
@@ -29,16 +26,10 @@ from featcx_core.images.noise import white_noise
 from featcx_core.measures.redundancy import masks
 from featcx_core.store.places import Store, epoch_key, open_store
 from featcx_core.store.tables import TABLES
-from featcx_core.verification import (
-    fewer_masked_units_change_less,
-    random_directions_stand_beside,
-    support_starts_from_the_dictionary,
-    weak_noise_moves_little,
-)
-from tests.core.analyses.test_verification import altered
 from tests.references import redundancy as redundancy_reference
 from tests.references import sensitivity as sensitivity_reference
 from tests.references import support as support_reference
+from tests.steps import altered, probe_of, reader, refresh, remake, rows_of, table_of
 
 EPOCH, LAYER = 2, "layer3.2"
 SETTINGS = """
@@ -57,12 +48,12 @@ def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory)
     study.write_text(few + SETTINGS)
     store = open_store(home, "tiny")
     for epoch in (0, EPOCH):
-        make_redundancy(store, epoch=epoch)
-        make_sensitivity(store, epoch=epoch, device="cpu")
-        make_support(store, epoch=epoch, device="cpu")
-    make_correlations(store)
-    make_visualisation(store, epoch=EPOCH, device="cpu")
-    store.write_current(State(store).visible())
+        remake(store, "redundancy", epoch=epoch)
+        remake(store, "sensitivity", epoch=epoch, device="cpu")
+        remake(store, "support", epoch=epoch, device="cpu")
+    remake(store, "correlations")
+    remake(store, "visualisation", epoch=EPOCH, device="cpu")
+    refresh(store)
     return home
 
 
@@ -78,13 +69,13 @@ def measured(measured_home: Path, tmp_path: Path) -> Store:
 
 
 def arrays(store: Store) -> tuple[np.ndarray, np.ndarray]:
-    acts = np.asarray(open_activations(store, epoch=EPOCH, layer=LAYER)[:], dtype=np.float64)
-    return acts, np.asarray(open_codes(store, epoch=EPOCH)[:], dtype=np.float64)
+    acts = np.asarray(arrays(store, "activations", epoch=EPOCH, layer=LAYER)[:], dtype=np.float64)
+    return acts, np.asarray(arrays(store, "codes", epoch=EPOCH)["concept"][:], dtype=np.float64)
 
 
 def with_control(store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Codes of the concepts and, behind them, of the random directions; which of them are alive."""
-    reader = CodeReader.open(store, epoch=EPOCH, kinds=("concept", "random_direction"))
+    reader = probe_of(store, epoch=EPOCH, kinds=("concept", "random_direction"))
     codes = [reader.rows(*chunk) for half in ("fit", "score") for chunk in reader.chunks(half)]
     return np.concatenate(codes).astype(np.float64), reader.alive()
 
@@ -96,10 +87,10 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_everything_is_current_and_in_the_tables(stored: Store):
-    state = State(stored)
+    state = Snapshot(stored)
     for asset in ("redundancy", "sensitivity", "support"):
         assert state.is_current(Partition(asset, EPOCH))
-        assert set(stored.read_table(asset)["epoch"]) == {0, EPOCH}
+        assert set(table(stored, asset)["epoch"]) == {0, EPOCH}
     assert state.is_current(Partition("visualisation", EPOCH))
 
 
@@ -114,7 +105,7 @@ def test_sums_are_those_of_all_probe_images(stored: Store):
 def test_redundancy_is_that_of_all_images(stored: Store):
     acts, (codes, alive) = arrays(stored)[0], with_control(stored)
     assert alive[12:].sum() > 0
-    for share, rows in stored.read_partition("redundancy", "000002").groupby("masked_fraction"):
+    for share, rows in rows_of(stored, "redundancy", epoch=2).groupby("masked_fraction"):
         kept = masks(acts.shape[1], masked_fraction=share, n_masks=20, seed=0)
         mean, _ = redundancy_reference.redundancy(acts, codes[:, alive], kept)
         rows = in_order(rows)
@@ -132,8 +123,8 @@ def test_redundancy_is_that_of_all_images(stored: Store):
 @pytest.mark.parametrize("kind", ["concept", "random_direction"])
 @pytest.mark.parametrize("y", ["redundancy", "redundancy_as_printed"])
 def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: Store, kind: str, y: str):
-    images, table = Images(stored), stored.read_table("correlations")
-    k, own = images.complexity(EPOCH, kind=kind), stored.read_partition("redundancy", "000002")
+    images, table = ImageResamples(reader(stored)), table_of(stored, "correlations")
+    k, own = images.complexity(EPOCH, kind=kind), rows_of(stored, "redundancy", epoch=2)
     own = own[(own["kind"] == kind) & (own["masked_fraction"] == 0.5)]
     drawn = images.redraw(own, y, jackknife=y.replace("redundancy", "jackknife"))
     alive = ~np.isnan(k).any(axis=0)
@@ -147,11 +138,11 @@ def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: S
 
 def in_order_of_concepts(store: Store, kind: str) -> np.ndarray:
     """K of one kind of codes."""
-    return store.read_partition("complexity", "000002").query("kind == @kind")["complexity"].to_numpy()
+    return rows_of(store, "complexity", epoch=2).query("kind == @kind")["complexity"].to_numpy()
 
 
 def test_every_correlation_has_both_intervals(stored: Store):
-    table = stored.read_table("correlations")
+    table = table_of(stored, "correlations")
     at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
     control = at_end[at_end["kind"] == "random_direction"]
     assert {*control["y"]} == {
@@ -169,7 +160,7 @@ def test_every_correlation_has_both_intervals(stored: Store):
 
 
 def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
-    network, atoms = Network.load(stored, epoch=EPOCH, device="cpu"), read_dictionary(stored, epoch=EPOCH).atoms
+    network, atoms = Network.load(stored, epoch=EPOCH, device="cpu"), read_dictionary(reader(stored), epoch=EPOCH).atoms
     directions = random_atoms(100, atoms.shape[1], seed=0)
     data = load_data(stored.study)
     tap = Tap(LAYER, pooled(next(row for row in stored.anatomy.layers if row.layer == LAYER), "gap"))
@@ -185,7 +176,7 @@ def test_sensitivity_is_that_of_images_made_noisy_one_by_one(stored: Store):
             codes[i, draw] = np.concatenate(kinds)
     clean, alive = with_control(stored)
     relative, printed = sensitivity_reference.sensitivity(codes[..., alive], clean[:, alive].var(axis=0))
-    rows = in_order(stored.read_partition("sensitivity", "000002").query("sigma == 0.1"))
+    rows = in_order(rows_of(stored, "sensitivity", epoch=2).query("sigma == 0.1"))
     assert (rows[["n_images", "n_draws"]] == [7, 3]).all(axis=None)
     assert (rows["sensitivity"].isna() == ~alive).all()
     np.testing.assert_allclose(rows["sensitivity"][alive], relative, rtol=1e-3, atol=1e-6)
@@ -206,8 +197,8 @@ def test_noisy_images_are_in_the_groups_of_their_half(stored: Store):
 
 
 def test_sensitivity_does_not_depend_on_the_batch_size(measured: Store):
-    whole = measured.read_partition("sensitivity", "000002")
-    again = make_sensitivity(measured, epoch=EPOCH, device="cpu", batch_size=4)
+    whole = rows_of(measured, "sensitivity", epoch=2)
+    again = remake(measured, "sensitivity", epoch=EPOCH, device="cpu", batch_size=4)
     np.testing.assert_allclose(again["sensitivity"], whole["sensitivity"], rtol=1e-3, atol=1e-6)
 
 
@@ -215,12 +206,12 @@ def test_support_is_that_of_codes_set_to_zero(stored: Store):
     acts, codes = arrays(stored)
     weight, bias = read_head(stored, epoch=EPOCH)
     data = load_data(stored.study)
-    rows = stored.read_partition("support", "000002")
-    own = stored.read_partition("complexity", "000002").query("kind == 'concept'")
+    rows = rows_of(stored, "support", epoch=2)
+    own = rows_of(stored, "complexity", epoch=2).query("kind == 'concept'")
     order = own.sort_values("complexity", ascending=False, kind="stable", na_position="first")["concept"].to_numpy()
     curve = support_reference.curve(
         codes,
-        read_dictionary(stored, epoch=EPOCH).atoms,
+        read_dictionary(reader(stored), epoch=EPOCH).atoms,
         weight,
         bias,
         order,
@@ -241,32 +232,32 @@ def test_support_is_that_of_codes_set_to_zero(stored: Store):
 
 def test_the_sums_belong_to_the_partition(measured: Store):
     partition = Partition("v_information", EPOCH, LAYER)
-    assert State(measured).is_current(partition)
+    assert Snapshot(measured).is_current(partition)
     shutil.rmtree(measured.sums(EPOCH))
-    assert not State(measured).is_current(partition)
+    assert not Snapshot(measured).is_current(partition)
     with pytest.raises(ValueError, match=r"epoch 2: no sums yet at .*; materialise v_information first"):
-        make_redundancy(measured, epoch=EPOCH)
+        remake(measured, "redundancy", epoch=EPOCH)
     make_v_information(measured, epoch=EPOCH, layers=[LAYER], dictionary_epochs=[EPOCH])
-    assert State(measured).is_current(partition)
+    assert Snapshot(measured).is_current(partition)
 
 
 @pytest.mark.parametrize("left", ["nothing", "those of other groups"])
 def test_sums_without_groups_come_with_v_information_or_are_made_for_redundancy(measured: Store, left: str):
     assert not measured.sums_without_groups(1).exists()  # no detailed analysis is made there
-    before, folder = measured.read_partition("redundancy", "000002"), measured.sums_without_groups(EPOCH)
+    before, folder = rows_of(measured, "redundancy", epoch=2), measured.sums_without_groups(EPOCH)
     fingerprint = measured.committed(folder)
-    assert fingerprint == State(measured).prints.sums_without_groups(EPOCH)
+    assert fingerprint == Snapshot(measured).prints.sums_without_groups(EPOCH)
     shutil.rmtree(folder)
     if left != "nothing":
         shutil.copytree(measured.sums(EPOCH), folder)
         measured.mark(folder, fingerprint="0" * 16)
-    assert State(measured).is_current(Partition("v_information", EPOCH, LAYER))
+    assert Snapshot(measured).is_current(Partition("v_information", EPOCH, LAYER))
     wanted = Partition("redundancy", EPOCH)
-    assert State(measured).lacking(wanted) == []
+    assert Snapshot(measured).lacking(wanted) == []
     shutil.move(measured.codes(EPOCH), measured.root / "away")  # which they would be made from
-    assert State(measured).lacking(wanted) == [Partition("codes", EPOCH)]
+    assert Snapshot(measured).lacking(wanted) == [Partition("codes", EPOCH)]
     shutil.move(measured.root / "away", measured.codes(EPOCH))
-    again = make_redundancy(measured, epoch=EPOCH)
+    again = remake(measured, "redundancy", epoch=EPOCH)
     assert measured.committed(folder) == fingerprint
     known = before["jackknife"].notna()
     np.testing.assert_allclose(np.stack(again["jackknife"][known]), np.stack(before["jackknife"][known]), rtol=1e-5)
@@ -281,7 +272,7 @@ def test_a_made_picture_stands_beside_the_image_as_bright_as_it_is(stored: Store
 
     monkeypatch.setattr(report, "concept_pictures", draw)
     report._made_pictures(stored, read_tables(stored))
-    data, codes = load_data(stored.study), np.asarray(open_codes(stored, epoch=EPOCH))
+    data, codes = load_data(stored.study), np.asarray(arrays(stored, "codes", epoch=EPOCH)["concept"])
     concepts = np.asarray(open_visualisation(stored, epoch=EPOCH)["concept"])
     strongest = data.images[data.probe[codes[:, concepts].argmax(axis=0)]]
     np.testing.assert_allclose(drawn["images"], strongest / 255, rtol=1e-6)
@@ -293,7 +284,7 @@ def test_pictures_are_committed_with_what_they_reach(stored: Store):
     assert images.shape == (3, *load_data(stored.study).image_shape)
     assert len(np.unique(concepts)) == 3
     acts, _ = arrays(stored)
-    best = (acts @ read_dictionary(stored, epoch=EPOCH).atoms[concepts].T).max(axis=0)
+    best = (acts @ read_dictionary(reader(stored), epoch=EPOCH).atoms[concepts].T).max(axis=0)
     np.testing.assert_allclose(np.asarray(group["best_image"]), best, rtol=1e-5)
     for concept, pixels in zip(concepts, images, strict=True):
         picture = np.asarray(Image.open(stored.visualisation(EPOCH) / f"{concept:06d}.png"))
@@ -305,7 +296,7 @@ def test_pictures_are_committed_with_what_they_reach(stored: Store):
 def test_the_strongest_image_does_not_depend_on_how_many_are_held(measured: Store, monkeypatch: pytest.MonkeyPatch):
     whole = np.asarray(open_visualisation(measured, epoch=EPOCH)["best_image"])
     monkeypatch.setattr("featcx_core.analyses.visualisation._ROWS_AT_ONCE", 5)
-    make_visualisation(measured, epoch=EPOCH, device="cpu")
+    remake(measured, "visualisation", epoch=EPOCH, device="cpu")
     np.testing.assert_allclose(np.asarray(open_visualisation(measured, epoch=EPOCH)["best_image"]), whole, rtol=1e-5)
 
 
@@ -315,7 +306,7 @@ def test_no_picture_is_made_where_no_concept_has_a_complexity(measured: Store, m
     with pytest.raises(
         ValueError, match=r"epoch 2: wanted a concept with a complexity .* got none, .*data\.split\.fit"
     ):
-        make_visualisation(measured, epoch=EPOCH, device="cpu")
+        remake(measured, "visualisation", epoch=EPOCH, device="cpu")
 
 
 def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(measured: Store):
@@ -323,10 +314,10 @@ def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(mea
     text = study.read_text()
     study.write_text(text.replace("[analyses]\n", '[analyses]\nepochs = "all"\n'))
     store = open_store(measured.home, "tiny")
-    make_support(store, epoch=1, device="cpu")
-    state = State(store)
+    remake(store, "support", epoch=1, device="cpu")
+    state = Snapshot(store)
     store.write_current(state.visible())
-    assert set(store.read_table("support")["epoch"]) == {0, 1, EPOCH}
+    assert set(table_of(store, "support")["epoch"]) == {0, 1, EPOCH}
     drawn, shown = read_tables(store), explorer._read_tables(state)
     assert set(drawn.support["epoch"]) == {0, EPOCH}
     assert set(drawn.complexity["epoch"]) == {0, 1, EPOCH}
@@ -337,8 +328,8 @@ def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(mea
 
 
 def test_between_its_two_epochs_a_report_reads_means_of_v_information_and_draws_the_same(measured: Store):
-    measured.write_current(State(measured).visible())
-    everything, read = measured.read_table("v_information"), read_tables(measured).v_information
+    refresh(measured)
+    everything, read = table_of(measured, "v_information"), read_tables(measured).v_information
     keys = ["epoch", "layer", "dictionary_epoch", "kind"]
     between = read[read["epoch"] == 1]
     assert len(between)

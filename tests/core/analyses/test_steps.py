@@ -12,17 +12,12 @@ from safetensors.torch import load_file, save_file
 from sklearn.linear_model import Ridge
 
 import featcx_core as fx
-from featcx_core.analyses.features import CodeReader, make_codes, make_dictionary, read_dictionary
-from featcx_core.analyses.measures import (
-    make_complexity,
-    make_importance,
-    make_v_information,
-)
-from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.checkpoints.survey import read_head
 from featcx_core.store.places import Store, open_store
 from featcx_core.store.tables import KINDS
 from featcx_core.study.fields import StudyError
+from tests.steps import reader, remake
 
 EPOCHS = (0, 1, 2)
 REFERENCE = 2
@@ -241,7 +236,7 @@ def test_dictionaries_rebuild_activations_and_predictions(stored: Arrays):
 
 
 def test_codes_of_every_kind_stand_side_by_side(stored: Arrays):
-    reader = CodeReader.open(stored.store, epoch=REFERENCE)
+    reader = probe(stored.store, epoch=REFERENCE)
     assert reader.widths == {"concept": 12, "random_direction": 100, "shuffled": 12, "class_logit": 3, "unit": 64}
     assert list(reader.columns["kind"].unique()) == [*KINDS]
     assert reader.n_images == 120
@@ -250,8 +245,8 @@ def test_codes_of_every_kind_stand_side_by_side(stored: Arrays):
 
 
 def test_shuffling_permutes_the_images_of_each_half(stored: Arrays):
-    concepts = CodeReader.open(stored.store, epoch=REFERENCE, kinds=("concept",))
-    shuffled = CodeReader.open(stored.store, epoch=REFERENCE, kinds=("shuffled",))
+    concepts = probe(stored.store, epoch=REFERENCE, kinds=("concept",))
+    shuffled = probe(stored.store, epoch=REFERENCE, kinds=("shuffled",))
     for start, stop in ((0, 60), (60, 120)):
         whole, moved = concepts.rows(start, stop), shuffled.rows(start, stop)
         shifts = [shift for shift in range(60) if np.array_equal(moved, np.roll(whole, -shift, axis=0))]
@@ -272,7 +267,7 @@ def information(stored: Arrays, home: Path, *dictionaries: tuple[int, ...], devi
     """V-information of epoch 1 at one layer, computed again in a copy of the home, a call for each tuple of epochs."""
     store = open_store(shutil.copytree(stored.store.home, home), "tiny")
     for epoch in BOTH:
-        make_codes(store, epoch=epoch, device=device)
+        remake(store, "codes", epoch=epoch, device=device)
     for epochs in dictionaries:
         make_v_information(store, epoch=1, layers=["layer1.0"], dictionary_epochs=epochs, device=device)
     parts = [store.read_partition("v_information", f"{prefix}000001-layer1.0") for prefix in ("", "reference-")]
@@ -305,17 +300,17 @@ def test_codes_and_v_information_on_a_gpu_are_those_of_the_cpu(stored: Arrays, t
 
 def test_steps_in_the_wrong_order_say_what_is_missing(trained: Store):
     for step, missing in (
-        (lambda: make_codes(trained, epoch=1), "epoch 1: no dictionary yet at .*; materialise dictionary first"),
-        (lambda: read_dictionary(trained, epoch=1), "epoch 1: no dictionary yet"),
+        (lambda: remake(trained, "codes", epoch=1), "epoch 1: no dictionary yet at .*; materialise dictionary first"),
+        (lambda: read_dictionary(reader(trained), epoch=1), "epoch 1: no dictionary yet"),
         (
             lambda: make_v_information(trained, epoch=1, layers=["stem"], dictionary_epochs=[1]),
             "epoch 1: no codes yet at .*; materialise codes first",
         ),
         (
-            lambda: make_complexity(trained, epoch=1),
+            lambda: remake(trained, "complexity", epoch=1),
             "v_information 000001-stem is not made yet: .*; materialise it first",
         ),
-        (lambda: make_importance(trained, epoch=1), "epoch 1: no dictionary yet"),
+        (lambda: remake(trained, "importance", epoch=1), "epoch 1: no dictionary yet"),
     ):
         with pytest.raises(ValueError, match=missing):
             step()
@@ -331,15 +326,15 @@ def test_a_class_with_fewer_images_than_atoms(trained: Store, scope: str):
     with pytest.raises(
         StudyError, match=f"atoms_per_class = 91: {who} has only {count} dictionary images; lower it, or"
     ):
-        make_dictionary(store, epoch=1, device="cpu")
+        remake(store, "dictionary", epoch=1, device="cpu")
     assert not store.dictionary(1).exists()
 
 
 def test_a_checkpoint_without_metrics_is_measured(trained: Store):
-    own = make_checkpoint(trained, epoch=2)
+    own = remake(trained, "checkpoint", epoch=2)
     tensors = load_file(trained.checkpoint(2))
     save_file(tensors, trained.checkpoint(2))
-    measured = make_checkpoint(trained, epoch=2, device="cpu")
+    measured = remake(trained, "checkpoint", epoch=2, device="cpu")
     columns = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
     np.testing.assert_allclose(measured[columns], own[columns], rtol=1e-4)
     assert measured["learning_rate"].isna().all()
@@ -347,4 +342,4 @@ def test_a_checkpoint_without_metrics_is_measured(trained: Store):
     tensors["fc.bias"][:] = torch.nan
     save_file(tensors, trained.checkpoint(2))
     with pytest.raises(ValueError, match=r"000002\.safetensors: the loss is nan; .* replace or delete it"):
-        make_checkpoint(trained, epoch=2, device="cpu")
+        remake(trained, "checkpoint", epoch=2, device="cpu")

@@ -6,7 +6,6 @@ import pytest
 
 from featcx_core.artefacts import fingerprints
 from featcx_core.artefacts.fingerprints import CODE_VERSIONS, Fingerprints, combine
-from featcx_core.artefacts.state import ASSETS, EPOCHLY, GRID, NEEDS, ONCE
 from featcx_core.networks.anatomy import Anatomy, read_anatomy
 from featcx_core.study.fields import Study
 from featcx_core.study.files import load_study, packaged_studies

@@ -7,16 +7,13 @@ import pandas as pd
 import pytest
 
 from featcx_core.analyses import comparison
-from featcx_core.analyses.comparison import make_comparison
-from featcx_core.analyses.dynamics import make_correlations, make_decode_time, make_sedimentation
 from featcx_core.artefacts.groups import Comparison, Group, differing, group_paths, group_store, read_group, write_group
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.sharing import take_over
-from featcx_core.artefacts.state import State
 from featcx_core.store.places import Store
 from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError
-from featcx_core.verification import table_rows
+from tests.steps import refresh, table_of
 
 
 def made_sibling(small: Store, name: str, **analyses: object) -> Store:
@@ -26,7 +23,7 @@ def made_sibling(small: Store, name: str, **analyses: object) -> Store:
     take_over(store, [small])
     for make in (make_decode_time, make_sedimentation, make_correlations):
         make(store)
-    store.write_current(State(store).visible())
+    refresh(store)
     return store
 
 
@@ -50,7 +47,7 @@ def test_a_group_is_read_as_it_was_written(tmp_path: Path):
     store = write_group(tmp_path, group)
     assert group_paths(tmp_path) == {"mine": store.group_path}
     assert read_group(store.group_path) == group
-    assert store.read_table("comparison").empty
+    assert table_of(store, "comparison").empty
 
 
 @pytest.mark.parametrize(
@@ -110,13 +107,13 @@ def test_the_comparison_of_two_studies(small: Store, pair: Group):
         finding = table_rows(store, TABLES[name])
         assert finding.passed, finding.says
         assert finding.numbers["rows"] > 0
-    compared = store.read_table("compared")
+    compared = table_of(store, "compared")
     assert set(compared["member"]) == {"tiny", "other"}
-    own = small.read_table("sedimentation").query("epoch == 2 and group_name == 'all'").iloc[0]
+    own = table_of(small, "sedimentation").query("epoch == 2 and group_name == 'all'").iloc[0]
     row = compared.query("member == 'tiny' and epoch == 2 and measure == 'mean_complexity_all'").iloc[0]
     assert tuple(row[["value", "low", "high", "n"]]) == tuple(own[["mean_complexity", "low", "high", "n_concepts"]])
     # The same weights and concepts: no difference but in the intervals.
-    apart = store.read_table("comparison").query("against != ''")
+    apart = table_of(store, "comparison").query("against != ''")
     assert set(apart["mean"]) == {0.0}
     assert not Comparison(small.home, pair).is_wanting
 
@@ -158,7 +155,7 @@ def test_a_member_without_results_is_left_out_and_said(small: Store, pair: Group
     assert found.left_out["third"] == "nothing of it is made yet"
     assert "no study 'fourth'" in found.left_out["fourth"]
     make_comparison(small.home, group)
-    rows: pd.DataFrame = found.store.read_table("compared")
+    rows: pd.DataFrame = found.table(store, "compared")
     assert set(rows["member"]) == set(pair.members)
 
 

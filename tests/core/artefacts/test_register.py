@@ -23,10 +23,10 @@ def test_a_registered_study_has_all_that_later_steps_read(tiny, tmp_path):
     assert open_store(tmp_path, "tiny").study == tiny
     assert store.anatomy.names == ["stem", *(f"layer{s}.{b}" for s in (1, 2, 3) for b in range(3))]
     for table in TABLES:
-        assert store.read_table(table).empty
+        assert table(store, table).empty
     assert store.table_fingerprint("layers", "layers") == (store.anatomy.made_from, frozenset())
     store.write_current([("layers", store.anatomy.made_from)])
-    assert list(store.read_table("layers")["layer"]) == store.anatomy.names
+    assert list(table(store, "layers")["layer"]) == store.anatomy.names
 
 
 def test_registering_again_writes_only_what_changed(tiny, tmp_path):

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from featcx_core.analyses.measures import open_sums_without_groups
-from featcx_core.artefacts.state import ONCE, State
 
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.sharing import take_over
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import MARKER, Store
 from featcx_core.store.tables import TABLES
+from tests.steps import refresh
 
 
 def sibling(small: Store, **changes: object) -> Store:
@@ -24,7 +24,7 @@ def taken_assets(store: Store, small: Store) -> set[str]:
 
 
 def stale(store: Store) -> set[str]:
-    state = State(store)
+    state = Snapshot(store)
     return {asset for asset in state.wanted if state.stale(asset)}
 
 
@@ -33,10 +33,10 @@ def test_all_is_taken_where_only_the_name_differs(small: Store):
     taken = take_over(other, [small])
     assert stale(other) == set(ONCE) - {"training"} | stale(small)  # these are cheap, and made from all epochs
     assert {one.source for one in taken} == {"tiny"}
-    assert len(taken) == 1 + len(State(small).current)
-    other.write_current(State(other).visible())
+    assert len(taken) == 1 + len(Snapshot(small).current)
+    refresh(other)
     for name, table in TABLES.items():
-        mine, theirs = other.read_table(name), small.read_table(name)
+        mine, theirs = table(other, name), table(small, name)
         if table.asset in ONCE:
             continue
         assert set(mine["study"]) <= {"sibling"}
@@ -52,7 +52,7 @@ def test_sums_without_groups_come_along(small: Store):
     open_sums_without_groups(small, epoch=2)
     other = sibling(small)
     take_over(other, [small])
-    assert other.committed(other.sums_without_groups(2)) == State(other).prints.sums_without_groups(2)
+    assert other.committed(other.sums_without_groups(2)) == Snapshot(other).prints.sums_without_groups(2)
 
 
 def test_arrays_are_linked_and_checkpoints_copied(small: Store):
@@ -109,7 +109,7 @@ def test_the_reference_epochs_positions_come_along_or_its_activations_do_not(sma
     other = sibling(small, probe=analysis)
     take_over(other, [small])
     layer = small.anatomy.penultimate
-    lacking = {(p.epoch, p.layer) for p in State(other).stale("activations")}
+    lacking = {(p.epoch, p.layer) for p in Snapshot(other).stale("activations")}
     assert lacking == {(1, layer)}  # the small study has positions of epoch 2 only
 
 
@@ -127,11 +127,13 @@ def test_another_disk_is_copied_to(small: Store, monkeypatch: pytest.MonkeyPatch
 
 def test_what_was_replaced_meanwhile_is_left(small: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     other = sibling(small)
-    state = State(small)
+    state = Snapshot(small)
     _ = state.current
     for layer in small.anatomy.names:
         write_bytes(small.activations(1, layer) / MARKER, b'{"fingerprint": "new"}')
-    monkeypatch.setattr("featcx_core.artefacts.sharing.State", lambda store: state if store is small else State(store))
+    monkeypatch.setattr(
+        "featcx_core.artefacts.sharing.State", lambda store: state if store is small else Snapshot(store)
+    )
     taken = {(one.partition.asset, one.partition.epoch) for one in take_over(other, [small])}
     assert ("activations", 0) in taken
     assert ("activations", 1) not in taken

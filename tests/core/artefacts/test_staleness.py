@@ -5,17 +5,19 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from featcx_core.artefacts.state import ACROSS, ASSETS, DETAILED, GRID, NEEDS, ONCE, Partition, State, table_partition
 
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
 from featcx_core.store.tables import COMPARED, TABLES
 from featcx_core.study.fields import Analysis
+from tests.steps import refresh, table_of
 
 
 def stale(store: Store) -> dict[str, set[int]]:
     """Epochs of what is to be made, pictures aside."""
-    state = State(store)
+    state = Snapshot(store)
     found = {asset: {p.epoch for p in state.stale(asset)} for asset in state.wanted}
     return {
         asset: epochs for asset, epochs in found.items() if epochs and asset not in ("figures", "report", "explorer")
@@ -23,8 +25,8 @@ def stale(store: Store) -> dict[str, set[int]]:
 
 
 def visible(store: Store, table: str) -> set[int]:
-    store.write_current(State(store).visible())
-    rows = store.read_table(table)
+    refresh(store)
+    rows = table(store, table)
     return set(rows["epoch"]) if "epoch" in rows else {-1} if len(rows) else set()
 
 
@@ -52,8 +54,8 @@ def test_names_of_partitions():
 def test_a_finished_study_is_current_and_visible(small: Store):
     assert stale(small) == {}
     for table in TABLES.keys() - COMPARED - {*DETAILED, "concept_paths", "meta_features"}:
-        small.write_current(State(small).visible())
-        assert len(small.read_table(table)), table
+        refresh(small)
+        assert len(table(small, table)), table
 
 
 @pytest.mark.parametrize(
@@ -81,20 +83,20 @@ def test_what_is_lost_is_made_again(small: Store, lost: str, wanted: dict[str, s
 
 def test_a_folder_without_its_marker_is_not_there(small: Store):
     (small.codes(1) / "featcx.json").unlink()
-    assert State(small).committed(Partition("codes", 1)) is None
+    assert Snapshot(small).committed(Partition("codes", 1)) is None
     assert stale(small)["codes"] == {1}
 
 
 def test_a_checkpoint_that_lands_makes_its_epoch_stale(small: Store):
-    before = State(small)
+    before = Snapshot(small)
     shutil.copy(small.checkpoint(2), small.checkpoint(3))
     found = stale(small)
     assert {epoch for epochs in found.values() for epoch in epochs} == {3}
     assert found.keys() == {*ASSETS} - {*ONCE} - {
         *DETAILED
     }  # nothing of it is made yet, so what spans all epochs stands
-    assert Partition("decode_time") not in State(small).stale("decode_time")
-    assert before.visible() < State(small).visible()
+    assert Partition("decode_time") not in Snapshot(small).stale("decode_time")
+    assert before.visible() < Snapshot(small).visible()
     for table in ("sedimentation", "correlations", "decode_time"):
         assert visible(small, table)  # while the further epoch is on its way
 
@@ -117,7 +119,7 @@ def test_a_checkpoint_that_goes_takes_its_rows_along(small: Store):
 def test_a_bad_checkpoint_is_no_epoch(small: Store, content: bytes | None):
     whole = small.checkpoint(1).read_bytes()
     write_bytes(small.checkpoint(1), whole[:-8] if content is None else content)
-    state = State(small)
+    state = Snapshot(small)
     assert state.survey.bad.keys() == {1}
     assert str(small.checkpoint(1)) in state.survey.bad[1]
     assert {p.epoch for asset in GRID for p in state.partitions(asset)} == {0, 2}
@@ -136,12 +138,12 @@ def test_another_training_hides_nothing_until_it_has_begun(small: Store):
 def test_other_layers_leave_the_recorded_ones_alone(small: Store):
     anatomy = small.layers_path.read_text().replace('"layer2.0"', '"layer9.0"')
     write_bytes(small.layers_path, anatomy.encode())
-    state = State(small)
+    state = Snapshot(small)
     assert {p.layer for p in state.stale("activations")} == {"layer9.0"}
     assert {p.layer for p in state.stale("v_information")} == {"layer9.0"}
     small.write_current(state.visible())
-    assert set(small.read_table("v_information")["layer"]) == {"stem", "layer3.2"}
-    assert small.read_table("complexity").empty  # K is over other layers now
+    assert set(table_of(small, "v_information")["layer"]) == {"stem", "layer3.2"}
+    assert table_of(small, "complexity").empty  # K is over other layers now
 
 
 def test_what_is_not_asked_for_is_not_wanted(small: Store):
@@ -153,15 +155,15 @@ def test_what_is_not_asked_for_is_not_wanted(small: Store):
     }.items():
         store = edited(small, "bootstrap = 100", f"bootstrap = 100\nrun = {run}")
         optional = {*get_args(Analysis), "correlations"}
-        assert {*State(store).wanted} & optional == wanted
+        assert {*Snapshot(store).wanted} & optional == wanted
         edited(small, f"bootstrap = 100\nrun = {run}", "bootstrap = 100")
 
 
 def test_what_can_be_made_is_what_has_its_inputs(small_home: Path, small: Store):
-    assert all(State(open_store(small_home, "tiny")).is_ready(Partition(asset)) for asset in ONCE)
+    assert all(Snapshot(open_store(small_home, "tiny")).is_ready(Partition(asset)) for asset in ONCE)
     shutil.rmtree(small.activations(1, "stem"))
     small.checkpoint(2).unlink()
-    state = State(small)
+    state = Snapshot(small)
     ready = {asset: [p.epoch for p in state.partitions(asset) if state.is_ready(p)] for asset in ASSETS}
     assert ready["activations"] == [0] * 3 + [1] * 3
     assert ready["v_information"] == [0] * 3 + [1] * 2

@@ -9,18 +9,19 @@ from pathlib import Path
 import fsspec
 import pytest
 import torch
-from featcx_core.analyses.sources import make_checkpoint
-from featcx_core.artefacts.state import Partition, State
-from featcx_core.features.activations import record_activations
 from safetensors.torch import load_file, save_file
 
+from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.landing import landed
 from featcx_core.checkpoints.survey import load_checkpoint, read_head, read_metrics, survey
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import CheckpointError
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Checkpoints, Study, StudyError
+from tests.steps import refresh, remake, table_of
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def test_they_are_the_same_checkpoints_in_another_form(store: Store, trained: St
 
 
 def test_metrics_that_no_file_has_are_measured(store: Store, trained: Store):
-    row = make_checkpoint(store, epoch=30, device="cpu").iloc[0]
-    known = make_checkpoint(trained, epoch=2, device="cpu").iloc[0]
+    row = remake(store, "checkpoint", epoch=30, device="cpu").iloc[0]
+    known = remake(trained, "checkpoint", epoch=2, device="cpu").iloc[0]
     assert row["test_accuracy"] == pytest.approx(known["test_accuracy"])
     assert row["train_loss"] == pytest.approx(known["train_loss"], rel=1e-4)
 
@@ -114,8 +115,8 @@ def test_the_reference_is_the_last_when_registered_and_stays(store: Store, runs:
     torch.save(torch.load(runs / "ckpt-30.pt"), runs / "ckpt-60.pt")
     again = register(study_of(tiny, runs), home=store.home)
     assert again.study.reference_epoch == open_store(store.home, "other").study.reference_epoch == 30
-    assert sorted(State(again).survey.digests) == [1, 10, 30, 60]
-    assert "training" not in State(again).wanted
+    assert sorted(Snapshot(again).survey.digests) == [1, 10, 30, 60]
+    assert "training" not in Snapshot(again).wanted
 
 
 def test_only_with_a_stated_reference_may_checkpoints_be_still_to_come(tiny: Study, tmp_path):
@@ -133,7 +134,7 @@ def test_only_with_a_stated_reference_may_checkpoints_be_still_to_come(tiny: Stu
         register(study, home=tmp_path / "home")
     assert not (tmp_path / "home" / "other").exists()
     stated = study.with_reference(30)
-    assert State(register(stated, home=tmp_path / "home")).survey.digests == {}
+    assert Snapshot(register(stated, home=tmp_path / "home")).survey.digests == {}
     (empty / "ckpt-1.pt").write_bytes(b"broken")
     with pytest.raises(StudyError, match=r"ckpt-1\.pt is truncated, corrupt .*state the epoch to follow as probe"):
         register(study, home=tmp_path / "home")
@@ -207,8 +208,8 @@ def test_a_replaced_one_makes_its_own_epoch_stale(store: Store, runs: Path):
     state = torch.load(runs / "ckpt-1.pt")
     state["model"]["module.fc.bias"] += 1
     torch.save(state, runs / "ckpt-1.pt")
-    assert not State(store).is_current(one)
-    assert State(store).is_current(ten)
+    assert not Snapshot(store).is_current(one)
+    assert Snapshot(store).is_current(ten)
 
 
 def test_a_link_changes_with_the_file_that_it_leads_to(store: Store, runs: Path, tmp_path: Path):
@@ -224,16 +225,16 @@ def test_a_link_changes_with_the_file_that_it_leads_to(store: Store, runs: Path,
 
 
 def test_what_was_made_of_one_that_is_gone_stays(store: Store, runs: Path):
-    make_checkpoint(store, epoch=10, device="cpu")
-    store.write_current(State(store).visible())
+    remake(store, "checkpoint", epoch=10, device="cpu")
+    refresh(store)
     (runs / "ckpt-10.pt").unlink()
-    state = State(store)
+    state = Snapshot(store)
     assert state.survey.gone == {10}
     assert list(state.partitions("checkpoint")) == [Partition("checkpoint", epoch) for epoch in (1, 10, 30)]
     assert Partition("checkpoint", 10) in state.current
     assert [p.epoch for p in state.stale("activations") if p.layer == store.anatomy.names[0]] == [1, 30]
     store.write_current(state.visible())
-    assert store.read_table("epochs")["epoch"].tolist() == [10]
+    assert table_of(store, "epochs")["epoch"].tolist() == [10]
     with pytest.raises(
         CheckpointError, match=r"epoch 10: wanted one checkpoint in .*runs \(ckpt-\{epoch\}\.pt\), got 0"
     ):

@@ -8,23 +8,17 @@ import torch
 import zarr
 from safetensors.torch import load_file
 
+from featcx_core.analyses.activations.make import record_activations
 from featcx_core.artefacts.register import register
 from featcx_core.checkpoints.survey import fingerprints, read_head, write_checkpoint
 from featcx_core.features import writing
-from featcx_core.features.activations import (
-    checked,
-    class_positions,
-    dictionary_activation_bytes,
-    open_activations,
-    record_activations,
-    record_dictionary_activations,
-)
 from featcx_core.features.forward import Network, Tap
 from featcx_core.images.data import dictionary_images, image_digest, load_data
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import CheckpointError
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Activations, Study
+from tests.steps import arrays_of, remake
 
 LAST = "layer3.2"
 
@@ -58,7 +52,7 @@ def test_every_layer_is_the_mean_over_positions_in_the_order_fit_score(trained: 
     assert record_activations(trained, epoch=1, device="cpu", batch_size=50) == trained.anatomy.names
     assert passes(caplog) == ["forward pass: epoch 1, 120 probe images, 10 layers"]
     for row in trained.anatomy.layers:
-        acts = open_activations(trained, epoch=1, layer=row.layer)
+        acts = arrays_of(trained, "activations", epoch=1, layer=row.layer)
         expected = maps(trained, data.probe, row.layer, epoch=1).mean((2, 3))
         assert acts.shape == (120, row.units)
         np.testing.assert_allclose(acts[:], expected, rtol=1e-3, atol=1e-4)
@@ -71,7 +65,7 @@ def test_every_layer_is_the_mean_over_positions_in_the_order_fit_score(trained: 
 def test_penultimate_activations_times_head_are_the_logits(trained: Store):
     record_activations(trained, epoch=2, layers=[LAST], device="cpu")
     weight, bias = read_head(trained, epoch=2)
-    logits = np.asarray(open_activations(trained, epoch=2, layer=LAST)) @ weight + bias
+    logits = np.asarray(arrays_of(trained, "activations", epoch=2, layer=LAST)) @ weight + bias
     np.testing.assert_allclose(logits, maps(trained, load_data(trained.study).probe, "fc"), rtol=1e-3, atol=1e-3)
 
 
@@ -83,7 +77,7 @@ def test_positions_are_kept_at_the_reference_epoch(trained: Store, caplog):
     expected = maps(trained, load_data(trained.study).probe, LAST)
     np.testing.assert_allclose(positions[:], expected.flatten(2).transpose(1, 2), rtol=1e-3, atol=1e-4)
     assert (positions.attrs["height"], positions.attrs["width"]) == (3, 3)
-    pooled = open_activations(trained, epoch=2, layer=LAST)[:]
+    pooled = arrays_of(trained, "activations", epoch=2, layer=LAST)[:]
     np.testing.assert_allclose(positions[:].mean(1), pooled, rtol=1e-4, atol=1e-5)
     assert trained.committed(trained.positions(2)) == fingerprints(trained).of("activations", 2, LAST)
 
@@ -105,10 +99,10 @@ def test_only_what_is_missing_is_recorded(trained: Store, caplog):
 
 def test_batch_size_changes_nothing_but_rounding(trained: Store):
     record_activations(trained, epoch=1, layers=["layer2.1"], device="cpu", batch_size=120)
-    whole = open_activations(trained, epoch=1, layer="layer2.1")[:]
+    whole = arrays_of(trained, "activations", epoch=1, layer="layer2.1")[:]
     other = changed(trained, dtype="float16")
     record_activations(other, epoch=1, layers=["layer2.1"], device="cpu", batch_size=11)
-    half = open_activations(other, epoch=1, layer="layer2.1")
+    half = arrays_of(other, "activations", epoch=1, layer="layer2.1")
     assert half.dtype == np.float16
     np.testing.assert_allclose(half[:], whole, rtol=2e-3, atol=1e-4)
 
@@ -116,12 +110,12 @@ def test_batch_size_changes_nothing_but_rounding(trained: Store):
 def test_grid_pooling(trained: Store):
     store = changed(trained, pooling="grid:2")
     record_activations(store, epoch=1, device="cpu")
-    stem = open_activations(store, epoch=1, layer="stem")
+    stem = arrays_of(store, "activations", epoch=1, layer="stem")
     assert stem.shape == (120, 64)
     assert stem.attrs["pooling"] == "grid:2"
     expected = maps(store, load_data(store.study).probe, "stem", epoch=1)  # (image, 16, 12, 12)
     np.testing.assert_allclose(stem[:, 1], expected[:, 0, :6, 6:].mean((1, 2)), rtol=1e-3, atol=1e-4)
-    last = open_activations(store, epoch=1, layer=LAST)
+    last = arrays_of(store, "activations", epoch=1, layer=LAST)
     assert (last.shape, last.attrs["pooling"]) == ((120, 64), "gap")
 
 
@@ -147,7 +141,7 @@ def test_broken_weights_commit_nothing(trained: Store, value):
         record_activations(trained, epoch=2, device="cpu")
     assert not [path for path in trained.root.joinpath("activations").rglob("*") if path.is_file()]
     with pytest.raises(ValueError, match=r"epoch 2, layer layer3\.2: .* NaN or infinite"):
-        record_dictionary_activations(trained, epoch=2, device="cpu")
+        remake(trained, "dictionary_activations", epoch=2, device="cpu")
     assert trained.committed(trained.dictionary_activations(2)) is None
 
 
@@ -164,7 +158,7 @@ def test_what_is_not_there(trained: Store):
     with pytest.raises(ValueError, match=r"epoch 5: no usable checkpoint in .*checkpoints; epochs there: 0, 1, 2"):
         record_activations(trained, epoch=5)
     with pytest.raises(ValueError, match=r"epoch 1, layer stem: no activations at .*stem\.zarr; record them first"):
-        open_activations(trained, epoch=1, layer="stem")
+        arrays_of(trained, "activations", epoch=1, layer="stem")
     network = Network.load(trained, epoch=1, device="cpu")
     trained.checkpoint(1).write_bytes(b"")
     with pytest.raises(CheckpointError, match="truncated"):
@@ -259,7 +253,7 @@ def test_a_writer_keeps_no_batch(tmp_path):
 def test_chunks_are_whole_rows_of_the_stated_size(trained: Store, monkeypatch):
     monkeypatch.setattr(writing, "CHUNK_BYTES", 50 * 16 * 4)
     record_activations(trained, epoch=1, layers=["stem"], device="cpu", batch_size=32)
-    acts = open_activations(trained, epoch=1, layer="stem")
+    acts = arrays_of(trained, "activations", epoch=1, layer="stem")
     assert acts.chunks == (50, 16)
     expected = maps(trained, load_data(trained.study).probe, "stem", epoch=1).mean((2, 3))
     np.testing.assert_allclose(acts[:], expected, rtol=1e-3, atol=1e-4)
@@ -280,8 +274,8 @@ def test_dictionary_positions_from_the_store_and_from_a_stream_are_the_same(trai
     assert dictionary_activation_bytes(trained) == 90 * 9 * 64 * 4
     streamed = list(class_positions(trained, epoch=2, device="cpu", batch_size=batch_size))
     assert passes(caplog) == ["forward pass: epoch 2, 90 training images, positions of layer3.2"]
-    assert record_dictionary_activations(trained, epoch=2, device="cpu", batch_size=batch_size)
-    assert record_dictionary_activations(trained, epoch=2, device="cpu")
+    assert remake(trained, "dictionary_activations", epoch=2, device="cpu", batch_size=batch_size)
+    assert remake(trained, "dictionary_activations", epoch=2, device="cpu")
     stored = list(class_positions(trained, epoch=2, device="cpu"))
     assert len(passes(caplog)) == 2
     for class_id, rows in enumerate(dictionary_images(load_data(trained.study), trained.study)):
@@ -294,7 +288,7 @@ def test_dictionary_positions_from_the_store_and_from_a_stream_are_the_same(trai
 def test_half_precision_positions_are_the_same_stored_or_not(trained: Store):
     store = changed(trained, dtype="float16")
     streamed = list(class_positions(store, epoch=2, device="cpu"))
-    assert record_dictionary_activations(store, epoch=2, device="cpu")
+    assert remake(store, "dictionary_activations", epoch=2, device="cpu")
     for one, two in zip(class_positions(store, epoch=2), streamed, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -306,7 +300,7 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
     )
     store = register(study, home=trained.home)
     for _ in range(2):  # the second time the empty group is there, and says the same
-        assert not record_dictionary_activations(store, epoch=2, device="cpu")
+        assert not remake(store, "dictionary_activations", epoch=2, device="cpu")
     assert zarr.open_group(str(store.dictionary_activations(2)), mode="r").attrs["kept"] is False
     assert not list(store.dictionary_activations(2).glob("*/zarr.json"))
     assert passes(caplog) == []
@@ -323,9 +317,9 @@ def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path)
     network = build_model(study, n_classes=3, image_shape=(1, 12, 12))
     write_checkpoint(store.checkpoint(2), network.state_dict(), metrics={}, made_by="")
     assert record_activations(store, epoch=2, device="cpu") == ["conv", "relu"]
-    relu, probe = open_activations(store, epoch=2, layer="relu"), load_data(study).probe
+    relu, probe = arrays_of(store, "activations", epoch=2, layer="relu"), load_data(study).probe
     np.testing.assert_allclose(relu[:], maps(store, probe, "relu").flatten(1), rtol=1e-4, atol=1e-5)
-    assert open_activations(store, epoch=2, layer="conv")[:].min() < 0
+    assert arrays_of(store, "activations", epoch=2, layer="conv")[:].min() < 0
     assert zarr.open_array(str(store.positions(2)), mode="r").shape == (120, 1, 200)
     assert [part.shape for part in class_positions(store, epoch=2, device="cpu")] == [(30, 200)] * 3
 
@@ -336,4 +330,6 @@ def test_on_a_gpu_the_same_up_to_float_tolerance(trained: Store):
         pytest.skip("no CUDA device")
     record_activations(trained, epoch=1, device="cuda")
     expected = maps(trained, load_data(trained.study).probe, LAST, epoch=1).mean((2, 3))
-    np.testing.assert_allclose(open_activations(trained, epoch=1, layer=LAST)[:], expected, rtol=1e-2, atol=1e-3)
+    np.testing.assert_allclose(
+        arrays_of(trained, "activations", epoch=1, layer=LAST)[:], expected, rtol=1e-2, atol=1e-3
+    )

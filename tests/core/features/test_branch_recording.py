@@ -9,10 +9,10 @@ import torch
 from torch import nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
+from featcx_core.analyses.activations.make import record_activations
 from featcx_core.artefacts.register import register
-from featcx_core.artefacts.state import State
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import fingerprints
-from featcx_core.features.activations import open_activations, open_branch, record_activations, record_branches
 from featcx_core.features.operands import Operands
 from featcx_core.images.data import load_data
 from featcx_core.measures.branches import concept_cka
@@ -23,6 +23,7 @@ from featcx_core.networks.models import build_model
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Analyses, Model, Study
 from tests.core.features.test_activations import maps, passes
+from tests.steps import arrays_of
 
 EVERYTHING = Analyses(run=("complexity", "importance", "branches"), bootstrap=100)
 
@@ -226,13 +227,15 @@ def test_branches_come_with_the_activations_where_the_study_asks_for_them(asking
         ("layer2.0", "residual", "layer2.0.shortcut"),
         ("layer3.2", "main", "layer3.2.bn2"),
     ):
-        acts = open_branch(asking, epoch=2, block=block, branch=branch)
+        acts = arrays_of(asking, "branch_activations", epoch=2, layer=block)[branch]
         np.testing.assert_allclose(acts[:], maps(asking, probe, module).mean((2, 3)), rtol=1e-3, atol=1e-4)
         assert asking.committed(asking.branch(2, block, branch)) == fingerprints(asking).of_branch(2, block, branch)
         assert (acts.attrs["layer"], acts.attrs["branch"], acts.attrs["n_fit"]) == (block, branch, 60)
     for before, block in (("layer1.0", "layer1.1"), ("layer3.1", "layer3.2")):
-        given = open_activations(asking, epoch=2, layer=before)[:]
-        np.testing.assert_array_equal(open_branch(asking, epoch=2, block=block, branch="residual")[:], given)
+        given = arrays_of(asking, "activations", epoch=2, layer=before)[:]
+        np.testing.assert_array_equal(
+            arrays_of(asking, "branch_activations", epoch=2, layer=block)["residual"][:], given
+        )
 
 
 def test_only_missing_branches_are_recorded(asking: Store, caplog):
@@ -255,7 +258,7 @@ def test_only_missing_branches_are_recorded(asking: Store, caplog):
 
 def test_no_branch_is_there(trained: Store):
     with pytest.raises(ValueError, match=r"epoch 1, block layer1\.0: no activations of its branch main at "):
-        open_branch(trained, epoch=1, block="layer1.0", branch="main")
+        arrays_of(trained, "branch_activations", epoch=1, layer="layer1.0")["main"]
 
 
 def test_an_anatomy_without_branches_is_found_anew_and_makes_nothing_else_stale(trained: Store):
@@ -264,7 +267,7 @@ def test_an_anatomy_without_branches_is_found_anew_and_makes_nothing_else_stale(
     rows = tuple(row.model_copy(update={"branches": {}}) for row in fresh.layers)
     old = fresh.model_copy(update={"made_from": "older", "layers": rows})
     trained.layers_path.write_text(old.model_dump_json())
-    before = {p for p in State(trained).current if p.asset != "branches"}
+    before = {p for p in Snapshot(trained).current if p.asset != "branches"}
     register(trained.study, home=trained.home)
     assert read_anatomy(trained.layers_path) == fresh
-    assert {p for p in State(trained).current if p.asset != "branches"} == before
+    assert {p for p in Snapshot(trained).current if p.asset != "branches"} == before

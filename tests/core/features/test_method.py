@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from featcx_core.analyses.features import CodeReader, make_codes, make_dictionary
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from torch import nn
 
+from featcx_core.analyses.activations.make import record_activations
 from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.register import register
 from featcx_core.features.dictionary import encode, random_atoms
@@ -15,6 +14,7 @@ from featcx_core.networks.anatomy import Anatomy, read_anatomy
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Dictionary, Model, Study, StudyError
 from featcx_core.study.files import load_study, packaged_studies
+from tests.steps import arrays_of, probe_of, remake
 
 MNIST = read_anatomy(packaged_studies()["mnist"].with_suffix(".layers.json"))
 SIGNED = MNIST.model_copy(update={"signed": True})
@@ -73,18 +73,18 @@ def test_a_missing_package_is_told_before_anything_is_made(monkeypatch, tmp_path
 def test_signed_activations_get_signed_atoms_and_controls(method, tiny, tmp_path):
     store = train(normalised(tiny, method=method), home=tmp_path, device="cpu")
     record_activations(store, epoch=1, device="cpu")
-    record_dictionary_activations(store, epoch=1, device="cpu")
-    kept = make_dictionary(store, epoch=1, device="cpu")
+    remake(store, "dictionary_activations", epoch=1, device="cpu")
+    kept = remake(store, "dictionary", epoch=1, device="cpu")
     assert (kept.atoms.min(axis=1) < 0).sum() > 6
-    row = make_codes(store, epoch=1, device="cpu")
+    row = remake(store, "codes", epoch=1, device="cpu")
     assert row["method"].tolist() == [kept.method] == ["semi_nmf" if method == "auto" else "pca"]
     assert row["kkt_residual"].item() < 1e-6
-    acts = np.asarray(open_activations(store, epoch=1, layer="norm")[:], dtype=np.float32)
-    directions = CodeReader.open(store, epoch=1, kinds=("random_direction",)).rows(0, 60)
+    acts = np.asarray(arrays_of(store, "activations", epoch=1, layer="norm")[:], dtype=np.float32)
+    directions = probe_of(store, epoch=1, kinds=("random_direction",)).rows(0, 60)
     wanted = encode(acts[:60], random_atoms(100, 8, seed=0, is_signed=True))
     np.testing.assert_allclose(directions, wanted, atol=1e-4)
 
     streamed = Store(tmp_path / "streamed", normalised(tiny, method=method, keep_positions_gb=0.0))
     train(streamed.study, home=tmp_path / "streamed", device="cpu")
-    assert not record_dictionary_activations(streamed, epoch=1, device="cpu")
-    np.testing.assert_allclose(make_dictionary(streamed, epoch=1, device="cpu").atoms, kept.atoms, atol=1e-5)
+    assert not remake(streamed, "dictionary_activations", epoch=1, device="cpu")
+    np.testing.assert_allclose(remake(streamed, "dictionary", epoch=1, device="cpu").atoms, kept.atoms, atol=1e-5)

@@ -8,7 +8,6 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from featcx_core.analyses.means import group_rows
 from featcx_core.figures.canvas import png
 from featcx_core.figures.groups import choose_groups, group_sheet
 from featcx_core.figures.inhibitors import inhibitors, inhibitors_finding

@@ -3,7 +3,6 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from featcx_core.analyses.means import group_rows
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text

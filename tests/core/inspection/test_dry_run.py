@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from featcx_core.artefacts.state import State
 
 from featcx_core.analyses.training.make import train
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.features.dictionary import fit_dictionary
 from featcx_core.features.forward import Network
 from featcx_core.images.data import load_data
@@ -18,6 +18,7 @@ from featcx_core.inspection.size import size_of
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study
 from featcx_core.study.files import load_study
+from tests.steps import table_of
 
 WORKFLOW = Workflow(seconds=5.0, partition_seconds=0.1, n_bytes=1e6, partition_bytes=1e3, memory_bytes=1e8)
 
@@ -38,13 +39,13 @@ def folder_bytes(folder: Path) -> int:
 
 
 def test_the_counts_are_those_of_the_finished_study(finished: Store, found: DryRun):
-    state, size = State(finished), found.size
+    state, size = Snapshot(finished), found.size
     assert size.n_partitions == sum(len(list(state.partitions(asset))) for asset in state.wanted)
-    rows = finished.read_table("v_information", columns=["epoch", "layer", "dictionary_epoch", "kind"])
+    rows = table_of(finished, "v_information", columns=["epoch", "layer", "dictionary_epoch", "kind"])
     at_one_layer = rows[(rows["epoch"] == 1) & (rows["layer"] == finished.anatomy.penultimate)]
     assert size.columns == len(at_one_layer)
     assert size.own_columns == (at_one_layer["dictionary_epoch"] == 1).sum()
-    assert size.n_concepts == len(finished.read_table("concepts")) / 3
+    assert size.n_concepts == len(table_of(finished, "concepts")) / 3
     assert (size.n_probe, size.n_train, size.n_dictionary, size.n_trained) == (120, 120, 90, 2)
 
 
@@ -143,4 +144,4 @@ def test_the_training_that_was_timed_leaves_nothing(tiny: Study, tmp_path: Path)
     first = train(tiny, home=tmp_path / "a", device="cpu")
     dry_run(tiny, first.anatomy, epochs=(0, 1, 2), workflow=WORKFLOW, device="cpu")
     second = train(tiny, home=tmp_path / "b", device="cpu")
-    assert State(first).survey.digests == State(second).survey.digests
+    assert Snapshot(first).survey.digests == Snapshot(second).survey.digests

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
 from torch import nn
 
+from featcx_core.analyses.activations.make import record_activations
 from featcx_core.analyses.training.make import train
 from featcx_core.features.forward import by_position, pooled, pooled_branch, samples
 from featcx_core.features.operands import Operands, Take
@@ -22,6 +22,7 @@ from featcx_core.study.fields import Activations, Model, Study, StudyError
 from featcx_core.study.files import load_study
 from tests.conftest import TINY, write_tiny
 from tests.families import TIMM, TORCHVISION, Family, layer_rows
+from tests.steps import remake
 
 LIGHT = [member for member in TIMM if member.family not in ("VGG", "DenseNet", "EfficientNet", "ResNet")]
 
@@ -430,5 +431,5 @@ def test_tokens_are_recorded(tmp_path):
     store = train(load_study(path), home=tmp_path / "home", device="cpu")
     names = ["conv_proj", "encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1", "encoder.ln"]
     assert record_activations(store, epoch=2, device="cpu") == names
-    assert open_activations(store, epoch=2, layer="encoder.ln").shape == (120, 8)
-    assert record_dictionary_activations(store, epoch=2, device="cpu")
+    assert arrays(store, "activations", epoch=2, layer="encoder.ln").shape == (120, 8)
+    assert remake(store, "dictionary_activations", epoch=2, device="cpu")

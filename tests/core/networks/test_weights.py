@@ -7,8 +7,6 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
-from featcx_core.analyses.sources import make_checkpoint
-from featcx_core.features.activations import class_positions, record_dictionary_activations
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models
@@ -25,6 +23,7 @@ from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Checkpoints, Model, Study, StudyError, Training
 from featcx_core.study.files import load_study, study_text
 from tests.conftest import TINY, write_tiny
+from tests.steps import remake
 
 GREY, COLOUR = (1, 12, 12), (3, 64, 64)
 ONE_EPOCH = Training(epochs=1, batch_size=32)
@@ -282,7 +281,7 @@ def test_other_outputs_than_classes_have_a_dictionary_for_each_class(tiny: Study
     assert store.anatomy.n_classes == 5
     weights = build_model(store.study, n_classes=3, image_shape=GREY).state_dict()
     write_checkpoint(store.checkpoint(1), weights, metrics={}, made_by="")
-    assert record_dictionary_activations(store, epoch=1, device="cpu")
+    assert remake(store, "dictionary_activations", epoch=1, device="cpu")
     kept = list(class_positions(store, epoch=1, device="cpu"))
     assert [part.shape[1] for part in kept] == [8, 8, 8]
 
@@ -292,7 +291,7 @@ def test_without_an_output_of_a_class_nothing_is_measured(tiny: Study, tmp_path:
     study = changed(study, model=study.model.model_copy(update={"outputs": "none"}))
     save_file(build_model(study, n_classes=3, image_shape=GREY).state_dict(), tmp_path / "1.safetensors")
     store = register(study, home=tmp_path / "home")
-    row = make_checkpoint(store, epoch=1, device="cpu").iloc[0]
+    row = remake(store, "checkpoint", epoch=1, device="cpu").iloc[0]
     assert row[["train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate"]].isna().all()
     assert row["digest"]
 

@@ -11,6 +11,7 @@ from featcx_core.store.parquet import schema
 from featcx_core.store.places import MARKER, Store, epoch_key, open_store
 from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError
+from tests.steps import table_of
 
 
 @pytest.fixture
@@ -143,24 +144,24 @@ def test_a_partition_replaces_exactly_its_own_rows(store: Store):
     store.write_table("importance", "000002", importance(2, 0.3), fingerprint="f2")
     store.write_table("importance", "000001", importance(1, 0.5), fingerprint="f3", inputs=["y", "x"])
     store.write_current([("importance", "f2"), ("importance", "f3")])
-    rows = store.read_table("importance")
+    rows = table_of(store, "importance")
     assert list(rows.columns) == [column.name for column in TABLES["importance"].columns]
     assert rows[["study", "epoch", "importance", "fingerprint"]].values.tolist() == [
         ["s", 1, 0.5, "f3"],
         ["s", 2, 0.3, "f2"],
     ]
     assert store.table_fingerprint("importance", "000001") == ("f3", frozenset({"x", "y"}))
-    assert list(store.read_partition("importance", "000002")["importance"]) == [0.3]
-    assert list(store.read_table("importance", columns=["epoch"]).columns) == ["epoch"]
+    assert list(rows(store, "importance", epoch=2)["importance"]) == [0.3]
+    assert list(table_of(store, "importance", columns=["epoch"]).columns) == ["epoch"]
 
 
 def test_rows_of_another_fingerprint_are_not_visible(store: Store):
     store.write_table("importance", "000001", importance(1, 0.1), fingerprint="old")
-    assert store.read_table("importance").empty
+    assert table_of(store, "importance").empty
     store.write_current([("importance", "new")])
-    assert store.read_table("importance").empty
+    assert table_of(store, "importance").empty
     store.write_current([("importance", "old")])
-    assert len(store.read_table("importance")) == 1
+    assert len(table_of(store, "importance")) == 1
     stamp = store.current_path.stat().st_mtime_ns
     store.write_current([("importance", "old"), ("importance", "old")])
     assert store.current_path.stat().st_mtime_ns == stamp
@@ -175,7 +176,7 @@ def test_wrong_columns_are_refused(store: Store):
 
 def test_a_table_without_rows_has_its_columns(store: Store):
     for spec in TABLES.values():
-        rows = store.read_table(spec.name)
+        rows = table(store, spec.name)
         assert rows.empty
         assert list(rows) == schema(spec).names
 
