@@ -238,7 +238,7 @@ class Snapshot:
 
     def inputs(self, artefact: Artefact) -> list[str]:
         """Return the fingerprints that an artefact made once is made from, sorted: of all epochs, or of some."""
-        return sorted(self.fingerprint(p) for p in self.read_once(artefact))
+        return sorted({self.fingerprint(p) for p in self.read_once(artefact)})  # two needs may select the same
 
     # -- what is visible -------------------------------------------------------------------------------------------
 
