@@ -28,6 +28,7 @@ def test_all_pass_on_a_finished_study(small: Store):
     assert len(found) == len(catalogue().tables) - len(COMPARED) + 14
     assert [name for name, evaluation in found.items() if not evaluation.passed] == []
     assert found["importance_rows_are_valid"].metadata["rows"].value == 36
+    assert all(e.metadata["rows"].value > 0 for name, e in found.items() if name.endswith("_rows_are_valid"))
 
 
 def test_each_fails_where_something_is_wrong(small: Store):
