@@ -69,20 +69,35 @@ def work(snapshot: Snapshot, stage: Stage, *, only: Collection[str] = (), epochs
     `only` leaves out all artefacts but these and what they need, `epochs` all other epochs. What is named there is made
     even where the study does not ask for it.
     """
-    needed = _needed(snapshot, only or [artefact.name for artefact in snapshot.wanted])
+    epochs_of = needed(snapshot, only or [artefact.name for artefact in snapshot.wanted])
     artefacts, partitions = list[Artefact](), list[Partition]()
     for artefact in stage.artefacts:
-        if artefact in needed:
+        if artefact in epochs_of:
             stale = [
                 p
                 for p in snapshot.stale(artefact)
-                if (p.epoch < 0 or (p.epoch in needed[artefact] and (not epochs or p.epoch in epochs)))
+                if (p.epoch < 0 or (p.epoch in epochs_of[artefact] and (not epochs or p.epoch in epochs)))
                 and _can_start(snapshot, stage, p, partitions)
             ]
             if stale:
                 artefacts.append(artefact)
                 partitions.extend(stale)
     return Work(stage, tuple(artefacts), tuple(partitions)) if partitions else None
+
+
+def needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozenset[int]]:
+    """Return the artefacts and everything that they are made from, each with the epochs at which it is needed."""
+    epochs_of: dict[Artefact, frozenset[int]] = {}
+    for artefact in reversed(list(snapshot.catalogue)):
+        if artefact.name in only:
+            epochs_of[artefact] = snapshot.epochs_of(artefact) if artefact.has_epochs else frozenset(snapshot.epochs)
+        if artefact in epochs_of:
+            for need in snapshot.catalogue.needs(artefact):
+                if need.uses != "if_there" or need.artefact in snapshot.wanted:
+                    epochs_of[need.artefact] = epochs_of.get(need.artefact, frozenset()) | epochs_of[artefact]
+                    if need.epochs == "reference":
+                        epochs_of[need.artefact] |= {snapshot.study.reference_epoch}
+    return epochs_of
 
 
 def without(todo: Work | None, epochs: Collection[int]) -> Work | None:
@@ -137,21 +152,6 @@ def _readers(catalogue: Catalogue, artefact: Artefact) -> list[Artefact]:
     for reader in catalogue.consumers(artefact):
         readers += _readers(catalogue, reader) if reader.is_internal else [reader]
     return [reader for reader in readers if reader is not artefact]
-
-
-def _needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozenset[int]]:
-    """Return the artefacts and everything that they are made from, each with the epochs at which it is needed."""
-    needed: dict[Artefact, frozenset[int]] = {}
-    for artefact in reversed(list(snapshot.catalogue)):
-        if artefact.name in only:
-            needed[artefact] = snapshot.epochs_of(artefact) if artefact.has_epochs else frozenset(snapshot.epochs)
-        if artefact in needed:
-            for need in snapshot.catalogue.needs(artefact):
-                if need.uses != "if_there" or need.artefact in snapshot.wanted:
-                    needed[need.artefact] = needed.get(need.artefact, frozenset()) | needed[artefact]
-                    if need.epochs == "reference":
-                        needed[need.artefact] |= {snapshot.study.reference_epoch}
-    return needed
 
 
 def _can_start(snapshot: Snapshot, stage: Stage, partition: Partition, earlier: Sequence[Partition]) -> bool:

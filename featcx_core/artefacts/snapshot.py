@@ -200,10 +200,12 @@ class Snapshot:
         fixed = [need for need in required if need not in by_epoch]
         if not all(self._is_usable(p) for need in fixed for p in self.selected(need, partition)):
             return False
-        return bool(required) or any(True for need in needs for _ in self._inputs_of(artefact, need))
+        # Otherwise something must be measured; what is made from nothing is there before any of it.
+        optional = (need for need in needs if self.catalogue.needs(need.artefact))
+        return bool(required) or any(self._is_usable(p) for need in optional for p in self._inputs_of(artefact, need))
 
     def _is_usable(self, partition: Partition) -> bool:
-        """Whether a fixed input is there; one made once is usable as soon as it can be made."""
+        """Whether an input is there; one made once is usable as soon as it can be made."""
         artefact = self.catalogue[partition.artefact]
         if artefact.has_epochs:
             return self._is_there(partition) or self._can_be_made(partition)
@@ -236,7 +238,7 @@ class Snapshot:
 
     def inputs(self, artefact: Artefact) -> list[str]:
         """Return the fingerprints that an artefact made once is made from, sorted: of all epochs, or of some."""
-        return sorted({self.fingerprint(p) for p in self.read_once(artefact)})
+        return sorted({self.fingerprint(p) for p in self.read_once(artefact)})  # two needs may select the same
 
     # -- what is visible -------------------------------------------------------------------------------------------
 

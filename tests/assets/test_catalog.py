@@ -9,16 +9,23 @@ import pandas as pd
 import pytest
 
 from featcx_assets.catalog import connect, database, write_catalog
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.views import write_current
 from featcx_core.store.files import write_bytes
+from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError
 
 
 def fresh(home: Path, name: str = "s") -> Store:
     store = Store(home, Study(name=name))
-    store.write_current([("importance", "now")])
+    write_current(store, [("importance", "now")])
     return store
+
+
+def write(store: Store, partition: str, rows: pd.DataFrame, *, fingerprint: str) -> None:
+    path, table = store.table("importance", partition), catalogue().tables["importance"]
+    write_rows(path, table, rows, study=store.study.name, fingerprint=fingerprint)
 
 
 def importance(epoch: int, value: float, *, n: int = 3) -> pd.DataFrame:
@@ -38,8 +45,8 @@ def test_every_table_has_a_view_with_its_columns_and_their_meaning(tmp_path: Pat
     write_catalog(tmp_path)
     with connect(tmp_path) as connection:
         views = dict(connection.execute("select view_name, comment from duckdb_views() where not internal").fetchall())
-        assert views == {table.name: table.row for table in TABLES.values()}
-        for table in TABLES.values():
+        assert views == {table.name: table.row for table in catalogue().tables.values()}
+        for table in catalogue().tables.values():
             query = f"select column_name, comment from duckdb_columns() where table_name = '{table.name}'"
             described = connection.execute(query).fetchall()
             assert described == [(column.name, column.description) for column in table.columns]
@@ -62,30 +69,30 @@ def test_a_home_of_an_older_featcx_lacks_tables_and_columns(tmp_path: Path):
 
 def test_a_copy_of_a_study_beside_it_is_in_nobodys_way(tmp_path: Path):
     store = fresh(tmp_path)
-    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    write(store, "000001", importance(1, 0.1), fingerprint="now")
     shutil.copytree(store.root, tmp_path / "s-before (copy)")
     assert values(tmp_path) == [("s", 1, 0.1)]
-    store.write_table("importance", "000001", importance(1, 0.2), fingerprint="anew")
-    store.write_current([("importance", "anew")])
+    write(store, "000001", importance(1, 0.2), fingerprint="anew")
+    write_current(store, [("importance", "anew")])
     assert values(tmp_path) == [("s", 1, 0.2)]  # and what the copy still calls current is not seen
-    store.write_current([])
+    write_current(store, [])
     assert values(tmp_path) == []
 
 
 def test_only_rows_of_the_current_fingerprint_are_seen(tmp_path: Path):
     store = fresh(tmp_path)
-    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
-    store.write_table("importance", "000002", importance(2, 0.2), fingerprint="before")
+    write(store, "000001", importance(1, 0.1), fingerprint="now")
+    write(store, "000002", importance(2, 0.2), fingerprint="before")
     write_catalog(tmp_path)
     assert values(tmp_path) == [("s", 1, 0.1)]
-    store.write_current([("importance", "before"), ("complexity", "now")])  # no new views: the files decide
+    write_current(store, [("importance", "before"), ("complexity", "now")])  # no new views: the files decide
     assert values(tmp_path) == [("s", 2, 0.2)]
 
 
 def test_studies_lie_side_by_side_each_with_its_own_fingerprints(tmp_path: Path):
     for name, digest in (("a", "now"), ("b", "before")):
         store = fresh(tmp_path, name)
-        store.write_table("importance", "000001", importance(1, 0.5), fingerprint=digest)
+        write(store, "000001", importance(1, 0.5), fingerprint=digest)
     write_catalog(tmp_path)
     assert values(tmp_path) == [("a", 1, 0.5)]
 
@@ -93,7 +100,7 @@ def test_studies_lie_side_by_side_each_with_its_own_fingerprints(tmp_path: Path)
 @pytest.mark.parametrize("name", ["it's mine", "a [b] c", "Ωmega space", 'quoted "x"'])
 def test_any_name_of_the_home_will_do(tmp_path: Path, name: str):
     store = fresh(tmp_path / name)
-    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    write(store, "000001", importance(1, 0.1), fingerprint="now")
     assert values(tmp_path / name) == [("s", 1, 0.1)]
 
 
@@ -113,7 +120,7 @@ def test_queries_cannot_write(tmp_path: Path):
 
 def test_litter_of_killed_writers_is_not_read(tmp_path: Path):
     store = fresh(tmp_path)
-    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="now")
+    write(store, "000001", importance(1, 0.1), fingerprint="now")
     path = store.table("importance", "000001")
     write_bytes(path.with_name(f".{path.name}.0badcafe.partial"), b"PAR1")
     shutil.copy(path, path.with_name(".000002.parquet.0badcafe.partial"))
@@ -140,20 +147,20 @@ while reads < 15 or len(seen) < 3:
 def test_another_process_reads_whole_partitions_while_they_are_replaced(tmp_path: Path):
     store, stop = fresh(tmp_path), threading.Event()
 
-    def write(generation: int) -> None:
+    def write_both(generation: int) -> None:
         for epoch in (1, 2):
             rows = importance(epoch, float(generation), n=500)
-            store.write_table("importance", f"{epoch:06d}", rows, fingerprint="now")
-        store.write_current([("importance", "now"), ("epochs", str(generation))])
+            write(store, f"{epoch:06d}", rows, fingerprint="now")
+        write_current(store, [("importance", "now"), ("epochs", str(generation))])
         write_catalog(tmp_path)
 
     def keep_writing() -> None:
         generation = 1
         while not stop.is_set():
-            write(generation)
+            write_both(generation)
             generation += 1
 
-    write(0)
+    write_both(0)
     command = [sys.executable, "-c", READER, str(tmp_path)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

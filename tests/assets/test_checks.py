@@ -5,10 +5,10 @@ import pandas as pd
 
 from featcx_assets.definitions import definitions
 from featcx_assets.resources import Workbench
-from featcx_core.artefacts.state import ACROSS
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.store.places import Store
-from featcx_core.store.tables import COMPARED, TABLES
-from tests.core.analyses.test_verification import altered
+from tests.assets.test_definitions import COMPARED
+from tests.steps import altered
 
 
 def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
@@ -25,20 +25,20 @@ def evaluated(store: Store) -> dict[str, dg.AssetCheckEvaluation]:
 
 def test_all_pass_on_a_finished_study(small: Store):
     found = evaluated(small)
-    assert len(found) == len(TABLES) - len(COMPARED) - 1 + 14
+    assert len(found) == len(catalogue().tables) - len(COMPARED) + 14
     assert [name for name, evaluation in found.items() if not evaluation.passed] == []
     assert found["importance_rows_are_valid"].metadata["rows"].value == 36
+    assert all(e.metadata["rows"].value > 0 for name, e in found.items() if name.endswith("_rows_are_valid"))
 
 
 def test_each_fails_where_something_is_wrong(small: Store):
     def twice(rows: pd.DataFrame) -> pd.DataFrame:
         return pd.concat([rows, rows])
 
-    for table in TABLES.values():
-        if table.name not in ("layers", *COMPARED):
-            across = table.name in ACROSS
-            layer = "-stem" if table.name == "v_information" else ""
-            altered(small, table.name, "all" if across else f"000002{layer}", twice)
+    for name, (artefact, *_) in catalogue().holders.items():
+        if name not in COMPARED:
+            layer = "-stem" if artefact.grain == "layer" else ""
+            altered(small, name, f"000002{layer}" if artefact.has_epochs else "all", twice)
     for layer, value in (("stem", 1.0), ("layer2.0", 1.0), ("layer3.2", 0.5)):
         altered(small, "v_information", f"000002-{layer}", lambda rows, value=value: rows.assign(v_information=value))
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.5))

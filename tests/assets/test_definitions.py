@@ -9,13 +9,13 @@ import pytest
 from dagster._core.definitions.metadata import TableMetadataSet
 
 from featcx_assets.definitions import definitions
-from featcx_core.artefacts.state import ASSETS
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.networks.anatomy import read_anatomy
-from featcx_core.store.tables import COMPARED, TABLES
 from featcx_core.study.files import packaged_studies
 from tests.assets.command import HEAVY
 
-SHOWN = {
+TABULAR = {
+    "layers",
     "checkpoint",
     "codes",
     "v_information",
@@ -27,7 +27,6 @@ SHOWN = {
     "sensitivity",
     "support",
     "clusters",
-    "visualisation",
     "decode_time",
     "sedimentation",
     "layer_information",
@@ -35,8 +34,9 @@ SHOWN = {
     "meta_features",
     "concept_paths",
 }
-# asset -> (partitions, made from)
+# asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
+    "layers": ("none", set()),
     "training": ("none", set()),
     "checkpoint": ("epoch", {"training"}),
     "activations": ("epoch x layer", {"checkpoint"}),
@@ -48,21 +48,35 @@ GRAPH = {
     "complexity": ("epoch", {"v_information"}),
     "importance": ("epoch", {"codes"}),
     "decode_time": ("none", {"v_information", "reference_v_information"}),
-    "sedimentation": ("none", {"complexity", "importance"}),
+    "sedimentation": ("none", {"complexity", "importance", "codes", "v_information"}),
     "layer_information": ("none", {"v_information"}),
-    "correlations": ("none", {"complexity", "importance", "redundancy", "sensitivity", "decode_time"}),
-    "meta_features": ("none", {"complexity", "importance", "clusters"}),
-    "branches": ("epoch", {"activations", "codes"}),
-    "redundancy": ("epoch", {"v_information"}),
+    "correlations": (
+        "none",
+        {
+            "complexity",
+            "codes",
+            "v_information",
+            "reference_v_information",
+            "importance",
+            "redundancy",
+            "sensitivity",
+            "decode_time",
+        },
+    ),
+    "meta_features": ("none", {"complexity", "v_information", "importance", "clusters"}),
+    "branches": ("epoch", {"checkpoint", "codes"}),
+    "redundancy": ("epoch", {"activations", "codes"}),
     "sensitivity": ("epoch", {"codes"}),
-    "support": ("epoch", {"complexity", "importance"}),
+    "support": ("epoch", {"codes", "complexity", "importance"}),
     "clusters": ("epoch", {"dictionary"}),
     "visualisation": ("epoch", {"codes", "complexity"}),
     "concept_paths": ("none", {"dictionary", "complexity", "importance"}),
-    "figures": ("none", SHOWN),
-    "explorer": ("none", SHOWN),
-    "report": ("none", {"figures"}),
+    "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
+    "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
+    "report": ("none", TABULAR | {"figures"}),
 }
+COMPARED = {"compared", "comparison"}
+"""Tables of studies side by side."""
 
 
 def studies_of(defs: dg.Definitions) -> set[str]:
@@ -87,7 +101,7 @@ keys = defs.resolve_asset_graph().get_all_asset_keys()
 print(len(keys), {{key.path[0] for key in keys}}, sorted({HEAVY!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"{len(ASSETS)} {{'mnist'}} []"
+    assert done.stdout.strip() == f"{len(GRAPH)} {{'mnist'}} []"
     assert not empty_home.exists()
 
 
@@ -104,7 +118,7 @@ def test_they_are_whole_and_every_study_is_there(crowded: Path):
 
 def test_the_graph_is_that_of_the_design(crowded: Path):
     graph = definitions(crowded).resolve_asset_graph()
-    assert {key.path[1] for key in graph.get_all_asset_keys()} == GRAPH.keys() == {*ASSETS}
+    assert {key.path[1] for key in graph.get_all_asset_keys()} == GRAPH.keys() == {*catalogue().names}
     kinds = {type(None): "none", dg.DynamicPartitionsDefinition: "epoch", dg.MultiPartitionsDefinition: "epoch x layer"}
     for asset, (partitions, inputs) in GRAPH.items():
         node = graph.get(dg.AssetKey(["tiny", asset]))
@@ -121,16 +135,15 @@ def test_the_graph_is_that_of_the_design(crowded: Path):
 
 def test_every_asset_says_what_it_is(crowded: Path):
     graph = definitions(crowded).resolve_asset_graph()
-    for asset in ASSETS:
+    for asset in GRAPH:
         node = graph.get(dg.AssetKey(["tiny", asset]))
-        written = [table for table in TABLES.values() if table.asset == asset and table.name != "layers"]
+        written = catalogue()[asset].tables
+        assert bool(written) is (asset in TABULAR), asset
         assert node.description, asset
         assert node.group_name in {"sources", "features", "measures", "dynamics", "report"}
         assert node.kinds, asset
         schema = TableMetadataSet.extract(node.metadata).column_schema
         named = {column.name: column.description for column in schema.columns} if schema else {}
-        if asset == "reference_v_information":
-            written = [TABLES["v_information"]]
         assert named == {column.name: column.description for table in written for column in table.columns}, asset
         if written:
             assert "one row per" in node.description.lower(), asset
@@ -140,7 +153,7 @@ def test_every_check_says_what_it_wants(crowded: Path):
     graph = definitions(crowded).resolve_asset_graph()
     checks = {key.name: graph.get_check_spec(key) for key in graph.asset_check_keys if key.asset_key.path[0] == "tiny"}
     assert checks.keys() == {
-        *(f"{name}_rows_are_valid" for name in TABLES if name not in ("layers", *COMPARED)),
+        *(f"{name}_rows_are_valid" for name in catalogue().tables if name not in COMPARED),
         "shuffled_codes_say_nothing",
         "penultimate_says_more_than_stem",
         "reconstruction_keeps_predictions",

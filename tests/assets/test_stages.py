@@ -1,96 +1,133 @@
 import shutil
 
-from featcx_core.artefacts.state import ASSETS, NEEDS, ONCE, Partition, State
-
-from featcx_assets.stages import STAGES, Stage, Work, needed, runs, without, work
+from featcx_assets.stages import Stage, Work, needed, runs, stages, without, work
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
 
-BY_NAME = {stage.name: stage for stage in STAGES}
+PLAN = stages(catalogue())
+BY_ARTEFACT = {artefact.name: stage for stage in PLAN for artefact in stage.artefacts}
+CODED, SCORED, LAST = (BY_ARTEFACT[name].name for name in ("codes", "complexity", "report"))
 
 
-def forget(store: Store, *assets: str, epochs: tuple[int, ...] = (0, 1, 2)) -> None:
-    """Undo what was made of some assets."""
-    for asset in assets:
-        if (store.root / "tables" / asset).exists():
+def forget(store: Store, *artefacts: str, epochs: tuple[int, ...] = (0, 1, 2)) -> None:
+    """Undo what was made of some artefacts."""
+    for artefact in artefacts:
+        if (store.root / "tables" / artefact).exists():
             for epoch in epochs:
-                for path in (store.root / "tables" / asset).glob(f"*{epoch:06d}*.parquet"):
+                for path in (store.root / "tables" / artefact).glob(f"*{epoch:06d}*.parquet"):
                     path.unlink()
         else:
             for epoch in epochs:
-                for path in (store.root / asset).glob(f"{epoch:06d}*"):
+                for path in (store.root / artefact).glob(f"{epoch:06d}*"):
                     shutil.rmtree(path)
 
 
-def planned(store: Store, **limits: object) -> dict[str, set[tuple[str, int]]]:
-    state = State(store)
-    todo = {stage.name: work(state, stage, **limits) for stage in STAGES}
-    return {name: {(p.asset, p.epoch) for p in found.partitions} for name, found in todo.items() if found}
+def planned(store: Store, *, only: tuple[str, ...] = (), epochs: tuple[int, ...] = ()) -> dict[str, set[tuple]]:
+    snapshot = Snapshot(store, also=only)
+    todo = {stage.name: work(snapshot, stage, only=only, epochs=epochs) for stage in PLAN}
+    return {name: {(p.artefact, p.epoch) for p in made.partitions} for name, made in todo.items() if made}
 
 
-def test_every_asset_is_in_one_stage_after_what_it_needs():
-    order = [asset for stage in STAGES for asset in stage.assets]
-    assert sorted(order) == sorted(ASSETS)
-    for asset in ASSETS:
-        assert all(order.index(need) < order.index(asset) for need in NEEDS[asset])
-    for stage in STAGES:  # one run, so one kind of partitions
-        assert len({asset in ONCE for asset in stage.assets}) == 1
+def needed_by(snapshot: Snapshot, *only: str) -> dict[str, frozenset[int]]:
+    """The artefacts that are needed and their epochs, but for what is stored on the way."""
+    return {a.name: epochs for a, epochs in needed(snapshot, only).items() if not a.is_internal}
 
 
-def test_everything_an_asset_is_made_from_is_needed(small: Store):
-    state = State(small)
-    assert needed(state, ["dictionary"]).keys() == {"training", "checkpoint", "dictionary_activations", "dictionary"}
-    assert needed(state, ["report"]).keys() == {*ASSETS} - {"explorer"}
-    assert needed(state, []) == {}
+def test_every_artefact_is_in_one_stage_after_what_it_needs():
+    order = [artefact for stage in PLAN for artefact in stage.artefacts]
+    assert sorted(artefact.name for artefact in order) == sorted(catalogue().names)
+    for artefact in order:
+        for need in catalogue().needs(artefact):
+            shown = [need.artefact]
+            if need.artefact.is_internal:  # it is made of these, with the first of them or when it is read
+                shown = [inner.artefact for inner in catalogue().needs(need.artefact)]
+            assert all(order.index(each) < order.index(artefact) for each in shown), artefact.name
+    for stage in PLAN:  # one run, so one kind of partitions
+        assert len({artefact.grain for artefact in stage.artefacts}) == 1
+        assert len({artefact.when in ("detailed", "reference") for artefact in stage.artefacts}) == 1
+
+
+def test_the_stages_are_few_and_the_last_spans_all_epochs():
+    assert len(PLAN) == 8
+    assert BY_ARTEFACT["training"] is PLAN[0]
+    together = [
+        {"dictionary_activations", "dictionary", "codes"},
+        {"v_information", "reference_v_information"},
+        {"complexity", "importance"},
+        {"branches", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
+    ]
+    for names in together:
+        assert {artefact.name for artefact in BY_ARTEFACT[min(names)].artefacts} == names
+    once = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
+    assert {artefact.name for artefact in PLAN[-1].artefacts} == once - {"training"}
+    assert [stage.is_detailed for stage in PLAN] == [stage is BY_ARTEFACT["support"] for stage in PLAN]
+
+
+def test_everything_an_artefact_is_made_from_is_needed(small: Store):
+    snapshot = Snapshot(small)
+    assert needed_by(snapshot, "dictionary").keys() == {
+        "training",
+        "checkpoint",
+        "dictionary_activations",
+        "dictionary",
+    }
+    # the explorer is not read, pictures made to excite concepts are not asked for
+    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", "visualisation"}
+    assert needed_by(Snapshot(small, also=["visualisation"]), "report").keys() == {*catalogue().names} - {"explorer"}
+    assert needed(snapshot, []) == {}
 
 
 def test_a_detailed_analysis_needs_its_own_epochs_alone(small: Store):
-    state, ends = State(small), {0, 2}
+    snapshot, ends = Snapshot(small), {0, 2}
     assert small.study.detailed_epochs([0, 1, 2]) == ends
-    assert all(epochs == ends for epochs in needed(state, ["redundancy", "support"]).values())
-    assert needed(state, ["redundancy", "complexity"])["v_information"] == {0, 1, 2}
-    assert needed(state, ["visualisation"])["codes"] == {2}
+    assert all(epochs == ends for epochs in needed(snapshot, ["redundancy", "support"]).values())
+    assert needed_by(snapshot, "redundancy", "complexity")["v_information"] == {0, 1, 2}
+    assert needed_by(snapshot, "visualisation")["codes"] == {2}
     forget(small, "codes")
-    assert planned(small, only=["redundancy"]) == {"dictionary and codes": {("codes", 0), ("codes", 2)}}
-    assert planned(small, only=["redundancy"], epochs=[1]) == {}
+    assert planned(small, only=("redundancy",)) == {CODED: {("codes", 0), ("codes", 2)}}
+    assert planned(small, only=("redundancy",), epochs=(1,)) == {}
 
 
 def test_a_finished_study_needs_only_its_pictures(small: Store):
-    assert planned(small) == {"across epochs": {("figures", -1), ("report", -1), ("explorer", -1)}}
-    assert planned(small, only=["correlations"]) == {}
+    assert planned(small) == {LAST: {("figures", -1), ("report", -1), ("explorer", -1)}}
+    assert planned(small, only=("correlations",)) == {}
 
 
 def test_what_a_run_makes_on_the_way_counts_as_there(small: Store):
     forget(small, "dictionary_activations", "dictionary", "codes", epochs=(1,))
     chain = {("dictionary_activations", 1), ("dictionary", 1), ("codes", 1)}
-    assert planned(small, only=["codes"]) == {"dictionary and codes": chain}
-    assert planned(small, only=["codes"], epochs=[0]) == {}
-    assert planned(small, only=["dictionary"]) == {"dictionary and codes": chain - {("codes", 1)}}
+    assert planned(small, only=("codes",)) == {CODED: chain}
+    assert planned(small, only=("codes",), epochs=(0,)) == {}
+    assert planned(small, only=("dictionary",)) == {CODED: chain - {("codes", 1)}}
 
 
 def test_what_lacks_its_inputs_waits(small: Store):
     forget(small, "activations", "v_information", epochs=(1,))
-    todo = planned(small, only=["correlations"])
-    assert todo["activations"] == {("activations", 1)}
+    todo = planned(small, only=("correlations",))
+    assert todo[BY_ARTEFACT["activations"].name] == {("activations", 1)}
     # V-information follows in its own stage, once the activations are there
-    assert not {"V-information", "complexity and importance"} & todo.keys()
+    assert not {BY_ARTEFACT["v_information"].name, SCORED} & todo.keys()
 
 
 def test_curves_wait_for_what_they_read_of_an_epoch(small: Store):
-    for asset in ("decode_time", "sedimentation", "correlations"):
-        small.table(asset, "all").unlink()
+    for artefact in ("decode_time", "sedimentation", "correlations"):
+        small.table(artefact, "all").unlink()
     forget(small, "complexity")
-    across = {(asset, -1) for asset in ("decode_time", "figures", "report", "explorer")}
-    assert planned(small)["across epochs"] == across  # importance alone makes no curve, time to decode needs neither
+    across = {(artefact, -1) for artefact in ("decode_time", "figures", "report", "explorer")}
+    assert planned(small)[LAST] == across  # importance alone makes no curve, time to decode needs neither
     forget(small, "importance", epochs=(0, 1))
-    assert planned(small, only=["correlations"]).keys() == {"complexity and importance", "across epochs"}
+    assert planned(small, only=("correlations",)).keys() == {SCORED, LAST}
 
 
 def test_without_checkpoints_only_training_can_start(small: Store):
     for path in small.root.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-    assert planned(small) == {"training": {("training", -1)}}
+    # the layers are known since the study was registered
+    assert planned(small) == {BY_ARTEFACT["training"].name: {("training", -1)}, LAST: {("layers", -1)}}
 
 
 def test_a_run_is_a_range_without_what_must_not_be_made(small: Store):
@@ -98,15 +135,14 @@ def test_a_run_is_a_range_without_what_must_not_be_made(small: Store):
     for epoch in (3, 4, 5):
         shutil.copy(small.checkpoint(2), small.checkpoint(epoch))
     write_bytes(small.checkpoint(4), b"")
-    state = State(small)
-    stage = Stage("dictionary and codes", ("codes",))
-    todo = work(state, stage)
+    snapshot = Snapshot(small)
+    todo = work(snapshot, Stage((catalogue()["codes"],)))
     assert todo
     assert {p.epoch for p in todo.partitions} == {0, 1, 2}  # 3 and 5 have no dictionary yet, 4 is broken
 
     def ranges(todo: Work | None, *inserted: int) -> list[list[int]]:
         assert todo is not None
-        return [[p.epoch for p in part.partitions] for part in runs(state, todo, inserted=inserted)]
+        return [[p.epoch for p in part.partitions] for part in runs(snapshot, todo, inserted=inserted)]
 
     assert ranges(todo, 0, 1, 2, 3, 4, 5) == [[0, 1, 2]]
     assert ranges(todo, 0, 3, 1, 5, 4, 2) == [[0], [1], [2]]
@@ -115,11 +151,12 @@ def test_a_run_is_a_range_without_what_must_not_be_made(small: Store):
 
 def test_a_range_may_cover_what_is_current(small: Store):
     forget(small, "importance", epochs=(0, 2))
-    state = State(small)
-    todo = work(state, BY_NAME["complexity and importance"])
-    (only,) = runs(state, todo, inserted=[0, 1, 2])
+    snapshot = Snapshot(small)
+    todo = work(snapshot, BY_ARTEFACT["importance"])
+    assert todo
+    (only,) = runs(snapshot, todo, inserted=[0, 1, 2])
     assert only.partitions == (Partition("importance", 0), Partition("importance", 2))
-    assert only.assets == ("importance",)
+    assert only.artefacts == (catalogue()["importance"],)
 
 
 def test_work_without_epochs():

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from featcx_assets.dagster_home import instance
-from featcx_assets.event_log import SqliteEventLog
+from featcx_assets.dagster_private import SqliteEventLog
 
 
 def events(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
