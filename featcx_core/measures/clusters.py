@@ -49,7 +49,9 @@ def n_clusters(count: Literal["auto"] | int, *, n_atoms: int) -> int:
     return count
 
 
-def cluster_atoms(atoms: Float[Array, "concept unit"], *, count: Literal["auto"] | int = "auto", seed: int) -> AtomClusters:
+def cluster_atoms(
+    atoms: Float[Array, "concept unit"], *, count: Literal["auto"] | int = "auto", seed: int
+) -> AtomClusters:
     """Cluster the atoms' directions by K-means, and cut a dendrogram of the clusters at four heights.
 
     K-means (k-means++, the best of ten starts) runs on atoms of unit norm, where squared distance is 2 − 2 cosine. The
