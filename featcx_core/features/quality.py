@@ -81,8 +81,8 @@ def dictionary_quality_streamed(
     error, energy, kept, active, sparsity = torch.zeros(5, device=device, dtype=torch.float64)
     n_coded = n = 0
     mean, variance = torch.zeros(2, d.shape[1], device=device, dtype=torch.float64)
-    for given in chunks:
-        (x, z), _ = as_tensors(*given)
+    for chunk in chunks:
+        (x, z), _ = as_tensors(*chunk)
         if (len(x), len(d), x.shape[1], weight.shape[1]) != (len(z), z.shape[1], d.shape[1], len(bias)):
             shapes = [tuple(t.shape) for t in (x, z, d, weight, bias)]
             raise ValueError(
@@ -114,8 +114,8 @@ def code_statistics(codes: Iterable[Float[Array, "_ concept"]]) -> CodeStatistic
         ValueError: If there is no chunk.
 
     >>> import numpy as np
-    >>> found = code_statistics([np.array([[0.0]]), np.array([[2.0], [4.0]])])
-    >>> found.prevalence_fraction.round(3).tolist(), found.variance.round(3).tolist()
+    >>> statistics = code_statistics([np.array([[0.0]]), np.array([[2.0], [4.0]])])
+    >>> statistics.prevalence_fraction.round(3).tolist(), statistics.variance.round(3).tolist()
     ([0.667], [2.667])
     """
     n, mean, variance, active = 0, torch.zeros(()), torch.zeros(()), torch.zeros((), dtype=torch.int64)
