@@ -1,6 +1,6 @@
 """Dictionary of concepts: fitting class by class, and encoding images."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +12,11 @@ from featcx_core.features.baselines import kmeans, pca, sae
 from featcx_core.features.factorisation import Factorisation
 from featcx_core.features.nmf import nmf
 from featcx_core.features.nnls import nnls
+from featcx_core.features.samples import checked, grouped
 from featcx_core.features.semi_nmf import semi_nmf
 
 METHODS = ("nmf", "semi_nmf", "kmeans", "pca", "sae")
 """Methods that fit atoms; only `nmf` needs activations >= 0."""
-# Classes are factorised together up to this size: small classes share every step, large ones are streamed.
-_GROUP_BYTES = 2**30
 
 
 class Dictionary(NamedTuple):
@@ -108,7 +107,7 @@ def fit_class_dictionaries(
     if method not in METHODS:
         raise ValueError(f"wanted a method out of {', '.join(METHODS)}, got {method!r}")
     parts = []
-    for acts in _groups(_checked(acts_by_class, classes=classes, n_atoms=n_atoms, method=method)):
+    for acts in grouped(checked(acts_by_class, classes=classes, n_atoms=n_atoms, method=method)):
         match method:
             case "nmf":
                 part = nmf(acts, n_atoms=n_atoms, seed=seed, tolerance=tolerance, max_iterations=max_iterations)
@@ -157,44 +156,6 @@ def random_atoms(
     atoms = atoms if is_signed else np.abs(atoms)
     unit: np.ndarray = (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def _checked(acts_by_class: Iterable[Array], *, classes: Sequence[int], n_atoms: int, method: str) -> Iterator[Array]:
-    for label, acts in zip(classes, acts_by_class, strict=True):
-        (samples,), _ = as_tensors(acts)
-        name = "all images" if label == -1 else f"class {label}"
-        broken = int((~torch.isfinite(samples)).sum())
-        if broken:
-            raise ValueError(f"wanted finite activations, got {broken} NaN or infinite values in {name}")
-        negative = int((samples < 0).sum()) if method == "nmf" else 0
-        if negative:
-            raise ValueError(
-                f"wanted activations >= 0 for nmf, got {negative} negative values in {name}; try the method semi_nmf"
-            )
-        if n_atoms > samples.shape[1]:
-            raise ValueError(
-                f"wanted at most as many atoms as units ({samples.shape[1]}), got {n_atoms} in {name}; try fewer atoms"
-            )
-        if n_atoms > len(samples):
-            raise ValueError(
-                f"wanted at least {n_atoms} samples in {name}, one per atom, got {len(samples)}; "
-                "try fewer atoms or more images"
-            )
-        yield acts
-
-
-def _groups(acts_by_class: Iterable[Array]) -> Iterator[list[Array]]:
-    """Yield the arrays in order, in groups of at most `_GROUP_BYTES`; a larger array is a group by itself."""
-    group: list[Array] = []
-    n_bytes = 0
-    for acts in acts_by_class:
-        if group and n_bytes + acts.nbytes > _GROUP_BYTES:
-            yield group
-            group, n_bytes = [], 0
-        group.append(acts)
-        n_bytes += acts.nbytes
-    if group:
-        yield group
 
 
 def _concatenated(parts: Sequence[Factorisation], *, classes: Sequence[int], n_atoms: int, method: str) -> Dictionary:

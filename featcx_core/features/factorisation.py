@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch.nn.functional import normalize
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.products import Products, class_products, residual
 
 # Sweeps on the same Gram matrices: the products with A cost as much as six (4,000 x 512, 10 atoms).
 _SWEEPS = 4
@@ -49,7 +50,7 @@ class FactorisationState(NamedTuple):
     """(factorisation,) iterations in a row that lowered the objective by less than the tolerance."""
 
     @classmethod
-    def at(cls, atoms: torch.Tensor, products: "Products", *, n_samples: int) -> "FactorisationState":
+    def at(cls, atoms: torch.Tensor, products: Products, *, n_samples: int) -> "FactorisationState":
         """Return the state before the first iteration, without codes."""
         zeros = atoms.new_zeros(len(atoms))
         return cls(atoms.new_zeros(*atoms.shape[:2], n_samples), atoms, atoms, products.energy + zeros, zeros, zeros)
@@ -57,19 +58,6 @@ class FactorisationState(NamedTuple):
     def kept(self, which: torch.Tensor) -> "FactorisationState":
         """Return the state of some of the factorisations."""
         return FactorisationState(*(values[which] for values in self))
-
-
-class Products(NamedTuple):
-    """Products with A, which is all that the iterations see of it."""
-
-    energy: torch.Tensor
-    """(factorisation,) ||A||²."""
-    of_atoms: Callable[[torch.Tensor], torch.Tensor]
-    """D -> D A', (factorisation, atom, sample)."""
-    of_codes: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-    """Z -> Z Z' and Z A."""
-    residual: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor] | None
-    """i, Z, D -> ||A - Z D|| of factorisation i."""
 
 
 def checked(
@@ -101,7 +89,7 @@ def factorise(
     """
     running = acts
     place = torch.arange(len(running), device=starts.device)
-    products = _products(running, torch.stack([torch.linalg.vector_norm(a).square() for a in running]))
+    products = class_products(running, torch.stack([torch.linalg.vector_norm(a).square() for a in running]))
     state = FactorisationState.at(starts, products, n_samples=max(a.shape[0] for a in running))
     atoms, relative_error, n_iterations = torch.zeros_like(starts), starts.new_zeros(len(running)), place.clone()
     for iteration in range(1, max_iterations + 1):
@@ -116,7 +104,7 @@ def factorise(
             break
         if not kept.all():
             running = [a for a, keep in zip(running, kept.tolist(), strict=True) if keep]
-            place, products = place[kept], _products(running, products.energy[kept])
+            place, products = place[kept], class_products(running, products.energy[kept])
             state = state.kept(kept)
             state = state._replace(codes=state.codes[..., : max(a.shape[0] for a in running)])
     return Factorisation(atoms, relative_error, n_iterations, (atoms == 0).all(dim=-1))
@@ -153,23 +141,6 @@ def iterate(
     )
 
 
-def _products(acts: list[torch.Tensor], energy: torch.Tensor) -> Products:
-    """Return the products of classes, summed class by class on unpadded arrays: rounding is that of a class alone."""
-
-    def of_atoms(atoms: torch.Tensor) -> torch.Tensor:
-        products = atoms.new_zeros(*atoms.shape[:2], max(a.shape[0] for a in acts))
-        for product, a, d in zip(products, acts, atoms, strict=True):
-            product[:, : a.shape[0]] = (a @ d.T).T
-        return products
-
-    def of_codes(codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        unpadded = [z[:, : a.shape[0]] for z, a in zip(codes, acts, strict=True)]
-        of_acts = [z @ a for z, a in zip(unpadded, acts, strict=True)]
-        return torch.stack([z @ z.T for z in unpadded]), torch.stack(of_acts)
-
-    return Products(energy, of_atoms, of_codes, lambda i, codes, atoms: _residual(acts[i], codes, atoms))
-
-
 def _sweep(
     rows: torch.Tensor, *, gram: torch.Tensor, targets: torch.Tensor, sweeps: int, lowest: float = 0.0
 ) -> torch.Tensor:
@@ -194,12 +165,6 @@ def _sweep(
 def _finished(acts: torch.Tensor, codes: torch.Tensor, atoms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return atoms of unit norm, zero where no sample uses them, and the relative error from the residual itself."""
     norms = torch.linalg.vector_norm(acts)
-    error = _residual(acts, codes, atoms) / torch.where(norms > 0, norms, 1)
+    error = residual(acts, codes, atoms) / torch.where(norms > 0, norms, 1)
     used = (codes > 0).any(dim=1, keepdim=True)
     return torch.where(used, normalize(atoms, dim=1), 0), error
-
-
-def _residual(acts: torch.Tensor, codes: torch.Tensor, atoms: torch.Tensor) -> torch.Tensor:
-    """Return ||A - Z D||, entry by entry."""
-    norm: torch.Tensor = torch.linalg.vector_norm(torch.addmm(acts, codes[:, : acts.shape[0]].T, atoms, alpha=-1))
-    return norm
