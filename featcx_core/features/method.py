@@ -31,7 +31,7 @@ def dictionary_method(study: Study, anatomy: Anatomy) -> str:
 
 
 def refuse_unusable_clusters(study: Study, *, n_classes: int) -> None:
-    """Raise StudyError where the study asks for more clusters than concepts, or a package is missing."""
+    """Raises StudyError where more clusters are asked for than there will be concepts, or a package is missing."""
     wanted, atoms = study.clusters, study.dictionary.atoms_per_class
     n_concepts = atoms * (n_classes if study.dictionary.scope == "class" else 1)
     if wanted.count != "auto" and wanted.count > n_concepts:
