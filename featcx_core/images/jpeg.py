@@ -21,8 +21,8 @@ def is_plain(content: bytes) -> bool:
             return False
         place += 2 + int.from_bytes(content[place + 2 : place + 4])
         if marker[1] == _SCAN:
-            marker_found = _MARKER.search(content, place)
-            if marker_found is None:
+            next_marker = _MARKER.search(content, place)
+            if next_marker is None:
                 return False
-            place = marker_found.start()
+            place = next_marker.start()
     return place + 2 == len(content)
