@@ -67,7 +67,7 @@ def _lists(side: Decomposed, n_neighbours: int) -> Int[Tensor, "image rank"]:
 
     def work() -> Int[Tensor, "image rank"]:
         inside = side.mean @ side.loadings
-        outside = (side.mean.square().sum() - inside.square().sum()).clamp(min=0).sqrt()  # the same for every image
+        outside = torch.linalg.vector_norm(side.mean - side.loadings @ inside)  # the same for every image
         rows = torch.cat([side.scores * side.strengths + inside, outside.expand(side.n_images, 1)], dim=1)
         return nearest_images(rows, n_neighbours=n_neighbours)
 

@@ -96,7 +96,7 @@ def jackknife_interval(
     value: Float[np.ndarray, "*shape"],
     left_out: Float[np.ndarray, "*shape group"],
     *,
-    lowest: float | Float[np.ndarray, "*shape"] = 0.0,
+    lowest: float | Float[np.ndarray, "*#shape"] = 0.0,
 ) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
     """Return both ends of the 95 % interval `value ± t · SE`, cut to between `lowest` and 1.
 
