@@ -67,11 +67,9 @@ def _round(acts: list[np.ndarray], new: list[np.ndarray], layers: list[Decompose
     for (narrow, wide), n in widths.items():
         i, j = len(WIDTHS) - 1 - WIDTHS[::-1].index(wide), WIDTHS.index(narrow)
         for shared in (False, True):
-            results: list[np.ndarray] = []
-
-            one = partial(pairwise, new[i], new[j], shared=shared)
-            peers[shared] += n * timed(lambda one=one, results=results: results.append(one()))  # type: ignore[misc]
-            difference = max(difference, np.abs(results[0] - [*values[0][:, i, j], values[0][2, j, i]]).max())
+            one, result = _timed_pair(new[i], new[j], shared=shared)
+            peers[shared] += n * one
+            difference = max(difference, np.abs(result - [*values[0][:, i, j], values[0][2, j, i]]).max())
     return Round(seconds, *peers, sum(widths.values()), difference)
 
 
