@@ -71,6 +71,13 @@ class Moments:
     @classmethod
     def of(cls, x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> "Moments":
         """Sums of a first chunk, which also fixes the offset; raises what `add` raises, and for an empty chunk."""
+        moments = cls.before(x, z)
+        moments.add(x, z)
+        return moments
+
+    @classmethod
+    def before(cls, x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> "Moments":
+        """Sums of no image, counted from the offset that a first chunk fixes; ValueError for an empty chunk."""
         if len(x) == 0 or len(z) == 0:
             raise ValueError("wanted at least one image in the first chunk, got none; try leaving empty chunks out")
         (x_first, z_first), _ = as_tensors(x, z)
@@ -82,9 +89,7 @@ class Moments:
             torch.zeros(shape, dtype=torch.float64, device=device)
             for shape in ((units,), (concepts,), (units, units), (units, concepts), (concepts,))
         )
-        moments = cls(0, x_offset, z_offset, x_sum, z_sum, xx, xz, zz, not isinstance(x, Tensor))
-        moments.add(x, z)
-        return moments
+        return cls(0, x_offset, z_offset, x_sum, z_sum, xx, xz, zz, not isinstance(x, Tensor))
 
     @classmethod
     def over(cls, chunks: Chunks) -> "Moments":
