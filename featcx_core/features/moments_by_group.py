@@ -108,8 +108,9 @@ class MomentsByGroup:
                 f"wanted at least one image for each of {self.groups} groups, got {self.n_images} images; try more"
             )
         assert self._first is not None
-        sums = (part.sum(0) for part in self._sums)
-        return Moments(self.n_images, self._first.x_offset, self._first.z_offset, *sums, self._first.numpy)
+        x_sum, z_sum, xx, xz, zz = (part.sum(0) for part in self._sums)
+        first = self._first
+        return Moments(self.n_images, first.x_offset, first.z_offset, x_sum, z_sum, xx, xz, zz, first.numpy)
 
     @property
     def eps(self) -> float:
@@ -158,4 +159,5 @@ class MomentsByGroup:
         """The images of each group; rows of zeros, which add nothing, fill the first and last round."""
         before = self.n_images % self.groups
         after = -(before + len(chunk)) % self.groups
-        return torch.nn.functional.pad(chunk, (0, 0, before, after)).unflatten(0, (-1, self.groups)).transpose(0, 1)
+        padded = torch.nn.functional.pad(chunk, (0, 0, before, after))
+        return padded.reshape(-1, self.groups, chunk.shape[1]).transpose(0, 1)

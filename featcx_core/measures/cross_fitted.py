@@ -6,15 +6,18 @@ what both say of more. Errors and intervals are over images: a group of them is 
 is fitted again, the choice of the penalty included. [Fel et al., NeurIPS 2024, §2 and App. C; Xu et al., ICLR 2020]
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from featcx_core.arrays import Array
 from featcx_core.features.moments_by_group import CentredSets, MomentsByGroup
 from featcx_core.measures.intervals import jackknife_error, jackknife_interval
-from featcx_core.measures.readers import Pairs, Readings, read_sets
+from featcx_core.measures.readers import Basis, Readings, basis_of, read_sets
 from featcx_core.study.fields import Penalties
 
 PENALTIES = Penalties()
@@ -92,20 +95,82 @@ def cross_fitted_of_sums(
 ) -> CrossFitted:
     """`cross_fitted_v_information` from the sums by group of both halves, for more images than memory holds.
 
-    Memory: the sums, `2 · groups · (units² + units·concepts)` numbers, and about ten arrays (unit, concept). Concepts
-    do not influence each other: where the sums of all do not fit, they can be made and read for some concepts at a
-    time, at the price of the eigendecompositions each time. These are `2 · (groups + 3)`, of units².
+    Memory: the sums, `2 · groups · (units² + units·concepts)` numbers, the eigendecompositions,
+    `4 · (groups + 3) · units²`, and about ten arrays (unit, concept).
 
     Raises:
         ValueError: fewer images than groups in a half.
     """
-    there, back = (_both_sizes(*halves, penalties) for halves in ((fit, score), (score, fit)))
-    n_sets = 1 + fit.groups
+    return cross_fitted_of_parts([(fit, score)], penalties=penalties)
+
+
+def cross_fitted_of_parts(
+    parts: Iterable[tuple[MomentsByGroup, MomentsByGroup]], *, penalties: Penalties = PENALTIES
+) -> CrossFitted:
+    """`cross_fitted_of_sums` for more concepts than memory holds: the sums of some concepts after those of others.
+
+    All parts are of the same activations; concepts do not influence each other. Memory: the sums of a part, and the
+    eigendecompositions, which are made once.
+
+    Raises:
+        ValueError: fewer images than groups in a half, or no part.
+    """
+    there, back = OneWay(penalties=penalties), OneWay(penalties=penalties)
+    found = []
+    for fit, score in parts:
+        readings = there.read(fit, score), back.read(score, fit)
+        found.append([fit.whole.restore(column) for column in _results(*readings, groups=fit.groups)])
+    if not found:
+        raise ValueError("wanted the sums of at least one part of the concepts, got none; try all of them at once")
+    columns = zip(*found, strict=True)
+    join = torch.cat if isinstance(found[0][0], Tensor) else np.concatenate
+    return CrossFitted(*(column[0] if len(column) == 1 else join(column) for column in columns))
+
+
+class OneWay:
+    """Readers that are fitted on one half and scored on the other one, of any number of parts of the concepts.
+
+    The first part decides the eigendecompositions; those that follow are of the same activations. Kept are
+    `2 · (groups + 3) · units²` numbers.
+
+    Args:
+        penalties: the grid.
+        with_halves: whether readers are also fitted on half of the groups each.
+    """
+
+    def __init__(self, *, penalties: Penalties, with_halves: bool = True) -> None:
+        self.penalties, self.with_halves = penalties, with_halves
+        self._bases: list[Basis] = []
+        self._at_once = 0
+
+    def read(
+        self, fit: MomentsByGroup, score: MomentsByGroup, *, penalty: Float[Tensor, "concept"] | None = None
+    ) -> Readings:
+        """Readings of all images, without each group, and of two readers that are fitted on half the groups each."""
+        self._at_once = self._at_once or max(1, _VALUES_AT_ONCE // fit.whole.xz.numel())
+        found = []
+        for place, (fitted, scored) in enumerate(self._sets(fit, score)):
+            if place == len(self._bases):
+                self._bases.append(basis_of(fitted, scored, eps=fit.eps, penalties=self.penalties))
+            found.append(read_sets(fitted, scored, self._bases[place], penalty=penalty))
+        return Readings(*(torch.cat(columns) for columns in zip(*found, strict=True)))
+
+    def _sets(self, fit: MomentsByGroup, score: MomentsByGroup) -> Iterator[tuple[CentredSets, CentredSets]]:
+        yield fit.everything(), score.everything()
+        for start in range(0, fit.groups, self._at_once):
+            groups = start, min(start + self._at_once, fit.groups)
+            yield fit.without(*groups), score.without(*groups)
+        if self.with_halves:
+            for first in (0, 1):
+                yield fit.every_second(first), score.everything()
+
+
+def _results(there: Readings, back: Readings, *, groups: int) -> CrossFitted:
     r2 = (there.r2 + back.r2) / 2
-    left_out, information = r2[1:n_sets].T.contiguous(), r2[0].clamp(min=0)
+    left_out, information = r2[1 : 1 + groups].T.contiguous(), r2[0].clamp(min=0)
     low, high = jackknife_interval(r2[0], left_out, within=(0.0, 1.0))
-    half = r2[n_sets:].mean(0).clamp(min=0)
-    results = CrossFitted(
+    half = r2[1 + groups :].mean(0).clamp(min=0)
+    return CrossFitted(
         v_information=information,
         standard_error=jackknife_error(left_out),
         low=low,
@@ -118,24 +183,3 @@ def cross_fitted_of_sums(
         v_information_half=half,
         v_information_extrapolated=(2 * information - half).clamp(0, 1),
     )
-    return CrossFitted(*(fit.whole.restore(result) for result in results))
-
-
-def whole_and_left_out(fit: MomentsByGroup, score: MomentsByGroup) -> Pairs:
-    """All images of both halves, then all but each group; raises ValueError where a group of a half is empty."""
-    yield fit.everything(), score.everything()
-    at_once = max(1, _VALUES_AT_ONCE // fit.whole.xz.numel())
-    for start in range(0, fit.groups, at_once):
-        rows = start, min(start + at_once, fit.groups)
-        yield fit.without(*rows), score.without(*rows)
-
-
-def _both_sizes(fit: MomentsByGroup, score: MomentsByGroup, penalties: Penalties) -> Readings:
-    """Readings of all images, without each group, and of two readers that are fitted on half the groups each."""
-
-    def pairs() -> Iterator[tuple[CentredSets, CentredSets]]:
-        yield from whole_and_left_out(fit, score)
-        for first in (0, 1):
-            yield fit.every_second(first), score.everything()
-
-    return read_sets(pairs(), eps=fit.eps, penalties=penalties)

@@ -3,13 +3,12 @@
 Letters: C = X'X and b = X'z about the means of the images that are fitted, C = V diag(s) V' with u units, p = V'b, and
 C̃, b̃ the sums over the images that are scored, about those same means. A reader with penalty α has the weights
 `w = V (p / (s + α))`, and its squared error on the scored images is `z̃'z̃ - 2 w'b̃ + w'C̃w`: no image is needed again.
-One eigendecomposition a set of images serves all codes and penalties. For u units and c codes a set takes 6·u²·c + 4·u³
-operations in products and about 9·u³ in the eigendecomposition.
+One eigendecomposition a set of images serves all codes and penalties. For u units and c codes a set takes 6·u²·c
+operations in products, and whatever the codes 4·u³ in products and about 9·u³ in the eigendecomposition.
 """
 
 import math
-from collections.abc import Iterable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float
@@ -21,8 +20,6 @@ from featcx_core.study.fields import Penalties
 
 LEAST_FREEDOM = 0.1
 """Residual degrees of freedom that a penalty from the grid leaves at least, as a share of the fitted images."""
-Pairs: TypeAlias = Iterable[tuple[CentredSets, CentredSets]]
-"""Sets of images that are fitted, and as many that are scored, by their sums; some sets at a time."""
 
 
 class Readings(NamedTuple):
@@ -45,19 +42,44 @@ class Spectrum(NamedTuple):
     """Whether a direction takes part."""
 
 
+class Basis(NamedTuple):
+    """What the readers of all codes share: the layer in the eigenvectors of the fitted images, some sets at a time."""
+
+    spectrum: Spectrum
+    """Of the fitted images."""
+    scored: Float[Tensor, "set direction direction"]
+    """C̃ in these directions."""
+    grid: Float[Tensor, "set penalty"]
+    """Penalties to choose from."""
+
+
+def basis_of(fit: CentredSets, score: CentredSets, *, eps: float, penalties: Penalties) -> Basis:
+    """Decompose the fitted images' X'X; `eps`: the relative rounding of the products behind the sums."""
+    spectrum, dx = decompose(fit.xx, fit.n, eps), score.x_mean - fit.x_mean
+    about_fitted = torch.baddbmm(score.xx, score.n[:, None, None] * dx[..., None], dx[:, None])
+    scored = spectrum.vectors.mT @ about_fitted @ spectrum.vectors
+    return Basis(spectrum, scored, grid_of(penalties, fit.xx))
+
+
 def read_sets(
-    pairs: Pairs, *, eps: float, penalty: float | Float[Array, "concept"] | None = None, penalties: Penalties
+    fit: CentredSets, score: CentredSets, basis: Basis, *, penalty: Float[Tensor, "concept"] | None = None
 ) -> Readings:
     """Fit a ridge reader of every code on each set of images, and score it on the set's other images.
 
-    Without a `penalty`, generalised cross-validation chooses one from the grid for each set and code. `eps`: the
-    relative rounding of the products behind the sums.
-
-    Raises:
-        ValueError: fewer than 2 fitted images, or a negative penalty.
+    Without a `penalty`, generalised cross-validation chooses one from the grid for each set and code.
     """
-    parts = [_read(fit, score, eps, penalty, penalties) for fit, score in pairs]
-    return Readings(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+    vectors, projected = basis.spectrum.vectors, basis.spectrum.vectors.mT @ fit.xz
+    if penalty is None:
+        alpha = choose_penalty(basis.spectrum, projected, fit.zz, n=fit.n, grid=basis.grid)
+    else:
+        alpha = penalty.to(fit.xx.device).expand(len(fit.n), -1)
+    weights = shrink(basis.spectrum, projected, alpha)
+    dx, dz, n = score.x_mean - fit.x_mean, score.z_mean - fit.z_mean, score.n[:, None]
+    scored = vectors.mT @ torch.baddbmm(score.xz, n[..., None] * dx[..., None], dz[:, None])
+    null = score.zz + n * dz.square()
+    error = null + (weights * torch.baddbmm(scored, basis.scored, weights, beta=-2)).sum(1)
+    undefined = ~(fit.varies & score.varies)
+    return Readings(*(part.masked_fill(undefined, math.nan) for part in (1 - error / null, alpha)))
 
 
 def decompose(
@@ -66,7 +88,12 @@ def decompose(
     """Decompose X'X of each set of n centred images, whose products were rounded to a relative `eps`.
 
     A direction takes no part where its eigenvalue is rounding or, `as_lstsq`, where `numpy.linalg.lstsq` would cut it.
+
+    Raises:
+        ValueError: fewer than 2 images.
     """
+    if (n < 2).any():
+        raise ValueError(f"wanted at least 2 images in the fit half, got {int(n.min())}; try a larger split")
     values, vectors = torch.linalg.eigh(xx)
     units, diagonal, largest = xx.shape[-1], xx.diagonal(dim1=1, dim2=2), values[:, -1]
     # Rounding of the products moves eigenvalues by about this much: below it a direction is noise.
@@ -150,26 +177,3 @@ def _explained(spectrum: Spectrum, projected: Float[Tensor, "set unit concept"])
 def _left(spectrum: Spectrum, explained: Tensor, zz: Tensor, n: Tensor) -> Float[Tensor, "set concept"]:
     exact = spectrum.kept.sum(1) >= n - 1  # as many directions as images: nothing is left, rounding aside
     return (zz - explained.sum(1)).clamp(min=0).masked_fill(exact[:, None], 0)
-
-
-def _read(
-    fit: CentredSets, score: CentredSets, eps: float, penalty: float | Array | None, penalties: Penalties
-) -> Readings:
-    if (fit.n < 2).any():
-        raise ValueError(f"wanted at least 2 images in the fit half, got {int(fit.n.min())}; try a larger split")
-    spectrum = decompose(fit.xx, fit.n, eps)
-    vectors, projected = spectrum.vectors, spectrum.vectors.mT @ fit.xz
-    if penalty is None:
-        alpha = choose_penalty(spectrum, projected, fit.zz, n=fit.n, grid=grid_of(penalties, fit.xx))
-    else:
-        alpha = given_penalty(penalty, fit.zz.shape[1]).to(fit.xx.device).expand(len(fit.n), -1)
-    weights = shrink(spectrum, projected, alpha)
-    # The sums over the scored images, about the means of the fitted ones.
-    dx, dz = score.x_mean - fit.x_mean, score.z_mean - fit.z_mean
-    moved = score.n[:, None, None] * dx[..., None]
-    xx = vectors.mT @ torch.baddbmm(score.xx, moved, dx[:, None]) @ vectors
-    xz = vectors.mT @ torch.baddbmm(score.xz, moved, dz[:, None])
-    null = score.zz + score.n[:, None] * dz.square()
-    error = null + (weights * torch.baddbmm(xz, xx, weights, beta=-2)).sum(1)
-    undefined = ~(fit.varies & score.varies)
-    return Readings(*(part.masked_fill(undefined, math.nan) for part in (1 - error / null, alpha)))

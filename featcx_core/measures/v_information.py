@@ -14,14 +14,13 @@ from torch import Tensor
 from featcx_core.arrays import Array
 from featcx_core.features.moments import Chunks, Moments
 from featcx_core.features.moments_by_group import MomentsByGroup
-from featcx_core.measures.cross_fitted import PENALTIES, whole_and_left_out
+from featcx_core.measures.cross_fitted import PENALTIES, OneWay
 from featcx_core.measures.intervals import jackknife_error
 from featcx_core.measures.readers import (
     choose_penalty,
     decompose,
     given_penalty,
     grid_of,
-    read_sets,
     shrink,
     unexplained,
 )
@@ -70,7 +69,8 @@ def v_information(
     """
     halves = (acts_fit, codes_fit), (acts_score, codes_score)
     fit, score = (MomentsByGroup.of(*half, groups=groups) for half in halves)
-    found = read_sets(whole_and_left_out(fit, score), eps=fit.eps, penalty=penalty, penalties=penalties)
+    given = None if penalty is None else given_penalty(penalty, len(fit.whole.zz))
+    found = OneWay(penalties=penalties, with_halves=False).read(fit, score, penalty=given)
     r2, left_out = found.r2[0], found.r2[1:].T.contiguous()
     results = (r2.clamp(min=0), jackknife_error(left_out), found.penalty[0], left_out)
     return VInformation(*(fit.whole.restore(result) for result in results))

@@ -4,7 +4,7 @@ import torch
 
 from featcx_core.features.moments_by_group import MomentsByGroup
 from featcx_core.measures import cross_fitted as module
-from featcx_core.measures.cross_fitted import cross_fitted_of_sums, cross_fitted_v_information
+from featcx_core.measures.cross_fitted import cross_fitted_of_parts, cross_fitted_of_sums, cross_fitted_v_information
 from featcx_core.measures.readers import LEAST_FREEDOM
 from featcx_core.measures.v_information import v_information
 from tests.references import v_information as reference
@@ -93,6 +93,18 @@ def test_codes_do_not_influence_each_other():
     alone = cross_fitted_v_information(halves[0], halves[1][:, 2:3], halves[2], halves[3][:, 2:3])
     for a, b in zip(alone, cross_fitted_v_information(*halves), strict=True):
         np.testing.assert_allclose(a, b[2:3], rtol=1e-9)
+
+
+@pytest.mark.parametrize("as_given", [np.asarray, torch.from_numpy])
+def test_concepts_in_parts_share_the_eigendecompositions(as_given, monkeypatch):
+    x, z, x_score, z_score = (as_given(half) for half in planted())
+    whole, calls, eigh = cross_fitted_v_information(x, z, x_score, z_score), [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda xx: (calls.append(len(xx)), eigh(xx))[1])
+    sums = ((summed(x, z[:, a:b], size=50), summed(x_score, z_score[:, a:b], size=50)) for a, b in ((0, 2), (2, 6)))
+    for name, a, b in zip(whole._fields, cross_fitted_of_parts(sums), whole, strict=True):
+        assert type(a) is type(b)
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12, err_msg=name)
+    assert sum(calls) == 2 * (20 + 3)
 
 
 @pytest.mark.parametrize("change", ["scale codes", "shift codes", "shift acts", "scale acts", "rotate acts"])
@@ -187,6 +199,8 @@ def test_errors():
         cross_fitted_v_information(x, z, x_score[:19], z_score[:19])
     with pytest.raises(ValueError, match="one image for each of 20 groups, got 0 images"):
         cross_fitted_of_sums(MomentsByGroup(groups=20), summed(x, z, size=32))
+    with pytest.raises(ValueError, match="at least one part of the concepts, got none"):
+        cross_fitted_of_parts([])
     x_score[31, 4] = np.nan
     with pytest.raises(ValueError, match=r"finite activations, got 1 values .* image 31, unit 4"):
         cross_fitted_v_information(x, z, x_score, z_score)
