@@ -1,9 +1,9 @@
 """Adversarial images: small changes of the pixels that change the predicted class; and normal noise of the same norm.
 
-Pixels are in [0, 1]; the normalisation belongs to the model (`pixel_gradients.in_pixels`). FGSM: Goodfellow, Shlens, Szegedy,
-*Explaining and harnessing adversarial examples*, ICLR 2015. PGD: Madry et al., *Towards deep learning models resistant
-to adversarial attacks*, ICLR 2018. DDN: Rony et al., *Decoupling direction and norm for efficient gradient-based L2
-adversarial attacks and defenses*, CVPR 2019. Every image is attacked apart from the others of its batch.
+Pixels are in [0, 1]; the normalisation belongs to the model (featcx_core.features.pixel_gradients). FGSM: Goodfellow,
+Shlens, Szegedy, *Explaining and harnessing adversarial examples*, ICLR 2015. PGD: Madry et al., *Towards deep learning
+models resistant to adversarial attacks*, ICLR 2018. DDN: Rony et al., *Decoupling direction and norm for efficient
+gradient-based L2 adversarial attacks and defenses*, CVPR 2019. Every image is attacked apart from its batch's others.
 """
 
 import math
@@ -44,8 +44,7 @@ def fgsm(logits: Logits, images: Pixels, labels: Int[Tensor, "image"], *, epsilo
     Raises:
         ValueError: as `pgd`.
 
-    >>> flat = nn.Flatten()
-    >>> fgsm(lambda x: flat(x) @ torch.eye(2), torch.full((1, 1, 1, 2), 0.5), torch.tensor([0]), epsilon=0.25).images
+    >>> fgsm(lambda x: x.flatten(1), torch.full((1, 1, 1, 2), 0.5), torch.tensor([0]), epsilon=0.25).images
     tensor([[[[0.2500, 0.7500]]]])
     """
     _refuse(images, labels, epsilon=epsilon)
@@ -84,8 +83,7 @@ def pgd(
         ValueError: an unknown norm, ε not above 0, no step, a label that the model has no class for, pixels outside
             [0, 1], or a model that gives no gradients.
 
-    >>> flat = nn.Flatten()
-    >>> pgd(lambda x: flat(x) @ torch.eye(2), torch.full((1, 1, 1, 2), 0.5), torch.tensor([0]), epsilon=0.5,
+    >>> pgd(lambda x: x.flatten(1), torch.full((1, 1, 1, 2), 0.5), torch.tensor([0]), epsilon=0.5,
     ...     norm="l2").norm
     tensor([0.5000])
     """
@@ -134,8 +132,7 @@ def ddn(
     Raises:
         ValueError: no step, γ outside (0, 1), or as `pgd`.
 
-    >>> flat = nn.Flatten()
-    >>> found = ddn(lambda x: flat(x) @ torch.eye(2), torch.tensor([[[[0.6, 0.4]]]]), torch.tensor([0]), n_steps=200)
+    >>> found = ddn(lambda x: x.flatten(1), torch.tensor([[[[0.6, 0.4]]]]), torch.tensor([0]), n_steps=200)
     >>> found.is_fooled.item(), round(found.norm.item(), 2)   # the boundary is 0.2 / √2 away
     (True, 0.14)
     """

@@ -44,12 +44,11 @@ def loss_gradient(logits: Logits, images: Pixels, labels: Int[Tensor, "image"]) 
     Raises:
         ValueError: a model that gives no gradients, or has no class for a label.
 
-    >>> flat = nn.Flatten()
-    >>> loss_gradient(lambda x: flat(x) @ torch.eye(2), torch.zeros(1, 1, 1, 2), torch.tensor([0]))
+    >>> loss_gradient(lambda x: x.flatten(1), torch.zeros(1, 1, 1, 2), torch.tensor([0]))
     (tensor([[[[-0.5000,  0.5000]]]]), tensor([0]))
     """
     with torch.enable_grad(), exact():
-        pixels = images.detach().requires_grad_() if not torch.is_inference_mode_enabled() else images
+        pixels = images.detach().clone().requires_grad_()
         outputs = logits(pixels)
         refuse_labels(labels, n_classes=outputs.shape[1])
         if not outputs.requires_grad:
@@ -79,7 +78,8 @@ def l2(change: Float[Tensor, "image channel height width"]) -> Float[Tensor, "im
     >>> l2(torch.tensor([[[[3.0, 4.0]]]]))
     tensor([5.])
     """
-    return torch.linalg.vector_norm(change.flatten(1), dim=1)
+    norm: Tensor = torch.linalg.vector_norm(change.flatten(1), dim=1)
+    return norm
 
 
 def unit(change: Float[Tensor, "image channel height width"]) -> Float[Tensor, "image channel height width"]:

@@ -60,7 +60,7 @@ class Replay:
         self._times = 0
         self._stand_in: Tensor | None = None
         self._given: Tensor | None = None
-        self._taken: Tensor | None = None
+        self._taken: list[Tensor] = []
 
     def __enter__(self) -> "Replay":
         self._hooks = ExitStack()
@@ -79,12 +79,12 @@ class Replay:
         Raises:
             ValueError: the layer is not called, gives no tensor a row an image, or is passed by; logits not finite.
         """
-        self._given, self._taken = None, None
+        self._given, self._taken = None, []
         logits = self._logits(inputs)
-        if self._taken is None or len(self._taken) != len(inputs):
-            got = "no tensor" if self._taken is None else f"{len(self._taken)} rows of {len(inputs)} images"
+        if [len(acts) for acts in self._taken] != [len(inputs)]:
+            got = f"{len(self._taken[0])} rows of {len(inputs)} images" if self._taken else "no tensor"
             raise ValueError(f"{self.layer}: wanted a tensor with a row an image, got {got}; try another layer")
-        recorded = Recorded(self._taken, logits)
+        recorded = Recorded(self._taken[0], logits)
         if self._stand_in is None:
             # blank: another image than any, or of a single one, what passes by the layer would be the image's own
             self._stand_in = torch.zeros_like(inputs[:1]).repeat(_STAND_IN, *[1] * (inputs.ndim - 1))
@@ -108,7 +108,7 @@ class Replay:
         for start in range(0, len(parts), together):
             some = list(parts[start : start + together])
             rows = torch.cat(some) if len(some) > 1 else some[0]
-            yield from self._from(rows).split([len(part) for part in some])
+            yield from torch.split(self._from(rows), [len(part) for part in some])
 
     def _from(self, acts: Tensor) -> Float[Tensor, "row class"]:
         if self._stand_in is None:
@@ -128,7 +128,7 @@ class Replay:
     def _at_layer(self, _: nn.Module, __: object, output: object) -> Tensor | None:
         self._times += 1
         if self._times == self._call and self._given is None and isinstance(output, Tensor):
-            self._taken = output.clone()  # the next module may overwrite it
+            self._taken.append(output.clone())  # the next module may overwrite it
         return self._given if self._times == self._call else None
 
     def _refuse_passed_by(self, recorded: Recorded) -> None:

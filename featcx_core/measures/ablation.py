@@ -136,16 +136,22 @@ class AblationCounts:
         whole_left_out = (self.right[0].sum() - self.right[0]) / n_left
         relative, relative_left_out = _over(accuracy, whole), _over(left_out, whole_left_out)
         area, area_left_out = _area(relative, shares), _area(relative_left_out, shares)
+        low, high = _ends(accuracy, left_out, most=1.0)
+        relative_low, relative_high = _ends(relative, relative_left_out, most=np.inf)
+        area_low, area_high = _ends(area, area_left_out, most=np.inf)
         return AblationCurve(
-            accuracy,
-            *_ends(accuracy, left_out, most=1.0),
-            relative,
-            *_ends(relative, relative_left_out, most=np.inf),
-            each.min(axis=0),
-            each.max(axis=0),
-            float(area),
-            *(float(end) for end in _ends(area, area_left_out, most=np.inf)),
-            area_left_out,
+            accuracy=accuracy,
+            low=low,
+            high=high,
+            relative_accuracy=relative,
+            relative_low=relative_low,
+            relative_high=relative_high,
+            orders_low=each.min(axis=0),
+            orders_high=each.max(axis=0),
+            area=float(area),
+            area_low=float(area_low),
+            area_high=float(area_high),
+            area_left_out=area_left_out,
         )
 
 
@@ -158,7 +164,9 @@ def _counted(is_right: Tensor, member: Tensor) -> Int64[np.ndarray, "edit group"
 def _over(accuracy: Float64[np.ndarray, "..."], whole: Float64[np.ndarray, "..."] | float) -> np.ndarray:
     """NaN over 0."""
     denominator = np.broadcast_to(whole, accuracy.shape)
-    return np.divide(accuracy, denominator, out=np.full(accuracy.shape, np.nan), where=denominator > 0)
+    undefined = np.full(accuracy.shape, np.nan)
+    relative: np.ndarray = np.divide(accuracy, denominator, out=undefined, where=denominator > 0)
+    return relative
 
 
 def _area(curve: Float64[np.ndarray, "step *group"], shares: Float[np.ndarray, "step"]) -> np.ndarray:

@@ -70,9 +70,10 @@ def memorisation(
     if len(epochs) == 0 or not (np.diff(epochs) > 0).all():
         raise ValueError(f"wanted epochs that rise, at least one, got {list(epochs)}; try sorted(epochs)")
     n_forgotten = (right[:-1] & ~right[1:]).sum(axis=0)
+    is_ever_right = np.asarray(right.any(axis=0))
     stays = np.logical_and.accumulate(right[::-1], axis=0)[::-1]  # right here and at all later ones
     learned = np.where(stays[-1], np.asarray(epochs, dtype=np.float64)[stays.argmax(axis=0)], np.nan)
-    return Memorisation(losses.sum(axis=0), n_forgotten, right.any(axis=0), learned, losses[-1], last)
+    return Memorisation(losses.sum(axis=0), n_forgotten, is_ever_right, learned, losses[-1], last)
 
 
 def detection(learned: Memorisation, is_noisy: Bool[Array, "image"]) -> dict[str, RocAuc]:

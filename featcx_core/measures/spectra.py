@@ -72,7 +72,7 @@ def group_spectra(acts: Float[Array, "group copy unit"], *, centred: bool = Fals
     refuse_non_finite(x.flatten(0, 1), what="activations of noisy copies", column="unit")
     x = x.cpu() if x.device.type == "mps" else x  # it has no float64
     at_once = max(1, _VALUES_AT_ONCE // (x.shape[1] * x.shape[2]))
-    parts = [_spectra(part.double(), centred=centred) for part in x.split(at_once)] or [
+    parts = [_spectra(part.double(), centred=centred) for part in torch.split(x, at_once)] or [
         _spectra(x.double(), centred=False)
     ]
     return Spectra(*(np.concatenate(column) for column in zip(*parts, strict=True)))
