@@ -83,12 +83,12 @@ def bin_edges(
         raise ValueError(f"wanted the rule population or width, got {rule!r}; try population")
     refuse_non_finite(x, what="activations", column="unit")
     x = x.to(torch.float32 if x.device.type == "mps" else torch.float64)
-    shares = torch.arange(1, n_bins, device=x.device) / n_bins
+    shares = torch.arange(1, n_bins, device=x.device, dtype=x.dtype) / n_bins
     if rule == "width":
         low, high = x.amin(0), x.amax(0)
-        return low[:, None] + (high - low)[:, None] * shares.to(x)
+        return low[:, None] + (high - low)[:, None] * shares
     ranked = x.sort(dim=0).values.T  # torch.quantile takes at most 16 million values
-    place = shares.to(x) * (len(x) - 1)
+    place = shares * (len(x) - 1)
     below = place.floor().long()
     above = (below + 1).clamp(max=len(x) - 1)
     return torch.lerp(ranked[:, below], ranked[:, above], place - below)
