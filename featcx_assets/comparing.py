@@ -57,7 +57,7 @@ def say_comparison(group: Group, *, by: str | None, as_json: bool) -> None:
 
 def comparison_lines(found: Comparison, *, by: str | None = None) -> list[str]:
     """A table for each field, at each study's reference epoch, then the paths of page and database."""
-    from featcx_core.report.comparison_page import by_value
+    from featcx_core.findings.comparison import by_value
 
     settings = differing([state.study for state in found.states])
     rows = found.store.read_table("comparison")

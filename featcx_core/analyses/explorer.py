@@ -14,10 +14,10 @@ from featcx_core.analyses.over_epochs import refuse_stale
 from featcx_core.analyses.visualisation import open_visualisation
 from featcx_core.artefacts.state import DETAILED, Partition, State, table_partition
 from featcx_core.features.examples import TopImages
-from featcx_core.figures.canvas import is_coloured
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.data import Data, load_data
 from featcx_core.images.decoding import read_ahead
+from featcx_core.images.visible import is_coloured
 from featcx_core.measures.neighbours import neighbours
 from featcx_core.report.explorer.charts import charts
 from featcx_core.report.explorer.columns import concept_columns

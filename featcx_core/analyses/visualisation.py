@@ -13,10 +13,10 @@ from featcx_core.checkpoints.survey import fingerprints
 from featcx_core.features.activations import open_activations
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.visualisation import N_CROPS, Pictures, Spectrum, visualise
-from featcx_core.figures.canvas import visible
-from featcx_core.figures.concepts import choose_concepts
+from featcx_core.findings.sheets import choose_concepts
 from featcx_core.images.data import Data
 from featcx_core.images.decoding import read_ahead
+from featcx_core.images.visible import visible
 from featcx_core.progress import Progress
 from featcx_core.store.places import Store, epoch_key
 
