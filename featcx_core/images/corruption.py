@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int, Int64, UInt8
 
 from featcx_core.images.decoding import read_ahead
-from featcx_core.images.reading import Images
+from featcx_core.images.reading import ImageArray
 
 PIXEL_CORRUPTIONS = ("shuffled", "random", "gaussian")
 """One permutation of the pixels for all images; one an image; normal noise in place of the pixels."""
@@ -84,7 +84,7 @@ def corrupt_labels(
 
 
 class CorruptedPixels:
-    """Images whose pixels are shuffled or replaced when they are read; a source of images like any other.
+    """ImageArray whose pixels are shuffled or replaced when they are read; a source of images like any other.
 
     What an image becomes follows from the seed and its index alone, whatever is read with it.
 
@@ -102,7 +102,7 @@ class CorruptedPixels:
     array([4, 4, 4, 4], dtype=uint8)
     """
 
-    def __init__(self, images: Images, *, how: str, seed: int, rows: Int[np.ndarray, "_"] | None = None) -> None:
+    def __init__(self, images: ImageArray, *, how: str, seed: int, rows: Int[np.ndarray, "_"] | None = None) -> None:
         if how not in PIXEL_CORRUPTIONS:
             near = difflib.get_close_matches(how, PIXEL_CORRUPTIONS, n=1, cutoff=0.4)
             hint = f"did you mean {near[0]}?" if near else "try shuffled"
@@ -119,9 +119,10 @@ class CorruptedPixels:
         shape = (len(rows), *self.shape[1:])
         if self._how == "gaussian":
             return np.array([self._noise(row) for row in rows.tolist()], dtype=np.uint8).reshape(shape)
-        flat = self._images[rows].reshape(*shape[:2], shape[2] * shape[3])
+        flat: np.ndarray = self._images[rows].reshape(*shape[:2], shape[2] * shape[3])
         if self._how == "shuffled":
-            return flat[:, :, self._order].reshape(shape)
+            shuffled: np.ndarray = flat[:, :, self._order].reshape(shape)
+            return shuffled
         orders = (self._chance(row).permutation(flat.shape[2]) for row in rows.tolist())
         made = [image[:, order] for image, order in zip(flat, orders, strict=True)]
         return np.array(made, dtype=np.uint8).reshape(shape)
@@ -159,7 +160,7 @@ def _within(rows: Int[np.ndarray, "_"], n_images: int) -> Int[np.ndarray, "_"]:
 
 
 def _channel_moments(
-    images: Images, rows: Int[np.ndarray, "_"]
+    images: ImageArray, rows: Int[np.ndarray, "_"]
 ) -> tuple[Float64[np.ndarray, "channel"], Float64[np.ndarray, "channel"]]:
     """Return mean and deviation of each channel's pixels, exactly, from sums of whole numbers."""
     total, squares = np.zeros(images.shape[1]), np.zeros(images.shape[1])

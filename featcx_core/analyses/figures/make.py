@@ -14,12 +14,14 @@ from featcx_core.artefacts.declaration import resolve
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.figures.canvas import png
-from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
+from featcx_core.figures.concepts import concept_sheet
 from featcx_core.figures.dynamics import training_curves
-from featcx_core.figures.groups import choose_groups, group_sheet
-from featcx_core.figures.meta_features import concepts_of
+from featcx_core.figures.groups import group_sheet
 from featcx_core.figures.pictures import concept_pictures
-from featcx_core.findings.evidence import not_measured, number
+from featcx_core.findings.evidence import number
+from featcx_core.findings.meta_features import clustered_concepts
+from featcx_core.findings.selection import not_measured
+from featcx_core.findings.sheets import choose_concepts, choose_groups, concept_labels, how_chosen
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.classes import chance
 from featcx_core.report.gallery import gallery
@@ -110,7 +112,7 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
 def _group_sheet(reader: StudyReader, tables: StudyTables) -> Figure:
     """Draw the strongest image, with its heat map, of each concept of clusters along the reference epoch's spectrum."""
     epoch, shape = reader.study.reference_epoch, map_shape(reader) or (1, 1)
-    known = concepts_of(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
+    known = clustered_concepts(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
     groups = choose_groups(known)
     if not groups:
         elsewhere = {"reason": not_measured(tables.clusters, epoch=epoch).rstrip(".")} if known.empty else {}

@@ -66,14 +66,14 @@ def test_float32_is_summed_in_float64_and_left_as_it_is():
 
 def test_errors(monkeypatch):
     values, labels = planted()
-    with pytest.raises(ValueError, match="at least 2 classes and 1 group, got 1 and 1"):
+    with pytest.raises(ValueError, match=r"at least 2 classes and 1 group, got 1 and 1"):
         ClassSums(n_classes=1)
     with pytest.raises(ValueError, match=r"labels from 0 to 2, got 0 to 3; try n_classes = largest label \+ 1"):
         summed(values, labels, classes=3)
-    with pytest.raises(ValueError, match="finite values, got 1 values .* the first at image 60, column 2"):
+    with pytest.raises(ValueError, match=r"finite values, got 1 values .* the first at image 60, column 2"):
         summed(values, labels).add(np.array([[0.0, 0.0, np.nan, 0.0, 0.0]]), labels[:1])
-    with pytest.raises(ValueError, match="at least one image, got none"):
+    with pytest.raises(ValueError, match=r"at least one image, got none"):
         ClassSums(n_classes=2).means()
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
-    with pytest.raises(ValueError, match="a label for each of 60 images, got 59"):
+    with pytest.raises(ValueError, match=r"a label for each of 60 images, got 59"):
         summed(values, labels).add(values, labels[1:])
