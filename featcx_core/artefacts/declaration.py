@@ -146,6 +146,11 @@ class Artefact:
         return self.asked == "internal"
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is featcx's, not another package's."""
+        return self.make.startswith(f"{__name__.partition('.')[0]}.")
+
+    @property
     def has_epochs(self) -> bool:
         """Whether it has partitions by epoch."""
         return self.grain in ("epoch", "layer")

@@ -172,15 +172,26 @@ def _call(snapshot: Snapshot, artefact: Artefact, partitions: list[Partition], t
         given = Given(snapshot, artefact, partitions, tools=tools, stack=stack)
         if artefact.refuse:
             resolve(artefact.refuse)(given.study, given.anatomy, given.data)
-        result = resolve(artefact.make)(given)
-        if isinstance(result, pd.DataFrame | Mapping) or result is None:
-            result = [(partitions[0], result)]
-        for partition, rows in result:
+        for partition, rows in _results(artefact, given):
             _commit(given, partition, rows)
             left.discard(partition)
             yield partition
         if left:
             raise ValueError(f"{artefact.name}: its make gave nothing for {', '.join(sorted(p.name for p in left))}")
+
+
+def _results(artefact: Artefact, given: Given) -> Iterator[tuple[Partition, Made]]:
+    """Yield what `make` gives. Raises ValueError, in one line, for any exception of another package's `make`."""
+    try:
+        result = resolve(artefact.make)(given)
+        if isinstance(result, pd.DataFrame | Mapping) or result is None:
+            result = [(given.partitions[0], result)]
+        yield from result
+    except Exception as error:
+        if artefact.is_own or isinstance(error, GeneratorExit):
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"{artefact.name} ({artefact.make}): {type(error).__name__}: {reason}") from error
 
 
 def _commit(given: Given, partition: Partition, rows: Made) -> None:

@@ -1,8 +1,9 @@
 """The report of one study: one HTML file with the study's own numbers, pictures inside, no script, no network."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -47,6 +48,21 @@ _PLACES = (
 """The claims' names in the template, in the order of `claims`."""
 
 
+class FurtherAnalysis(NamedTuple):
+    """An analysis that the report has no section for: one of another package."""
+
+    name: str
+    """The artefact's name."""
+    description: str
+    """Its declared description."""
+    table: str
+    """The table to query."""
+    n_rows: int
+    """Current rows."""
+    figures: Mapping[str, bytes]
+    """PNG bytes by name."""
+
+
 def render_report(
     tables: StudyTables,
     *,
@@ -55,12 +71,14 @@ def render_report(
     reference_epoch: int,
     figures: Mapping[str, bytes],
     has_explorer: bool = True,
+    further: Sequence[FurtherAnalysis] = (),
 ) -> str:
     """Return the report as one HTML document.
 
     facts: name -> value of what was studied, shown as they come (data, counts, network, …).
     figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; the page names a missing one as missing.
     has_explorer: whether `explorer/index.html` lies beside the report; the page then links it.
+    further: analyses of other packages, each with its figures.
 
     Raises: ValueError for a figure without a place, and for tables with rows of another study.
     """
@@ -82,12 +100,17 @@ def render_report(
         reference_epoch=reference_epoch,
         headlines=headlines(tables, reference_epoch=reference_epoch),
         claims=dict(zip(_PLACES, answers, strict=True)),
-        pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()},
+        pictures=_encoded(figures),
         alternative_texts=ALTERNATIVE_TEXTS,
         ranked=concept_rows(tables, reference_epoch=reference_epoch),
         super_classes=super_class_rows(tables, reference_epoch=reference_epoch),
         notes=notes(tables, reference_epoch=reference_epoch),
         controls=control_rows(tables, reference_epoch=reference_epoch),
         dictionary=dictionary_facts(tables.dictionaries, reference_epoch=reference_epoch),
+        further=[(each, _encoded(each.figures)) for each in further],
         questions=questions(study, reference_epoch=reference_epoch),
     )
+
+
+def _encoded(figures: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()}

@@ -1,5 +1,7 @@
 """The figures of a study's report: those of its tables, and sheets of concepts with their images."""
 
+import logging
+
 import numpy as np
 import zarr
 from jaxtyping import Int, Num
@@ -25,6 +27,8 @@ from featcx_core.findings.sheets import choose_concepts, choose_groups, concept_
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.classes import chance
 from featcx_core.report.gallery import gallery
+
+logger = logging.getLogger("featcx")
 
 N_TOP_IMAGES = 8
 
@@ -59,11 +63,14 @@ def _of_other_packages(given: Given) -> dict[str, Figure]:
     """Draw the figures that declarations name, each from its artefact's rows, as `artefact.figure`."""
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        if artefact.figures and artefact.tables:
-            rows = given.table(artefact.tables[0].name)
-            if len(rows):
+        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else []
+        if len(rows):
+            try:
                 drawn: dict[str, Figure] = resolve(artefact.figures)(rows)
-                figures |= {f"{artefact.name}.{name}": figure for name, figure in drawn.items()}
+            except Exception as error:  # another package's code fails in any way
+                logger.warning("%s: no figures: %s: %s", artefact.name, type(error).__name__, error)
+                continue
+            figures |= {f"{artefact.name}.{name}": figure for name, figure in drawn.items()}
     return figures
 
 
