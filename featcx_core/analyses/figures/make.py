@@ -3,6 +3,7 @@
 import logging
 
 import numpy as np
+import pandas as pd
 import zarr
 from jaxtyping import Int, Num
 from matplotlib.figure import Figure
@@ -63,7 +64,7 @@ def _of_other_packages(given: Given) -> dict[str, Figure]:
     """Draw the figures that declarations name, each from its artefact's rows, as `artefact.figure`."""
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else []
+        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else pd.DataFrame()
         if len(rows):
             try:
                 drawn: dict[str, Figure] = resolve(artefact.figures)(rows)
