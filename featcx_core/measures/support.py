@@ -18,7 +18,7 @@ from featcx_core.measures.over_images import draw_groups, interval, redraw
 _IMAGES_AT_ONCE = 1024
 
 
-class Support(NamedTuple):
+class SupportCurve(NamedTuple):
     """Curve of one order of removal, from all concepts to none."""
 
     n_kept: Int64[np.ndarray, "step"]
@@ -62,7 +62,7 @@ def support(
     groups: int = 20,
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> dict[str, Support]:
+) -> dict[str, SupportCurve]:
     """Return the accuracy of `z_S D W + b` by the share of concepts in S, the kept ones, for every order of removal.
 
     Removing a concept sets its code to zero; atoms, head and bias stay. The logits of an order are added up once, from
@@ -103,7 +103,7 @@ def support(
 
 
 class SupportCounts:
-    """Accumulator of `support` for more images than memory holds: they come in chunks. Arguments and errors as there."""
+    """Accumulator of `support` for more images than memory holds, chunk by chunk; arguments and errors as there."""
 
     def __init__(
         self,
@@ -179,7 +179,7 @@ class SupportCounts:
             logits = torch.sparse.addmm(logits, added, self.effects)
             yield logits.argmax(1)
 
-    def curves(self, *, n_bootstrap: int = 1000, seed: int = 0) -> dict[str, Support]:
+    def curves(self, *, n_bootstrap: int = 1000, seed: int = 0) -> dict[str, SupportCurve]:
         """Return the curve of each order."""
         if not self.n_images.all():
             n_images, groups = int(self.n_images.sum()), len(self.n_images)
@@ -200,7 +200,7 @@ class SupportCounts:
             each_order, _ = self._left(counts[name])
             spread = each_order.min(0), each_order.max(0)
             curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1], *spread)
-            found[name] = Support(self.n_kept, *(curve[step] for curve in curves))
+            found[name] = SupportCurve(self.n_kept, *(curve[step] for curve in curves))
         return found
 
     def _left(self, counts: Float64[np.ndarray, "... step group"]) -> _Left:
