@@ -1,7 +1,7 @@
-"""Comparison of studies: what each measured, and how that differs between the values of a field of the study.
+"""Comparison of studies: the results of each, and their differences between the values of a field of the study.
 
-Two kinds of interval that answer two questions: over the concepts of one study (would other concepts of this network
-say the same?), from its own tables; and over studies (would another network trained so say the same?), Student's t.
+Two kinds of interval answer two questions. Over the concepts of one study, from its own tables: would other concepts of
+this network say the same? Over studies, Student's t: would another network, trained alike, say the same?
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,12 +16,12 @@ from featcx_core.measures.intervals import NORMAL, t_half_width
 END = -1
 """In place of an epoch: each study's own reference epoch."""
 CONTROLS = "prevalence_fraction,variance"
-"""What the partial correlations hold fixed."""
+"""Properties that the partial correlations hold fixed."""
 COMPARED = ("importance", "decode_time")
-"""What K is correlated with; its correlations with other properties are not compared."""
+"""Properties whose correlation with K is compared."""
 
 Settings = Mapping[str, Mapping[str, str]]
-"""For each field in which studies differ, its value in each study."""
+"""Value in each study, of each field in which studies differ."""
 
 
 class Means(NamedTuple):
@@ -38,18 +38,18 @@ class Means(NamedTuple):
 
 
 def means(values: Float[np.ndarray, "row study"]) -> Means:
-    """Mean of each row and its 95 % interval, Student's t with n − 1 degrees of freedom; NaN is no value.
+    """Return the mean of each row and its 95 % interval, Student's t with n − 1 degrees of freedom; NaN is no value.
 
-    The interval takes the studies for independent draws. With two it is 12.7 standard errors to either side.
+    The interval treats the studies as independent draws. With two it is 12.7 standard errors to either side.
 
-    >>> found = means(np.array([[1.0, 3.0, np.nan], [2.0, np.nan, np.nan]]))
-    >>> found.mean.tolist(), found.n.tolist(), found.low.round(2).tolist()
+    >>> over_studies = means(np.array([[1.0, 3.0, np.nan], [2.0, np.nan, np.nan]]))
+    >>> over_studies.mean.tolist(), over_studies.n.tolist(), over_studies.low.round(2).tolist()
     ([2.0, 2.0], [2, 1], [-10.71, nan])
     """
-    there = ~np.isnan(values)
-    n = there.sum(1)
-    mean = np.divide(np.where(there, values, 0).sum(1), n, out=np.full(len(values), np.nan), where=n > 0)
-    squares = np.where(there, values - mean[:, None], 0) ** 2
+    has_value = ~np.isnan(values)
+    n = has_value.sum(1)
+    mean = np.divide(np.where(has_value, values, 0).sum(1), n, out=np.full(len(values), np.nan), where=n > 0)
+    squares = np.where(has_value, values - mean[:, None], 0) ** 2
     is_known = n > 1
     freedom = np.where(is_known, n - 1, 1)
     error = np.sqrt(squares.sum(1) / freedom / np.maximum(n, 1))
@@ -60,11 +60,12 @@ def means(values: Float[np.ndarray, "row study"]) -> Means:
 def study_values(
     epochs: pd.DataFrame, sedimentation: pd.DataFrame, correlations: pd.DataFrame, v_information: pd.DataFrame
 ) -> pd.DataFrame:
-    """What is compared of one study, from its tables: rows (epoch, measure, value, low, high, n).
+    """Return the compared results of one study from its tables: rows (epoch, measure, value, low, high, n).
 
-    `test_accuracy`, `train_accuracy`; `mean_complexity_…` for each group of sedimentation; `complexity_importance`,
-    `complexity_decode_time` and both with `_partial`, Spearman's; `v_information_…`, the mean over living concepts by
-    the column `place` of that frame. Intervals over concepts: those of the tables; of V-information mean ± 1.96 s / √n.
+    The measures are `test_accuracy` and `train_accuracy`; `mean_complexity_…` of each group of sedimentation;
+    `complexity_importance` and `complexity_decode_time`, Spearman's, both also with `_partial`; and `v_information_…`,
+    the mean over alive concepts at each value of the column `place`. Intervals over concepts are those of the tables;
+    of V-information mean ± 1.96 s / √n.
     """
     accuracy = epochs.melt("epoch", ["test_accuracy", "train_accuracy"], var_name="measure")
     curves = sedimentation.rename(columns={"mean_complexity": "value", "n_concepts": "n"})
@@ -82,18 +83,22 @@ def study_values(
     columns = ["epoch", "measure", "value", "low", "high", "n"]
     kinds = {"value": "float64", "low": "float64", "high": "float64", "n": "Int64"}
     parts = [part.reindex(columns=columns).astype(kinds) for part in (accuracy, curves, ranks, information)]
-    found: pd.DataFrame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
-    return found.dropna(subset=["value"]).reset_index(drop=True)
+    rows: pd.DataFrame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return rows.dropna(subset=["value"]).reset_index(drop=True)
 
 
 def compare(values: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """How what was measured differs between the values of each field.
+    """Return each measure's mean, and its differences, by the values of each field in which studies differ.
 
-    values: rows (member, epoch, is_reference, measure, value), the members in the order of the comparison.
-    Gives rows (field, together_with, value, against, epoch, measure, mean, low, high, n), the epoch missing for the
-    end, each study's own reference epoch. With `against` empty: the mean over the studies of that value. Otherwise the
-    mean difference to the first study's value of the field, over pairs of studies that agree in all other fields
-    (fields that part the studies alike, `together_with`, cannot agree).
+    Args:
+        values: Rows (member, epoch, is_reference, measure, value), the members in the order of the comparison.
+        settings: Fields in which the studies differ.
+
+    Returns:
+        Rows (field, together_with, value, against, epoch, measure, mean, low, high, n). The epoch is missing at the
+        end, each study's own reference epoch. With `against` empty, the mean over the studies of that value. Otherwise
+        the mean difference to the first study's value of the field, over pairs of studies that agree in all other
+        fields, except those that divide the studies in the same way (`together_with`).
     """
     end = values[values["is_reference"]].assign(epoch=END)
     both = pd.concat([values, end], ignore_index=True)
@@ -103,17 +108,17 @@ def compare(values: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     columns = ["field", "together_with", "value", "against", "epoch", "measure", "mean", "low", "high", "n"]
     if not parts:
         return pd.DataFrame(columns=columns)
-    found: pd.DataFrame = pd.concat(parts, ignore_index=True)[columns]
-    return found.assign(epoch=found["epoch"].astype("Int64").mask(found["epoch"] == END))
+    rows: pd.DataFrame = pd.concat(parts, ignore_index=True)[columns]
+    return rows.assign(epoch=rows["epoch"].astype("Int64").mask(rows["epoch"] == END))
 
 
 def together(settings: Settings, field: str) -> list[str]:
-    """The other fields that part the studies just as this one does, so that nobody can tell which of them matters."""
+    """Return the other fields that divide the studies as this one does, so their effects cannot be told apart."""
     return [other for other in settings if other != field and _parts(settings[other]) == _parts(settings[field])]
 
 
 def _parts(by_member: Mapping[str, str]) -> list[int]:
-    """Each study's part, numbered in the order of appearance."""
+    """Return each study's part by a field's value, numbered in the order of appearance."""
     numbers = {value: number for number, value in enumerate(dict.fromkeys(by_member.values()))}
     return [numbers[value] for value in by_member.values()]
 
@@ -135,5 +140,5 @@ def _field(wide: pd.DataFrame, members: Sequence[str], settings: Settings, field
 
 
 def _rows(wide: pd.DataFrame, about: Mapping[str, str]) -> pd.DataFrame:
-    found = pd.DataFrame(means(wide.to_numpy(dtype=float))._asdict(), index=wide.index).reset_index()
-    return found[found["n"] > 0].assign(**about)
+    rows = pd.DataFrame(means(wide.to_numpy(dtype=float))._asdict(), index=wide.index).reset_index()
+    return rows[rows["n"] > 0].assign(**about)

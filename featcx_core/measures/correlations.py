@@ -17,10 +17,10 @@ _VALUES_AT_ONCE = 2_000_000
 _CONSTANT = 1e-28
 """Variance, of values in [0, 1], that is rounding: (1e-14)²."""
 _EXPLAINED = 1e-10
-"""Share of a variable's variance that counts as none."""
+"""Share of a variable's variance that counts as zero."""
 
 Scores: TypeAlias = Callable[[Float[np.ndarray, "sample concept"]], Float[np.ndarray, "sample variable concept"]]
-"""From how often each sample drew each concept to what is correlated in it: the values, or their ranks."""
+"""From how often each sample drew each concept to the variables correlated in it: values, or their ranks."""
 
 
 def correlation(
@@ -33,18 +33,18 @@ def correlation(
     seed: int,
     over_images: tuple[Redrawn, Redrawn] | None = None,
 ) -> Estimated:
-    """Correlation of two properties over concepts, given the controls, with a 95 % percentile bootstrap interval.
+    """Return the correlation of two properties over concepts, given the controls, with a 95 % bootstrap interval.
 
-    A second interval, over images, where `over_images` gives x and y in resamples of them; the controls stay. Concepts
-    that are NaN in one of these are left out of it.
+    With controls it is the correlation of the residuals of x and y after linear regression on them; for Spearman, of
+    the ranks on the controls' ranks. Ties share their mean rank, and every bootstrap sample is ranked anew. Concepts
+    with NaN anywhere are dropped. The value is NaN with fewer than 4 concepts (one more for each control), or where x
+    or y is constant or fully explained by the controls. Arithmetic in float64, on the CPU.
 
-    With controls: the correlation of what is left of x and y after linear regression on them; for Spearman of the
-    ranks on the controls' ranks. Ties share their mean rank, and ranks are taken anew in every bootstrap sample.
-    Concepts with NaN anywhere are dropped. The value is NaN with fewer than 4 concepts (one more for each control),
-    or where x or y is constant or wholly explained by the controls. The arithmetic is float64, on the CPU.
+    A second interval, over images, follows where `over_images` gives x and y in resamples of them; the controls stay,
+    and concepts that are NaN in a resample are left out.
 
     Raises:
-        ValueError: an unknown method.
+        ValueError: The method is unknown.
 
     >>> x, y = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0])
     >>> round(correlation(x, y, seed=0).value, 3)
@@ -99,14 +99,14 @@ def _values(variables: Float[np.ndarray, "variable concept"]) -> Scores:
 
 
 def _scaled(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:
-    """Values from 0 to 1."""
+    """Scale values to [0, 1]."""
     span = np.ptp(values, axis=-1, keepdims=True)
     scaled: np.ndarray = (values - values.min(-1, keepdims=True)) / np.where(span > 0, span, 1)
     return scaled
 
 
 def _ranks(variables: Float[np.ndarray, "variable concept"]) -> Scores:
-    """Ranks within each sample, over n, without sorting again: a running count over values sorted once."""
+    """Return ranks within each sample, over n, as a running count over values that are sorted once."""
     dense = [np.unique(variable, return_inverse=True)[1] for variable in variables]
     orders = [np.argsort(places, kind="stable") for places in dense]
     starts = [
@@ -125,10 +125,10 @@ def _ranks(variables: Float[np.ndarray, "variable concept"]) -> Scores:
 
 
 def _partial(scores: Scores, counts: Float[np.ndarray, "sample concept"]) -> Float[np.ndarray, "sample"]:
-    """Correlation of the first two variables given the others, in each sample.
+    """Return the correlation of the first two variables given the others, in each sample.
 
-    By the Schur complement of the correlation matrix, R_aa - R_ac R_cc⁺ R_ca: what is left of x and y after
-    regression on the controls.
+    The Schur complement of the correlation matrix, R_aa - R_ac R_cc⁺ R_ca, is the covariance of the residuals of x and
+    y after regression on the controls.
     """
     values: Float[np.ndarray, "sample variable concept"] = scores(counts)
     n = counts.shape[1]

@@ -13,10 +13,10 @@ from jaxtyping import Float, Int64
 
 
 class Ends(NamedTuple):
-    """As many of the simplest concepts as of the most complex ones."""
+    """Groups of equal size of the simplest and of the most complex concepts."""
 
     share: float
-    """Of the living concepts, at either end; the groups hold more where that would be fewer than `at_least`."""
+    """Share of the alive concepts at either end; groups hold more where that would be fewer than `at_least`."""
     simplest: Int64[np.ndarray, "member"]
     """Numbers of the concepts with the lowest K, in order."""
     most_complex: Int64[np.ndarray, "member"]
@@ -24,10 +24,11 @@ class Ends(NamedTuple):
 
 
 def ends(complexity: Float[np.ndarray, "concept"], *, shares: Sequence[float], at_least: int = 10) -> list[Ends]:
-    """The groups at the two ends, smallest first; NaN is dead and belongs to none.
+    """Return the groups at the two ends, smallest first; a concept with NaN is dead and belongs to none.
 
-    A share s of n living concepts has `max(at_least, ceil(s·n))` members. Shares with the same members are given once,
-    as the largest of them. Shares whose two groups would overlap are left out: fewer than 20 living concepts, no group.
+    A share s of n alive concepts has `max(at_least, ceil(s·n))` members. Shares with the same members are returned
+    once, as the largest share. Shares whose two groups would overlap are left out, so fewer than 20 alive concepts have
+    no group.
 
     >>> [(end.share, end.simplest[:2].tolist(), end.most_complex[-2:].tolist())
     ...  for end in ends(np.linspace(0, 1, 1200), shares=(0.001, 0.005, 0.1))]
@@ -43,7 +44,7 @@ def ends(complexity: Float[np.ndarray, "concept"], *, shares: Sequence[float], a
 
 
 def size_of(share: float, n: int) -> int:
-    """How many of n concepts a share is, rounded up.
+    """Return the size of a share of n concepts, rounded up.
 
     >>> size_of(0.1, 70), size_of(0.01, 150)   # 0.1 * 70 is a little above 7 in floating point
     (7, 2)

@@ -1,4 +1,4 @@
-"""How much of a property follows from the group that a concept is in."""
+"""Share of a property's variance that follows from the concept's group."""
 
 import math
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ def explained(
     seed: int = 0,
     over_images: Redrawn | None = None,
 ) -> Estimated:
-    """ε² between groups with a 95 % bootstrap interval over concepts: 1 is all, 0 what random groups have on average.
+    """Return ε² between groups with a 95 % bootstrap interval over concepts; 1 = all, 0 = random groups on average.
 
     ε² = 1 - (mean square within groups) / (mean square of all). A concept that a sample draws twice agrees with itself,
-    so samples lie above ε²: as far as η² does, which ε² corrects. The interval is that of the samples, shifted by
-    η² - ε²; without this many random groups would seem to explain something. The groups are held fixed.
+    so samples lie above ε² as far as η² does, which ε² corrects. The interval is that of the samples, shifted by
+    η² - ε²; without the shift many random groups would seem to explain something. The groups are held fixed.
 
-    A second interval where `over_images` gives the values in resamples of the images, of the concepts that are known
-    in all of them. NaN where every concept is a group of its own, or all values are equal.
+    A second interval follows where `over_images` gives the values in resamples of the images, over the concepts with a
+    value in every resample. NaN where every concept is a group of its own, or all values are equal.
 
     >>> explained(np.array([1.0, 1.0, 3.0, 3.0, 5.0, 5.0]), ["a", "a", "b", "b", "c", "c"])[:3]
     (1.0, 1.0, 1.0)
@@ -49,7 +49,7 @@ def explained(
 def _shares(
     values: Float[np.ndarray, "draw concept"], of: Int[np.ndarray, "concept"]
 ) -> tuple[Float[np.ndarray, "draw"], Float[np.ndarray, "draw"]]:
-    """ε² and η² = 1 - (sum of squares within groups) / (that of all), in each draw."""
+    """Return ε² and η² = 1 - (sum of squares within groups) / (sum of squares of all), in each draw."""
     n, order = values.shape[1], np.argsort(of, kind="stable")
     starts = np.flatnonzero(np.diff(of[order], prepend=-1))
     if n == len(starts):

@@ -12,10 +12,10 @@ from featcx_core.measures.over_images import Redrawn
 
 
 class GroupMean(NamedTuple):
-    """The mean of a property over one group."""
+    """Mean of a property over one group."""
 
     group: str | int
-    """Whose."""
+    """Name of the group."""
     n: int
     """Members that have a value."""
     mean: float
@@ -38,11 +38,11 @@ def group_means(
     seed: int = 0,
     over_images: Redrawn | None = None,
 ) -> list[GroupMean]:
-    """Mean of each group in the order of their names, with a 95 % percentile bootstrap interval over its members.
+    """Return the mean of each group, sorted by name, with a 95 % percentile bootstrap interval over its members.
 
-    NaN counts for nothing. Few members make intervals too short: of five, they miss the mean about one time in six.
-    A second interval where `over_images` gives the values in resamples of the images, of the members that are known in
-    all of them.
+    NaN counts as no value. With few members intervals are too short: of five, they miss the mean about one time in six.
+    A second interval follows where `over_images` gives the values in resamples of the images, over the members with a
+    value in every resample.
 
     >>> [(g.group, g.n, g.mean) for g in group_means(np.array([1.0, 3.0, 5.0]), ["a", "a", "b"])]
     [('a', 2, 2.0), ('b', 1, 5.0)]

@@ -1,4 +1,4 @@
-"""How much the layers tell of a group of concepts: mean V-information by layer, and what has come since the first.
+"""Mean V-information of a group of concepts by layer, and its gain since the first layer.
 
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §4.
 """
@@ -19,7 +19,7 @@ class LayerInformation(NamedTuple):
     n_concepts: int
     """Concepts with a value in every layer."""
     v_information: Float[np.ndarray, "layer"]
-    """Their mean; 0 = not readable, 1 = fully; NaN without any."""
+    """Mean over these; 0 = not readable, 1 = fully readable; NaN where there are none."""
     low: Float[np.ndarray, "layer"]
     """2.5 % point over bootstrap samples of the concepts; NaN below two of them."""
     high: Float[np.ndarray, "layer"]
@@ -29,7 +29,7 @@ class LayerInformation(NamedTuple):
     high_images: Float[np.ndarray, "layer"]
     """97.5 % point."""
     gain: Float[np.ndarray, "layer"]
-    """The mean less that in the first layer."""
+    """The mean minus that in the first layer."""
     gain_low: Float[np.ndarray, "layer"]
     """2.5 % point over bootstrap samples of the concepts."""
     gain_high: Float[np.ndarray, "layer"]
@@ -48,10 +48,10 @@ def layer_information(
     first: int = 0,
     seed: int,
 ) -> LayerInformation:
-    """Mean I_V of the concepts in each layer, with 95 % bootstrap intervals over concepts and over images.
+    """Return the mean I_V of the concepts in each layer, with 95 % bootstrap intervals over concepts and over images.
 
     Args:
-        v_information: of each layer and concept, in [0, 1]; a concept with NaN in any layer counts for nothing.
+        v_information: Of each layer and concept, in [0, 1]; a concept with NaN in any layer is left out.
         jackknife: R² without each group of images, not clipped; with NaN a concept has no part in what is over images.
         weights: resamples of the images (`intervals.draw_groups`); as many of the concepts are drawn.
         first: the layer since which the gain is counted.

@@ -44,15 +44,17 @@ def sedimentation(
     seed: int,
     over_images: tuple[Redrawn, Redrawn] | None = None,
 ) -> list[Group]:
-    """Mean complexity of one epoch's living concepts, and of the shares of them with the largest importance.
+    """Return the mean complexity of one epoch's alive concepts, and of their shares with the largest importance.
 
-    A share s of n living concepts has `max(at_least, ceil(s·n))` members. Groups with the same members are written
-    once, under the name of the largest share; a concept with NaN is dead and belongs to none; no living concept,
-    no group. Bands: percentile bootstrap over the members, 95 %; and over images, where `over_images` gives K and Γ of
-    all concepts in resamples of them: in each, the members are chosen anew.
+    A share s of n alive concepts has `max(at_least, ceil(s·n))` members. Groups with the same members are returned
+    once, under the name of the largest share. A concept with NaN is dead and belongs to no group; without any alive
+    concept there is no group. The 95 % bands are percentile bootstrap over the members; and over images, where
+    `over_images` gives K and Γ of all concepts in resamples, in each of which the members are chosen anew.
 
     Raises:
-        ValueError: a share outside (0, 1].
+        ValueError: A share lies outside (0, 1].
+
+    Source: Fel et al. 2024, §6.
 
     >>> import numpy as np
     >>> k, gamma = np.linspace(1, 0, 101), np.arange(101.0)

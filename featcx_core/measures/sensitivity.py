@@ -17,11 +17,11 @@ from featcx_core.measures.intervals import draw_counts, percentiles_on_device
 
 
 class Sensitivity(NamedTuple):
-    """How much noise in the pixels moves each concept's code."""
+    """Response of each concept's code to noise in the pixels."""
 
     sensitivity: Float[Array, "concept"]
     """Mean over images of the variance over draws, over the code's variance over images; 0 = the noise changes
-    nothing, 1 = as much as another image does; NaN where the code has no variance."""
+    nothing, 1 = it changes as much as another image does; NaN where the code has no variance."""
     low: Float[Array, "concept"]
     """2.5 % point over bootstrap samples of the noisy images; the code's variance over images is held fixed."""
     high: Float[Array, "concept"]
@@ -40,21 +40,23 @@ def sensitivity(
     n_bootstrap: int = 1000,
     seed: int,
 ) -> Sensitivity:
-    """Sensitivity of every concept, `mean over images x of Var_draws z(x + N(0, σ² I)) / Var_images z(x)`.
+    """Return the sensitivity of every concept, `mean over images x of Var_draws z(x + N(0, σ² I)) / Var_images z(x)`.
 
-    The variance over draws is the unbiased one (divided by draws - 1), so that its expectation does not depend on the
-    number of draws; that over images is the population's, as in the table of concepts. Arithmetic in float64 (float32
-    on MPS). Interval: percentile bootstrap over images, 95 %. Group g of the jackknife: images g, g + groups, …
+    The variance over draws is unbiased (divided by draws - 1), so that its expectation does not depend on the number of
+    draws; that over images is the population's, as in the table of concepts. Arithmetic in float64 (float32 on MPS).
+    The 95 % interval is percentile bootstrap over images. Group g of the jackknife holds the images g, g + groups, …
 
     Args:
         codes: (image, draw, concept), of noisy copies of some images, all at one noise level.
-        variance: of the codes of clean images, one a concept.
-        groups: of the jackknife.
-        n_bootstrap: bootstrap samples.
-        seed: decides them.
+        variance: Variance of each concept's code over clean images.
+        groups: Number of groups of the jackknife.
+        n_bootstrap: Number of bootstrap samples.
+        seed: Decides the samples.
 
     Raises:
-        ValueError: no image, fewer than two draws, or codes that are not finite.
+        ValueError: There is no image, there are fewer than two draws, or codes are not finite.
+
+    Source: Fel et al. 2024, App. F.
 
     >>> codes, variance = torch.tensor([[[1.0], [3.0]], [[0.0], [0.0]]]), torch.tensor([4.0])
     >>> sensitivity(codes, variance, seed=0).sensitivity   # variances 2 and 0, mean 1
@@ -68,19 +70,19 @@ def sensitivity(
 
 
 class Responses:
-    """`sensitivity` for more noisy images than memory holds: their codes come in pieces.
+    """Accumulator of `sensitivity` for more noisy images than memory holds: codes come in pieces.
 
     Memory holds the draws of an image or two and the bootstrap samples' sums, whatever the number of images.
 
     Args:
-        n_draws: noisy copies of each image.
-        group: of each image that will come, the group of the jackknife, (image,).
-        groups: their number; one that none of the images is in leaves nothing out.
-        n_bootstrap: bootstrap samples.
-        seed: decides them.
+        n_draws: Noisy copies of each image.
+        group: (image,), the group of the jackknife of each image to come.
+        groups: Number of groups; a group without images leaves nothing out.
+        n_bootstrap: Number of bootstrap samples.
+        seed: Decides the samples.
 
     Raises:
-        ValueError: no image, or fewer than two draws.
+        ValueError: There is no image, or there are fewer than two draws.
     """
 
     def __init__(
@@ -101,10 +103,10 @@ class Responses:
         self._restore: Callable[[Tensor], Any] = lambda tensor: tensor
 
     def add(self, codes: Float[Array, "row concept"]) -> None:
-        """Codes that follow the last ones: all draws of the first image, then of the second, cut anywhere.
+        """Add the next codes: all draws of the first image, then of the second, cut anywhere.
 
         Raises:
-            ValueError: codes that are not finite, or more than were said.
+            ValueError: Codes are not finite, or there are more than announced.
         """
         (z,), self._restore = as_tensors(codes)
         refuse_non_finite(z, what="codes of noisy images", column="concept")
@@ -120,10 +122,10 @@ class Responses:
             self.n_done += whole
 
     def result(self, variance: Float[Array, "concept"]) -> Sensitivity:
-        """What came of all images, given the codes' variance over clean images.
+        """Return the sensitivity, given the codes' variance over clean images.
 
         Raises:
-            ValueError: not all of them have come.
+            ValueError: Codes of some images are missing.
         """
         if self.n_done < self.n_images:
             raise ValueError(f"wanted {self.n_images} images of {self.n_draws} draws, got {self.n_done}")

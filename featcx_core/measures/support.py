@@ -1,7 +1,7 @@
-"""Support curves: what is left of the predictions when concepts are removed one after the other.
+"""Support curves: predictions that remain when concepts are removed one after the other.
 
-Intervals are over images: those of the jackknife over groups of them (`over_images`). Source of the curves:
-Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, App. D.
+Intervals are over images, by the jackknife over groups of images (`over_images`). Fel et al., *Understanding Visual
+Feature Reliance through the Lens of Complexity*, NeurIPS 2024, App. D.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ from featcx_core.measures.over_images import redraw
 _IMAGES_AT_ONCE = 1024
 
 
-class Support(NamedTuple):
-    """The curve of one order of removal, from all concepts to none."""
+class SupportCurve(NamedTuple):
+    """Curve of one order of removal, from all concepts to none."""
 
     n_kept: Int64[np.ndarray, "step"]
-    """Concepts that still count, round(share · concepts)."""
+    """Concepts that are kept, round(share · concepts)."""
     accuracy: Float64[np.ndarray, "step"]
-    """Share of images classified rightly from the codes that are left; NaN without labels."""
+    """Share of images classified correctly from the kept codes; NaN without labels."""
     relative_accuracy: Float64[np.ndarray, "step"]
-    """The same over the accuracy of the full reconstruction; NaN where that is 0 or there are no labels."""
+    """Accuracy over that of the full reconstruction; NaN where the latter is 0 or there are no labels."""
     predictions_kept: Float64[np.ndarray, "step"]
     """Share of images whose predicted class is the network's own."""
     low: Float64[np.ndarray, "step"]
@@ -35,19 +35,19 @@ class Support(NamedTuple):
     high: Float64[np.ndarray, "step"]
     """97.5 % point."""
     beyond_random: Float64[np.ndarray, "step"]
-    """What is left less what is left in the random orders; negative = costs more than chance; NaN without these."""
+    """The same quantity minus its mean over random orders; negative = costs more than chance; NaN without these."""
     beyond_random_low: Float64[np.ndarray, "step"]
-    """2.5 % point over the same images, drawn for both alike."""
+    """2.5 % point over images, drawn for both alike."""
     beyond_random_high: Float64[np.ndarray, "step"]
     """97.5 % point."""
     orders_low: Float64[np.ndarray, "step"]
-    """Least that any order of the name leaves, of what `low` is of."""
+    """Smallest value of any order of this name, of the quantity that `low` bounds."""
     orders_high: Float64[np.ndarray, "step"]
-    """Most that any of them leaves; both are the curve itself where there is a single order."""
+    """Largest value of any order of this name; where there is one order, both are the curve itself."""
 
 
 _Left: TypeAlias = tuple[Float64[np.ndarray, "... step"], Float64[np.ndarray, "... step group"]]
-"""What is left of the predictions at each step: of all images, and of those outside each group."""
+"""The same quantity at each step, over all images and over those outside each group."""
 
 
 def support(
@@ -63,29 +63,31 @@ def support(
     groups: int = 20,
     n_bootstrap: int = 1000,
     seed: int = 0,
-) -> dict[str, Support]:
-    """Accuracy of `z_S D W + b` by the share of concepts in S that are left, for every order of removal.
+) -> dict[str, SupportCurve]:
+    """Return the accuracy of `z_S D W + b` by the share of concepts in S, the kept ones, for every order of removal.
 
     Removing a concept sets its code to zero; atoms, head and bias stay. The logits of an order are added up once, from
-    no concept to all: what a step keeps beyond the one before is one product, of the codes other than zero alone.
-    Several orders of a name are averaged, and their range is kept. Arithmetic in float64, on the CPU where the device
-    has none (MPS).
+    no concept to all: each step adds one product, over the codes other than zero alone. Several orders of a name are
+    averaged, and their range is kept. Arithmetic in float64, on the CPU where the device has none (MPS).
 
     Args:
         codes: z, (image, concept).
         atoms: D, (concept, unit).
         head: W, (unit, class).
         bias: b, (class,); zeros where the head has none.
-        orders: concepts by name of the order, removed from left to right.
-        shares: of concepts that are left, in [0, 1].
-        predicted: the network's own class of each image.
-        labels: the right class of each image, where there are classes.
-        groups: of images, for the intervals: image i is in group i modulo groups.
-        n_bootstrap: resamples of them.
-        seed: of the resamples.
+        orders: Concepts by name of the order, removed from left to right.
+        shares: Shares of concepts that are kept, in [0, 1].
+        predicted: Class that the network predicts for each image.
+        labels: True class of each image, where there are classes.
+        groups: Number of groups of images, for the intervals: image i is in group i modulo groups.
+        n_bootstrap: Number of resamples of the groups.
+        seed: Decides the resamples.
 
     Raises:
-        ValueError: fewer images than groups, an order that does not name every concept once, or a share outside [0, 1].
+        ValueError: There are fewer images than groups, an order does not name every concept once, or a share lies
+            outside [0, 1].
+
+    Source: Fel et al. 2024, App. D.
 
     >>> import numpy as np
     >>> z, d, w = np.array([[1.0, 0.0], [0.0, 1.0]]), np.eye(2), np.eye(2)
@@ -102,7 +104,7 @@ def support(
 
 
 class SupportCounts:
-    """`support` for more images than memory holds: they come in chunks. Arguments and errors as there."""
+    """Accumulator of `support` for more images than memory holds, chunk by chunk; arguments and errors as there."""
 
     def __init__(
         self,
@@ -163,9 +165,9 @@ class SupportCounts:
         *,
         n_images: int,
     ) -> Iterator[Int[Tensor, "image"]]:
-        """Predicted classes from the fewest concepts to all of them: the last that are removed count first.
+        """Yield predicted classes from the fewest concepts to all of them: the concepts removed last count first.
 
-        places: image and concept of each code other than zero, image after image.
+        `places` are image and concept of each code other than zero, image after image.
         """
         step_of = np.empty(len(order), dtype=np.int64)  # the first step that keeps a concept
         step_of[order[::-1]] = np.searchsorted(self.sizes, np.arange(len(order)), side="right")
@@ -178,8 +180,8 @@ class SupportCounts:
             logits = torch.sparse.addmm(logits, added, self.effects)
             yield logits.argmax(1)
 
-    def curves(self, *, n_bootstrap: int = 1000, seed: int = 0) -> dict[str, Support]:
-        """The curve of each order."""
+    def curves(self, *, n_bootstrap: int = 1000, seed: int = 0) -> dict[str, SupportCurve]:
+        """Return the curve of each order."""
         if not self.n_images.all():
             n_images, groups = int(self.n_images.sum()), len(self.n_images)
             raise ValueError(f"wanted at least {groups} images, one a group, got {n_images}; try a larger probe split")
@@ -199,11 +201,11 @@ class SupportCounts:
             each_order, _ = self._left(counts[name])
             spread = each_order.min(0), each_order.max(0)
             curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1], *spread)
-            found[name] = Support(self.n_kept, *(curve[step] for curve in curves))
+            found[name] = SupportCurve(self.n_kept, *(curve[step] for curve in curves))
         return found
 
     def _left(self, counts: Float64[np.ndarray, "... step group"]) -> _Left:
-        """Relative accuracy, or where there are no classes predictions kept, from the images counted."""
+        """Return the relative accuracy, or without classes the predictions kept, from counts of images."""
         whole, without = counts.sum(-1), counts.sum(-1, keepdims=True) - counts
         if not self.has_labels:
             return whole / self.n_images.sum(), without / (self.n_images.sum() - self.n_images)
@@ -211,7 +213,7 @@ class SupportCounts:
 
 
 def _over(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
-    """NaN over 0."""
+    """Divide; NaN where the divisor is 0."""
     shares: np.ndarray = np.divide(counts, of, out=np.full_like(counts, np.nan), where=of > 0)
     return shares
 
@@ -226,6 +228,6 @@ def _ends(
     left_out: Float64[np.ndarray, "step group"],
     weights: Float64[np.ndarray, "draw group"],
 ) -> tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]:
-    """The 95 % interval of each step over images."""
+    """Return the 95 % interval of each step over images."""
     low, high = np.transpose([interval(draws) for draws in redraw(value, left_out, weights).T])
     return low, high
