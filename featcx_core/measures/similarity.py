@@ -7,8 +7,8 @@ Raghu, Bengio, *Insights on representational similarity with canonical correlati
 representation hypothesis*, ICML 2024 (mutual nearest neighbours).
 
 Each side is an array or, for many comparisons of one layer, `decompose(acts)`. Arithmetic is in float64 on the device
-of the activations (on the CPU instead of MPS). A constant side has similarity NaN. `labels` are the class of each image:
-both sides are then centred on their class means, which gives the similarity within classes.
+of the activations (on the CPU instead of MPS). A constant side has similarity NaN. `labels` are the classes of the
+images: both sides are then centred on their class means, which gives the similarity within classes.
 """
 
 from jaxtyping import Float, Int
