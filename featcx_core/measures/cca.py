@@ -13,22 +13,22 @@ from featcx_core.measures.decomposed import Decomposed
 from featcx_core.measures.layer_pair import Pair
 
 IMAGES_A_UNIT = 5
-"""Fewer of them, and chance alone correlates two layers so much that a warning is due."""
+"""Below this, chance alone correlates two layers so much that a warning is due."""
 
 
 def mean_cca(pair: Pair) -> float:
-    """Mean of all canonical correlations; see `similarity.mean_cca`."""
+    """Return the mean of all canonical correlations; see `similarity.mean_cca`."""
     return float(pair.canonical.correlations.mean())
 
 
 def svcca(pair: Pair, *, threshold: float = 0.99, squared: bool = False) -> float:
-    """Mean canonical correlation of the leading singular directions; see `similarity.svcca`."""
+    """Return the mean canonical correlation of the leading singular directions; see `similarity.svcca`."""
     n_x, n_y = (side.leading(threshold, squared=squared) for side in (pair.x, pair.y))
     return float(torch.linalg.svdvals(pair.overlap[:n_x, :n_y]).clamp(max=1).mean())
 
 
 def pwcca(pair: Pair, *, swapped: bool = False) -> float:
-    """Mean canonical correlation, weighted by x (`swapped`: by y); see `similarity.pwcca`.
+    """Return the mean canonical correlation weighted by x (`swapped`: by y); see `similarity.pwcca`.
 
     With h = U A and X = U S V', h'X = A' S V' needs no second look at the images.
     """
@@ -46,8 +46,8 @@ def refuse_threshold(threshold: float) -> None:
 def refuse_few_images(*layers: Decomposed, left_out: int = 0, stacklevel: int = 3) -> None:
     """Raise a ValueError where the widest layer has as many units as images, warn below 5 images a unit.
 
-    Within classes the images that count are images - classes + 1: each class mean takes one. An error also where so
-    many images are left that an interval cannot leave `left_out` of them out.
+    Class means use up images: within classes, images - classes + 1 count. `left_out` of them must be dispensable too,
+    for an interval that leaves them out.
     """
     widest = max(layers, key=lambda layer: layer.n_units)
     n_images, n_units = widest.n_images, widest.n_units

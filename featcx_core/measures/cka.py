@@ -16,7 +16,7 @@ from featcx_core.measures.layer_pair import Pair
 
 
 def cka(pair: Pair, *, unbiased: bool = True) -> float:
-    """Linear CKA `HSIC(K, L) / sqrt(HSIC(K, K)·HSIC(L, L))`; see `similarity.linear_cka`.
+    """Return linear CKA, `HSIC(K, L) / sqrt(HSIC(K, K)·HSIC(L, L))`; see `similarity.linear_cka`.
 
     Raises:
         ValueError: fewer than 4 images, or within classes fewer than 4 images of a class.
@@ -27,7 +27,7 @@ def cka(pair: Pair, *, unbiased: bool = True) -> float:
 
 
 def cka_as_printed(pair: Pair) -> float:
-    """`||KL||² / (||KK||·||LL||)`, which is not linear CKA; see `similarity.linear_cka`."""
+    """Return `||KL||² / (||KK||·||LL||)`, which is not linear CKA; see `similarity.linear_cka`."""
     _refuse_few_images(pair.x)
     x, y = pair.x.strengths, pair.y.strengths
     scale = float(x.pow(8).sum().sqrt() * y.pow(8).sum().sqrt())
@@ -35,13 +35,13 @@ def cka_as_printed(pair: Pair) -> float:
 
 
 def procrustes(pair: Pair) -> float:
-    """`||X'Y||_* / (||X||_F ||Y||_F)`; see `similarity.procrustes`."""
+    """Return `||X'Y||_* / (||X||_F ||Y||_F)`; see `similarity.procrustes`."""
     scale = float(torch.linalg.vector_norm(pair.x.strengths) * torch.linalg.vector_norm(pair.y.strengths))
     return ratio(float(torch.linalg.svdvals(pair.cross).sum()), scale)
 
 
 def hsic(pair: Pair, *, unbiased: bool) -> float:
-    """HSIC of linear kernels on centred data, up to the factor that cancels in CKA.
+    """Return the HSIC of linear kernels on centred data, up to the factor that cancels in CKA.
 
     Biased: `||X'Y||²`. The unbiased one replaces the part of every class c of m images (of all images, where there are
     no classes), `||X_c'Y_c||²`, by `(m-1)²/(m(m-3))` times the bracket of Song et al.,
@@ -58,7 +58,7 @@ def ratio(value: float, scale: float) -> float:
 
 
 def _norm(side: Decomposed, *, unbiased: bool) -> float:
-    """Square root of HSIC(K, K), which is kept for the layer's next comparison."""
+    """Return the square root of HSIC(K, K), and keep it for the layer's next comparison."""
 
     def work() -> float:
         total = float(side.strengths.pow(4).sum())
@@ -83,7 +83,7 @@ def _correction(pair: Pair, total: float) -> float:
 
 
 def _squared_cross(pair: Pair, members: Int[Tensor, "member"]) -> float:
-    """||X_c'Y_c||² of the images of a class, by the smaller of X_c'Y_c and the kernels."""
+    """Return ||X_c'Y_c||² of a class's images, by X_c'Y_c or by the kernels, whichever is smaller."""
     x = _rows(pair.x, members)
     y = _rows(pair.y, members if pair.order is None else pair.order[members])
     if x.shape[1] * y.shape[1] <= len(x) ** 2:

@@ -1,4 +1,4 @@
-"""A layer's activations, centred and decomposed once: from the factors follow its similarities with any other layer."""
+"""A layer's activations, centred and decomposed once for its similarities with all other layers."""
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class Decomposed:
     """The thin singular value decomposition X = U S V' of a layer's centred activations.
 
-    A direction weaker than about 1e-7 of the strongest is rounding of float32 data and is left out, so a constant layer
+    Directions weaker than about 1e-7 of the strongest are rounding of float32 data and are left out. A constant layer
     has no directions at all; its similarities are NaN.
     """
 
@@ -30,19 +30,19 @@ class Decomposed:
     loadings: Float[Tensor, "unit direction"]
     """V: orthonormal columns."""
     mean: Float[Tensor, "unit"]
-    """Mean over all images that was subtracted; zeros within classes."""
+    """Mean over all images, which was subtracted; zeros where class means were."""
     classes: Int[Tensor, "image"] | None
-    """Class of each image, counted from 0, whose mean was subtracted; None where it was the mean over all images."""
+    """Class of each image, counted from 0, where class means were subtracted; else None."""
     _kept: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n_images(self) -> int:
-        """Images."""
+        """Number of images."""
         return len(self.scores)
 
     @property
     def n_units(self) -> int:
-        """Units, constant ones included."""
+        """Number of units, constant ones included."""
         return len(self.loadings)
 
     @cached_property
@@ -58,7 +58,7 @@ class Decomposed:
         return self.scores.square() @ self.strengths.square()
 
     def once(self, what: Hashable, work: Callable[[], T]) -> T:
-        """Return what a measure needs of this layer alone; it is worked out at the first call and kept."""
+        """Return the result of `work`, which is called the first time only and kept under the name `what`."""
         if what not in self._kept:
             self._kept[what] = work()
         result: T = self._kept[what]
@@ -72,7 +72,7 @@ class Decomposed:
         return min(int((mass < threshold * mass[-1:]).sum()) + 1, len(mass))
 
     def without_each(self, groups: int) -> Iterator["Decomposed"]:
-        """Decompose the layer anew without each group of images; group g holds the images g, g + groups, …"""
+        """Decompose the layer without each group of images in turn; group g holds the images g, g + groups, …"""
         group = torch.arange(self.n_images, device=self.scores.device) % groups
         return (self._only(group != number) for number in range(groups))
 
@@ -85,14 +85,14 @@ class Decomposed:
 
 
 def decompose(acts: Float[Array, "image unit"], *, labels: Int[Array, "image"] | None = None) -> Decomposed:
-    """Centre a layer's activations and decompose them, for all of its comparisons.
+    """Centre a layer's activations and decompose them, once for all of its comparisons.
 
-    Arithmetic in float64, on the device of the activations (on the CPU where that is MPS, which has no float64).
+    Arithmetic is in float64 on the device of the activations (on the CPU instead of MPS, which has no float64).
 
     Args:
         acts: activations, (image, unit).
-        labels: class of each image. The mean of every class is subtracted instead of the mean over all images, so that
-            similarities are those within classes.
+        labels: class of each image. Class means are subtracted instead of the mean over all images, and similarities
+            are those within classes.
 
     Raises:
         ValueError: NaN or infinity, or labels of other images.
@@ -105,7 +105,7 @@ def decompose(acts: Float[Array, "image unit"], *, labels: Int[Array, "image"] |
 
 
 def decompose_side(acts: Array, *, labels: Array | None, what: str) -> Decomposed:
-    """Decompose activations which an error calls `what`."""
+    """Decompose as `decompose` does; an error calls the activations `what`."""
     (x,), _ = as_tensors(acts)
     refuse_non_finite(x, what=what, column="unit")
     x = (x.cpu() if x.device.type == "mps" else x).double()
@@ -129,7 +129,7 @@ def _counted(labels: Int[Tensor, "image"]) -> Int[Tensor, "image"]:
 
 
 def _centred(x: Float[Tensor, "image unit"], classes: Int[Tensor, "image"] | None) -> Float[Tensor, "image unit"]:
-    """Subtract the means; by way of the first image, so that a constant unit becomes exact zeros."""
+    """Subtract the means. The first image is subtracted before, so that a constant unit becomes exact zeros."""
     if classes is None:
         x = x - x[:1]
         return x - x.mean(0)
@@ -141,6 +141,6 @@ def _centred(x: Float[Tensor, "image unit"], classes: Int[Tensor, "image"] | Non
 
 def _svd(x: Float[Tensor, "image unit"]) -> tuple[Tensor, Tensor, Tensor]:
     u, s, vt = torch.linalg.svd(x, full_matrices=False)
-    # below 1e-7 of the largest, what is left of float32 data is rounding
+    # the cut is at 1e-7 of the largest: weaker directions of float32 data are rounding
     kept = s.square() > 8 * len(s) ** 0.5 * torch.finfo(s.dtype).eps * s[:1].square()
     return u[:, kept].contiguous(), s[kept], vt[kept].T.contiguous()

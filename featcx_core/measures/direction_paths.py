@@ -1,4 +1,4 @@
-"""Signal and noise directions of a layer: canonical directions of its end that are there early, or never settle.
+"""Signal and noise directions of a layer: canonical directions of its end that settle early, or never.
 
 Morcos, Raghu, Bengio, *Insights on representational similarity with canonical correlation*, NIPS 2018, §3.1.
 """
@@ -18,23 +18,23 @@ from featcx_core.measures.layer_pair import Pair, pair_of, refuse_other_centring
 
 
 class DirectionPaths(NamedTuple):
-    """How far two sets of directions of a layer's end are found in the layer at each time."""
+    """Correlations of two sets of directions of a layer's end with the layer at each time."""
 
     signal: Float[np.ndarray, "time rank"]
     """Canonical correlations of the signal directions with the layer, largest first; 0 beyond its dimensions."""
     noise: Float[np.ndarray, "time rank"]
     """Those of the noise directions."""
     chance: Float[np.ndarray, "time"]
-    """Root mean square over ranks of the correlations of directions that have nothing to do with the layer."""
+    """Root mean square of the correlations that unrelated directions have by chance."""
 
 
 def sorted_correlations(
     x: Float[Array, "image unit_x"] | Decomposed, end: Float[Array, "image unit_end"] | Decomposed
 ) -> Float[np.ndarray, "rank"]:
-    """Canonical correlations of a layer with the same layer at the end of training, largest first, 0 to 1.
+    """Return the canonical correlations of a layer with the same layer at the end of training, largest first.
 
-    The first are signal, directions that are there already; the last are noise, directions that change until the end.
-    There are as many as the side of fewer dimensions has.
+    Range: 0 to 1. The first belong to signal, directions that have settled already; the last to noise, directions that
+    change until the end. Their number is that of the side with fewer dimensions.
 
     Raises:
         ValueError: images <= units (every correlation would be 1), different images, NaN or infinity.
@@ -58,8 +58,8 @@ def direction_paths(
 
     The canonical directions of the end with the layer at time `chosen_at` are sorted by their correlation; the first
     `n_directions` are signal, the last noise. At every time t these fixed sets of directions H (orthonormal over the
-    images) correlate with the layer by the singular values of U_t' H. Correlations at `chosen_at` are high and low by
-    choice; the other times tell.
+    images) correlate with the layer by the singular values of U_t' H. At `chosen_at` itself the correlations are high
+    and low by selection; only the other times are evidence.
 
     Args:
         layers: one layer at several times, on the same images.
@@ -102,7 +102,7 @@ def direction_paths(
 
 
 def _correlations(overlap: Float[Tensor, "direction kept"]) -> Float[np.ndarray, "kept"]:
-    """The kept directions' canonical correlations; directions that the layer has no dimension for correlate by 0."""
+    """Return the kept directions' canonical correlations, filled up with zeros where the layer has fewer dimensions."""
     values = torch.linalg.svdvals(overlap).clamp(max=1)
     return _numpy(torch.nn.functional.pad(values, (0, overlap.shape[1] - len(values))))
 

@@ -1,4 +1,4 @@
-"""Two layers on the same images, and what their similarities share."""
+"""Pairs of layers on the same images, with the products that all their similarities share."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,7 +32,7 @@ class Pair:
     y: Decomposed
     """Second layer, on the same images."""
     order: Int[Tensor, "image"] | None = None
-    """Image of y that stands beside each image of x, where they are permuted."""
+    """Image of y that is put beside each image of x; None: the same one."""
 
     @cached_property
     def overlap(self) -> Float[Tensor, "direction_x direction_y"]:
@@ -51,16 +51,16 @@ class Pair:
         return self.canonical_of(len(self.x.strengths), len(self.y.strengths))
 
     def canonical_of(self, n_x: int, n_y: int) -> Canonical:
-        """Return the canonical correlations of the first so many singular directions of each side."""
+        """Return the canonical correlations between the first singular directions of each side."""
         a, correlations, bt = torch.linalg.svd(self.overlap[:n_x, :n_y], full_matrices=False)
         return Canonical(correlations.clamp(max=1), a, bt.T)
 
 
 def pair_of(x: Array | Decomposed, y: Array | Decomposed, *, labels: Array | None = None) -> Pair:
-    """Decompose what is not decomposed yet, and put both side by side.
+    """Pair two layers; a side that is an array is decomposed first.
 
     Raises:
-        ValueError: different images, sides that are centred differently, labels for a side that is decomposed already.
+        ValueError: different images, sides that are centred differently, or labels beside a decomposed side.
     """
     if labels is not None and (isinstance(x, Decomposed) or isinstance(y, Decomposed)):
         raise ValueError("wanted labels before the layer is decomposed, got both; try decompose(acts, labels=…)")

@@ -19,7 +19,7 @@ from featcx_core.measures.similarity_nulls import calibrated, gaussian_null, jac
 Layers: TypeAlias = Sequence[Decomposed]
 Work: TypeAlias = Callable[[Decomposed, Decomposed], Float[np.ndarray, "measure *column"]]
 DEFAULT = ("cka", "svcca", "pwcca")
-"""Measures that are taken where none are named."""
+"""Measures taken by default."""
 
 
 class Compared(NamedTuple):
@@ -86,17 +86,21 @@ def compare_layers(
     """Measure as `similarities` does, with null values and intervals beside every value.
 
     One permutation of a pair costs as much as its value; all pairs of a shape share their Gaussian draws; the interval
-    costs `groups` decompositions of each layer and as many values. Number 0 leaves a null or the interval out (NaN).
+    costs `groups` decompositions of each layer and as many values. 0 draws, permutations or groups leave that part out
+    (NaN).
+
+    The interval is about the value that other images of the same number give. Measures of correlations are too high by
+    chance at few images; the nulls show by how much, the interval does not.
 
     Args:
         layers: one side, on the same images as the others.
-        others: the other side; the layers themselves where it is left out.
+        others: the other side; default: the layers themselves.
         measures: names.
         threshold: share of the singular values that SVCCA keeps.
-        n_neighbours: images that the mutual overlap counts.
+        n_neighbours: nearest images that the mutual overlap counts.
         n_draws: Gaussian draws of each shape.
         n_permutations: permutations of the images.
-        groups: groups of images that are left out in turn; group g holds the images g, g + groups, …
+        groups: number of groups of images that are left out in turn; group g holds the images g, g + groups, …
         seed: of draws and permutations.
 
     Raises:
@@ -142,7 +146,7 @@ def compare_layers(
 
 
 def _names(measures: Sequence[str], others: Layers | None) -> list[str]:
-    """Measures to take of each pair: where one pair serves both ways, also what they are the other way."""
+    """Return the measures to take of each pair, with their counterparts where a pair serves both directions."""
     backwards = () if others is not None else (SWAPPED.get(name, name) for name in measures)
     return list(dict.fromkeys([*measures, *backwards]))
 
@@ -163,7 +167,7 @@ def _over_pairs(
 
 
 def _without_each(layers: Layers, others: Layers | None, groups: int) -> Iterator[tuple[Layers, Layers | None]]:
-    """Both sides without each group of images; a layer of both sides is decomposed once."""
+    """Yield both sides without each group of images; a layer on both sides is decomposed once."""
     everyone = list(dict.fromkeys([*layers, *(others or ())]))
     for left in zip(*(layer.without_each(groups) for layer in everyone), strict=True):
         anew = dict(zip(everyone, left, strict=True))
@@ -171,7 +175,7 @@ def _without_each(layers: Layers, others: Layers | None, groups: int) -> Iterato
 
 
 def _once_a_shape(null: Work) -> Work:
-    """The same null, worked out once for all pairs of layers that have as many units."""
+    """Return the same null, worked out once for all pairs of equal numbers of units."""
     by_units: dict[tuple[int, int], Float[np.ndarray, "measure"]] = {}
 
     def work(x: Decomposed, y: Decomposed) -> Float[np.ndarray, "measure"]:

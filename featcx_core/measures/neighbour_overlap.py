@@ -1,4 +1,4 @@
-"""Nearest images of every image in a layer, and how many of them two layers share.
+"""Nearest images of every image in a layer, and the share of them on which two layers agree.
 
 Huh, Cheung, Wang, Isola, *The platonic representation hypothesis*, ICML 2024, App. A (mutual nearest neighbours).
 """
@@ -14,14 +14,14 @@ from featcx_core.measures.layer_pair import Pair
 
 _ROWS = 1024  # images compared with all others at once
 _ZERO = 1e-12
-"""Length of an image's activations, of the longest one's, that is rounding."""
+"""An image is silent where its activations are shorter than this share of the longest ones."""
 
 
 def nearest_images(acts: Float[Tensor, "image unit"], *, n_neighbours: int = 10) -> Int[Tensor, "image rank"]:
     """Find the other images with the highest cosine `x_i · x_j / (||x_i|| ||x_j||)`, nearest first.
 
-    -1 stands for no image: an image without any activation has no neighbours and is nobody's. The order of images of
-    equal cosine is arbitrary. Memory is O(images), never images².
+    A silent image, all of whose activations are 0, has no neighbours (-1) and is nobody's neighbour. Images with equal
+    cosines come in any order. Memory is O(images), never images².
 
     Raises:
         ValueError: fewer than 1 neighbour, or fewer than `n_neighbours + 2` images (all lists would be the same).
@@ -52,7 +52,7 @@ def nearest_images(acts: Float[Tensor, "image unit"], *, n_neighbours: int = 10)
 
 
 def mutual_knn(pair: Pair, *, n_neighbours: int = 10) -> float:
-    """Share of an image's nearest images that both layers have in common; see `similarity.mutual_knn`."""
+    """Return the share of nearest images on which both layers agree; see `similarity.mutual_knn`."""
     x, y = (_lists(side, n_neighbours) for side in (pair.x, pair.y))
     if len(pair.x.strengths) == 0 or len(pair.y.strengths) == 0:
         return math.nan
@@ -63,7 +63,7 @@ def mutual_knn(pair: Pair, *, n_neighbours: int = 10) -> float:
 
 
 def _lists(side: Decomposed, n_neighbours: int) -> Int[Tensor, "image rank"]:
-    """The lists of a layer, which are kept for its next comparison."""
+    """Return the lists of a layer, and keep them for its next comparison."""
 
     def work() -> Int[Tensor, "image rank"]:
         inside = side.mean @ side.loadings
@@ -75,7 +75,7 @@ def _lists(side: Decomposed, n_neighbours: int) -> Int[Tensor, "image rank"]:
 
 
 def _permuted(nearest: Int[Tensor, "image rank"], order: Int[Tensor, "image"]) -> Int[Tensor, "image rank"]:
-    """The lists of the layer with its images in another order: image i is what was image `order[i]`."""
+    """Return the lists after the images are put in another order: image i was image `order[i]`."""
     place = torch.empty_like(order)
     place[order] = torch.arange(len(order), device=order.device)
     moved = nearest[order]

@@ -1,4 +1,4 @@
-"""Projections of a layer's activations on few directions, to run the rest of the network on what is left.
+"""Projections of a layer's activations on few directions, to run the rest of the network on the result.
 
 Raghu et al., *SVCCA*, NIPS 2017, fig. 2: the top SVCCA directions against as many random or most active units.
 """
@@ -20,7 +20,7 @@ class Projection(NamedTuple):
     projector: Float[Array, "unit unit"]
     """P, with P P = P; its rank is the number of directions that are kept."""
     offset: Float[Array, "unit"]
-    """The layer's mean over the images. Zeros in its place clamp what is not kept to 0 and not to its mean."""
+    """The layer's mean over the images. Zeros in its place set the removed part to 0 instead of its mean."""
 
 
 def project(acts: Float[Array, "*rest unit"], projection: Projection) -> Float[Array, "*rest unit"]:
@@ -54,7 +54,7 @@ def svcca_projection(
 
     The directions are the canonical variables h = U A over the images, of the singular directions that SVCCA keeps
     (`similarity.svcca`). The projection replaces every unit by its regression on them, `h h'x`. Written for units it is
-    `P = V S⁻¹ A A' S V'`, an oblique projector, which maps new images too and leaves the variables as they are.
+    `P = V S⁻¹ A A' S V'`, an oblique projector, which maps new images too and leaves these variables unchanged.
 
     Args:
         x: activations of the layer.
@@ -86,7 +86,7 @@ def svcca_projection(
 
 
 def random_units(x: Float[Array, "image unit"], *, n_units: int, seed: int) -> Projection:
-    """Return the projection that keeps random units; with the same seed, fewer are among the more.
+    """Return the projection that keeps random units; the sets of one seed are nested.
 
     Raises:
         ValueError: more units than the layer has, NaN or infinity.
@@ -98,7 +98,7 @@ def random_units(x: Float[Array, "image unit"], *, n_units: int, seed: int) -> P
 
 
 def most_active_units(x: Float[Array, "image unit"], *, n_units: int) -> Projection:
-    """Return the projection that keeps the units of the largest mean |activation|; of equals the first.
+    """Return the projection that keeps the units with the largest mean |activation|; ties go to the first.
 
     Raises:
         ValueError: more units than the layer has, NaN or infinity.
@@ -125,6 +125,6 @@ def _as_given(x: Array, projector: torch.Tensor, mean: torch.Tensor) -> Projecti
     return Projection(restore(projector), restore(mean))
 
 
-def _refuse_number(wanted: int, there: int, what: str) -> None:
-    if not 0 <= wanted <= there:
-        raise ValueError(f"wanted 0 to {there} {what} to keep, got {wanted}; try fewer")
+def _refuse_number(wanted: int, available: int, what: str) -> None:
+    if not 0 <= wanted <= available:
+        raise ValueError(f"wanted 0 to {available} {what} to keep, got {wanted}; try fewer")

@@ -1,4 +1,4 @@
-"""How well a measure of similarity tells groups of networks apart.
+"""Quality of a measure of similarity: how well it tells groups of networks apart.
 
 Klabunde et al., *ReSi: a comprehensive benchmark for representational similarity measures*, ICLR 2025: networks that
 were trained alike should be more similar to each other than to networks that were trained otherwise.
@@ -26,8 +26,8 @@ class Separation(NamedTuple):
 def separation(similarities: Float[np.ndarray, "net net"], groups: Shaped[np.ndarray, "net"]) -> Separation:
     """Compare similarities within every group with those between its members and all other networks.
 
-    A measure that is not symmetric counts as the mean of both directions. Pairs with NaN are left out; where a group
-    has none left on either side, everything is NaN. The diagonal is not looked at. For distances, give their negatives.
+    A measure that is not symmetric counts as the mean of both directions. Pairs with NaN are left out; a group without
+    any pair left makes the result NaN. The diagonal is ignored. For distances, pass their negatives.
 
     Args:
         similarities: of all pairs of networks, by one measure.

@@ -6,9 +6,9 @@ Raghu, Bengio, *Insights on representational similarity with canonical correlati
 *Generalized shape metrics on neural representations*, NeurIPS 2021 (Procrustes); Huh et al., *The platonic
 representation hypothesis*, ICML 2024 (mutual nearest neighbours).
 
-Each side is an array or, for many comparisons of one layer, `decompose(acts)`. Arithmetic is in float64, on the device
-of the activations (on the CPU where that is MPS). A constant side has similarity NaN. With `labels`, the class of each
-image, both sides are centred on their class means first: the similarity within classes.
+Each side is an array or, for many comparisons of one layer, `decompose(acts)`. Arithmetic is in float64 on the device
+of the activations (on the CPU instead of MPS). A constant side has similarity NaN. `labels` are the classes of the
+images: both sides are then centred on their class means, which gives the similarity within classes.
 """
 
 from jaxtyping import Float, Int
@@ -27,7 +27,7 @@ def linear_cka(
     as_printed: bool = False,
     labels: Int[Array, "image"] | None = None,
 ) -> float:
-    """Linear CKA of two representations: 1 = the same up to rotation and scale, 0 = unrelated.
+    """Return the linear CKA of two representations: 1 = the same up to rotation and scale, 0 = unrelated.
 
     `HSIC(K, L) / sqrt(HSIC(K, K)·HSIC(L, L))`, K = xx', L = yy', centred. The unbiased HSIC averages 0 on independent
     data, so values a little below 0 occur; the biased one, `||x'y||²`, does not (0.33 for 256 independent units and
@@ -52,11 +52,11 @@ def procrustes(
     *,
     labels: Int[Array, "image"] | None = None,
 ) -> float:
-    """Cosine of the angle that the best rotation leaves: 1 = the same up to rotation and scale, 0 = unrelated.
+    """Return the cosine of the orthogonal Procrustes distance: 1 = the same up to rotation and scale, 0 = unrelated.
 
     `||x'y||_* / (||x||_F ||y||_F)` of the centred sides, ||·||_* the sum of singular values: the largest cosine between
-    x and y Q over all orthogonal Q. Its arc cosine is the angular Procrustes distance. Independent data do not score 0:
-    compare with Gaussian data of the same shape.
+    x and y Q over all orthogonal Q. Its arc cosine is the angular distance. Independent data score above 0: compare
+    with Gaussian data of the same shape.
 
     Raises:
         ValueError: different images, NaN or infinity.
@@ -75,7 +75,7 @@ def mean_cca(
     *,
     labels: Int[Array, "image"] | None = None,
 ) -> float:
-    """Mean of the canonical correlations: 1 = one side follows linearly from the other, 0 = unrelated.
+    """Return the mean of the canonical correlations: 1 = one side follows linearly from the other, 0 = unrelated.
 
     There are as many as the side of fewer dimensions has. Independent data score about sqrt(units/images), not 0.
 
@@ -104,7 +104,7 @@ def svcca(
     squared: bool = False,
     labels: Int[Array, "image"] | None = None,
 ) -> float:
-    """Mean canonical correlation of the leading singular directions: 1 = the same subspace, 0 = unrelated.
+    """Return the mean canonical correlation of the leading singular directions: 1 = the same subspace, 0 = unrelated.
 
     On each side the fewest directions with `Σ s_i >= threshold · Σ s` are kept (`squared`: of s², the variance; how
     many they are: `decompose(x).leading(threshold, squared=…)`); `threshold=1.0` keeps all and gives mean CCA.
@@ -133,7 +133,7 @@ def pwcca(
     *,
     labels: Int[Array, "image"] | None = None,
 ) -> float:
-    """Mean canonical correlation, weighted by how much of x each direction carries: 1 = x follows from y.
+    """Return the mean canonical correlation weighted by each direction's part in x: 1 = x follows from y.
 
     `Σ α_i ρ_i / Σ α_i`, `α_i = Σ_j |<h_i, x_j>|`, h_i the orthonormal canonical directions of x over the images, x_j
     its centred units. Not symmetric: the weights are those of x, unit by unit, so that rotating x changes them; the
@@ -163,10 +163,10 @@ def mutual_knn(
     n_neighbours: int = 10,
     labels: Int[Array, "image"] | None = None,
 ) -> float:
-    """Share of an image's nearest images that both sides have in common: 1 = the same neighbours, 0 = none of them.
+    """Return the share of each image's nearest images that both sides agree on: 1 = all of them, 0 = none.
 
-    Neighbours are the `n_neighbours` other images of the highest cosine between activations. Activations are not
-    centred (with `labels` they are the departures from the class means). Independent data share
+    Neighbours are the `n_neighbours` other images with the highest cosine between activations. The activations are not
+    centred; with `labels`, cosines are between the departures from the class means. Independent data score
     `n_neighbours / (images - 1)`.
 
     Raises:

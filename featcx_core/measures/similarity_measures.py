@@ -1,4 +1,4 @@
-"""Measures of similarity by name, for pairs of layers that are decomposed already."""
+"""Measures of similarity by name, for pairs of decomposed layers."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -10,13 +10,13 @@ from featcx_core.measures import cca, cka, neighbour_overlap
 from featcx_core.measures.layer_pair import Pair
 
 Measure: TypeAlias = Callable[[Pair], float]
-"""From a pair of layers to their similarity."""
+"""A function from a pair of layers to their similarity."""
 OF_CORRELATIONS = ("svcca", "svcca_squared", "pwcca", "pwcca_swapped", "mean_cca")
 """Measures that need more images than units."""
 LOWEST = {"cka": -1.0}
 """Lower end of the measures' ranges; 0 for all others. The upper end is 1."""
 SWAPPED = {"pwcca": "pwcca_swapped", "pwcca_swapped": "pwcca"}
-"""Measures that are another one when the layers change places."""
+"""Measures that turn into another when the layers change places."""
 
 
 def chosen(measures: Sequence[str], *, threshold: float = 0.99, n_neighbours: int = 10) -> list[Measure]:

@@ -1,4 +1,4 @@
-"""Similarities beside what chance gives, and intervals over images.
+"""Null values of similarities, calibrated scores, and intervals over images.
 
 Two nulls stand beside a value. Independent Gaussian data of the same shape depend on the numbers of images and units
 alone. The same layers with the images of one of them permuted keep each layer's spectrum; the calibrated score counts
@@ -21,21 +21,21 @@ from featcx_core.measures.similarity_measures import Measure, evaluate
 
 
 class Null(NamedTuple):
-    """Similarities that chance gives."""
+    """Similarities of layers that are alike by chance alone."""
 
     mean: Float[np.ndarray, "measure"]
     """Mean over the draws."""
     high: Float[np.ndarray, "measure"]
-    """95 % quantile over the draws: unrelated layers stay below it 19 times in 20."""
+    """95 % quantile over the draws; unrelated layers stay below it 19 times in 20."""
 
 
 def permuted_null(
     x: Decomposed, y: Decomposed, measures: Sequence[Measure], *, n_permutations: int = 100, seed: int
 ) -> Null:
-    """Measure x against y with the images of y permuted, within their classes where both sides are centred so.
+    """Measure x against y with the images of y permuted; layers centred on class means are permuted within classes.
 
-    Each permutation costs a product and what the measures cost; nothing is decomposed again. All pairs of layers with
-    the same seed and images meet the same permutations.
+    Nothing is decomposed again: each permutation costs a product of the scores and the measures. The permutations
+    depend on the seed and the images alone, so all pairs of layers share them.
 
     Raises:
         ValueError: fewer than one permutation.
@@ -56,9 +56,9 @@ def permuted_null(
 
 
 def gaussian_null(x: Decomposed, y: Decomposed, measures: Sequence[Measure], *, n_draws: int = 5, seed: int) -> Null:
-    """Measure independent Gaussian data of the shapes of x and y, centred as they are.
+    """Measure independent Gaussian data of the shapes of x and y, centred as these are.
 
-    Only the shapes, the classes and the device of x and y count, so that one call serves all pairs of their shapes.
+    Only the shapes, the classes and the device of x and y matter: one call serves all pairs of equal shapes.
 
     Raises:
         ValueError: fewer than one draw.
