@@ -404,7 +404,7 @@ def test_a_block_called_twice_is_one_at_each_call():
 
 BAD = {
     r"timm has no model 'resnet5x'; did you mean resnet5": "timm:resnet5x",
-    r"unknown source 'timm:'; wanted timm:NAME": "timm:",
+    r"unknown source 'timm:'; did you mean timm:NAME": "timm:",
 }
 
 
