@@ -1,9 +1,10 @@
 import pytest
 
+from featcx_core.images.classes import class_outputs, refuse_other_outputs
 from featcx_core.images.data import (
     load_data,
 )
-from featcx_core.study.fields import StudyError
+from featcx_core.study.fields import Model, StudyError
 from tests.core.images.sources import folder, of_folder
 
 
@@ -39,3 +40,20 @@ def test_superclasses_from_the_study_or_a_file(tmp_path):
         file.write_text(text)
         with pytest.raises(StudyError, match=message):
             load_data(of_folder(tmp_path / "d", superclasses=str(file)))
+
+
+def test_a_class_is_the_output_that_the_study_says():
+    names = ("cat", "dog")
+    assert class_outputs(Model(), names) == (0, 1)
+    assert class_outputs(Model(outputs={"dog": 3, "cat": 9}), names) == (9, 3)
+    assert class_outputs(Model(outputs="none"), names) == ()
+    for message, outputs in {
+        "no class 'dgo'; did you mean dog": {"cat": 1, "dgo": 2},
+        r"wanted the output of every class, got none of 'dog' \(1 of 2 classes have theirs\)": {"cat": 1},
+        "dog = 5, but the network has 5 outputs, 0 to 4": {"cat": 1, "dog": 5},
+    }.items():
+        with pytest.raises(StudyError, match=message):
+            refuse_other_outputs(Model(outputs=outputs), names, n_outputs=5)
+    refuse_other_outputs(Model(outputs="none"), names, n_outputs=5)
+    with pytest.raises(StudyError, match=r"wanted 2 outputs, one a class of the data, got 5; .* model\.outputs"):
+        refuse_other_outputs(Model(), names, n_outputs=5)
