@@ -18,8 +18,6 @@ KINDS = ("concept", "random_direction", "shuffled", "class_logit", "unit")
 HALVES = ("fit", "score")
 IMAGES_AT_ONCE = 512
 """Images in a chunk, at most."""
-ALIVE_ON_IMAGES = 10
-"""Images of each half on which a code must be active to be measured."""
 _STORED_AS = {"shuffled": "concept"}
 
 
@@ -124,17 +122,3 @@ class ProbeReader:
         ahead: np.ndarray = np.asarray(stored[first : min(high, first + n)], dtype=np.float32)
         rest: np.ndarray = np.asarray(stored[low : low + n - len(ahead)], dtype=np.float32)
         return np.vstack([ahead, rest])
-
-
-def count_active(codes: Float[np.ndarray, "image code"]) -> np.ndarray:
-    """Return on how many images each code is not zero."""
-    return np.asarray(np.count_nonzero(codes, axis=0))
-
-
-def is_alive(active_fit: np.ndarray, active_score: np.ndarray) -> np.ndarray:
-    """Return whether codes are active on enough images of either half; the R² of the others means nothing.
-
-    >>> is_alive(np.array([10, 9]), np.array([10, 400])).tolist()
-    [True, False]
-    """
-    return np.asarray((active_fit >= ALIVE_ON_IMAGES) & (active_score >= ALIVE_ON_IMAGES))

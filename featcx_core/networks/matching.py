@@ -96,7 +96,7 @@ def _is_average(place: str) -> bool:
 
 def _fitted(path: Path, key: str, clean: Mapping[str, str], prefix: str, shapes: Shapes, wanted: Shapes) -> Match:
     """Return the match behind one prefix. Raises CheckpointError if names or shapes differ."""
-    here = {name.removeprefix(prefix): there for name, there in clean.items() if name.startswith(prefix)}
+    here = {name.removeprefix(prefix): stored for name, stored in clean.items() if name.startswith(prefix)}
     where, advice = f"{path}{f' ({key})' if key else ''}", "it belongs to another network"
     missing = [name for name in wanted if name not in here and not name.endswith(_COUNTER)]
     unknown = [name for name in here if name not in wanted]
@@ -107,7 +107,7 @@ def _fitted(path: Path, key: str, clean: Mapping[str, str], prefix: str, shapes:
                 f"{where}: wanted {len(wanted)} tensors, {len(names)} {kind}, first {listed}; {advice}"
             )
     matched = {name: here[name] for name in wanted if name in here}
-    if unequal := [name for name, there in matched.items() if shapes[there] != wanted[name]]:
+    if unequal := [name for name, stored in matched.items() if shapes[stored] != wanted[name]]:
         first = unequal[0]
         more = f", and {len(unequal) - 1} more of other shapes" if len(unequal) > 1 else ""
         difference = f"wanted {first} {list(wanted[first])}, got {list(shapes[matched[first]])}"
@@ -122,7 +122,7 @@ def _prefixes(names: Mapping[str, str], wanted: Shapes) -> list[str]:
     """
     votes: Counter[str] = Counter()
     for name in [name for name in wanted if not name.endswith(_COUNTER)][:_VOTES]:
-        beginnings = (there.removesuffix(name) for there in names if there.endswith(name))
+        beginnings = (stored.removesuffix(name) for stored in names if stored.endswith(name))
         votes.update(prefix for prefix in beginnings if not prefix or prefix.endswith("."))
     most = max(votes.values(), default=0)
     return sorted((prefix for prefix in votes if votes[prefix] == most), key=len) or [""]

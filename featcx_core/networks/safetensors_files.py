@@ -103,8 +103,8 @@ def digest_safetensors(path: Path, names: Mapping[str, str]) -> str:
     tensors = inspect_safetensors(path).tensors
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        for name, there in sorted(names.items()):
-            entry = tensors[there]
+        for name, stored in sorted(names.items()):
+            entry = tensors[stored]
             digest.update(tensor_heading(name, entry.dtype, entry.shape))
             file.seek(entry.begin)
             for offset in range(entry.begin, entry.end, _CHUNK):

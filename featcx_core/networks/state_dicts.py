@@ -50,7 +50,7 @@ def read_state_dict(path: Path, *, wanted: Shapes, key: str = "auto") -> StateDi
     dictionaries = _safetensors(path) if is_safetensors(path) else dict(unpickled(path))
     shapes = {name: {k: tuple(t.shape) for k, t in tensors.items()} for name, tensors in dictionaries.items()}
     match = match_tensors(path, shapes, wanted=wanted, key=key)
-    tensors = {name: dictionaries[match.key][there] for name, there in match.names.items()}
+    tensors = {name: dictionaries[match.key][stored] for name, stored in match.names.items()}
     tensors |= {name: torch.zeros((), dtype=torch.int64) for name in wanted if name not in tensors}
     return StateDict(tensors, match)
 

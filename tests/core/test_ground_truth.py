@@ -8,7 +8,7 @@ from featcx_core.analyses.dynamics import make_decode_time
 from featcx_core.analyses.features import make_codes, make_dictionary
 from featcx_core.analyses.measures import make_complexity, make_importance, make_v_information
 from featcx_core.analyses.sources import make_checkpoint
-from featcx_core.artefacts.state import State
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.features.activations import record_activations, record_dictionary_activations
 
 from featcx_core.analyses.training.make import train
@@ -52,7 +52,7 @@ def analysed(study: Study, home: Path) -> Store:
     make_complexity(store, epoch=reference)
     make_importance(store, epoch=reference)
     make_decode_time(store)
-    store.write_current(State(store).visible())
+    store.write_current(Snapshot(store).visible())
     return store
 
 

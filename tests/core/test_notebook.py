@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from featcx_core.analyses.features import make_codes, make_dictionary
-from featcx_core.features.activations import record_activations
+from featcx_core.analyses.activations.make import record_activations
 
 import featcx_core as fx
 from featcx_core.images.data import load_data

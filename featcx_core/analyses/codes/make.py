@@ -16,8 +16,8 @@ from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.dictionary import Dictionary, random_atoms
 from featcx_core.features.nnls import Encoder
-from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader, count_active, is_alive
-from featcx_core.features.quality import dictionary_quality_streamed, hoyer
+from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
+from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 

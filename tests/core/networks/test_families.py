@@ -1,33 +1,28 @@
-"""One small member of each family, with random weights: what is found, and that the head reads exactly that."""
+"""One small member of each family, with random weights: its layers are known, and the head reads exactly the last one."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from featcx_core.analyses.activations.make import record_activations
-from featcx_core.analyses.training.make import train
 from featcx_core.features.forward import by_position, pooled, pooled_branch, samples
 from featcx_core.features.operands import Operands, Take
 from featcx_core.networks.anatomy import Anatomy, Branch, Layer
-from featcx_core.networks.layers import resolve_anatomy
 from featcx_core.networks.models import build_model
-from featcx_core.study.fields import Activations, Model, Study, StudyError
-from featcx_core.study.files import load_study
-from tests.conftest import TINY, write_tiny
+from featcx_core.study.fields import StudyError
+from tests.core.networks.small import SMALL_COLOUR, SMALL_VIT, VIT, anatomy, study
 from tests.families import TIMM, TORCHVISION, Family, layer_rows
-from tests.steps import remake
 
 LIGHT = [member for member in TIMM if member.family not in ("VGG", "DenseNet", "EfficientNet", "ResNet")]
 
 
 RESNET50 = ["relu", *(f"layer{s}.{b}" for s, n in ((1, 3), (2, 4), (3, 6), (4, 3)) for b in range(n))]
+
+
 NAMES = {
     "torchvision:resnet18": ["relu", *(f"layer{s}.{b}" for s in (1, 2, 3, 4) for b in (0, 1))],
     "torchvision:resnext50_32x4d": RESNET50,
@@ -63,6 +58,7 @@ NAMES = {
 }
 """Layers in forward order; the last one is what the head reads."""
 
+
 READ = {
     "torchvision:resnet18": ("fc", "channels_first", (2, 2), 512),
     "torchvision:resnext50_32x4d": ("fc", "channels_first", (2, 2), 2048),
@@ -79,6 +75,7 @@ READ = {
 }
 """Head, and of what it reads: layout, positions, units."""
 
+
 SHORTCUTS = {  # identity, projection, and blocks that add nothing
     "torchvision:resnet18": (5, 3, 0),
     "torchvision:resnext50_32x4d": (12, 4, 0),
@@ -94,6 +91,8 @@ SHORTCUTS = {  # identity, projection, and blocks that add nothing
 
 
 MAIN, ATTENTION = ("residual", "main"), ("residual", "attention", "mlp")
+
+
 BRANCHES = {
     **{f"torchvision:{name}": MAIN for name in ("resnet18", "regnet_y_400mf", "mobilenet_v2", "mobilenet_v3_small")},
     **{f"torchvision:{name}": MAIN for name in ("efficientnet_b0", "convnext_tiny")},
@@ -103,6 +102,8 @@ BRANCHES = {
     "timm:vit_tiny_patch16_224": ATTENTION,
     "timm:swin_tiny_patch4_window7_224": ATTENTION,
 }
+
+
 RELU_AFTER_THE_SUM = ("torchvision:resnet18", "torchvision:regnet_y_400mf", "timm:regnety_002")
 
 
@@ -231,6 +232,8 @@ BLOCKS = {
     "timm:swin_tiny_patch4_window7_224": (12, "patch_embed"),
 }
 """How many, and the stem."""
+
+
 READ_BY_FAMILY = {member.family: READ[member.source][1] for member in TORCHVISION}
 
 
@@ -277,159 +280,9 @@ def test_the_page_of_families_has_them_all():
     ] == []
 
 
-def study(source: str, *, layers="auto", pooling="gap", **arguments) -> Study:
-    model = Model(source=source, arguments=arguments)
-    return Study(name="x", model=model, activations=Activations(layers=layers, pooling=pooling))
-
-
-def anatomy(of: Study, shape=(3, 12, 12)) -> Anatomy:
-    return resolve_anatomy(build_model(of, n_classes=3, image_shape=shape), of, image_shape=shape)
-
-
-SMALL_VIT = {"patch_size": 4, "num_layers": 2, "num_heads": 2, "hidden_dim": 8, "mlp_dim": 16, "num_classes": 3}
-VIT = "torchvision.models.vision_transformer:VisionTransformer"
-
-
-def test_layers_of_tokens_can_be_named():
-    found = anatomy(study(VIT, layers=("encoder.layers.*",), pooling="grid:3", image_size=12, **SMALL_VIT))
-    assert [(row.layer, row.units) for row in found.layers] == [
-        ("encoder.layers.encoder_layer_0", 72),
-        ("encoder.layers.encoder_layer_1", 72),
-        ("encoder.ln", 8),
-    ]
-
-
-def test_a_class_token_is_known_where_the_head_reads_something_made_of_it():
-    found = anatomy(study(VIT, image_size=12, representation_size=5, **SMALL_VIT))
-    assert [row.layout for row in found.layers] == ["channels_first", "class_token", "class_token", "vector"]
-    assert (found.layers[-1].layer, found.layers[-1].units) == ("heads.act", 5)
-
-
 def test_a_transformer_is_told_the_images_size_unless_the_study_does():
     with pytest.raises(StudyError, match=r"refuses images of 3 x 12 x 12 .*Expected 224 but got 12"):
-        anatomy(study(VIT, image_size=224, **SMALL_VIT))
+        anatomy(study(VIT, image_size=224, **SMALL_VIT), SMALL_COLOUR)
     own = study("torchvision:vit_b_16", image_size=48)
     model = build_model(own, n_classes=3, image_shape=(3, 32, 32), is_filled=True)
     assert (model.image_size, seen("torchvision:vit_b_16").anatomy.image_shape) == (48, (3, 32, 32))
-
-
-class Turned(nn.Module):
-    """A block with channels last."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.mix = nn.Linear(channels, channels)
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        return maps + self.mix(maps).relu_()
-
-
-class AsWideAsDeep(nn.Module):
-    """Its first block gives 12 x 12 x 12, from which nobody can tell where the channels are."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(3, 12, 3, padding=1)
-        self.first = Turned(12)
-        self.merge = nn.Linear(12, 20)
-        self.second = Turned(20)
-        self.head = nn.Linear(20, 3)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        maps = self.merge(self.first(self.conv(images).permute(0, 2, 3, 1)))
-        return self.head(self.second(maps[:, ::2, ::2]).mean((1, 2)))
-
-
-def test_doubtful_channels_lie_as_in_the_same_class_elsewhere():
-    found = anatomy(study(f"{__name__}:AsWideAsDeep"))
-    assert [(row.layer, row.layout, row.units) for row in found.layers] == [
-        ("conv", "channels_first", 12),
-        ("first", "channels_last", 12),
-        ("second", "channels_last", 20),
-    ]
-
-
-class Doubled(nn.Module):
-    """Adds two branches, one of which adds as well; one of the two is shared."""
-
-    def __init__(self, side: nn.Module, *, is_plain: bool = False) -> None:
-        super().__init__()
-        self.side, self.turned, self.is_plain = side, Turned(9), is_plain
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        if self.is_plain:
-            return self.side(maps)
-        total = self.side(maps)
-        total += self.turned(maps)
-        return total
-
-
-class Branches(nn.Module):
-    """Blocks without a known attribute: a sum of two branches, and one that adds nothing."""
-
-    def __init__(self, *, times: int = 1) -> None:
-        super().__init__()
-        self.times = times
-        self.embed = nn.Conv2d(3, 5, 3)
-        shared = nn.Conv2d(5, 5, 3, padding=1)
-        self.codes = nn.Parameter(torch.ones(1, 5, 10, 9))
-        self.one, self.two, self.three = Doubled(shared), Doubled(shared, is_plain=True), Doubled(shared)
-        self.fc = nn.Linear(5, 3)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        maps = self.embed(images)[..., :9] + self.codes  # broadcast: no block
-        maps = self.two(self.one(maps))
-        for _ in range(self.times):
-            maps = self.three(maps)
-        return self.fc(torch.relu_(maps).mean((2, 3)))
-
-
-def test_blocks_are_what_adds_whatever_it_is_called():
-    found = anatomy(study(f"{__name__}:Branches"))
-    assert [(row.layer, row.role, row.shortcut) for row in found.layers] == [
-        ("embed", "stem", ""),
-        ("one", "block", "projection"),
-        ("two", "block", ""),
-        ("three", "penultimate", "projection"),
-    ]
-    assert [row.rectified for row in found.layers] == [False, False, False, True]  # by a ReLU in place, afterwards
-
-
-def test_a_block_called_twice_is_one_at_each_call():
-    found = anatomy(study(f"{__name__}:Branches", times=2))
-    assert [(row.layer, row.role, row.shortcut) for row in found.layers[-2:]] == [
-        ("three", "block", "projection"),
-        ("three#2", "penultimate", "projection"),
-    ]
-
-
-BAD = {
-    r"timm has no model 'resnet5x'; did you mean resnet5": "timm:resnet5x",
-    r"unknown source 'timm:'; wanted timm:NAME": "timm:",
-}
-
-
-@pytest.mark.parametrize("message", BAD)
-def test_names_that_timm_lacks(message):
-    with pytest.raises(StudyError, match=message):
-        anatomy(study(BAD[message]))
-
-
-def test_timm_is_an_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(StudyError, match=r"timm is not installed; try pip install 'featcx\[timm\]'"):
-        anatomy(study("timm:resnet18"))
-
-
-def test_tokens_are_recorded(tmp_path):
-    arguments = ", ".join(f"{name} = {value}" for name, value in {"image_size": 12, **SMALL_VIT}.items())
-    text = TINY.replace("builtin:small_resnet", VIT).replace("[training]", f"arguments = {{{arguments}}}\n[training]")
-    path = write_tiny(tmp_path, text=text)
-    with np.load(tmp_path / "tiny.npz") as arrays:
-        images, labels = arrays["images"], arrays["labels"]
-    np.savez(tmp_path / "tiny.npz", images=np.repeat(images[:, None], 3, axis=1), labels=labels)
-    store = train(load_study(path), home=tmp_path / "home", device="cpu")
-    names = ["conv_proj", "encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1", "encoder.ln"]
-    assert record_activations(store, epoch=2, device="cpu") == names
-    assert arrays(store, "activations", epoch=2, layer="encoder.ln").shape == (120, 8)
-    assert remake(store, "dictionary_activations", epoch=2, device="cpu")

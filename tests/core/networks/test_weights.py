@@ -1,35 +1,24 @@
-"""What a network starts from, and which of its outputs is which class."""
-
-import json
 from pathlib import Path
 from urllib.error import URLError
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models
 
-from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.partition import Partition
-from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.checkpoints.survey import read_metrics, write_checkpoint
-from featcx_core.checkpoints.training import evaluate
-from featcx_core.images.classes import class_outputs, refuse_other_outputs
-from featcx_core.images.data import load_data
+from featcx_core.artefacts.register import register
+from featcx_core.analyses.training.make import train
 from featcx_core.networks.models import build_model
-from featcx_core.store.places import Store, open_store
-from featcx_core.study.fields import Checkpoints, Model, Study, StudyError, Training
+from featcx_core.store.places import Store
+from featcx_core.study.fields import Model, Study, StudyError, Training
 from featcx_core.study.files import load_study, study_text
 from tests.conftest import TINY, write_tiny
-from tests.steps import remake
+from tests.core.networks.small import COLOUR, GREY
 
-GREY, COLOUR = (1, 12, 12), (3, 64, 64)
 ONE_EPOCH = Training(epochs=1, batch_size=32)
-FIVE = {"0": 3, "1": 0, "2": 4}
-"""The three classes of the tiny study among five outputs."""
 
 
 def changed(study: Study, **fields: object) -> Study:
@@ -39,9 +28,6 @@ def changed(study: Study, **fields: object) -> Study:
 def of_seed(study: Study, seed: int, *, n_classes: int = 3) -> dict[str, torch.Tensor]:
     """Weights of the tiny network that follow from another seed."""
     return build_model(changed(study, seed=seed), n_classes=n_classes, image_shape=GREY).state_dict()
-
-
-# -- weights of a file ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -132,9 +118,6 @@ def test_weights_that_cannot_be_used(tiny: Study, weights: Path, tmp_path: Path)
     assert not list((tmp_path / "home").rglob("*.toml"))
 
 
-# -- weights of torchvision ----------------------------------------------------------------------------------------------
-
-
 RESNET = "ResNet18_Weights.IMAGENET1K_V1"
 
 
@@ -201,116 +184,3 @@ def test_torchvisions_weights_that_cannot_be_used(downloads: Path):
         StudyError, match=r"model\.arguments: weights is not to be chosen here; name them in model\.wei"
     ):
         build("resnet18", "", arguments={"weights": "DEFAULT"})
-
-
-# -- outputs -------------------------------------------------------------------------------------------------------------
-
-
-def with_five_outputs(tiny: Study, **fields: object) -> Study:
-    arguments = {"n_classes": 5, "widths": [4, 8], "blocks": 1}
-    return changed(tiny, model=Model(arguments=arguments, outputs=FIVE), training=ONE_EPOCH, **fields)
-
-
-def test_a_class_is_the_output_that_the_study_says():
-    names = ("cat", "dog")
-    assert class_outputs(Model(), names) == (0, 1)
-    assert class_outputs(Model(outputs={"dog": 3, "cat": 9}), names) == (9, 3)
-    assert class_outputs(Model(outputs="none"), names) == ()
-    for message, outputs in {
-        "no class 'dgo'; did you mean dog": {"cat": 1, "dgo": 2},
-        r"wanted the output of every class, got none of 'dog' \(1 of 2 classes have theirs\)": {"cat": 1},
-        "dog = 5, but the network has 5 outputs, 0 to 4": {"cat": 1, "dog": 5},
-    }.items():
-        with pytest.raises(StudyError, match=message):
-            refuse_other_outputs(Model(outputs=outputs), names, n_outputs=5)
-    refuse_other_outputs(Model(outputs="none"), names, n_outputs=5)
-    with pytest.raises(StudyError, match=r"wanted 2 outputs, one a class of the data, got 5; .* model\.outputs"):
-        refuse_other_outputs(Model(), names, n_outputs=5)
-
-
-def test_the_number_of_outputs_is_free_where_they_are_not_the_classes(tiny: Study):
-    def outputs(source: str, stated: object, **arguments: object) -> int:
-        model = Model(source=source, outputs=stated, arguments=arguments)
-        built = build_model(changed(tiny, model=model), n_classes=3, image_shape=GREY)
-        return [module for module in built.modules() if isinstance(module, nn.Linear)][-1].out_features
-
-    for source, argument, own in (
-        ("builtin:small_resnet", "n_classes", 3),
-        ("torchvision:resnet18", "num_classes", 1000),
-    ):
-        assert outputs(source, "classes") == 3
-        assert outputs(source, FIVE) == own
-        assert outputs(source, "none", **{argument: 7}) == 7
-        with pytest.raises(
-            StudyError, match=rf"model\.arguments: {argument} is not to be chosen here; it is the number"
-        ):
-            outputs(source, "classes", **{argument: 7})
-
-
-def test_loss_and_accuracy_are_over_all_outputs(tiny: Study):
-    data = load_data(tiny)
-
-    class Always(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.logits = nn.Parameter(torch.tensor([2.0, 0.0, 0.0, 0.0, 0.0]))
-
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            return self.logits.expand(len(images), 5)
-
-    rows = data.split["test"]
-    loss, accuracy = evaluate(Always(), data, rows, outputs=(3, 0, 4))
-    assert accuracy == (data.labels[rows] == 1).mean()
-    assert loss == pytest.approx(np.log(np.exp(2) + 4) - 2 / 3, rel=1e-6)
-
-
-def test_training_teaches_the_stated_outputs(tiny: Study, tmp_path: Path):
-    study = with_five_outputs(tiny)
-    training = Training.model_validate({"epochs": 3, "batch_size": 32, "optimizer": {"lr": 0.05}})
-    study = changed(study, model=Model(arguments={"n_classes": 5}, outputs=FIVE), training=training)
-    store = train(study, home=tmp_path, device="cpu")
-    assert read_metrics(store, epoch=3)["test_accuracy"] > 0.8
-    model, data = build_model(study, n_classes=3, image_shape=GREY), load_data(study)
-    model.load_state_dict(load_file(store.checkpoint(3)))
-    rows = data.split["test"]
-    found = evaluate(model, data, rows, outputs=(3, 0, 4))
-    assert found.accuracy == pytest.approx(read_metrics(store, epoch=3)["test_accuracy"])
-    assert evaluate(model, data, rows).accuracy < 0.2
-
-
-def test_other_outputs_than_classes_have_a_dictionary_for_each_class(tiny: Study, tmp_path: Path):
-    store = register(with_five_outputs(tiny), home=tmp_path)
-    assert store.anatomy.n_classes == 5
-    weights = build_model(store.study, n_classes=3, image_shape=GREY).state_dict()
-    write_checkpoint(store.checkpoint(1), weights, metrics={}, made_by="")
-    assert remake(store, "dictionary_activations", epoch=1, device="cpu")
-    kept = list(class_positions(store, epoch=1, device="cpu"))
-    assert [part.shape[1] for part in kept] == [8, 8, 8]
-
-
-def test_without_an_output_of_a_class_nothing_is_measured(tiny: Study, tmp_path: Path):
-    study = with_five_outputs(tiny, checkpoints=Checkpoints(folder=str(tmp_path), pattern="{epoch}.safetensors"))
-    study = changed(study, model=study.model.model_copy(update={"outputs": "none"}))
-    save_file(build_model(study, n_classes=3, image_shape=GREY).state_dict(), tmp_path / "1.safetensors")
-    store = register(study, home=tmp_path / "home")
-    row = remake(store, "checkpoint", epoch=1, device="cpu").iloc[0]
-    assert row[["train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate"]].isna().all()
-    assert row["digest"]
-
-
-def test_what_has_no_output_of_a_class_is_not_trained():
-    with pytest.raises(ValueError, match=r'model\.outputs = "none" cannot be trained; state the output of each class'):
-        Study(name="x", model=Model(outputs="none"))
-
-
-def test_a_table_of_outputs_is_registered_as_it_stands(tmp_path: Path):
-    text = TINY.replace(
-        '"builtin:small_resnet"', '"builtin:small_resnet"\narguments = {n_classes = 5}\n[model.outputs]'
-    )
-    text = text.replace("[model.outputs]", "[model.outputs]\n0 = 3\n1 = 0\n2 = 4")
-    study = load_study(write_tiny(tmp_path, text=text))
-    assert study.model.outputs == FIVE
-    assert json.loads(study.model_dump_json())["model"]["outputs"] == FIVE
-    store = register(study, home=tmp_path / "home", text=text)
-    assert open_store(tmp_path / "home", "tiny").study == study == store.study
-    assert store.anatomy.n_classes == 5

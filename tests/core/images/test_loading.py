@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+from featcx_core.images.data import load_data
+from featcx_core.study.fields import Data, Study, StudyError
+from featcx_core.study.files import load_study
+from tests.core.images.sources import COUNTS, LABELS, npz, pictures
+
+
+def test_the_packaged_digits_are_divided_as_the_study_says():
+    data = load_data(load_study("mnist"))
+    assert data.images.shape == (5000, 1, 28, 28)
+    assert data.images.dtype == np.uint8
+    assert data.images.max() == 255
+    assert data.class_names == tuple("0123456789")
+    assert {part: len(rows) for part, rows in data.split.items()} == {
+        "train": 3500, "fit": 500, "score": 500, "test": 500,
+    }  # fmt: skip
+    for part, each in {"train": 350, "fit": 50, "score": 50, "test": 50}.items():
+        assert (np.bincount(data.labels[data.split[part]]) == each).all()
+    assert len(np.unique(np.concatenate(list(data.split.values())))) == 5000
+    assert (data.probe == np.concatenate([data.split["fit"], data.split["score"]])).all()
+    assert load_data(load_study("mnist")) is data
+
+
+CASES = {
+    "images is missing": {"labels": LABELS},
+    "labels is missing": {"images": pictures()},
+    "wanted images as uint8": {"images": pictures().astype(float), "labels": LABELS},
+    "one label >= 0 for each of 20 images, got int64 .19,.": {"images": pictures(), "labels": LABELS[1:]},
+    "at least two classes, got 1": {"images": pictures(), "labels": LABELS * 0},
+    "wanted 2 class_names, got 1": {"images": pictures(), "labels": LABELS, "class_names": np.array(["a"])},
+    "class '1' has no training image": {"images": pictures(), "labels": LABELS * 2},
+}
+
+
+@pytest.mark.parametrize("message", CASES)
+def test_data_that_cannot_be_used(tmp_path, message):
+    with pytest.raises(StudyError, match=message):
+        load_data(npz(tmp_path, **CASES[message]))
+
+
+def test_a_split_that_does_not_fit(tmp_path):
+    arrays = {"images": pictures(), "labels": LABELS}
+    with pytest.raises(StudyError, match=r"wanted 21 images \(train 9 .* got 20; lower"):
+        load_data(npz(tmp_path, **arrays, split={**COUNTS, "train": 9}))
+    with pytest.raises(StudyError, match="at least one image in each part"):
+        load_data(npz(tmp_path, **arrays, split={**COUNTS, "fit": 0.01}))
+
+
+def test_sources_that_are_not_there(tmp_path):
+    with pytest.raises(StudyError, match=r"cannot read .*nowhere\.npz: No such file"):
+        load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/nowhere.npz")))
+    with pytest.raises(StudyError, match="did you mean packaged:mnist5k"):
+        load_data(Study(name="x", data=Data(source="packaged:mnist")))
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04 half a file")
+    with pytest.raises(StudyError, match=r"bad\.npz cannot be read as \.npz"):
+        load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/bad.npz")))
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with pytest.raises(StudyError, match=r"one\.npy cannot be read as \.npz"):
+        load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/one.npy")))
