@@ -118,7 +118,7 @@ def _undeclared(home: Path) -> set[str]:
 
 def _undeclared_view(home: Path, name: str) -> str:
     rows = _quoted(f"{_folder(home)}/*/tables/{name}/*.parquet")
-    return f"CREATE VIEW {name} AS SELECT * EXCLUDE filename FROM read_parquet({rows}, union_by_name = true, filename = true)"
+    return f"CREATE VIEW {name} AS SELECT * FROM read_parquet({rows}, union_by_name = true)"
 
 
 def _folder(home: Path) -> str:

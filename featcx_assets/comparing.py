@@ -82,7 +82,7 @@ def _rows(group: GroupSnapshot) -> "pd.DataFrame":
 
 def comparison_lines(found: GroupSnapshot, *, by: str | None = None) -> list[str]:
     """A table for each field, at each study's reference epoch, then the paths of page and database."""
-    from featcx_core.report.comparison_page import by_value
+    from featcx_core.findings.comparison import by_value
 
     settings = differing([member.study for member in found.members])
     rows = _rows(found)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from featcx_assets.progress import bar
 from featcx_assets.resources import home
 from featcx_core.study.fields import Data, Model, StudyError
 
 if TYPE_CHECKING:
-    from featcx_core.inspection.dry_run import DryRun
     from featcx_core.inspection.proposal import Proposal
+    from featcx_core.inspection.rehearsal import Rehearsal
 
-_WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "n_bytes": 4e6, "partition_bytes": 50e3, "memory_bytes": 150e6}
+_WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "partition_bytes": 60e3}
 """Of Dagster and its history, on SQLite, as measured on the packaged study."""
 
 
@@ -30,7 +31,13 @@ _WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "n_bytes": 4e6, "partiti
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes of that training.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="Where to write.  [default: NAME.toml]")
 @click.option("--device", default="auto", show_default=True, help="Of the dry run: auto, cpu, cuda or mps.")
-@click.option("--no-dry-run", "is_dry", flag_value=False, default=True, help="No estimate of time, disk and memory.")
+@click.option(
+    "--no-dry-run",
+    "is_dry",
+    flag_value=False,
+    default=True,
+    help="No estimate of time, disk and memory: one epoch is made for it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="What was found, for machines.")
 def new(
     name: str,
@@ -102,14 +109,21 @@ def _parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
     return values
 
 
-def _estimated(proposal: "Proposal", device: str, lacking: list[str]) -> "DryRun | None":
-    from featcx_core.inspection.dry_run import Workflow, dry_run
+def _estimated(proposal: "Proposal", device: str, lacking: list[str]) -> "Rehearsal | None":
+    from featcx_core.inspection.rehearsal import Workflow, rehearse
 
     assert proposal.anatomy is not None  # something is lacking otherwise
-    workflow = Workflow(**_WORKFLOW)
     try:
-        return dry_run(proposal.study, proposal.anatomy, epochs=proposal.epochs, workflow=workflow, device=device)
-    except ValueError as error:
+        return rehearse(
+            proposal.study,
+            proposal.anatomy,
+            home=home(),
+            epochs=proposal.epochs,
+            workflow=Workflow(**_WORKFLOW),
+            device=device,
+            progress=bar,
+        )
+    except (ValueError, OSError) as error:
         lacking.append(f"dry run: {error}")
         return None
 
@@ -132,27 +146,27 @@ def _register(file: Path, lacking: list[str]) -> None:
         lacking.append(str(error))
 
 
-def _say(file: Path, lacking: list[str], estimate: "DryRun | None") -> None:
-    from featcx_core.inspection.dry_run import dry_run_lines
+def _say(file: Path, lacking: list[str], estimate: "Rehearsal | None") -> None:
+    from featcx_core.inspection.rehearsal import rehearsal_lines
 
     if estimate is not None:
-        for line in dry_run_lines(estimate):
+        for line in rehearsal_lines(estimate):
             click.echo(line)
-        if estimate.accuracy and estimate.accuracy.doubt:
-            click.echo(f"look: {estimate.accuracy.doubt}", err=True)
+        if estimate.doubt:
+            click.echo(f"look: {estimate.doubt}", err=True)
     for line in lacking:
         click.echo(f"to be mended: {line}", err=True)
     then = f"mend it, then `featcx run {file}`" if lacking else f"registered; `featcx run {file}` makes all of it"
     click.echo(f"written: {file} ({then})")
 
 
-def _values(proposal: "Proposal", file: Path, lacking: list[str], estimate: "DryRun | None") -> dict[str, Any]:
-    from featcx_core.inspection.dry_run import dry_run_values
+def _values(proposal: "Proposal", file: Path, lacking: list[str], estimate: "Rehearsal | None") -> dict[str, Any]:
+    from featcx_core.inspection.rehearsal import rehearsal_values
 
     return {
         "file": str(file.absolute()),
         "found": [line.strip() for line in proposal.found],
         "lacking": lacking,
         "study": proposal.study.model_dump(mode="json", exclude_unset=True),
-        "dry_run": None if estimate is None else dry_run_values(estimate),
+        "dry_run": None if estimate is None else rehearsal_values(estimate),
     }

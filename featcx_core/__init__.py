@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from featcx_core.features.dictionary import fit_dictionary as fit_dictionary
     from featcx_core.measures.branches import concept_cka as concept_cka
     from featcx_core.measures.complexity import complexity as complexity
+    from featcx_core.measures.cross_fitted import cross_fitted_v_information as cross_fitted_v_information
     from featcx_core.measures.decode_time import decode_time as decode_time
     from featcx_core.measures.importance import importance as importance
     from featcx_core.measures.similarity import linear_cka as linear_cka
@@ -32,6 +33,7 @@ _HOMES = {
     "Study": "study.fields",
     "complexity": "measures.complexity",
     "concept_cka": "measures.branches",
+    "cross_fitted_v_information": "measures.cross_fitted",
     "decode_time": "measures.decode_time",
     "encode": "features.dictionary",
     "fit_dictionary": "features.dictionary",

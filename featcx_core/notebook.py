@@ -1,4 +1,4 @@
-"""A study's artefacts from a notebook, read-only; no Dagster needed."""
+"""Read-only access to a study's artefacts from a notebook; no Dagster needed."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -23,14 +23,14 @@ from featcx_core.study.fields import Study
 from featcx_core.study.nearest import listed, nearest
 
 PARTS = ("probe", "train", "fit", "score", "test")
-"""Sets of images; `probe` is fit, then score."""
+"""Parts of the images; `probe` is `fit`, then `score`."""
 
 
 class OpenStudy:
-    """What has been made of a study.
+    """A registered study and its artefacts.
 
     Args:
-        name: of the study.
+        name: name of the study.
         home: folder of all studies.
     """
 
@@ -46,7 +46,7 @@ class OpenStudy:
 
     @property
     def study(self) -> Study:
-        """What is measured."""
+        """The study: all its settings."""
         return self._store.study
 
     @property
@@ -60,16 +60,19 @@ class OpenStudy:
         return list(self._reader.snapshot.epochs)
 
     def acts(self, *, epoch: int, layer: str) -> "zarr.Array[Any]":
-        """Activations of the probe images, (image, unit); attributes: layer, pooling, epoch, n_fit, images (digest)."""
+        """Open the activations of the probe images, (image, unit).
+
+        Attributes: layer, pooling, epoch, n_fit, images (a digest). Raises ValueError if they are not recorded.
+        """
         self._check("layer", layer, self._store.anatomy.names)
         self._check("epoch", epoch, self.epochs)
         array: zarr.Array[Any] = self._reader.arrays(ACTIVATIONS, epoch=epoch, layer=layer)
         return array
 
     def branch(self, *, epoch: int, block: str, branch: str) -> "zarr.Array[Any]":
-        """What a branch of a residual block adds up on the probe images, (image, unit): `residual`, `main`, …
+        """Open a branch of a residual block on the probe images, (image, unit): `residual`, `main`, …
 
-        Recorded at the epochs of `analyses.epochs`. Raises ValueError where it was not.
+        Branches are recorded at the epochs of `analyses.epochs`. Raises ValueError if this one is not.
         """
         self._check("block", block, [row.layer for row in self._store.anatomy.layers if row.branches])
         self._check("epoch", epoch, self.epochs)
@@ -77,29 +80,29 @@ class OpenStudy:
         return array
 
     def codes(self, *, epoch: int) -> "zarr.Array[Any]":
-        """Codes of the probe images, (image, concept)."""
+        """Open the codes of the probe images, (image, concept)."""
         self._check("epoch", epoch, self.epochs)
         array: zarr.Array[Any] = self._reader.arrays(CODES, epoch=epoch)["concept"]
         return array
 
     def dictionary(self, *, epoch: int) -> Dictionary:
-        """Atoms (concept, unit), class_of (concept,) and how they were fitted."""
+        """Read the atoms (concept, unit), their classes `class_of` (concept,) and the quality of the fit."""
         self._check("epoch", epoch, self.epochs)
         return read_dictionary(self._reader, epoch=epoch)
 
     def split(self, half: str) -> Int64[np.ndarray, "image"]:
-        """Rows of the probe images' arrays that belong to `fit` or `score`."""
+        """Return the rows of the probe images' arrays that belong to `fit` or `score`."""
         self._check("half", half, ("fit", "score"))
         split = load_data(self.study).split
         n_fit, n_score = len(split["fit"]), len(split["score"])
         return np.arange(n_fit) if half == "fit" else np.arange(n_fit, n_fit + n_score)
 
     def images(self, part: str = "probe") -> UInt8[np.ndarray, "image channel height width"]:
-        """Pixels of a part of the images, in the order of every array: `probe`, `train`, `fit`, `score` or `test`."""
+        """Return the pixels of `probe`, `train`, `fit`, `score` or `test`, in the order of every other array."""
         return load_data(self.study).images[self._indices(part)]
 
     def labels(self, part: str = "probe") -> Int64[np.ndarray, "image"]:
-        """Classes of the same images."""
+        """Return the classes of the same images."""
         return np.take(load_data(self.study).labels, self._indices(part), axis=0)
 
     def table(self, name: str) -> pd.DataFrame:
@@ -116,13 +119,13 @@ class OpenStudy:
         data = load_data(self.study)
         return data.probe if part == "probe" else data.split[part]
 
-    def _check(self, what: str, wanted: object, there: Collection[object]) -> None:
-        if wanted in there:
+    def _check(self, what: str, wanted: object, choices: Collection[object]) -> None:
+        if wanted in choices:
             return
-        hint = nearest(wanted, map(str, there)) if isinstance(wanted, str) else listed(there)
+        hint = nearest(wanted, map(str, choices)) if isinstance(wanted, str) else listed(choices)
         raise ValueError(f"study {self.study.name}: no {what} {wanted!r}; {hint}")
 
 
 def open_study(name: str, *, home: str | Path = ".featcx") -> OpenStudy:
-    """Open a registered study read-only. Raises StudyError when the home has no such study."""
+    """Open a registered study read-only. Raises StudyError if the home has no such study."""
     return OpenStudy(name, home=home)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.report.explorer.charts import charts
 from featcx_core.report.explorer.columns import concept_columns
 from featcx_core.report.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
 from featcx_core.report.explorer.pictures import as_text, small_maps, thumbnail
-from featcx_core.store.tables import TABLES
 
 CLASSES = ("<b>cat</b>", "a & b", 'the "dog"', "it's", "plain")
 """Names that would be markup if they were not escaped."""
@@ -20,7 +20,7 @@ LAYERS = ("stem", "block1", "block2")
 
 def frame(table: str, columns: dict[str, object]) -> pd.DataFrame:
     """Rows with all columns of a table; what is not given is missing in every row."""
-    names = [column.name for column in TABLES[table].columns]
+    names = [column.name for column in catalogue().tables[table].columns]
     assert set(columns) <= set(names)
     return pd.DataFrame(columns).reindex(columns=names).assign(study="made_up")
 

@@ -19,7 +19,7 @@ import featcx_core as fx
 from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.data import load_data
-from featcx_core.images.generated import N_BITS, N_PARITIES, Known, bits, factors, shortcut, with_patch
+from featcx_core.images.generated import N_BITS, N_PARITIES, GeneratedImages, bits, factors, shortcut, with_patch
 from featcx_core.measures.complexity import complexity
 from featcx_core.measures.importance import importance
 from featcx_core.measures.intervals import jackknife_error
@@ -109,7 +109,7 @@ class Measured(NamedTuple):
         return 1 - float(np.mean([value for epoch, value in self.by_epoch.items() if epoch]))
 
 
-def known_codes(store: Store, known: Known) -> dict[str, np.ndarray]:
+def known_codes(store: Store, known: GeneratedImages) -> dict[str, np.ndarray]:
     """Codes of the probe images, (image, code): an indicator of each value of a factor; brightness; noise."""
     probe = load_data(store.study).probe
     codes = {name: np.eye(int(values.max()) + 1)[values[probe]] for name, values in known.factors.items()}
@@ -161,7 +161,7 @@ class FactorConcepts(NamedTuple):
     """Mean share of their codes' variance that the factor explains."""
 
 
-def factor_concepts(store: Store, known: Known) -> dict[str, FactorConcepts]:
+def factor_concepts(store: Store, known: GeneratedImages) -> dict[str, FactorConcepts]:
     """The reference epoch's concepts, each with the factor that explains most of its code's variance (eta squared)."""
     epoch, probe = store.study.reference_epoch, load_data(store.study).probe
     codes = np.asarray(open_codes(store, epoch=epoch))

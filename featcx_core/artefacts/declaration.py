@@ -123,6 +123,8 @@ class Artefact:
     """Inputs among the artefacts."""
     reads_tables: bool = False
     """Whether it also reads, where they are there, the tables of all artefacts that come before the report."""
+    grows: bool = True
+    """For one made once: whether its time and size grow with the number of epochs, as the estimate takes it."""
     fields: tuple[str, ...] = ()
     """Fields of the study that it depends on, dotted, a whole part where all of it counts."""
     outside: tuple[Outside, ...] = ()
@@ -142,6 +144,11 @@ class Artefact:
     def is_internal(self) -> bool:
         """Whether it is only stored on the way."""
         return self.asked == "internal"
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is featcx's, not another package's."""
+        return self.make.startswith(f"{__name__.partition('.')[0]}.")
 
     @property
     def has_epochs(self) -> bool:

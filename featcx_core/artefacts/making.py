@@ -28,30 +28,43 @@ def make(
     *,
     epoch: int | None = None,
     layers: Sequence[str] | None = None,
+    inputs: bool = True,
     anew: bool = False,
     device: str = "auto",
     batch_size: int = 256,
     progress: Progress | None = None,
 ) -> list[Partition]:
-    """Make an artefact where it is stale, at one epoch and some layers or everywhere; returns what was made.
+    """Make an artefact where it is stale, at one epoch and some layers or everywhere; returns what was made of it.
 
-    `anew`: what is current is made again.
-
-    Raises ValueError for an unknown name, epoch or layer, and where something that it is made from is not there.
+    `inputs`: what an epoch's partition is made from is made first where it is stale. `anew`: what is current is made
+    again. Raises ValueError for an unknown name, epoch or layer, and where something that it is made from is not there.
     """
     artefact, tools = artefact_called(name), Tools(device, batch_size, progress)
-    made: list[Partition] = []
     epochs = [-1] if not artefact.has_epochs else [epoch] if epoch is not None else None
     if epochs is None:
         epochs = sorted(Snapshot(store, also=(name,)).epochs_of(artefact))
+    made: list[Partition] = []
     for each in epochs:
+        if inputs and artefact.has_epochs:
+            _make_inputs(store, artefact, each, layers, tools)
         with store.lock(store.epoch_lock(each) if artefact.has_epochs else name):
             snapshot = Snapshot(store, also=(name,))
             _refuse_unknown(snapshot, artefact, each, layers)
             places = snapshot.partitions(artefact) if anew else snapshot.stale(artefact)
             places = [p for p in places if p.epoch == each and (layers is None or p.layer in layers)]
             made += make_stale(snapshot, places, tools=tools, anew=anew)
-    return made
+    return [place for place in made if place.artefact == name]
+
+
+def _make_inputs(store: Store, artefact: Artefact, epoch: int, layers: Sequence[str] | None, tools: Tools) -> None:
+    snapshot = Snapshot(store, also=(artefact.name,))
+    _refuse_unknown(snapshot, artefact, epoch, layers)
+    places = [p for p in snapshot.stale(artefact) if p.epoch == epoch and (layers is None or p.layer in layers)]
+    lacking = dict.fromkeys((lack.artefact, lack.epoch) for place in places for lack in snapshot.lacking(place))
+    for source, at in lacking:
+        parts = {lack.layer for place in places for lack in snapshot.lacking(place) if lack[:2] == (source, at)}
+        settings = {"device": tools.device, "batch_size": tools.batch_size, "progress": tools.progress}
+        make(store, source, epoch=at, layers=sorted(parts) if any(parts) else None, **settings)  # type: ignore[arg-type]
 
 
 def make_stale(
@@ -102,8 +115,8 @@ def refuse_lacking(snapshot: Snapshot, partition: Partition) -> None:
         raise ValueError(f"{artefact.name}: nothing to make it from yet; materialise what it needs first")
     for need in snapshot.catalogue.needs(artefact):  # made without, it would pass for whole ever after
         part = Partition(need.artefact.name)
-        reads = need.uses != "order" and not need.artefact.has_epochs and need.artefact in snapshot.wanted
-        if reads and snapshot.is_ready(part) and not snapshot.is_current(part):
+        is_read = need.uses != "order" and not need.artefact.has_epochs and need.artefact in snapshot.wanted
+        if is_read and snapshot.is_ready(part) and not snapshot.is_current(part):
             raise ValueError(f"{artefact.name}: {part.artefact} is not current; materialise {part.artefact} first")
 
 
@@ -159,15 +172,26 @@ def _call(snapshot: Snapshot, artefact: Artefact, partitions: list[Partition], t
         given = Given(snapshot, artefact, partitions, tools=tools, stack=stack)
         if artefact.refuse:
             resolve(artefact.refuse)(given.study, given.anatomy, given.data)
-        result = resolve(artefact.make)(given)
-        if isinstance(result, pd.DataFrame | Mapping) or result is None:
-            result = [(partitions[0], result)]
-        for partition, rows in result:
+        for partition, rows in _results(artefact, given):
             _commit(given, partition, rows)
             left.discard(partition)
             yield partition
         if left:
             raise ValueError(f"{artefact.name}: its make gave nothing for {', '.join(sorted(p.name for p in left))}")
+
+
+def _results(artefact: Artefact, given: Given) -> Iterator[tuple[Partition, Made]]:
+    """Yield what `make` gives. Raises ValueError, in one line, for any exception of another package's `make`."""
+    try:
+        result = resolve(artefact.make)(given)
+        if isinstance(result, pd.DataFrame | Mapping) or result is None:
+            result = [(given.partitions[0], result)]
+        yield from result
+    except Exception as error:
+        if artefact.is_own or isinstance(error, GeneratorExit):
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"{artefact.name} ({artefact.make}): {type(error).__name__}: {reason}") from error
 
 
 def _commit(given: Given, partition: Partition, rows: Made) -> None:

@@ -1,7 +1,7 @@
-"""Which checkpoint files are there: those of featcx's own training, or what another program writes.
+"""The checkpoint files on disk or in an object store: of featcx's own training, or of another program.
 
-Another program's lie in a folder or an object store and are found by the study's pattern. They are read where they lie;
-from an object store they are copied into the home, once.
+Files of another program are found by the study's pattern and read where they lie; from an object store they are copied
+into the home, once.
 """
 
 import hashlib
@@ -24,52 +24,52 @@ class Landed(NamedTuple):
     """A checkpoint file."""
 
     epoch: int
-    """What its name says."""
+    """Epoch in its name."""
     place: str
-    """Path or URL."""
+    """Path or URL of the file."""
     size_bytes: int
-    """Its size."""
+    """Size of the file."""
     changed: str
-    """Differs when the file was written again: time and inode, or the object store's tag."""
+    """Another text once the file is written again: times and inode, or the object store's tag."""
     age_seconds: float
-    """Since it was written; infinite where that is not known."""
+    """Time since it was written; infinite if unknown."""
 
 
 def landed(store: Store) -> dict[int, tuple[Landed, ...]]:
-    """The checkpoint files that are there, by epoch; more than one where the pattern is too wide.
+    """List the checkpoint files by epoch; several files an epoch if the pattern is too wide.
 
-    Raises StudyError when an object store cannot be listed.
+    Each call lists the folder or the object store anew. Raises StudyError if an object store cannot be listed.
     """
     settings = store.study.checkpoints
     if is_url(settings.folder):
-        found: Iterable[Landed] = _listed(settings.folder, settings.pattern)
+        files: Iterable[Landed] = _listed(settings.folder, settings.pattern)
     elif settings.folder:
-        found = _local(Path(settings.folder), settings.pattern)
+        files = _local(Path(settings.folder), settings.pattern)
     else:
-        found = (file for file in _local(store.checkpoints, _OWN) if re.fullmatch(r"\d{6}", Path(file.place).stem))
+        files = (file for file in _local(store.checkpoints, _OWN) if re.fullmatch(r"\d{6}", Path(file.place).stem))
     by_epoch: dict[int, tuple[Landed, ...]] = {}
-    for file in sorted(found):
+    for file in sorted(files):
         by_epoch[file.epoch] = (*by_epoch.get(file.epoch, ()), file)
     return by_epoch
 
 
 def epoch_in(store: Store, place: str) -> int | None:
-    """The epoch in a file's path or URL; None where it is not one of the study's folder and pattern."""
+    """Return the epoch in a path or URL; None if it is outside the study's folder or does not match its pattern."""
     settings = store.study.checkpoints
     folder = settings.folder or str(store.checkpoints)
     return _epoch(place, settings.pattern or _OWN) if place.startswith(f"{folder.rstrip('/')}/") else None
 
 
 def whereabouts(store: Store) -> str:
-    """Where checkpoints are looked for, in words."""
+    """Return the place of the checkpoints, in words: folder and pattern."""
     settings = store.study.checkpoints
     return f"{settings.folder} ({settings.pattern})" if settings.folder else str(store.checkpoints)
 
 
 def local_path(store: Store, file: Landed) -> Path:
-    """The file, or its copy in the home where it lies in an object store; an older copy goes.
+    """Return the file's path; a file of an object store is copied into the home first, and older copies are deleted.
 
-    Raises CheckpointError when it cannot be fetched.
+    Raises CheckpointError if it cannot be fetched.
     """
     if not is_url(file.place):
         return Path(file.place)
@@ -89,26 +89,31 @@ def local_path(store: Store, file: Landed) -> Path:
 
 
 def refuse_nothing(store: Store) -> None:
-    """Raises StudyError where the study's folder is not there or holds no file of its pattern, naming some it holds."""
+    """Raise StudyError if the study's folder does not exist or no file in it matches; it names some files there."""
     settings = store.study.checkpoints
     if not settings.folder or landed(store):
         return
     folder = Path(settings.folder)
     if not is_url(settings.folder) and not folder.is_dir():
         raise StudyError(f"checkpoints.folder: no folder {folder}")
-    there = [] if is_url(settings.folder) else sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    holds = f"it holds {', '.join(there[:3])}{' …' if len(there) > 3 else ''}" if there else "it is empty"
-    said = f"nothing in {settings.folder} matches {settings.pattern!r}"
-    raise StudyError(f"checkpoints.pattern: {said}" + ("" if is_url(settings.folder) else f"; {holds}"))
+    message = f"checkpoints.pattern: nothing in {settings.folder} matches {settings.pattern!r}"
+    if is_url(settings.folder):
+        raise StudyError(message)
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    holds = f"it holds {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "it is empty"
+    raise StudyError(f"{message}; {holds}")
 
 
 def is_url(folder: str) -> bool:
-    """Whether a folder is that of an object store."""
+    """Return True for the URL of an object store."""
     return "://" in folder
 
 
 def _expression(pattern: str) -> re.Pattern[str]:
-    """The pattern at the end of a path: `*` is anything within a name, but takes no digit from the number beside it."""
+    """Return the pattern as an expression for the end of a path.
+
+    `*` stands for anything within a name, but takes no digit from the number beside it.
+    """
     before, epoch, after = pattern.partition("{epoch}")
     start = "(?<![0-9])" if before.endswith("*") else ""
     end = "(?![0-9])" if after.startswith("*") else ""
@@ -117,10 +122,10 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def _epoch(place: str, pattern: str) -> int | None:
-    found = _expression(pattern).fullmatch(place)
-    if found is None:
+    match = _expression(pattern).fullmatch(place)
+    if match is None:
         return None
-    return int(found.group(1)) if "{epoch}" in pattern else 1
+    return int(match.group(1)) if "{epoch}" in pattern else 1
 
 
 def _wildcards(pattern: str) -> str:
@@ -128,7 +133,8 @@ def _wildcards(pattern: str) -> str:
 
 
 def _local(folder: Path, pattern: str) -> list[Landed]:
-    found = []
+    # Not by fsspec: it gives a link's own time and inode, and a file rewritten behind the link would look the same.
+    files = []
     for path in folder.glob(_wildcards(pattern)):
         epoch = _epoch(path.as_posix(), pattern)
         try:
@@ -137,8 +143,8 @@ def _local(folder: Path, pattern: str) -> list[Landed]:
             continue
         if epoch is not None and path.is_file():
             changed = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-            found.append(Landed(epoch, str(path), status.st_size, changed, time.time() - status.st_mtime))
-    return found
+            files.append(Landed(epoch, str(path), status.st_size, changed, time.time() - status.st_mtime))
+    return files
 
 
 def _listed(folder: str, pattern: str) -> list[Landed]:
@@ -158,7 +164,7 @@ def _listed(folder: str, pattern: str) -> list[Landed]:
 
 
 def _version(about: dict[str, Any]) -> tuple[str, float]:
-    """What changes with an object, and its age; libraries give them different names."""
+    """Return the tag that changes with an object, and its age; libraries name them differently."""
     tags = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "updated", "mtime", "created")
     changed = next((str(about[tag]) for tag in tags if about.get(tag)), "")
     times = [about[tag] for tag in ("LastModified", "last_modified") if isinstance(about.get(tag), datetime)]

@@ -10,9 +10,9 @@ from featcx_core.study.fields import Study
 
 
 def sgd(model: nn.Module, study: Study) -> torch.optim.SGD:
-    """Stochastic gradient descent; weight decay on matrices and kernels only, not on biases and normalisation.
+    """Return stochastic gradient descent with weight decay on matrices and kernels, not on biases and normalisation.
 
-    The latter as Goyal et al., Accurate, large minibatch SGD, 2017, section 5.3.
+    The exception follows Goyal et al., Accurate, large minibatch SGD, 2017, section 5.3.
     """
     settings = study.training.optimizer
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -20,15 +20,16 @@ def sgd(model: nn.Module, study: Study) -> torch.optim.SGD:
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    # PyTorch refuses Nesterov's form where there is no momentum to look ahead along.
+    # PyTorch refuses Nesterov's form without momentum.
     nesterov = settings.nesterov and settings.momentum > 0
     return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov)
 
 
 def schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """Learning rate step by step, `steps` an epoch: constant, or one cycle with its peak at a quarter.
+    """Return the learning rate over all steps, `steps` an epoch: constant, or one cycle with its peak at a quarter.
 
-    One cycle: Smith & Topin, Super-convergence, 2018. A training of four steps or fewer has no room for it: constant.
+    One cycle: Smith & Topin, Super-convergence, 2018. A training of four steps or fewer has no room for a cycle and
+    keeps a constant rate.
     """
     total = study.training.epochs * steps
     if study.training.schedule == "constant" or total <= 4:
@@ -45,8 +46,8 @@ def schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.o
 def settle_normalisation(model: nn.Module, images: Iterable[Float[torch.Tensor, "_ channel height width"]]) -> None:
     """Set the running statistics of batch normalisation to the means over these batches, at the present weights.
 
-    The moving averages of training lag behind the weights: early in a short training (27 steps an epoch) a network
-    that classifies 88 % of the digits with the statistics of a batch does 18 % with the moving ones, so its recorded
+    The moving averages of training lag behind the weights. Early in a short training (27 steps an epoch) a network
+    classified 88 % of the digits with the statistics of a batch and 18 % with the moving averages: its recorded
     activations would be of a network that nobody trained. Wu & Johnson, Rethinking "Batch" in BatchNorm, 2021,
     section 3.1.
     """

@@ -1,7 +1,7 @@
-"""Dictionaries to check a conclusion against: K-means and PCA of scikit-learn, the sparse autoencoder of overcomplete.
+"""Baseline dictionaries: K-means and PCA of scikit-learn, and the sparse autoencoder of overcomplete.
 
-They give other atoms than `nmf` and `semi_nmf`; the codes of images are found in the same way (`nnls`), so only the
-dictionary differs. Classes are fitted one by one. The packages are heavy and imported where they are used.
+A conclusion that holds for `nmf` can be checked against them. Images are encoded in the same way (`nnls`), so only the
+atoms differ. Classes are fitted one by one. The packages are heavy, and are imported where they are used.
 """
 
 import warnings
@@ -21,17 +21,19 @@ from featcx_core.study.fields import StudyError
 _STEPS, _BATCH, _LEARNING_RATE = 500, 256, 1e-2  # of the autoencoder
 
 Fit: TypeAlias = Callable[[torch.Tensor], tuple[torch.Tensor, int]]
-"""A class's samples -> its atoms, of any length, and iterations."""
+"""From a class's samples to its atoms, of any length, and the number of iterations."""
 
 
 def kmeans(acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int, seed: int = 0) -> Factorisation:
-    """The directions of the centres of `n_atoms` clusters of each class's samples (`sklearn.cluster.KMeans`).
+    """Fit atoms as the directions of the centres of `n_atoms` clusters of each class's samples.
 
     A centre without samples is dead. Arguments and errors as `nmf`; the error is that of the best non-negative codes.
 
+    Source: `sklearn.cluster.KMeans`.
+
     >>> import numpy as np
-    >>> found = kmeans([np.array([[3.0, 4.0], [6.0, 8.0], [0.0, -1.0], [0.0, -2.0]])], n_atoms=2)
-    >>> sorted(found.atoms[0].round(3).tolist())
+    >>> result = kmeans([np.array([[3.0, 4.0], [6.0, 8.0], [0.0, -1.0], [0.0, -2.0]])], n_atoms=2)
+    >>> sorted(result.atoms[0].round(3).tolist())
     [[0.0, -1.0], [0.6, 0.8]]
     """
     from sklearn.cluster import KMeans
@@ -39,7 +41,7 @@ def kmeans(acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int, seed: int = 
 
     def centres(samples: torch.Tensor) -> tuple[torch.Tensor, int]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different samples than clusters
+            warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct samples than clusters
             model = KMeans(n_atoms, random_state=seed, n_init=4).fit(samples.cpu().numpy())
         used = np.isin(np.arange(n_atoms), model.labels_)
         return torch.from_numpy(model.cluster_centers_ * used[:, None]), int(model.n_iter_)
@@ -48,15 +50,18 @@ def kmeans(acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int, seed: int = 
 
 
 def pca(acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int, seed: int = 0) -> Factorisation:
-    """The direction of each class's mean, then its principal components, each in both directions, up to `n_atoms`.
+    """Fit atoms as the direction of each class's mean and its principal components, each in both directions.
 
-    Codes are non-negative and z D has no offset, so the mean is an atom, and a component v, of scores of either sign,
-    is two: v for the samples above the mean, -v for those below; the one of the larger scores first. A component
-    without variance is dead. Arguments and errors as `nmf`; the error is that of the best non-negative codes.
+    Codes are non-negative and z D has no offset, so the mean is an atom. A component v has scores of either sign, so it
+    makes two atoms, v for the samples above the mean and -v for those below; the one of the larger scores comes first.
+    The first `n_atoms` are kept. A component without variance is dead. Arguments and errors as `nmf`; the error is that
+    of the best non-negative codes.
+
+    Source: `sklearn.decomposition.PCA`.
 
     >>> import numpy as np
-    >>> found = pca([np.array([[5.0, 2.0, 0.0], [5.0, -1.0, 0.0], [5.0, -1.0, 0.0]])], n_atoms=3)
-    >>> (found.atoms[0].round(3) + 0.0).tolist()
+    >>> result = pca([np.array([[5.0, 2.0, 0.0], [5.0, -1.0, 0.0], [5.0, -1.0, 0.0]])], n_atoms=3)
+    >>> (result.atoms[0].round(3) + 0.0).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]]
     """
     from sklearn.decomposition import PCA
@@ -71,22 +76,22 @@ def pca(acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int, seed: int = 0) 
             varies = model.explained_variance_ > 1e-6 * model.explained_variance_.sum()
             first = torch.from_numpy(model.components_ * np.where(above >= below, 1, -1)[:, None] * varies[:, None])
             atoms += [first.repeat_interleave(2, dim=0) * torch.tensor([1.0, -1.0]).repeat(n_components)[:, None]]
-        found = torch.cat(atoms)[:n_atoms]
-        return torch.cat([found, found.new_zeros(n_atoms - len(found), found.shape[1])]), 0
+        kept = torch.cat(atoms)[:n_atoms]
+        return torch.cat([kept, kept.new_zeros(n_atoms - len(kept), kept.shape[1])]), 0
 
     return _each(acts, components, n_atoms=n_atoms)
 
 
 def sae(acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int, seed: int = 0) -> Factorisation:
-    """The decoder's directions of a sparse autoencoder of each class's samples (`overcomplete.sae.TopKSAE`).
+    """Fit atoms as the decoder directions of a sparse autoencoder of each class's samples.
 
-    A quarter of the atoms are active at a time; they begin as directions of samples and are trained by 500 steps of
-    Adam on 256 samples. Arguments and errors as `nmf`; the error is that of the best non-negative codes.
+    A quarter of the atoms are active at a time. They start as directions of samples, and 500 steps of Adam on 256
+    samples train them. Arguments and errors as `nmf`; the error is that of the best non-negative codes.
 
     Raises:
         StudyError: If overcomplete is not installed or cannot be imported.
 
-    Source: Gao et al. 2024 (top-k autoencoders); overcomplete by Fel.
+    Source: Gao et al. 2024 (top-k autoencoders); `overcomplete.sae.TopKSAE` by Fel.
     """
     autoencoders = _autoencoders()
 
@@ -123,10 +128,10 @@ def _batches(samples: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def _autoencoders() -> Any:
-    """overcomplete's module of them."""
+    """Import overcomplete's module of sparse autoencoders."""
     import matplotlib.cm
 
-    # overcomplete 0.3 asks on import for a function that matplotlib 3.9 removed; to go with the release that does not.
+    # overcomplete 0.3 imports a function that matplotlib 3.9 removed; remove this line with a release that does not.
     vars(matplotlib.cm).setdefault("get_cmap", matplotlib.colormaps.get_cmap)
     try:
         import overcomplete.sae
@@ -139,13 +144,13 @@ def _autoencoders() -> Any:
 
 
 def _each(acts: Sequence[Float[Array, "_ unit"]], fit: Fit, *, n_atoms: int) -> Factorisation:
-    """Fit class by class; what of a class's best codes no sample uses is dead."""
+    """Fit class by class; an atom that no sample's best code uses is dead."""
     tensors, restore = checked(acts, n_atoms=n_atoms)
     parts = []
     for samples in tensors:
-        found, n_iterations = fit(samples)
-        atoms = normalize(found.to(samples), dim=1)
-        coded = nnls(samples, atoms, l1=0.0).codes  # l2: opposite atoms have no unique codes without
+        directions, n_iterations = fit(samples)
+        atoms = normalize(directions.to(samples), dim=1)
+        coded = nnls(samples, atoms, l1=0.0).codes  # l2 > 0, without which opposite atoms have no unique codes
         norm = torch.linalg.vector_norm(samples)
         error = torch.linalg.vector_norm(samples - coded @ atoms) / torch.where(norm > 0, norm, 1)
         used = (coded > 0).any(dim=0)

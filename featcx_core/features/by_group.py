@@ -38,7 +38,7 @@ class GroupedSums(Generic[S]):
     def add(self, x: Float[Array, "image unit"], z: Float[Array, "image concept"], *, first_image: int) -> None:
         """Add a chunk whose first image has this number within its half; raises as the sums' `add`."""
         if not self._parts:
-            first = self.kind.about(x, z)
+            first = self.kind.before(x, z)
             self._parts = [first.empty() for _ in range(self.groups)]
         x_chunk, z_chunk = self._parts[0].shifted(x, z, first_image=first_image)
         for row in range(min(self.groups, len(x))):

@@ -1,6 +1,6 @@
-"""The dictionary of concepts: fitted class by class, and used to encode images."""
+"""Dictionary of concepts: fitting class by class, and encoding images."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,21 +12,20 @@ from featcx_core.features.baselines import kmeans, pca, sae
 from featcx_core.features.factorisation import Factorisation
 from featcx_core.features.nmf import nmf
 from featcx_core.features.nnls import nnls
+from featcx_core.features.samples import checked, grouped
 from featcx_core.features.semi_nmf import semi_nmf
 
 METHODS = ("nmf", "semi_nmf", "kmeans", "pca", "sae")
-"""Ways to find atoms; `nmf` alone wants activations >= 0."""
-# Classes are factorised together up to this size: small classes share every step, large ones are streamed.
-_GROUP_BYTES = 2**30
+"""Methods that fit atoms; only `nmf` needs activations >= 0."""
 
 
 class Dictionary(NamedTuple):
-    """The atoms of all classes, and how they were fitted."""
+    """Atoms of all classes, and how they were fitted."""
 
     atoms: Float[Array, "concept unit"]
     """D, each atom of unit L2 norm; a dead one is all zeros."""
     class_of: Int[Array, " concept"]
-    """The class whose images the atom was fitted on; -1 where one dictionary serves all images."""
+    """Class whose images the atom was fitted on; -1 where one dictionary serves all images."""
     method: str
     """`nmf`, `semi_nmf`, `kmeans`, `pca` or `sae`."""
     relative_error: Float[Array, " class"]
@@ -34,7 +33,7 @@ class Dictionary(NamedTuple):
     n_iterations: Int[Array, " class"]
     """Iterations until each class's fit stopped; 0 for `pca`."""
     dead: Bool[Array, " concept"]
-    """Atoms that no sample of their class used."""
+    """True for an atom that no sample of its class uses; it is left at zero. (Alive: `quality.is_alive`, of codes.)"""
 
 
 def fit_dictionary(
@@ -54,16 +53,22 @@ def fit_dictionary(
         n_concepts: Atoms per class; the classes' atoms are concatenated in the order of the labels.
         labels: Each sample's class.
         method: `nmf` (atoms >= 0), `semi_nmf` (atoms of either sign), or `auto`: `semi_nmf` where any activation is
-            below zero, else `nmf`. To compare with: `kmeans`, `pca`, `sae`.
-        seed: Of the start.
+            below zero, else `nmf`. Baselines: `kmeans`, `pca`, `sae`.
+        seed: Decides the starts.
         tolerance: Relative decrease of a class's objective at which `nmf` and `semi_nmf` stop.
         max_iterations: Upper bound of their iterations.
 
     Raises:
         ValueError: If activations are not finite, or negative for `nmf`, a class has fewer samples than atoms, there
-            are more atoms than units, labels and samples differ in number, or there is no such method.
+            are more atoms than units, labels and samples differ in number, or the method is unknown.
 
     Source: Fel et al. 2024, §2; CRAFT (Fel et al. 2023), §3.
+
+    >>> import numpy as np
+    >>> acts, labels = np.array([[3.0, 4.0], [6.0, 8.0], [0.0, 2.0], [0.0, 5.0]]), np.array([7, 7, 2, 2])
+    >>> dictionary = fit_dictionary(acts, n_concepts=1, labels=labels)
+    >>> dictionary.atoms.round(3).tolist(), dictionary.class_of.tolist()
+    ([[0.0, 1.0], [0.6, 0.8]], [2, 7])
     """
     (samples, *given), restore = as_tensors(*([acts] if labels is None else [acts, labels]))
     if given and len(given[0]) != len(samples):
@@ -93,16 +98,16 @@ def fit_class_dictionaries(
     tolerance: float = 1e-4,
     max_iterations: int = 500,
 ) -> Dictionary:
-    """Fit the dictionary from arrays of samples, one per class, that are read one after the other, once.
+    """Fit the dictionary from one array of samples per class; each is read once, in order.
 
-    At most 1 GB of activations, or one class, is held at a time. Which classes are held together does not change
-    their atoms. `classes` names them (-1: not a class, all images); the rest, errors and source as `fit_dictionary`,
-    but for `auto`: the method must be known before the first class.
+    At most 1 GB of activations, or one class, is held at a time. Which classes are held together does not change their
+    atoms. `classes` names the classes (-1: all images). The other arguments, errors and source are those of
+    `fit_dictionary`, except that the method cannot be `auto`: it must be fixed before the first class.
     """
     if method not in METHODS:
         raise ValueError(f"wanted a method out of {', '.join(METHODS)}, got {method!r}")
     parts = []
-    for acts in _groups(_checked(acts_by_class, classes=classes, n_atoms=n_atoms, method=method)):
+    for acts in grouped(checked(acts_by_class, classes=classes, n_atoms=n_atoms, method=method)):
         match method:
             case "nmf":
                 part = nmf(acts, n_atoms=n_atoms, seed=seed, tolerance=tolerance, max_iterations=max_iterations)
@@ -126,8 +131,13 @@ def encode(
 ) -> Float[Array, "image concept"]:
     """Encode images by all atoms jointly: argmin_{z >= 0} ½||x - z D||² + l1·||x||·Σ z_i + ½·l2·||z||².
 
-    The codes of `featcx_core.features.nnls.nnls`, which also gives each image's optimality; arguments, errors and
-    source as there. l1 = l2 = 0 is the paper's objective, whose minimum is not unique with more atoms than units.
+    The codes are those of `featcx_core.features.nnls.nnls`, which also returns each image's optimality; arguments,
+    errors and source as there. l1 = l2 = 0 is the paper's objective; with more atoms than units its minimum is not
+    unique.
+
+    >>> import numpy as np
+    >>> encode(np.array([[3.0, -4.0]]), np.eye(2), l1=0.1, l2=0.0).round(6).tolist()   # 3 - 0.1·5
+    [[2.5, 0.0]]
     """
     codes: Array = nnls(acts, atoms, l1=l1, l2=l2).codes
     return codes
@@ -136,49 +146,16 @@ def encode(
 def random_atoms(
     n_atoms: int, n_units: int, *, seed: int, is_signed: bool = False
 ) -> Float[np.ndarray, "concept unit"]:
-    """Draw atoms of unit norm, uniform over the sphere or its non-negative part (the `random_direction` control)."""
+    """Draw atoms of unit norm, uniform over the sphere or its non-negative part (the `random_direction` control).
+
+    >>> atoms = random_atoms(3, 5, seed=0)
+    >>> atoms.shape, bool((atoms >= 0).all()), float(np.linalg.norm(atoms[0]).round(6))
+    ((3, 5), True, 1.0)
+    """
     atoms = np.random.default_rng(seed).standard_normal((n_atoms, n_units))
     atoms = atoms if is_signed else np.abs(atoms)
     unit: np.ndarray = (atoms / np.linalg.norm(atoms, axis=1, keepdims=True)).astype(np.float32)
     return unit
-
-
-def _checked(acts_by_class: Iterable[Array], *, classes: Sequence[int], n_atoms: int, method: str) -> Iterator[Array]:
-    for label, acts in zip(classes, acts_by_class, strict=True):
-        (samples,), _ = as_tensors(acts)
-        name = "all images" if label == -1 else f"class {label}"
-        broken = int((~torch.isfinite(samples)).sum())
-        if broken:
-            raise ValueError(f"wanted finite activations, got {broken} NaN or infinite values in {name}")
-        negative = int((samples < 0).sum()) if method == "nmf" else 0
-        if negative:
-            raise ValueError(
-                f"wanted activations >= 0 for nmf, got {negative} negative values in {name}; try the method semi_nmf"
-            )
-        if n_atoms > samples.shape[1]:
-            raise ValueError(
-                f"wanted at most as many atoms as units ({samples.shape[1]}), got {n_atoms} in {name}; try fewer atoms"
-            )
-        if n_atoms > len(samples):
-            raise ValueError(
-                f"wanted at least {n_atoms} samples in {name}, one per atom, got {len(samples)}; "
-                "try fewer atoms or more images"
-            )
-        yield acts
-
-
-def _groups(acts_by_class: Iterable[Array]) -> Iterator[list[Array]]:
-    """The arrays, in order, in groups of at most `_GROUP_BYTES`, or single ones above."""
-    group: list[Array] = []
-    held = 0
-    for acts in acts_by_class:
-        if group and held + acts.nbytes > _GROUP_BYTES:
-            yield group
-            group, held = [], 0
-        group.append(acts)
-        held += acts.nbytes
-    if group:
-        yield group
 
 
 def _concatenated(parts: Sequence[Factorisation], *, classes: Sequence[int], n_atoms: int, method: str) -> Dictionary:

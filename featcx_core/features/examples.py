@@ -1,4 +1,4 @@
-"""What to look at of a concept: the images on which it is strongest, and where in them it is active.
+"""Examples of a concept: the images on which it is strongest, and the positions where it is active.
 
 Letters: x activations of an image's positions (position, unit), D atoms (concept, unit), z codes (image, concept).
 """
@@ -14,18 +14,19 @@ from featcx_core.features.nnls import Encoder
 
 
 class TopImages(NamedTuple):
-    """The images on which each concept is strongest, strongest first."""
+    """Images on which each concept is strongest, strongest first."""
 
     images: Int[Array, "concept rank"]
     """Row of the image; -1 where the concept is active on fewer."""
     codes: Float[Array, "concept rank"]
-    """The concept's code on it; 0 where there is none."""
+    """Code of the concept on that image; 0 where there is none."""
 
 
 def top_images(chunks: Iterable[Float[Array, "_ concept"]], *, n_images: int) -> TopImages:
-    """Find each concept's strongest images in codes that come some rows at a time; of equals the earlier one.
+    """Return each concept's strongest images from chunks of codes; of equal codes the earlier image counts.
 
-    Holds one chunk and the best so far, never all codes. Comes in the kind of the first chunk.
+    Memory holds one chunk and the strongest images so far, never all codes. The result is of the kind of the first
+    chunk.
 
     Raises:
         ValueError: Without any chunk.
@@ -34,20 +35,20 @@ def top_images(chunks: Iterable[Float[Array, "_ concept"]], *, n_images: int) ->
     >>> top_images([np.array([[0.5, 0.0]]), np.array([[2.0, 0.0], [0.5, 1.0]])], n_images=2).images.tolist()
     [[1, 0], [2, -1]]
     """
-    best: tuple[torch.Tensor, torch.Tensor] | None = None
+    strongest: tuple[torch.Tensor, torch.Tensor] | None = None
     start = 0
     for chunk in chunks:
         (codes,), restore = as_tensors(chunk)
         rows = torch.arange(start, start + len(codes), device=codes.device)[:, None].expand_as(codes)
-        if best is not None:
-            codes, rows = torch.cat([best[0], codes]), torch.cat([best[1], rows])
+        if strongest is not None:
+            codes, rows = torch.cat([strongest[0], codes]), torch.cat([strongest[1], rows])
         codes, order = codes.sort(dim=0, descending=True, stable=True)
-        best = codes[:n_images], rows.gather(0, order)[:n_images]
+        strongest = codes[:n_images], rows.gather(0, order)[:n_images]
         start += len(chunk)
-    if best is None:
+    if strongest is None:
         raise ValueError("wanted codes of at least one image, got none")
-    found, places = best[0].T, best[1].T
-    return TopImages(restore(torch.where(found > 0, places, -1)), restore(found.clamp_min(0)))
+    top, images = strongest[0].T, strongest[1].T
+    return TopImages(restore(torch.where(top > 0, images, -1)), restore(top.clamp_min(0)))
 
 
 def position_codes(
@@ -59,22 +60,22 @@ def position_codes(
     l1: float = 1e-3,
     l2: float = 1e-6,
 ) -> Float[Array, "pair position"]:
-    """Where in an image a concept is active: the positions' own codes, for pairs of image and concept.
+    """Return the code of a concept at every position of an image, for pairs of image and concept.
 
-    For each image min_{z >= 0} ½||x - z D||² + l1·||x||·Σ z + ½·l2·||z||² at every position x, over the concepts that
-    are active on the image: a map says where that of the image is which its code calls this concept. It also costs what
-    the few active concepts cost, not what all 10,000 would.
+    Every position x of an image is encoded, min_{z >= 0} ½||x - z D||² + l1·||x||·Σ z + ½·l2·||z||², by the concepts
+    that are active on the image. So a map locates the part of the image that its own code assigns to the concept, and
+    the cost is that of the few active concepts, not of all 10,000.
 
     Args:
         acts: Activations of the images' positions.
-        atoms: Each of unit norm.
-        codes: The images' codes; the concepts above zero are those of its positions.
+        atoms: Atoms of unit norm.
+        codes: The images' codes; positions are encoded by the concepts above zero.
         pairs: Row of `acts` and `codes`, and concept.
-        l1: Sparsity penalty relative to ||x||, as of the codes.
+        l1: Sparsity penalty relative to ||x||; the same as of the codes.
         l2: Ridge penalty.
 
     Returns:
-        Codes >= 0; zero where the concept is not active on the image. Higher = more of it there.
+        Codes >= 0; zero where the concept is not active on the image. Higher = more of the concept at the position.
 
     Raises:
         ValueError: As `nnls`.
@@ -87,11 +88,11 @@ def position_codes(
     [[2.0, 1.0], [0.0, 0.0]]
     """
     (x, d, z, wanted), restore = as_tensors(acts, atoms, codes, pairs)
-    found = x.new_zeros(len(wanted), x.shape[1])
+    maps = x.new_zeros(len(wanted), x.shape[1])
     is_active = z[wanted[:, 0], wanted[:, 1]] > 0
     for image in sorted(set(wanted[is_active, 0].tolist())):
         rows = (is_active & (wanted[:, 0] == image)).nonzero().flatten()
         active = z[image].nonzero().flatten()
-        maps = Encoder(d[active], l1=l1, l2=l2)(x[image]).codes
-        found[rows] = maps[:, torch.searchsorted(active, wanted[rows, 1])].T
-    return restore(found)
+        position_by_concept = Encoder(d[active], l1=l1, l2=l2)(x[image]).codes
+        maps[rows] = position_by_concept[:, torch.searchsorted(active, wanted[rows, 1])].T
+    return restore(maps)

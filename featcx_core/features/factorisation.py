@@ -1,4 +1,4 @@
-"""A ≈ Z D with codes Z >= 0, for many classes at once, in Gram form: the loop behind `nmf` and `semi_nmf`.
+"""Factorisation A ≈ Z D with codes Z >= 0 of many classes at once, in Gram form: the loop of `nmf` and `semi_nmf`.
 
 Letters as in CRAFT (Fel et al. 2023): A activations (sample, unit), Z codes, D atoms (the dictionary). Codes are kept
 transposed, (atom, sample), because hierarchical alternating least squares (HALS) updates one atom's codes at a time.
@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch.nn.functional import normalize
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.products import Products, class_products, residual
 
 # Sweeps on the same Gram matrices: the products with A cost as much as six (4,000 x 512, 10 atoms).
 _SWEEPS = 4
@@ -20,62 +21,49 @@ _SLOW_ITERATIONS = 2
 
 
 class Factorisation(NamedTuple):
-    """One factorisation per class; codes are not kept (they are found again, over all atoms, by `nnls`)."""
+    """One factorisation per class, without its codes: images are encoded later, by all atoms (`nnls`)."""
 
     atoms: Float[Array, "class atom unit"]
     """D, each atom of unit L2 norm; a dead atom is all zeros."""
     relative_error: Float[Array, " class"]
     """||A - Z D||_F / ||A||_F, in [0, 1]; 0 for a class whose activations are all zero."""
     n_iterations: Int[Array, " class"]
-    """Iterations until the class stopped; `max_iterations` where it was cut off."""
+    """Iterations until the class stopped, at most `max_iterations`."""
     dead: Bool[Array, "class atom"]
-    """Atoms that no sample uses. They are left at zero, not seeded again, and counted."""
+    """True for an atom that no sample uses; it is left at zero, not started again."""
 
 
-class State(NamedTuple):
-    """Factorisations that run side by side: of classes, or of one class's starts."""
+class FactorisationState(NamedTuple):
+    """State of factorisations that run side by side: of classes, or of one class's starts."""
 
     codes: torch.Tensor
-    """(factorisation, atom, sample), zero beyond a class's own samples."""
+    """(factorisation, atom, sample), zero beyond a class's last sample."""
     atoms: torch.Tensor
     """(factorisation, atom, unit)."""
     ahead: torch.Tensor
-    """The atoms, moved on along their last step."""
+    """(factorisation, atom, unit), the atoms moved on along their last step."""
     objective: torch.Tensor
     """(factorisation,) ||A - Z D||²."""
     since_rise: torch.Tensor
     """(factorisation,) iterations since the objective last rose."""
     slow: torch.Tensor
-    """(factorisation,) iterations in a row that lowered it by less than the tolerance."""
+    """(factorisation,) iterations in a row that lowered the objective by less than the tolerance."""
 
     @classmethod
-    def at(cls, atoms: torch.Tensor, products: "Products", *, n_samples: int) -> "State":
-        """Before the first iteration: no codes."""
-        none = atoms.new_zeros(len(atoms))
-        return cls(atoms.new_zeros(*atoms.shape[:2], n_samples), atoms, atoms, products.energy + none, none, none)
+    def at(cls, atoms: torch.Tensor, products: Products, *, n_samples: int) -> "FactorisationState":
+        """Return the state before the first iteration, without codes."""
+        zeros = atoms.new_zeros(len(atoms))
+        return cls(atoms.new_zeros(*atoms.shape[:2], n_samples), atoms, atoms, products.energy + zeros, zeros, zeros)
 
-    def kept(self, which: torch.Tensor) -> "State":
-        """Some of the factorisations."""
-        return State(*(values[which] for values in self))
-
-
-class Products(NamedTuple):
-    """How a factorisation sees its A."""
-
-    energy: torch.Tensor
-    """(factorisation,) ||A||²."""
-    of_atoms: Callable[[torch.Tensor], torch.Tensor]
-    """D -> D A', (factorisation, atom, sample)."""
-    of_codes: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-    """Z -> Z Z' and Z A."""
-    residual: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor] | None
-    """Of one: i, Z, D -> ||A - Z D||."""
+    def kept(self, which: torch.Tensor) -> "FactorisationState":
+        """Return the state of some of the factorisations."""
+        return FactorisationState(*(values[which] for values in self))
 
 
 def checked(
     acts: Sequence[Float[Array, "_ unit"]], *, n_atoms: int
 ) -> tuple[list[torch.Tensor], Callable[[torch.Tensor], Any]]:
-    """The activations as tensors of at least float32, and the way back to the kind that was given.
+    """Return the activations as tensors of at least float32, and the way back to the kind that was given.
 
     Raises:
         ValueError: If there is no class, a class has no sample, units differ, or atoms exceed units.
@@ -94,15 +82,15 @@ def checked(
 def factorise(
     acts: list[torch.Tensor], starts: torch.Tensor, *, is_signed: bool, tolerance: float, max_iterations: int
 ) -> Factorisation:
-    """Go on from each class's start, (class, atom, unit), until it stops; classes that have stopped leave the batch.
+    """Iterate from each class's start, (class, atom, unit), until it stops; stopped classes leave the batch.
 
-    Atoms may go below zero where `is_signed`. A class's result does not depend on the classes beside it beyond
-    rounding: shorter classes are padded with zero codes, which change no sum.
+    Atoms may go below zero where `is_signed`. A class's result does not depend on the other classes beyond rounding:
+    shorter classes are padded with zero codes, which change no sum.
     """
     running = acts
     place = torch.arange(len(running), device=starts.device)
-    products = _products(running, torch.stack([torch.linalg.vector_norm(a).square() for a in running]))
-    state = State.at(starts, products, n_samples=max(a.shape[0] for a in running))
+    products = class_products(running, torch.stack([torch.linalg.vector_norm(a).square() for a in running]))
+    state = FactorisationState.at(starts, products, n_samples=max(a.shape[0] for a in running))
     atoms, relative_error, n_iterations = torch.zeros_like(starts), starts.new_zeros(len(running)), place.clone()
     for iteration in range(1, max_iterations + 1):
         state = iterate(state, products, is_signed=is_signed, sweeps=_SWEEPS, tolerance=tolerance)
@@ -116,14 +104,16 @@ def factorise(
             break
         if not kept.all():
             running = [a for a, keep in zip(running, kept.tolist(), strict=True) if keep]
-            place, products = place[kept], _products(running, products.energy[kept])
+            place, products = place[kept], class_products(running, products.energy[kept])
             state = state.kept(kept)
             state = state._replace(codes=state.codes[..., : max(a.shape[0] for a in running)])
     return Factorisation(atoms, relative_error, n_iterations, (atoms == 0).all(dim=-1))
 
 
-def iterate(state: State, products: Products, *, is_signed: bool, sweeps: int, tolerance: float) -> State:
-    """One round of codes, then atoms; where it raised the objective, the state before, without momentum."""
+def iterate(
+    state: FactorisationState, products: Products, *, is_signed: bool, sweeps: int, tolerance: float
+) -> FactorisationState:
+    """Update codes, then atoms; where that raised the objective, return the state before, without momentum."""
     momentum = (state.since_rise / (state.since_rise + 3))[:, None, None]
     lowest = -torch.inf if is_signed else 0.0  # of the atoms
     gram = state.ahead @ state.ahead.mT
@@ -135,48 +125,32 @@ def iterate(state: State, products: Products, *, is_signed: bool, sweeps: int, t
     # ||A - Z D||² = ||A||² - 2 <Z A, D> + <Z Z', D D'>: no pass over the activations
     objective = products.energy - 2 * (targets * atoms).sum((1, 2)) + (gram * (atoms @ atoms.mT)).sum((1, 2))
     if products.residual is not None:
-        # close to an exact factorisation that difference of large sums is rounding
+        # close to an exact factorisation this difference of large sums is rounding error
         for i in (objective <= 100 * torch.finfo(objective.dtype).eps * products.energy).nonzero().flatten().tolist():
             objective[i] = products.residual(i, codes[i], atoms[i]).square()
     rose = objective > state.objective
     is_slow = state.objective - objective <= tolerance * state.objective
-    # a rise under momentum says nothing about the plain iteration that follows
+    # a rise under momentum does not make the plain iteration that follows slow
     slow = torch.where(is_slow & ~(rose & (state.since_rise > 0)), state.slow + 1, 0)
-    new = State(codes, atoms, ahead, objective, state.since_rise + 1, slow)
+    new = FactorisationState(codes, atoms, ahead, objective, state.since_rise + 1, slow)
     if not rose.any():
         return new
     before = state._replace(ahead=state.atoms, since_rise=torch.zeros_like(state.since_rise), slow=slow)
-    return State(
+    return FactorisationState(
         *(torch.where(rose.view(-1, *[1] * (b.ndim - 1)), b, n) for b, n in zip(before, new, strict=True)),
     )
-
-
-def _products(acts: list[torch.Tensor], energy: torch.Tensor) -> Products:
-    """Of classes. Sums over samples run class by class on unpadded arrays: their rounding is that of a class alone."""
-
-    def of_atoms(atoms: torch.Tensor) -> torch.Tensor:
-        products = atoms.new_zeros(*atoms.shape[:2], max(a.shape[0] for a in acts))
-        for product, a, d in zip(products, acts, atoms, strict=True):
-            product[:, : a.shape[0]] = (a @ d.T).T
-        return products
-
-    def of_codes(codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        own = [z[:, : a.shape[0]] for z, a in zip(codes, acts, strict=True)]
-        return torch.stack([z @ z.T for z in own]), torch.stack([z @ a for z, a in zip(own, acts, strict=True)])
-
-    return Products(energy, of_atoms, of_codes, lambda i, codes, atoms: _residual(acts[i], codes, atoms))
 
 
 def _sweep(
     rows: torch.Tensor, *, gram: torch.Tensor, targets: torch.Tensor, sweeps: int, lowest: float = 0.0
 ) -> torch.Tensor:
-    """HALS sweeps of min_{X >= lowest} ½<X, G X> - <X, P>, row by row: X_j <- max(lowest, X_j + (P_j - G_j X) / G_jj).
+    """Sweep HALS over min_{X >= lowest} ½<X, G X> - <X, P>: row by row X_j <- max(lowest, X_j + (P_j - G_j X) / G_jj).
 
-    P (`targets`) is overwritten.
+    P is `targets`, and is overwritten.
     """
     rows = rows.clone()
     diagonal = gram.diagonal(dim1=-2, dim2=-1)
-    # A row without weight has G_j = P_j = 0 and stays as it is; a row of almost none takes a shorter step.
+    # A row without weight has G_j = P_j = 0 and stays the same; a row of almost no weight takes a shorter step.
     floor = diagonal.amax(dim=-1, keepdim=True) * torch.finfo(gram.dtype).eps + torch.finfo(gram.dtype).tiny
     scale = torch.maximum(diagonal, floor)[..., None]
     mixing = torch.eye(gram.shape[-1]).to(gram) - gram / scale
@@ -189,14 +163,8 @@ def _sweep(
 
 
 def _finished(acts: torch.Tensor, codes: torch.Tensor, atoms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Atoms of unit norm (zero where no sample uses them) and the relative error, from the residual itself."""
+    """Return atoms of unit norm, zero where no sample uses them, and the relative error from the residual itself."""
     norms = torch.linalg.vector_norm(acts)
-    error = _residual(acts, codes, atoms) / torch.where(norms > 0, norms, 1)
+    error = residual(acts, codes, atoms) / torch.where(norms > 0, norms, 1)
     used = (codes > 0).any(dim=1, keepdim=True)
     return torch.where(used, normalize(atoms, dim=1), 0), error
-
-
-def _residual(acts: torch.Tensor, codes: torch.Tensor, atoms: torch.Tensor) -> torch.Tensor:
-    """||A - Z D||, entry by entry."""
-    norm: torch.Tensor = torch.linalg.vector_norm(torch.addmm(acts, codes[:, : acts.shape[0]].T, atoms, alpha=-1))
-    return norm

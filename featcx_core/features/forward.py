@@ -1,4 +1,4 @@
-"""One forward pass, with what is wanted from it taken by hooks on the way."""
+"""One forward pass, from which hooks take activations."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -24,14 +24,14 @@ Reduce = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Tap(NamedTuple):
-    """What is taken from a forward pass."""
+    """A layer's output, or a branch of a block, to be taken from a forward pass."""
 
     layer: str
     """Name of the layer: a module, or one of its calls, `relu#2`."""
     reduce: Reduce
-    """What is made of its output, or of the branch's activations."""
+    """Applied to the output or to the branch's activations."""
     branch: Branch | None = None
-    """Which branch is taken, of a block; None: the output."""
+    """Branch of the block; None: the output."""
 
 
 class Network(NamedTuple):
@@ -92,15 +92,18 @@ class Network(NamedTuple):
 
 
 def pooled(row: Layer, pooling: str) -> Reduce:
-    """Output -> (image, unit): means over the map or its p x p parts; the penultimate layer as the head reads it."""
+    """Return the reduction of an output to (image, unit): means over the map or its p x p parts.
+
+    The penultimate layer is reduced as the head reads it.
+    """
     reading, side = _reading(row), _side(row, pooling)
     return lambda output: per_image(output, reading, side=side)
 
 
 def pooled_branch(row: Layer, pooling: str) -> Reduce:
-    """Operand of a block's sum -> (image, unit), as `pooled` its output: before a ReLU that follows the block.
+    """Return the reduction of a block's operand to (image, unit), as `pooled` of its output, before a following ReLU.
 
-    Positions may lie in a row where the sum is made, and as a map where the block ends, or the other way round.
+    Positions may lie in a row where the sum is made and as a map where the block ends, or the other way round.
     """
     reading, side = _reading(row)._replace(rectified=False), _side(row, pooling)
 
@@ -119,16 +122,16 @@ def _side(row: Layer, pooling: str) -> int:
 
 
 def by_position(row: Layer) -> Reduce:
-    """Output -> (image, position, unit), positions row by row; one position where there is no map."""
+    """Return the reduction to (image, position, unit), positions row by row; one position where there is no map."""
     reading = _reading(row)
     return lambda output: per_position(output, reading)
 
 
 def samples(row: Layer) -> Reduce:
-    """Output -> (image, sample, unit), what a dictionary is fitted on: every position, or the class token alone.
+    """Return the reduction to a dictionary's samples, (image, sample, unit): every position, or the class token alone.
 
-    Codes are of what the head reads. The mean over positions lies among the positions' directions; a class token does
-    not lie among those of the patches.
+    Codes are those of the head's input. The mean over positions lies among the positions' directions; a class token
+    does not lie among those of the patches.
     """
     if row.layout != "class_token":
         return by_position(row)
@@ -141,7 +144,7 @@ def _reading(row: Layer) -> Reading:
 
 
 def _exact() -> AbstractContextManager[None]:
-    """Convolutions on CUDA in whole float32, the same ones every time: TF32, the default there, keeps three digits."""
+    """Run CUDA's convolutions in full float32 and reproducibly: TF32, the default, keeps three digits."""
     return torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
 
 
@@ -149,8 +152,10 @@ def _exact() -> AbstractContextManager[None]:
 def _tapped(
     model: nn.Module, taps: Sequence[Tap]
 ) -> Iterator[tuple[dict[int, torch.Tensor], AbstractContextManager[object]]]:
-    """What the taps take, by place, each at the layer's own call of its module in every forward pass; and what must be
-    entered around the pass."""
+    """Yield the taken values by the tap's place, each from the layer's own call of its module, and a context.
+
+    The context must be entered around each forward pass.
+    """
     taken: dict[int, torch.Tensor] = {}
     times: Counter[int] = Counter()
 

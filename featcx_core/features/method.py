@@ -1,4 +1,4 @@
-"""How a study's dictionary is fitted and grouped, decided before anything is recorded."""
+"""Decisions about a study's dictionary and clusters, taken before anything is recorded."""
 
 from importlib.util import find_spec
 
@@ -8,12 +8,13 @@ from featcx_core.study.fields import Study, StudyError
 
 
 def dictionary_method(study: Study, anatomy: Anatomy) -> str:
-    """The study's method; `auto`: `nmf` where what the head reads is never below zero, else `semi_nmf`.
+    """Return the study's method; `auto` is `nmf` where the head's input is never below zero, else `semi_nmf`.
 
-    Decided by the network, not by the activations: classes are streamed, and a negative value in the last one would
-    come too late for the first; and an epoch's method would depend on its weights: epochs could not be compared.
+    The network decides, not the activations. Classes are streamed, so a negative value in the last class would come too
+    late for the first; and if an epoch's method depended on its weights, epochs could not be compared.
 
-    Raises StudyError where `nmf` is asked for and activations go below zero, or a package is missing.
+    Raises:
+        StudyError: `nmf` is asked for and activations go below zero, or a package is missing.
     """
     method = study.dictionary.method
     if method == "auto":

@@ -19,7 +19,7 @@ Chunks: TypeAlias = Iterable[tuple[Array, Array]]
 
 S = TypeVar("S", bound="Moments")
 """Moments, or a subclass with further sums."""
-_NOT_SUMMED = {"n", "x_offset", "z_offset", "is_numpy"}
+_NOT_SUMMED = {"n", "x_offset", "z_offset", "numpy"}
 
 
 class Centred(NamedTuple):
@@ -61,8 +61,6 @@ class Moments:
     """Subtracted from activations; its dtype is the one chunks are multiplied in."""
     z_offset: Float[Tensor, "concept"]
     """Subtracted from codes."""
-    is_numpy: bool
-    """Whether the chunks were NumPy arrays, and so results are."""
     x_sum: Float[Tensor, "unit"]
     """Σx."""
     z_sum: Float[Tensor, "concept"]
@@ -73,10 +71,12 @@ class Moments:
     """X'Z."""
     zz: Float[Tensor, "concept"]
     """Σz²."""
+    numpy: bool
+    """Whether the chunks were NumPy arrays, and so results are."""
 
     @classmethod
-    def about(cls: type[S], x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> S:
-        """Return sums of no image, counted from the mean of this chunk; raises ValueError for an empty chunk."""
+    def before(cls: type[S], x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> S:
+        """Return sums of no image, counted from the mean of a first chunk; raises ValueError where that is empty."""
         if len(x) == 0 or len(z) == 0:
             raise ValueError("wanted at least one image in the first chunk, got none; try leaving empty chunks out")
         (x_first, z_first), _ = as_tensors(x, z)
@@ -86,12 +86,12 @@ class Moments:
         nothing = cls._products(x_offset.new_zeros(0, len(x_offset)), z_offset.new_zeros(0, len(z_offset)))
         device = torch.device("cpu") if is_mps else x_offset.device
         sums = {name: product.to(device, torch.float64) for name, product in nothing}
-        return cls(0, x_offset, z_offset, not isinstance(x, Tensor), **sums)
+        return cls(n=0, x_offset=x_offset, z_offset=z_offset, numpy=not isinstance(x, Tensor), **sums)
 
     @classmethod
     def of(cls: type[S], x: Float[Array, "image unit"], z: Float[Array, "image concept"]) -> S:
-        """Return the sums of a first chunk, which also fixes the offset; raises as `about` and `add`."""
-        sums = cls.about(x, z)
+        """Return the sums of a first chunk, which also fixes the offset; raises as `before` and `add`."""
+        sums = cls.before(x, z)
         sums.add(x, z)
         return sums
 
@@ -156,9 +156,8 @@ class Moments:
 
     def only(self, concepts: Int[Tensor, "chosen"]) -> "Moments":
         """Return the moments of some of the concepts, by their numbers."""
-        z_offset, z_sum, zz = self.z_offset[concepts], self.z_sum[concepts], self.zz[concepts]
-        xz = self.xz[:, concepts]
-        return Moments(self.n, self.x_offset, z_offset, self.is_numpy, self.x_sum, z_sum, self.xx, xz, zz)
+        z = (self.z_offset[concepts], self.z_sum[concepts], self.xz[:, concepts], self.zz[concepts])
+        return Moments(self.n, self.x_offset, z[0], self.x_sum, z[1], self.xx, z[2], z[3], self.numpy)
 
     def centred(self) -> Centred:
         """Return the same sums about the means."""
@@ -169,7 +168,7 @@ class Moments:
 
     def restore(self, result: Tensor) -> Any:
         """Return a result as the kind of array that the chunks were."""
-        return result.cpu().numpy() if self.is_numpy else result
+        return result.cpu().numpy() if self.numpy else result
 
     @classmethod
     def _products(cls, x: Tensor, z: Tensor) -> Iterator[tuple[str, Tensor]]:
@@ -191,7 +190,7 @@ class Moments:
         return {name: value for name, value in vars(self).items() if name not in _NOT_SUMMED}
 
     def _with(self: S, n: int, sums: dict[str, Tensor]) -> S:
-        return type(self)(n, self.x_offset, self.z_offset, self.is_numpy, **sums)
+        return type(self)(n=n, x_offset=self.x_offset, z_offset=self.z_offset, numpy=self.numpy, **sums)
 
 
 def refuse_non_finite(array: Tensor, *, what: str, column: str, first_image: int = 0) -> None:

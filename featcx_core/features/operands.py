@@ -1,4 +1,4 @@
-"""The operands of a block's sums, seen on the way of a forward pass: what a residual block's branches bring."""
+"""Operands of a residual block's sums, its branches' activations, taken during a forward pass."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,16 +14,16 @@ from featcx_core.networks.additions import added
 from featcx_core.networks.anatomy import Branch, call_name, module_and_call
 
 Take = Callable[[torch.Tensor], None]
-"""Takes an operand before it is added: a sum in place overwrites it."""
+"""Receives an operand before it is added: an in-place sum overwrites it."""
 
 
 class Operands(TorchFunctionMode):
-    """While it is entered, hands over the wanted operands of the sums that blocks make.
+    """Context that hands over the wanted operands of the sums within blocks.
 
-    Sums are counted as where they were found, block by block (featcx_core.networks.trace); blocks do not lie in blocks.
+    Sums are counted block by block, as `featcx_core.networks.trace` counted them; blocks do not lie within blocks.
 
     Args:
-        wanted: block -> branches, and what takes each.
+        wanted: For each block its branches, each with the function that receives it.
     """
 
     def __init__(self, wanted: Mapping[str, Sequence[tuple[Branch, Take]]]) -> None:
@@ -45,7 +45,7 @@ class Operands(TorchFunctionMode):
 
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
-        """Watch the blocks begin and end."""
+        """Watch blocks begin and end."""
         modules = {module_and_call(block)[0] for block in self._wanted}
         handles = [handle for name in modules for handle in self._hook(model.get_submodule(name), name)]
         if modules:

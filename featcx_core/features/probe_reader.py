@@ -123,12 +123,12 @@ class ProbeReader:
         n, first = chunk.stop - chunk.start, low + (chunk.first_image + self._shift) % (high - low)
         ahead: np.ndarray = np.asarray(stored[first : min(high, first + n)], dtype=np.float32)
         rest: np.ndarray = np.asarray(stored[low : low + n - len(ahead)], dtype=np.float32)
-        return np.concatenate([ahead, rest])
+        return np.vstack([ahead, rest])
 
 
 def count_active(codes: Float[np.ndarray, "image code"]) -> np.ndarray:
     """Return on how many images each code is not zero."""
-    return np.count_nonzero(codes, axis=0)
+    return np.asarray(np.count_nonzero(codes, axis=0))
 
 
 def is_alive(active_fit: np.ndarray, active_score: np.ndarray) -> np.ndarray:

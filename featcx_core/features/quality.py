@@ -1,20 +1,25 @@
-"""How good a dictionary is, and what its codes are like, from one pass over the images in chunks."""
+"""Quality of a dictionary and properties of its codes, each from one pass over the images in chunks.
+
+Which concepts are alive is decided here and nowhere else.
+"""
 
 import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.moments import Chunks
 
+FEWEST_ACTIVE = 10
+"""Images of each probe half on which an alive concept's code is not zero; on fewer, its R² means nothing."""
 _ROWS = 4096  # images whose reconstruction is held at once
 
 
 class DictionaryQuality(NamedTuple):
-    """What is lost when z D replaces the activations, and how sparse z is."""
+    """Loss when z D replaces the activations, and sparsity of z."""
 
     relative_error: float
     """||A - Z D||_F / ||A||_F; 0 = exact."""
@@ -26,12 +31,10 @@ class DictionaryQuality(NamedTuple):
     """Mean number of codes above zero in an image."""
     code_hoyer: float
     """Mean Hoyer sparsity of an image's codes, in [0, 1]; 1 = one concept; images without any code are left out."""
-    dead: int
-    """Concepts whose code is zero on every image."""
 
 
 class CodeStatistics(NamedTuple):
-    """What each concept's codes are like."""
+    """Spread of each concept's code over images."""
 
     prevalence_fraction: Float[Array, " concept"]
     """Share of images whose code is above zero."""
@@ -54,6 +57,11 @@ def dictionary_quality(
         ValueError: If the numbers of images, units or concepts of the arrays do not fit together.
 
     Source: Fel et al. 2024, §2.
+
+    >>> import numpy as np
+    >>> acts, codes = np.eye(2), np.array([[1.0, 0.0], [0.0, 0.5]])
+    >>> round(dictionary_quality(acts, codes, np.eye(2), np.eye(2), np.zeros(2)).relative_error, 3)   # 0.5 / √2
+    0.354
     """
     starts = range(0, max(len(acts), len(codes)), _ROWS)
     chunks = ((acts[i : i + _ROWS], codes[i : i + _ROWS]) for i in starts)
@@ -71,10 +79,10 @@ def dictionary_quality_streamed(
     device = torch.device("cpu") if d.device.type == "mps" else d.device
     d, weight, bias = (t.to(device, torch.float64) for t in (d, weight, bias))
     error, energy, kept, active, sparsity = torch.zeros(5, device=device, dtype=torch.float64)
-    used, n_coded, n = torch.zeros(len(d), device=device, dtype=torch.bool), 0, 0
+    n_coded = n = 0
     mean, variance = torch.zeros(2, d.shape[1], device=device, dtype=torch.float64)
-    for given in chunks:
-        (x, z), _ = as_tensors(*given)
+    for chunk in chunks:
+        (x, z), _ = as_tensors(*chunk)
         if (len(x), len(d), x.shape[1], weight.shape[1]) != (len(z), z.shape[1], d.shape[1], len(bias)):
             shapes = [tuple(t.shape) for t in (x, z, d, weight, bias)]
             raise ValueError(
@@ -87,7 +95,6 @@ def dictionary_quality_streamed(
         kept += ((x @ weight + bias).argmax(dim=1) == (rebuilt @ weight + bias).argmax(dim=1)).sum()
         coded = z[(z > 0).any(dim=1)]
         active += (z > 0).sum()
-        used |= (z > 0).any(dim=0)
         sparsity += hoyer(coded).sum()
         n_coded += len(coded)
         n, mean, variance = _merged(n, mean, variance, x)
@@ -97,16 +104,18 @@ def dictionary_quality_streamed(
         predictions_kept_fraction=float(kept / n),
         l0=float(active / n),
         code_hoyer=float(sparsity / n_coded) if n_coded else float("nan"),
-        dead=int((~used).sum()),
     )
 
 
 def code_statistics(codes: Iterable[Float[Array, "_ concept"]]) -> CodeStatistics:
-    """Prevalence and variance of every concept from chunks of codes; how they are cut does not count.
+    """Return prevalence and variance of every concept from chunks of codes, cut anywhere.
+
+    Raises:
+        ValueError: If there is no chunk.
 
     >>> import numpy as np
-    >>> found = code_statistics([np.array([[0.0]]), np.array([[2.0], [4.0]])])
-    >>> found.prevalence_fraction.round(3).tolist(), found.variance.round(3).tolist()
+    >>> statistics = code_statistics([np.array([[0.0]]), np.array([[2.0], [4.0]])])
+    >>> statistics.prevalence_fraction.round(3).tolist(), statistics.variance.round(3).tolist()
     ([0.667], [2.667])
     """
     n, mean, variance, active = 0, torch.zeros(()), torch.zeros(()), torch.zeros((), dtype=torch.int64)
@@ -122,7 +131,7 @@ def code_statistics(codes: Iterable[Float[Array, "_ concept"]]) -> CodeStatistic
 
 
 def hoyer(atoms: Float[Array, "concept unit"]) -> Float[Array, " concept"]:
-    """Sparsity of each row, (√n - ||d||₁ / ||d||₂) / (√n - 1), n its length.
+    """Return the sparsity of each row, (√n - ||d||₁ / ||d||₂) / (√n - 1), n its length.
 
     In [0, 1], 1 = a single entry, 0 = all entries equal in size; free of scale; NaN for a row of zeros.
 
@@ -144,9 +153,12 @@ def hoyer(atoms: Float[Array, "concept unit"]) -> Float[Array, " concept"]:
 
 
 def random_hoyer(n_units: int) -> float:
-    """What `hoyer` is on average over directions drawn uniformly, non-negative ones or of either sign.
+    """Return the mean of `hoyer` over directions drawn uniformly, non-negative or of either sign.
 
     (√n - E‖u‖₁) / (√n - 1), with E‖u‖₁ = n Γ(n/2) / (√π Γ((n+1)/2)) for u uniform on the sphere in n dimensions.
+
+    Raises:
+        ValueError: If there are fewer than two units.
 
     >>> round(random_hoyer(2), 3)   # over a quarter of a circle: (√2 - 4/π) / (√2 - 1)
     0.34
@@ -159,27 +171,44 @@ def random_hoyer(n_units: int) -> float:
 
 
 def alive(
-    codes_fit: Float[Array, "image_fit concept"],
-    codes_score: Float[Array, "image_score concept"],
-    *,
-    at_least: int = 10,
+    codes_fit: Float[Array, "image_fit concept"], codes_score: Float[Array, "image_score concept"]
 ) -> Bool[Array, " concept"]:
-    """Say which concepts have a code above zero on at least `at_least` images of either half.
+    """Return which concepts are alive, `is_alive`, from the codes of both halves."""
+    return is_alive(count_active(codes_fit), count_active(codes_score))
 
-    The R² of the others means nothing: they keep their rows, with null scores.
+
+def count_active(codes: Float[Array, "image concept"]) -> Int[Array, " concept"]:
+    """Return on how many images each concept's code is not zero; counts of chunks add up.
 
     >>> import numpy as np
-    >>> alive(np.array([[1.0, 0.0], [2.0, 3.0]]), np.array([[0.5, 0.5]]), at_least=1).tolist()
-    [True, True]
+    >>> count_active(np.array([[1.0, 0.0], [2.0, 3.0]])).tolist()
+    [2, 1]
     """
-    (fit, score), restore = as_tensors(codes_fit, codes_score)
-    return restore(((fit > 0).sum(dim=0) >= at_least) & ((score > 0).sum(dim=0) >= at_least))
+    (z,), restore = as_tensors(codes)
+    return restore(z.count_nonzero(dim=0))
+
+
+def is_alive(n_active_fit: Int[Array, " concept"], n_active_score: Int[Array, " concept"]) -> Bool[Array, " concept"]:
+    """Return which concepts are alive: active on at least 10 images of the fit half and 10 of the score half.
+
+    A dead concept has no meaningful R²: it keeps its rows, with null scores.
+
+    Args:
+        n_active_fit: Images of the fit half on which each code is not zero (`count_active`).
+        n_active_score: The same of the score half.
+
+    >>> import numpy as np
+    >>> is_alive(np.array([10, 9, 400]), np.array([12, 50, 0])).tolist()
+    [True, False, False]
+    """
+    (fit, score), restore = as_tensors(n_active_fit, n_active_score)
+    return restore((fit >= FEWEST_ACTIVE) & (score >= FEWEST_ACTIVE))
 
 
 def _merged(
     n: int, mean: torch.Tensor, variance: torch.Tensor, rows: torch.Tensor
 ) -> tuple[int, torch.Tensor, torch.Tensor]:
-    """Count, mean and population variance of all rows so far and these (Chan, Golub & LeVeque 1979)."""
+    """Return count, mean and population variance of all rows so far and these (Chan, Golub & LeVeque 1979)."""
     total = n + len(rows)
     change = rows.mean(dim=0) - mean
     spread = rows.var(dim=0, correction=0) * len(rows) + change.square() * (n * len(rows) / total)

@@ -10,7 +10,7 @@ from featcx_core.arrays import Array
 from featcx_core.features.factorisation import Factorisation, checked, factorise
 from featcx_core.features.starts import N_STARTS, SAMPLES, best_starts, drawn
 
-_ROUNDS = 10  # of the clustering that the starts come from
+_ROUNDS = 10  # of the clustering behind the starts
 
 
 def semi_nmf(
@@ -23,24 +23,24 @@ def semi_nmf(
 ) -> Factorisation:
     """Factorise the activations of every class, min_{Z >= 0, D} ||A - Z D||_F, all classes in one batched loop.
 
-    The iterations of `nmf`, with atoms that may go below zero.
+    The iterations are those of `nmf`, with atoms that may go below zero.
 
-    The minimum is a set: for any matrix Q >= 0 with an inverse, the atoms Q⁻¹D with the codes ZQ fit as well, and hold
-    wider cones. So each of the six starts is within the data, the centres of clusters of the samples' directions: atoms
-    move outwards only as far as samples lie beyond them, and codes stay sparse.
+    The minimum is a set: for any invertible matrix Q >= 0, the atoms Q⁻¹D with the codes ZQ fit equally well, and their
+    cones are wider. So each of the six starts lies within the data: its atoms are the centres of clusters of the
+    samples' directions. Atoms then move outwards only as far as samples lie beyond them, and codes stay sparse.
 
     Args:
         acts: Per class (sample, unit), of either sign, any number of samples; they are read in place, not copied
             (float16 is computed in float32).
         n_atoms: Atoms per class.
-        seed: Of the starts.
+        seed: Decides the starts.
         tolerance: Relative decrease of the objective at which a class stops.
-        max_iterations: Upper bound of iterations (those of the starts do not count).
+        max_iterations: Upper bound of iterations, without those of the starts.
 
     Raises:
         ValueError: If there is no class, a class has no sample, units differ, or atoms exceed units.
 
-    Source: Ding, Li & Jordan 2010 (the problem, and starts from clusters); the solver's as in `nmf`; Arthur &
+    Source: Ding, Li & Jordan 2010 (the problem, and starts from clusters); for the solver as `nmf`; Arthur &
     Vassilvitskii 2007 and Dhillon & Modha 2001 (clusters of directions).
 
     >>> import numpy as np
@@ -50,12 +50,12 @@ def semi_nmf(
     """
     tensors, restore = checked(acts, n_atoms=n_atoms)
     starts = best_starts(tensors, _begin, is_signed=True, n_atoms=n_atoms, seed=seed)
-    found = factorise(tensors, starts, is_signed=True, tolerance=tolerance, max_iterations=max_iterations)
-    return Factorisation(*map(restore, found))
+    result = factorise(tensors, starts, is_signed=True, tolerance=tolerance, max_iterations=max_iterations)
+    return Factorisation(*map(restore, result))
 
 
 def _begin(projected: torch.Tensor, basis: torch.Tensor, n_atoms: int, generator: torch.Generator) -> torch.Tensor:
-    """Centres of clusters of the samples' directions, each sample of the weight of its length."""
+    """Return centres of clusters of the samples' directions; a sample weighs its length."""
     samples = drawn(projected, SAMPLES * n_atoms, generator=generator)
     centres = _far_apart(samples, n_atoms=n_atoms, generator=generator)
     directions = normalize(samples, dim=1)
@@ -67,10 +67,10 @@ def _begin(projected: torch.Tensor, basis: torch.Tensor, n_atoms: int, generator
 
 
 def _far_apart(samples: torch.Tensor, *, n_atoms: int, generator: torch.Generator) -> torch.Tensor:
-    """Directions of samples, (start, atom, unit), each drawn by squared length times distance to those before it."""
+    """Draw samples' directions, (start, atom, unit), each by squared length times distance to the nearest before it."""
     directions = normalize(samples, dim=1)
     weights = samples.square().sum(dim=1)
-    nearest = -torch.ones(N_STARTS, len(samples)).to(samples)  # its cosine with the nearest of those before it
+    nearest = -torch.ones(N_STARTS, len(samples)).to(samples)  # cosine with the nearest direction so far
     centres = []
     for _ in range(n_atoms):
         ends = (weights * (1 - nearest).clamp_min(0)).cpu().double().cumsum(dim=1)

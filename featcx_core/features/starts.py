@@ -1,6 +1,6 @@
-"""Where a factorisation begins: minima are local, so several starts run on a cheap stand-in for A, the best goes on.
+"""Starts of a factorisation: minima are local, so several starts run on a cheap stand-in for A, and the best continues.
 
-The stand-in is A ≈ A V V', V its leading singular vectors, and, of a large class, a draw of its samples.
+The stand-in is A ≈ A V V', V its leading singular vectors; of a large class, a draw of its samples.
 """
 
 from collections.abc import Callable
@@ -9,34 +9,35 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch.nn.functional import normalize, pad
 
-from featcx_core.features.factorisation import Products, State, iterate
+from featcx_core.features.factorisation import FactorisationState, iterate
+from featcx_core.features.products import Products
 
 N_STARTS = 6
-"""On planted data one start ends up to 1 % above the best minimum known, six on average 0.05 % below scikit-learn's."""
+"""On planted data one start ends up to 1 % above the best known minimum, six on average 0.05 % below scikit-learn's."""
 SAMPLES = 400
-"""Of a large class, drawn for each atom."""
-# Iterations of each start, after how many the worse half is given up, and sweeps.
+"""Samples of a large class that are drawn for each atom."""
+# Iterations of each start, iterations after which the worse half is dropped, and sweeps.
 _ITERATIONS = 15
 _TRIAL_ITERATIONS = 5
 _SWEEPS = 2
-# Samples, over all classes whose starts run in one batch: small classes one by one are thousands of tiny calls.
+# Samples of all classes whose starts run in one batch: small classes one by one would be thousands of tiny calls.
 _TOGETHER = 4096
 
 Begin: TypeAlias = Callable[[torch.Tensor, torch.Tensor, int, torch.Generator], torch.Tensor]
-"""A V, V, number of atoms, chance -> where the starts begin, (start, atom, unit)."""
+"""From A V, V, the number of atoms and a generator to the starts' first atoms, (start, atom, unit)."""
 
 
 def best_starts(acts: list[torch.Tensor], begin: Begin, *, is_signed: bool, n_atoms: int, seed: int) -> torch.Tensor:
-    """Per class, atoms of the start with the lowest objective on A ≈ A V V', where products cost few columns.
+    """Return each class's atoms from the start of the lowest objective on A ≈ A V V', where products are cheap.
 
-    Small classes run many at a time, padded to the next power of two, so that the length of what is added up does not
-    depend on the classes beside it. Every class starts from the same random numbers.
+    Small classes run many at a time, padded to the next power of two, so that the length of a class's sums does not
+    depend on the other classes. Every class starts from the same random numbers.
     """
     limit = _TOGETHER if acts[0].device.type == "cpu" else 256 * _TOGETHER
     sizes = [1 << (min(len(a), SAMPLES * n_atoms) - 1).bit_length() for a in acts]
     atoms = acts[0].new_empty(len(acts), n_atoms, acts[0].shape[1])
     for size in set(sizes):
-        places = [place for place, own in enumerate(sizes) if own == size]
+        places = [place for place, padded_size in enumerate(sizes) if padded_size == size]
         together = max(1, limit // size)
         for first in range(0, len(places), together):
             group = places[first : first + together]
@@ -47,11 +48,11 @@ def best_starts(acts: list[torch.Tensor], begin: Begin, *, is_signed: bool, n_at
 
 
 class _StandIn(NamedTuple):
-    """A class as its starts see it."""
+    """Stand-in for a class."""
 
     samples: torch.Tensor  # (sample, direction), A V or a draw of its rows
     basis: torch.Tensor  # (unit, direction), V
-    atoms: torch.Tensor  # (start, atom, unit), where they begin
+    atoms: torch.Tensor  # (start, atom, unit), the starts' first atoms
 
 
 def _stand_in(acts: torch.Tensor, begin: Begin, *, n_atoms: int, seed: int) -> _StandIn:
@@ -66,7 +67,7 @@ def _stand_in(acts: torch.Tensor, begin: Begin, *, n_atoms: int, seed: int) -> _
 
 
 def drawn(rows: torch.Tensor, n: int, *, generator: torch.Generator) -> torch.Tensor:
-    """All rows, or n drawn by their squared length and brought to one length: A'A is that of all rows on average."""
+    """Return all rows, or n drawn by squared length and scaled to one length: on average A'A is that of all rows."""
     if len(rows) <= n:
         return rows
     ends = rows.square().sum(dim=1).cpu().double().cumsum(dim=0)
@@ -77,11 +78,11 @@ def drawn(rows: torch.Tensor, n: int, *, generator: torch.Generator) -> torch.Te
 
 
 def _best_of(stand_ins: list[_StandIn], *, is_signed: bool, n_samples: int) -> torch.Tensor:
-    """Of each class the best start's atoms, (class, atom, unit)."""
+    """Return the atoms of each class's best start, (class, atom, unit)."""
     bases, atoms = torch.stack([s.basis for s in stand_ins]), torch.cat([s.atoms for s in stand_ins])
     samples = torch.stack([pad(s.samples, (0, 0, 0, n_samples - len(s.samples))) for s in stand_ins])
     n_classes, n_starts, products = len(stand_ins), N_STARTS, _compressed(samples, bases, N_STARTS)
-    state = State.at(atoms, products, n_samples=n_samples)
+    state = FactorisationState.at(atoms, products, n_samples=n_samples)
     for iteration in range(_ITERATIONS):
         if iteration == _TRIAL_ITERATIONS:
             n_starts = N_STARTS // 2
@@ -89,7 +90,7 @@ def _best_of(stand_ins: list[_StandIn], *, is_signed: bool, n_samples: int) -> t
             first = torch.arange(n_classes, device=better.device)[:, None] * N_STARTS
             state, products = state.kept((first + better).flatten()), _compressed(samples, bases, n_starts)
         state = iterate(state, products, is_signed=is_signed, sweeps=_SWEEPS, tolerance=0.0)
-    # of equal ends, which rounding would order, the first
+    # the first of equal ends, which rounding would order
     objective, energy = state.objective.view(n_classes, n_starts), samples.square().sum((1, 2))[:, None]
     good = objective <= objective.min(1, keepdim=True).values * (1 + 1e-4) + 1e-6 * energy
     chosen = torch.arange(n_classes, device=good.device) * n_starts + good.int().argmax(1)
@@ -98,7 +99,7 @@ def _best_of(stand_ins: list[_StandIn], *, is_signed: bool, n_samples: int) -> t
 
 
 def _compressed(samples: torch.Tensor, bases: torch.Tensor, n_starts: int) -> Products:
-    """Of all starts of some classes, start after start of a class."""
+    """Return the products of all starts of some classes, start after start of a class."""
     transposed, lifted = samples.mT.contiguous(), bases.mT.contiguous()
 
     def product(rows: torch.Tensor, of_class: torch.Tensor) -> torch.Tensor:

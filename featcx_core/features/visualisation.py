@@ -1,4 +1,4 @@
-"""Pictures made to excite a concept: phases are optimised, the magnitudes of the Fourier spectrum stay those of images.
+"""Pictures that excite a concept: their Fourier phases are optimised, their magnitudes stay those of the images.
 
 Fel et al., *Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained Optimization* (MACO),
 NeurIPS 2023. Nothing is downloaded: the magnitudes are those of the study's own images.
@@ -18,29 +18,29 @@ from featcx_core.progress import Progress, silent
 N_CROPS = 8
 """Random crops of a picture at every step."""
 SMALLEST_CROP = 0.6
-"""Side of the smallest crop, as a share: pictures are as large as the network's input, a small part has few pixels."""
+"""Side of the smallest crop as a share of the picture's, which is that of the network's input."""
 NOISE = 0.08
 """Standard deviation of the noise on every crop, on pixels in [0, 1]."""
 LEARNING_RATE = 0.1
-"""Of Adam, in radians."""
+"""Learning rate of Adam, in radians."""
 
 Batches = Callable[[], Iterator[Float[Tensor, "image channel height width"]]]
 Acts = Callable[[Float[Tensor, "image channel height width"]], Float[Tensor, "image unit"]]
 
 
 class Spectrum(NamedTuple):
-    """What every picture shares with the images."""
+    """Colours and magnitudes that every picture shares with the images."""
 
     mean: Float[Tensor, "channel"]
-    """Mean colour, of pixels in [0, 1]; the colour that a picture has on average, too."""
+    """Mean colour of the images, and of every picture; pixels in [0, 1]."""
     basis: Float[Tensor, "channel channel"]
-    """Columns: directions of colour that do not correlate over the images' pixels; orthonormal."""
+    """Columns: orthonormal directions of colour that do not correlate over the images' pixels."""
     magnitude: Float[Tensor, "channel height width"]
-    """Mean size of the two-dimensional Fourier coefficients of the images' parts along these; 0 at frequency 0."""
+    """Mean size of the images' two-dimensional Fourier coefficients along each direction; 0 at frequency 0."""
 
     @classmethod
     def of(cls, batches: Batches) -> "Spectrum":
-        """Of images with pixels in [0, 1]; they are gone through twice."""
+        """Return the spectrum of images with pixels in [0, 1]; `batches` is called twice."""
         n_pixels, total, products = 0, torch.zeros(()), torch.zeros(())
         for images in batches():
             colours = images.double().movedim(1, -1).flatten(0, 2)
@@ -59,9 +59,9 @@ class Spectrum(NamedTuple):
     def pictures(
         self, phases: Float[Tensor, "picture channel height width"]
     ) -> Float[Tensor, "picture channel height width"]:
-        """The real pictures with these magnitudes, pixels about [0, 1] and not clipped.
+        """Return the real pictures with these magnitudes, pixels about [0, 1] and not clipped.
 
-        Phases count as φ(k) - φ(-k), which makes a picture real whatever they are.
+        Phases count as φ(k) - φ(-k), which makes every picture real.
         """
         mirrored = phases.flip(-2, -1).roll((1, 1), (-2, -1))
         parts = torch.fft.ifft2(torch.polar(self.magnitude.expand_as(phases), phases - mirrored)).real
@@ -69,14 +69,14 @@ class Spectrum(NamedTuple):
 
 
 class Pictures(NamedTuple):
-    """What was made."""
+    """Pictures of concepts, and how strongly each excites its own."""
 
     images: Float[Tensor, "concept channel height width"]
-    """Pixels about [0, 1], not clipped: their spectrum is the fixed one."""
+    """Pixels about [0, 1], not clipped, so that their spectrum is the fixed one."""
     projection: Float[Tensor, "concept"]
     """Activations of the picture along the atom, a·d."""
     start: Float[Tensor, "concept"]
-    """The same of the random phases it began with."""
+    """The same before the first step, of random phases."""
 
 
 def visualise(
@@ -89,22 +89,24 @@ def visualise(
     seeds: list[int],
     progress: Progress | None = None,
 ) -> Pictures:
-    """A picture for every atom d: Adam on phases that begin at random, towards large `a·d · max(cos(a, d), 0.1)²`.
+    """Make a picture for every atom d: Adam raises `a·d · max(cos(a, d), 0.1)²` over phases that start at random.
 
-    a are the activations of random crops, as large as the picture after resizing, with noise; the second factor keeps
-    the picture to this concept, where others would also give a large a·d. Pictures do not influence each other.
+    a are the activations of random crops with noise, resized to the picture's size. The second factor keeps the picture
+    to this concept; other concepts, too, would give a large a·d. Pictures do not influence each other.
 
     Args:
-        acts: from pixels in [0, 1] to activations, differentiable.
-        atoms: of unit norm.
-        spectrum: the magnitudes, on the device of the activations.
-        steps: of the optimisation.
-        n_crops: crops of a picture at a step.
-        seeds: one an atom: the same seed, the same picture, whichever others are made.
-        progress: how far it is.
+        acts: From pixels in [0, 1] to activations, differentiable.
+        atoms: Atoms of unit norm.
+        spectrum: Colours and magnitudes, on the device of the activations.
+        steps: Steps of the optimisation.
+        n_crops: Crops of a picture at each step.
+        seeds: One per atom: the same seed gives the same picture, whatever other pictures are made.
+        progress: Shows the steps.
 
     Raises:
-        ValueError: not one seed an atom.
+        ValueError: The numbers of seeds and atoms differ.
+
+    Source: Fel et al. 2023 (MACO).
     """
     if len(seeds) != len(atoms):
         raise ValueError(f"wanted one seed an atom, got {len(seeds)} for {len(atoms)}")
@@ -130,12 +132,12 @@ def visualise(
 def _crops(
     pictures: Float[Tensor, "picture channel height width"], chances: list[torch.Generator], n_crops: int
 ) -> Float[Tensor, "crop channel height width"]:
-    """Random square parts of each picture, enlarged to its size, with noise; all of one picture, then of the next."""
+    """Draw square parts of each picture, enlarged to its size, with noise; all of one picture, then of the next."""
     drawn = torch.stack([torch.rand(n_crops, 3, generator=chance) for chance in chances]).flatten(0, 1)
     shape = (n_crops, *pictures.shape[1:])
     noise = torch.stack([torch.randn(shape, generator=chance) for chance in chances]).flatten(0, 1)
     side = SMALLEST_CROP + (1 - SMALLEST_CROP) * drawn[:, 0]
-    centres = (2 * drawn[:, 1:] - 1) * (1 - side[:, None])  # in [-1, 1]: so that the part lies within
+    centres = (2 * drawn[:, 1:] - 1) * (1 - side[:, None])  # in [-1, 1], such that the part lies within
     frame = torch.cat([torch.diag_embed(side[:, None].expand(-1, 2)), centres[..., None]], dim=2).to(pictures.device)
     repeated = pictures.repeat_interleave(n_crops, dim=0)
     places = affine_grid(frame, list(repeated.shape), align_corners=False)

@@ -1,4 +1,4 @@
-"""One look for every figure: size, colours, axes, and the one way to PNG bytes. No pyplot, so no global state."""
+"""One look for every figure: size, colours, axes and PNG bytes. No pyplot, so no global state."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from io import BytesIO
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Num
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -27,19 +26,8 @@ SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name
 )
 
 
-def visible(images: Num[np.ndarray, "*many channel height width"]) -> Num[np.ndarray, "*many shown height width"]:
-    """Images of any number of channels as grey or colours: of four or more the first three, of two their mean."""
-    return images[..., :3, :, :] if images.shape[-3] >= 3 else images.mean(axis=-3, keepdims=True)
-
-
-def is_coloured(images: Num[np.ndarray, "*many channel height width"]) -> bool:
-    """Whether channels of what is `visible` differ anywhere; NaN has no colour."""
-    shown = visible(images)
-    return bool((np.nan_to_num(shown.max(axis=-3)) != np.nan_to_num(shown.min(axis=-3))).any())
-
-
 def canvas(question: str, *, height: float) -> Figure:
-    """An empty white figure, `height` inches high, whose title is the question that it answers."""
+    """Return an empty white figure, `height` inches high; its title is the question that it answers."""
     margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.09)
     figure = Figure(figsize=(WIDTH_INCHES, height), layout=margins, facecolor="white")
     FigureCanvasAgg(figure)
@@ -49,7 +37,7 @@ def canvas(question: str, *, height: float) -> Figure:
 
 
 def dress(axes: Axes, *, x: str, y: str, title: str = "") -> Axes:
-    """Names the axes (with unit and direction) and takes away every line that carries no information."""
+    """Name the axes, with unit and direction, and remove every line that carries no information."""
     axes.set_xlabel(x, fontsize=10, color=INK)
     axes.set_ylabel(y, fontsize=10, color=INK)
     axes.set_title(title, fontsize=10, color=INK, loc="left")
@@ -62,26 +50,26 @@ def dress(axes: Axes, *, x: str, y: str, title: str = "") -> Axes:
 
 
 def say(axes: Axes, reason: str) -> None:
-    """Writes why there is nothing to show where the picture would have been."""
+    """Write why there is nothing to show in the place of the picture."""
     axes.set_axis_off()
     text = textwrap.fill(f"nothing to show: {reason}", 60)
     axes.text(0.5, 0.5, text, ha="center", va="center", fontsize=11, color=MUTED, transform=axes.transAxes)
 
 
 def nothing_to_show(question: str, reason: str) -> Figure:
-    """A figure that says why it is empty: a missing table is an answer too, never an exception."""
+    """Return a figure that says why it is empty: a missing table is an answer, not an exception."""
     figure = canvas(question, height=2.2)
     say(figure.add_subplot(), reason)
     return figure
 
 
 def footnote(figure: Figure, text: str) -> None:
-    """A small line under the figure: what was left out, and how to read it."""
+    """Write a small line under the figure: how to read it, and what was left out."""
     figure.supxlabel(textwrap.fill(text, 140), x=0.012, horizontalalignment="left", fontsize=8.5, color=MUTED)
 
 
 def legend_beside(place: Axes, axes: Axes, *, columns: int, title: str | None = None) -> None:
-    """The legend of `axes` in a place of the figure that holds nothing else, so that it can cover no mark."""
+    """Draw the legend of `axes` in a place of the figure that holds nothing else, so that it covers no mark."""
     place.set_axis_off()
     place.legend(
         *axes.get_legend_handles_labels(),
@@ -104,7 +92,7 @@ def colour_bar(
     is_integer: bool = False,
     place: Literal["right", "top"] = "right",
 ) -> None:
-    """The scale of a colour, beside the axes."""
+    """Draw the scale of a colour beside the axes."""
     figure = (axes if isinstance(axes, Axes) else axes[0]).figure
     ticks = MaxNLocator(integer=True) if is_integer else None
     bar = figure.colorbar(marks, ax=axes, pad=0.01, ticks=ticks, location=place, aspect=20 if place == "right" else 35)
@@ -118,12 +106,16 @@ def colour_bar(
 
 
 def point_area(n_points: int) -> float:
-    """Area of a marker in square points: 30 for a hundred points, 4 for ten thousand."""
+    """Return the area of a marker in square points: 30 for a hundred points, 4 for ten thousand.
+
+    >>> point_area(100), point_area(1000), point_area(10_000)
+    (30.0, 4.0, 4.0)
+    """
     return min(30.0, max(4.0, 3000.0 / max(n_points, 1)))
 
 
 def png(figure: Figure, *, dots_per_inch: int = 110) -> bytes:
-    """The figure as PNG bytes, the same for the same figure (no date, no software version inside)."""
+    """Return the figure as PNG bytes, the same for the same figure (no date, no software version inside)."""
     buffer = BytesIO()
     figure.set_dpi(dots_per_inch)
     whole = FigureCanvasAgg(figure)  # savefig would lay everything out twice

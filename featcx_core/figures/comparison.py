@@ -10,53 +10,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from featcx_core.figures.canvas import INK, MUTED, SEQUENCE, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.dynamics import COLOURS, MARKERS, group_label
-from featcx_core.measures.comparison import Settings, together
+from featcx_core.figures.dynamics import COLOURS, MARKERS
+from featcx_core.findings.comparison import drawn_fields, measure_label, measures_of
+from featcx_core.measures.comparison import Settings
 
-LABELS = {
-    "test_accuracy": "held-out accuracy",
-    "train_accuracy": "training accuracy",
-    "complexity_importance": "K and Γ (Spearman)",
-    "complexity_importance_partial": "K and Γ, partial",
-    "complexity_decode_time": "K and Λ (Spearman)",
-    "complexity_decode_time_partial": "K and Λ, partial",
-    "v_information_first_layer": "V-information, first layer",
-    "v_information_penultimate": "V-information, penultimate layer",
-}
-"""What is measured, in words."""
-MOST_FIELDS = 6
-"""Fields that are drawn; the table has all."""
 _COLUMNS = 3
 
 
-def measure_label(measure: str) -> str:
-    """A measure in words.
-
-    >>> measure_label("mean_complexity_top_10pct"), measure_label("complexity_importance")
-    ('mean K, top 10 % by importance', 'K and Γ (Spearman)')
-    """
-    group = measure.removeprefix("mean_complexity_")
-    return f"mean K, {group_label(group)}" if group != measure else LABELS.get(measure, measure)
-
-
-def measures_of(comparison: pd.DataFrame) -> list[str]:
-    """The measures that are there, in the order in which they are told: accuracy, K, correlations, V-information."""
-    there = list(dict.fromkeys(comparison["measure"]))
-    first = [measure for measure in ("test_accuracy", "train_accuracy") if measure in there]
-    groups = sorted((m for m in there if m.startswith("mean_complexity_")), key=lambda m: (not m.endswith("_all"), m))
-    rest = [measure for measure in LABELS if measure in there and measure not in first]
-    return [*first, *groups, *rest]
-
-
-def drawn_fields(settings: Settings) -> list[str]:
-    """Fields with a figure of their own: of those that part the studies alike, the first."""
-    order = list(settings)
-    fields = [f for f in order if all(order.index(other) > order.index(f) for other in together(settings, f))]
-    return fields[:MOST_FIELDS]
-
-
 def comparison_figures(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Settings) -> dict[str, Figure]:
-    """Every figure of a comparison: the differences, and two for each field that is drawn."""
+    """Draw every figure of a comparison: the differences, and two for each field that is drawn."""
     figures = {"differences": differences(comparison)}
     for field in drawn_fields(settings):
         name = field.replace(".", "_")
@@ -66,7 +28,7 @@ def comparison_figures(compared: pd.DataFrame, comparison: pd.DataFrame, setting
 
 
 def differences(comparison: pd.DataFrame) -> Figure:
-    """Mean paired difference at the end with its t-interval, a panel a measure, a row a value of a field."""
+    """Draw the mean paired differences at the end with t-intervals, a panel a measure, a row a value of a field."""
     question = "Which setting changes what, all else equal?"
     rows = comparison[(comparison["against"] != "") & comparison["epoch"].isna()]
     if rows.empty:
@@ -90,22 +52,22 @@ def differences(comparison: pd.DataFrame) -> Figure:
 
 
 def at_the_end(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Settings, *, field: str) -> Figure:
-    """Each study's value at its reference epoch and the mean over studies, a panel a measure, a row a value."""
+    """Draw each study's value at its reference epoch and the means over studies, a panel a measure, a row a value."""
     question = f"What differs by {field} when training has ended?"
     ends = compared[compared["is_reference"]]
-    found = comparison[(comparison["field"] == field) & (comparison["against"] == "") & comparison["epoch"].isna()]
-    if found.empty:
+    means = comparison[(comparison["field"] == field) & (comparison["against"] == "") & comparison["epoch"].isna()]
+    if means.empty:
         return nothing_to_show(question, "no study has results at its reference epoch")
     values = list(dict.fromkeys(settings[field].values()))
-    figure, panels = _panels(question, measures_of(found), height_of_rows=0.5 * len(values))
+    figure, panels = _panels(question, measures_of(means), height_of_rows=0.5 * len(values))
     for measure, axes in panels.items():
         for place, value in enumerate(values):
-            members = [member for member, said in settings[field].items() if said == value]
-            own = ends[(ends["measure"] == measure) & ends["member"].isin(members)]
-            offsets = np.linspace(-0.28, -0.08, len(own) + 2)[1:-1]
-            for offset, row in zip(offsets, own.to_dict("records"), strict=True):
+            members = [member for member, setting in settings[field].items() if setting == value]
+            single = ends[(ends["measure"] == measure) & ends["member"].isin(members)]
+            offsets = np.linspace(-0.28, -0.08, len(single) + 2)[1:-1]
+            for offset, row in zip(offsets, single.to_dict("records"), strict=True):
                 _interval(axes, row["value"], row["low"], row["high"], place + offset, colour=MUTED, is_small=True)
-            mean = found[(found["measure"] == measure) & (found["value"] == value)]
+            mean = means[(means["measure"] == measure) & (means["value"] == value)]
             for row in mean.to_dict("records"):
                 colour = _colour(place, len(values))
                 _interval(axes, row["mean"], row["low"], row["high"], place + 0.15, colour=colour)
@@ -120,7 +82,7 @@ def at_the_end(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Setti
 
 
 def over_epochs(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Settings, *, field: str) -> Figure:
-    """Each study's curve (thin) and the mean over the studies of each value (thick), a panel a measure."""
+    """Draw each study's curve (thin) and the mean over the studies of each value (thick), a panel a measure."""
     question = f"How does training go by {field}?"
     rows = comparison[(comparison["field"] == field) & (comparison["against"] == "") & comparison["epoch"].notna()]
     curves = [measure for measure in measures_of(rows) if rows.loc[rows["measure"] == measure, "epoch"].nunique() > 1]
@@ -131,9 +93,10 @@ def over_epochs(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Sett
     for measure, axes in panels.items():
         for place, value in enumerate(values):
             colour, marker = _colour(place, len(values)), MARKERS[place % len(MARKERS)]
-            for member in (member for member, said in settings[field].items() if said == value):
-                own = compared[(compared["measure"] == measure) & (compared["member"] == member)].sort_values("epoch")
-                axes.plot(own["epoch"], own["value"], color=colour, linewidth=0.8, alpha=0.5)
+            for member in (member for member, setting in settings[field].items() if setting == value):
+                curve = compared[(compared["measure"] == measure) & (compared["member"] == member)]
+                curve = curve.sort_values("epoch")
+                axes.plot(curve["epoch"], curve["value"], color=colour, linewidth=0.8, alpha=0.5)
             mean = rows[(rows["measure"] == measure) & (rows["value"] == value)].sort_values("epoch")
             x, y = mean["epoch"].to_numpy(dtype=float), mean["mean"].to_numpy(dtype=float)
             axes.plot(x, y, color=colour, linewidth=2, marker=marker, markersize=4)
@@ -149,7 +112,7 @@ def over_epochs(compared: pd.DataFrame, comparison: pd.DataFrame, settings: Sett
 
 
 def _panels(question: str, measures: list[str], *, height_of_rows: float) -> tuple[Figure, dict[str, Axes]]:
-    """A figure with a panel a measure, side by side."""
+    """Return a figure with a panel a measure, side by side."""
     rows = math.ceil(len(measures) / _COLUMNS)
     figure = canvas(question, height=1.0 + rows * (0.85 + height_of_rows))
     axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
@@ -175,7 +138,7 @@ def _categories(axes: Axes, labels: list[str]) -> None:
 
 
 def _colour(place: int, n_values: int) -> str:
-    """Few values: colours that are told apart; many: a scale in their order."""
+    """Return a value's colour: one that is told apart where values are few, else one of a scale in their order."""
     if n_values <= len(COLOURS):
         return COLOURS[place]
     red, green, blue, _ = SEQUENCE(place / (n_values - 1))

@@ -1,18 +1,16 @@
-"""What a concept looks like: its top images with heat maps, one row a concept, from simple to complex."""
+"""The sheet of concepts: top images with heat maps, one row a concept, from simple to complex."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float, Num
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.figures.canvas import INK, canvas, footnote, is_coloured, nothing_to_show, visible
-from featcx_core.findings.evidence import number
+from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
+from featcx_core.images.visible import is_coloured, visible
 
 QUESTION = "What do the concepts look like, from simple to complex?"
 LEAST_PIXELS = 96  # small images are enlarged to at least this, so that heat maps stay smooth on them
@@ -31,12 +29,12 @@ def concept_sheet(
     order: str = "strongest image first",
     remark: str = "",
 ) -> Figure:
-    """One row a concept: a label, then its top images with the heat map laid over them.
+    """Draw one row a concept: its label, then its top images with the heat map laid over them.
 
     images: bytes 0 … 255 or floats 0 … 1, of any channels (`visible`); NaN where a concept has fewer images.
     heat_maps: >= 0, of any size, enlarged bilinearly; scaled by the row's highest value, so they compare within it.
-    order: what stands from left to right.
-    remark: what else stands below, as `how_chosen` says.
+    order: meaning of the order from left to right.
+    remark: sentences below the sheet, such as those of `how_chosen`.
 
     Raises: ValueError when the numbers of concepts or images differ.
     """
@@ -67,58 +65,6 @@ def concept_sheet(
     return figure
 
 
-def choose_concepts(complexity: pd.DataFrame, *, epoch: int, n_concepts: int = 10) -> list[int]:
-    """Concepts spread evenly over the ranks of K at an epoch, from the simplest to the most complex one."""
-    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")]
-    ranked = own.dropna(subset=["complexity"]).sort_values(["complexity", "concept"])["concept"].to_numpy(dtype=int)
-    places = np.linspace(0, len(ranked) - 1, min(n_concepts, len(ranked))).round().astype(int)
-    return [int(concept) for concept in ranked[places]]
-
-
-def how_chosen(n_shown: int, *, epoch: int, complexity: pd.DataFrame, concepts: pd.DataFrame) -> str:
-    """What a reader of the sheet must know of `choose_concepts` and of the labels' classes, in two sentences."""
-    own = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")]
-    all_classes = (concepts.loc[concepts["epoch"] == epoch, "class_id"] < 0).all()
-    fitted = "All were fitted on the images of all classes." if all_classes else "Class: on whose images it was fitted."
-    return (
-        f"Shown: {n_shown} of the {own['complexity'].count()} concepts that have a K, at even steps of its ranks from "
-        f"the simplest to the most complex. {fitted}"
-    )
-
-
-def concept_labels(
-    chosen: Sequence[int],
-    *,
-    epoch: int,
-    complexity: pd.DataFrame,
-    concepts: pd.DataFrame,
-    importance: pd.DataFrame,
-    decode_time: pd.DataFrame,
-) -> list[str]:
-    """The label of each chosen concept: class (that it was fitted on, unless all), number, K, Γ, Λ and prevalence; a
-    dash for what is not known.
-    """
-    late = decode_time.rename(columns={"reference_epoch": "epoch"})
-    own = complexity[complexity["kind"] == "concept"]
-
-    def value(table: pd.DataFrame, column: str, concept: int) -> Any:
-        found = table.loc[(table["epoch"] == epoch) & (table["concept"] == concept), column]
-        return found.iloc[0] if len(found) else float("nan")
-
-    def label(concept: int) -> str:
-        is_of_all = value(concepts, "class_id", concept) < 0
-        of = "all classes" if is_of_all else f"class {value(concepts, 'class_name', concept)[:18]}"
-        gamma = float(value(importance, "importance", concept))
-        share = number(100 * float(value(concepts, "prevalence_fraction", concept)), digits=0)
-        return (
-            f"{of} · concept {concept}\n"
-            f"K {number(value(own, 'complexity', concept))}   Γ {gamma:.2g}\n"
-            f"Λ {number(value(late, 'decode_time', concept))}   on {share} % of images"
-        )
-
-    return [label(concept) for concept in chosen]
-
-
 def _pixels(images: Num[Array, "concept rank channel height width"]) -> Float[torch.Tensor, "concept rank 3 h w"]:
     [tensor], _ = as_tensors(images)
     is_bytes = not tensor.is_floating_point()
@@ -141,7 +87,7 @@ def _unit_heat(
 def _strip(
     images: Float[torch.Tensor, "rank 3 h w"], heat: Float[torch.Tensor, "rank mh mw"], *, in_colour: bool
 ) -> Float[np.ndarray, "h row 3"]:
-    """The pictures of one concept side by side, with a white gap between them: tinted where it is active, or lit."""
+    """Return a concept's pictures side by side: where it is active, grey ones are tinted and coloured ones lit."""
     size = (images.shape[2], images.shape[3])
     smooth = torch.nn.functional.interpolate(heat[:, None], size=size, mode="bilinear", align_corners=False)[:, 0]
     if in_colour:

@@ -1,4 +1,4 @@
-"""Over training: accuracy and loss, and the mean complexity of all and of the most important concepts."""
+"""Curves over training: accuracy and loss, and mean complexity of all and of the most important concepts."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -18,36 +18,14 @@ from featcx_core.figures.canvas import (
     footnote,
     nothing_to_show,
 )
-from featcx_core.measures.ends import size_of
+from featcx_core.findings.sedimentation import label_with_count
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 MARKERS = ("o", "s", "^", "D", "v")  # told apart without colour too
 
 
-def group_label(group_name: str) -> str:
-    """A group's name in words.
-
-    >>> group_label("top_1pct"), group_label("all")
-    ('top 1 % by importance', 'all concepts')
-    """
-    if group_name == "all":
-        return "all concepts"
-    return group_name.replace("top_", "top ").removesuffix("pct") + " % by importance"
-
-
-def _named(group_name: str, n: int, n_all: int) -> str:
-    """A group's words with its number; a group that holds more than its share has no share in its name.
-
-    >>> _named("top_10pct", 10, 97), _named("top_10pct", 10, 40)
-    ('top 10 % by importance (n = 10)', '10 most important of 40')
-    """
-    if group_name != "all" and n > size_of(float(group_name.removeprefix("top_").removesuffix("pct")) / 100, n_all):
-        return f"{n} most important of {n_all}"
-    return f"{group_label(group_name)} (n = {n})"
-
-
 def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
-    """Mean K by epoch with its band, for all concepts and for each group of the most important ones."""
+    """Draw mean K by epoch with its bands, of all concepts and of each group of the most important ones."""
     question = "Do the concepts that matter most become simpler as training goes on?"
     scored = sedimentation.dropna(subset=["mean_complexity"]).sort_values("epoch")
     if scored.empty:
@@ -59,7 +37,7 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
     for i, group in enumerate(groups):
         curve = scored[scored["group_name"] == group]
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
-        label = _named(str(group), int(sizes[group]), int(sizes.max()))
+        label = label_with_count(str(group), int(sizes[group]), int(sizes.max()))
         trained = curve[curve["epoch"] > 0]
         axes.plot(trained["epoch"], trained["mean_complexity"], "-", marker=marker, color=colour, label=label)
         axes.fill_between(
@@ -85,6 +63,7 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
 
 
 def _before_training(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str) -> None:
+    """Draw epoch 0 as an open mark with its interval over concepts."""
     if rows.empty:
         return
     value, low, high = (float(rows[c].iloc[0]) for c in ("mean_complexity", "low", "high"))
@@ -93,9 +72,9 @@ def _before_training(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str
 
 
 def training_curves(epochs: pd.DataFrame, *, chance: float | None = None) -> Figure:
-    """Loss (nats) and accuracy (%) by epoch, on training and on held-out images, where measured.
+    """Draw loss (nats) and accuracy (%) by epoch, on training and on held-out images, where measured.
 
-    `chance` is the accuracy of a guess, drawn as a line.
+    chance: accuracy of a guess, drawn as a line.
     """
     question = "How well does the network do, and does it do as well on images it has not seen?"
     measured = epochs.sort_values("epoch")

@@ -1,4 +1,4 @@
-"""Where: which layer holds the information about the concepts, at which epoch."""
+"""Where: the layers and epochs at which the concepts can be read."""
 
 from typing import Any
 
@@ -21,6 +21,7 @@ from featcx_core.figures.canvas import (
     nothing_to_show,
     say,
 )
+from featcx_core.findings.information import LayerMeans
 
 QUESTION = "Through which layers, and from which epoch on, can the concepts be read?"
 MOST_TICKS = 20
@@ -28,35 +29,27 @@ CONTROLS = {
     "random_direction": ("random directions", "-."),
     "shuffled": ("shuffled codes (should be 0)", ":"),
 }
-"""Kind -> words and line, at the reference epoch."""
+"""Kind of control -> its name and the style of its line."""
 
 
-def information_by_layer_and_epoch(
-    layer_information: pd.DataFrame, v_information: pd.DataFrame, layers: pd.DataFrame, *, reference_epoch: int
-) -> Figure:
-    """Mean I_V by layer, one line an epoch (its own concepts), and by layer and epoch (reference concepts).
+def information_by_layer_and_epoch(means: LayerMeans, layers: pd.DataFrame, *, reference_epoch: int) -> Figure:
+    """Draw mean I_V by layer, one line an epoch (its own concepts), and by layer and epoch (reference concepts).
 
-    Own: every epoch's, so the concepts differ from line to line. Reference: the concepts of the
-    reference epoch, read from every epoch's layers. I_V is a share of the code's variance: 0 = not readable, 1 = fully.
+    I_V is a share of the code's variance: 0 = not readable, 1 = fully.
     """
-    depth = layers.sort_values("depth")
-    names = [str(name) for name in depth["layer"]]
-    own = _means(layer_information[layer_information["kind"] == "concept"], names)
-    if own.empty:
+    if means.own.empty:
         return nothing_to_show(QUESTION, "no epoch has V-information of all layers and of a concept")
-    is_reference = (v_information["dictionary_epoch"] == reference_epoch) & (v_information["kind"] == "concept")
-    reference = _means(v_information[is_reference].dropna(subset=["v_information"]), names)
-    of_last = layer_information[layer_information["epoch"] == reference_epoch].set_index("layer")
-    last = {str(kind): rows.reindex(names) for kind, rows in of_last.groupby("kind")}
+    depth = layers.sort_values("depth")
     labels = [
-        name if counts else f"{name} (not in K)" for name, counts in zip(names, depth["in_complexity"], strict=True)
+        str(name) if counts else f"{name} (not in K)"
+        for name, counts in zip(depth["layer"], depth["in_complexity"], strict=True)
     ]
-    figure = canvas(QUESTION, height=5.7 + 0.2 * len(names) + 1.6)
-    grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(names)])
+    figure = canvas(QUESTION, height=5.7 + 0.2 * len(labels) + 1.6)
+    grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(labels)])
     top, bottom = figure.add_subplot(grid[1]), figure.add_subplot(grid[2])
-    _lines(top, own, labels)
-    if reference_epoch in own:
-        _with_intervals(top, last, reference_epoch, _colours(own)[reference_epoch])
+    _lines(top, means.own, labels)
+    if reference_epoch in means.own:
+        _with_intervals(top, means.kinds, reference_epoch, _colours(means.own)[reference_epoch])
         footnote(
             figure,
             f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, "
@@ -64,22 +57,15 @@ def information_by_layer_and_epoch(
         )
     if top.get_legend_handles_labels()[1]:  # above the curves: of a readable network they fill the axes
         legend_beside(figure.add_subplot(grid[0]), top, columns=2)
-    if reference.empty:
+    if means.reference.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
-        _heat_map(bottom, reference, labels, reference_epoch)
+        _heat_map(bottom, means.reference, labels, reference_epoch)
     return figure
 
 
-def _means(frame: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Mean I_V, a row a layer (in depth order) and a column an epoch."""
-    if frame.empty:
-        return pd.DataFrame()
-    return frame.pivot_table(index="layer", columns="epoch", values="v_information", observed=True).reindex(names)
-
-
 def _lines(axes: Axes, own: pd.DataFrame, labels: list[str]) -> None:
-    """One line an epoch."""
+    """Draw mean I_V by layer, one line an epoch."""
     places = np.arange(len(labels))
     for epoch, colour in _colours(own).items():
         curve = own[epoch].to_numpy(dtype=float)
@@ -95,21 +81,21 @@ def _lines(axes: Axes, own: pd.DataFrame, labels: list[str]) -> None:
 
 
 def _scale(own: pd.DataFrame) -> Normalize:
-    """From a trained epoch to its place between the first and the last."""
+    """Return the scale from a trained epoch to its place between the first and the last."""
     epochs = [int(epoch) for epoch in own.columns]
     trained = [epoch for epoch in epochs if epoch > 0] or epochs
     return Normalize(min(trained), max(max(trained), min(trained) + 1))
 
 
 def _colours(own: pd.DataFrame) -> dict[int, Any]:
-    """Epoch -> colour of its line."""
+    """Return the colour of each epoch's line."""
     scale = _scale(own)
     return {epoch: SEQUENCE(scale(epoch)) if epoch > 0 else MUTED for epoch in map(int, own.columns)}
 
 
-def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: int, colour: Any) -> None:
-    """The reference epoch's controls, and the intervals of these and of its concepts, whose line has this colour."""
-    for kind, rows in last.items():
+def _with_intervals(axes: Axes, kinds: dict[str, pd.DataFrame], reference_epoch: int, colour: Any) -> None:
+    """Draw the reference epoch's controls, their intervals, and in `colour` the intervals of its concepts."""
+    for kind, rows in kinds.items():
         if kind not in (*CONTROLS, "concept"):
             continue
         places = np.arange(len(rows))
@@ -126,6 +112,7 @@ def _with_intervals(axes: Axes, last: dict[str, pd.DataFrame], reference_epoch: 
 
 
 def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:
+    """Draw mean I_V of the reference concepts by layer and epoch."""
     values = reference.to_numpy(dtype=float)
     image = axes.imshow(values, vmin=0, vmax=1, cmap=SEQUENCE, aspect="auto", origin="lower", interpolation="nearest")
     colour_bar(image, axes, label="mean I_V")

@@ -1,4 +1,4 @@
-"""Pictures made by optimisation to excite a concept, each beside the image on which it is strongest."""
+"""Pictures made by optimisation to excite a concept, each beside the image on which the concept is strongest."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show, visible
+from featcx_core.figures.canvas import INK, canvas, footnote, nothing_to_show
+from featcx_core.images.visible import visible
 
 QUESTION = "Which pictures, made by optimisation, excite each concept, from simple to complex?"
 COLUMNS = 4
@@ -18,7 +19,7 @@ def concept_pictures(
     *,
     labels: Sequence[str],
 ) -> Figure:
-    """Pairs of a picture and an image with a label above, row by row; pixels in [0, 1], cut off where they leave it.
+    """Draw pairs of a picture and an image with a label above, row by row; pixels are clipped to [0, 1].
 
     Raises: ValueError when there is not one image and one label a picture.
     """
@@ -35,7 +36,9 @@ def concept_pictures(
     panels = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
     gap = np.ones((pictures.shape[2], max(1, pictures.shape[3] // 12), 3))
     for axes, label, *pair in zip(panels, labels, pictures, images, strict=False):
-        left, right = (np.broadcast_to(visible(p).clip(0, 1).transpose(1, 2, 0), (*p.shape[1:], 3)) for p in pair)
+        left, right = (
+            np.broadcast_to(visible(pixels).clip(0, 1).transpose(1, 2, 0), (*pixels.shape[1:], 3)) for pixels in pair
+        )
         axes.imshow(np.concatenate([left, gap, right], axis=1), interpolation="nearest")
         axes.set_title(label, fontsize=8.5, loc="left", color=INK)
     for axes in panels:

@@ -1,4 +1,4 @@
-"""Meta-features on a plane: which concepts lie near each other, and which cluster each is in."""
+"""Meta-features on a plane: neighbouring concepts and their clusters."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -33,20 +33,21 @@ QUESTION = "Which concepts lie near each other?"
 PALETTE = (BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE, INK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DIGIT, MARGIN, LINE = 0.08, 0.06, 0.13
-"""Inches that a cluster's number takes: each digit in width, what is left free beside them, in height."""
+"""Inches of a cluster's number: width of a digit, margin beside the digits, height."""
 BESIDE = (0, 0), (0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)
-"""Where it is written, in order of preference: on the middle of its cluster, above, below, right, left, between."""
+"""Sides of the cluster's middle in order of preference: on it, above, below, right, left, between."""
 
 Embedding = Literal["umap", "tsne", "pca"]
 EMBEDDINGS: dict[Embedding, str] = {"umap": "UMAP", "tsne": "t-SNE", "pca": "principal component"}
 
 
-def concept_map(known: pd.DataFrame, *, embedding: Embedding) -> Figure:
-    """The plane of the atoms: coloured by K, Γ (log), Hoyer sparsity, super-class where there are some, and cluster.
+def concept_map(clustered: pd.DataFrame, *, embedding: Embedding) -> Figure:
+    """Draw the plane of the atoms, coloured by K, Γ (log), Hoyer sparsity, super-class where named, and cluster.
 
-    embedding: what laid the atoms out; of fewer than four it is always the principal components.
+    clustered: as `clustered_concepts` returns it.
+    embedding: how the atoms were laid out; fewer than four always lie on their principal components.
     """
-    placed = known.dropna(subset=["x", "y"])
+    placed = clustered.dropna(subset=["x", "y"])
     if placed.empty:
         return nothing_to_show(QUESTION, "no concept has a place on the plane")
     has_names = bool((placed["super_class"] != "").any())
@@ -67,7 +68,7 @@ def concept_map(known: pd.DataFrame, *, embedding: Embedding) -> Figure:
         axes.set_xlabel(f"{plane} 1", fontsize=9, color=INK)
         axes.set_ylabel(f"{plane} 2", fontsize=9, color=INK)
         axes.set_aspect("equal", adjustable="datalim")
-    epoch, zeros = int(placed["epoch"].iloc[0]), len(known) - len(placed)
+    epoch, zeros = int(placed["epoch"].iloc[0]), len(clustered) - len(placed)
     footnote(
         figure,
         f"Epoch {epoch}: {len(placed)} atoms, {zeros} zero ones left out. Plane: {plane}. Near = atoms that point the "
@@ -80,19 +81,22 @@ def concept_map(known: pd.DataFrame, *, embedding: Embedding) -> Figure:
 
 
 def _coloured(axes: Axes, placed: pd.DataFrame, column: str, label: str, *, is_log: bool) -> None:
+    """Draw the atoms coloured by a property; grey where it has no value."""
     values = placed[column].to_numpy(dtype=float)
-    has = values > 0 if is_log else np.isfinite(values)
+    has_value = values > 0 if is_log else np.isfinite(values)
     x, y = placed[["x", "y"]].to_numpy(dtype=float).T
     area = point_area(len(placed))
-    axes.scatter(x[~has], y[~has], color=NO_VALUE, s=area)
+    axes.scatter(x[~has_value], y[~has_value], color=NO_VALUE, s=area)
     dress(axes, x="", y="", title=label)
-    if has.any():
-        low, high = float(values[has].min()), float(values[has].max())
+    if has_value.any():
+        low, high = float(values[has_value].min()), float(values[has_value].max())
         scale = LogNorm(low, high) if is_log and low < high else Normalize(low, high)
-        colour_bar(axes.scatter(x[has], y[has], c=values[has], cmap=SEQUENCE, norm=scale, s=area), axes, label="")
+        marks = axes.scatter(x[has_value], y[has_value], c=values[has_value], cmap=SEQUENCE, norm=scale, s=area)
+        colour_bar(marks, axes, label="")
 
 
 def _super_classes(axes: Axes, placed: pd.DataFrame) -> None:
+    """Draw the atoms coloured by super-class; grey for the smaller ones and for none."""
     names = placed.loc[placed["super_class"] != "", "super_class"].value_counts()
     dress(axes, x="", y="", title="super-class")
     x, y = placed[["x", "y"]].to_numpy(dtype=float).T
@@ -109,7 +113,7 @@ def _super_classes(axes: Axes, placed: pd.DataFrame) -> None:
 
 
 def _clusters(axes: Axes, placed: pd.DataFrame, *, inches: tuple[float, float]) -> None:
-    """Concepts tied to the middle of their cluster, its number there or, where that hides a concept, beside it."""
+    """Draw concepts tied to the middle of their cluster, with its number there or, if that hides a concept, beside."""
     dress(axes, x="", y="", title="cluster, by number")
     everything = placed[["x", "y"]].to_numpy(dtype=float)
     room = np.array([MARGIN + DIGIT * len(str(placed["cluster"].max())), LINE])
@@ -138,7 +142,7 @@ def _clusters(axes: Axes, placed: pd.DataFrame, *, inches: tuple[float, float]) 
 
 
 def _farthest_colour(middle: np.ndarray, middles: list[np.ndarray], colours: list[str]) -> str:
-    """The colour that is farthest away: clusters that lie near each other differ."""
+    """Return the colour whose clusters are farthest away, so that neighbouring clusters differ."""
 
     def distance(colour: str) -> float:
         others = (other for other, drawn in zip(middles, colours, strict=True) if drawn == colour)
@@ -148,14 +152,14 @@ def _farthest_colour(middle: np.ndarray, middles: list[np.ndarray], colours: lis
 
 
 def _n_hidden(place: np.ndarray, others: Sequence[np.ndarray] | np.ndarray, taken: np.ndarray) -> int:
-    """How many of the others lie under what takes that much room to each side of a place."""
+    """Return how many of the others lie within `taken` of a place, across and up."""
     return int((np.abs(np.reshape(others, (-1, 2)) - place) < taken).all(axis=1).sum())
 
 
 def _place_of_number(
     middle: np.ndarray, points: np.ndarray, written: Sequence[np.ndarray], taken: np.ndarray
 ) -> np.ndarray | None:
-    """Where a cluster's number hides no other number and the fewest concepts; None: it would hide one everywhere."""
+    """Return the place where a number hides no other number and the fewest concepts; None if there is no such place."""
     places = (middle + 0.9 * taken * np.array(side) for side in BESIDE)
     apart = (place for place in places if not _n_hidden(place, written, taken))
     return min(apart, key=lambda place: _n_hidden(place, points, 0.65 * taken), default=None)

@@ -1,14 +1,13 @@
-"""What complex concepts are like: redundancy, sensitivity and sparsity against complexity, and what rests on them."""
+"""Redundancy, sensitivity and sparsity against complexity, and the support curves."""
 
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from featcx_core.features.quality import random_hoyer
 from featcx_core.figures.against_complexity import FLOOR, against_complexity
 from featcx_core.figures.canvas import (
     BLUE,
@@ -21,7 +20,8 @@ from featcx_core.figures.canvas import (
     legend_beside,
     nothing_to_show,
 )
-from featcx_core.findings.evidence import epoch_name, number
+from featcx_core.findings.evidence import number
+from featcx_core.findings.selection import epoch_name
 
 ORDERS = {
     "complexity_descending": ("the most complex first", VERMILION, "o"),
@@ -34,18 +34,14 @@ _PARTIAL = "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] ove
 _CONTROL = "Grey: random directions, encoded as concepts are; dashed: their median."
 
 
-def redundancy_against_complexity(
-    complexity: pd.DataFrame, redundancy: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]
-) -> Figure:
-    """Redundancy against K, a row an epoch, a column a masked share; lines: ± one standard error over masks."""
-    question = "Are complex concepts less redundant than simple ones?"
-    error = redundancy["standard_deviation"] / np.sqrt((redundancy["n_masks"] - 1).clip(lower=1))
-    shown = redundancy.assign(value=redundancy["redundancy"], low=redundancy["redundancy"] - error)
-    shown = shown.assign(high=redundancy["redundancy"] + error, level=redundancy["masked_fraction"])
+def redundancy_against_complexity(points: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
+    """Draw redundancy against K, a row an epoch, a column a masked share; lines: ± one standard error over masks.
+
+    points: as `redundancy_points` returns it.
+    """
     figure = against_complexity(
-        question,
-        complexity,
-        shown,
+        "Are complex concepts less redundant than simple ones?",
+        points,
         correlations,
         epochs=epochs,
         y="redundancy",
@@ -63,15 +59,15 @@ def redundancy_against_complexity(
 
 
 def sensitivity_against_complexity(
-    complexity: pd.DataFrame, sensitivity: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]
+    points: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]
 ) -> Figure:
-    """Sensitivity (log axis) against K, a row an epoch, a column a noise level; lines: 95 % intervals over images."""
-    question = "Are complex concepts less robust to noise than simple ones?"
-    shown = sensitivity.assign(value=sensitivity["sensitivity"], level=sensitivity["sigma"])
+    """Draw sensitivity (log axis) against K, a row an epoch, a column a noise level; lines: 95 % over images.
+
+    points: as `sensitivity_points` returns it.
+    """
     figure = against_complexity(
-        question,
-        complexity,
-        shown,
+        "Are complex concepts less robust to noise than simple ones?",
+        points,
         correlations,
         epochs=epochs,
         y="sensitivity",
@@ -90,25 +86,15 @@ def sensitivity_against_complexity(
 
 
 def sparsity_against_complexity(
-    complexity: pd.DataFrame,
-    concepts: pd.DataFrame,
-    correlations: pd.DataFrame,
-    layers: pd.DataFrame,
-    *,
-    epochs: Sequence[int],
+    points: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int], by_chance: float = math.nan
 ) -> Figure:
-    """Hoyer sparsity of the atom against K, a panel an epoch; a line for what random directions have on average.
+    """Draw the atom's Hoyer sparsity against K, a panel an epoch, with a line at the average of random directions.
 
-    That average follows from the number of units (`random_hoyer`), so no table holds it.
+    points: as `sparsity_points` returns it. by_chance: as of `hoyer_by_chance`.
     """
-    question = "Are complex concepts encoded by fewer or by more units than simple ones?"
-    shown = concepts.assign(value=concepts["hoyer"], level=math.nan)
-    units = layers.loc[layers["role"] == "penultimate", "units"]
-    by_chance = random_hoyer(int(units.iloc[0])) if len(units) else math.nan
     figure = against_complexity(
-        question,
-        complexity,
-        shown,
+        "Are complex concepts encoded by fewer or by more units than simple ones?",
+        points,
         correlations,
         epochs=epochs,
         y="hoyer",
@@ -127,7 +113,7 @@ def sparsity_against_complexity(
 
 
 def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
-    """Relative accuracy (predictions kept where there are no classes) by the share of concepts kept, in each order."""
+    """Draw relative accuracy by the share of concepts kept, in each order; predictions kept where there is no class."""
     question = "Do the complex concepts, each of little importance, matter together?"
     shown = [epoch for epoch in epochs if (support["epoch"] == epoch).any()]
     if not shown:
@@ -139,18 +125,8 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
     grid = figure.add_gridspec(2, 1, height_ratios=[0.3, 3.4])
     panels = grid[1].subgridspec(1, len(shown)).subplots(sharey=True, squeeze=False)[0]
     for axes, epoch in zip(panels, shown, strict=True):
-        own = support[support["epoch"] == epoch]
-        for order, (words, colour, marker) in ORDERS.items():
-            curve = own[own["order"] == order].sort_values("kept_fraction")
-            axes.plot(
-                curve["kept_fraction"], curve[column], "-", marker=marker, markersize=4, color=colour, label=words
-            )
-            ends = ("orders_low", "orders_high") if order == "random" else ("low", "high")
-            low, high = (curve[end] for end in ends)
-            axes.fill_between(curve["kept_fraction"], low, high, color=colour, alpha=0.15, linewidth=0)
-        first = axes is panels[0]
-        title = epoch_name(epoch)
-        dress(axes, x="share of concepts kept", y=label if first else "", title=title)
+        _curves(axes, support[support["epoch"] == epoch], column)
+        dress(axes, x="share of concepts kept", y=label if axes is panels[0] else "", title=epoch_name(epoch))
         axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         axes.invert_xaxis()
     legend_beside(figure.add_subplot(grid[0]), panels[0], columns=len(ORDERS), title="removed:")
@@ -161,3 +137,14 @@ def support_curves(support: pd.DataFrame, *, epochs: Sequence[int]) -> Figure:
         "order the range of all 20.",
     )
     return figure
+
+
+def _curves(axes: Axes, support: pd.DataFrame, column: str) -> None:
+    """Draw one line an order of removal, with its band."""
+    for order, (words, colour, marker) in ORDERS.items():
+        curve = support[support["order"] == order].sort_values("kept_fraction")
+        kept = curve["kept_fraction"]
+        axes.plot(kept, curve[column], "-", marker=marker, markersize=4, color=colour, label=words)
+        ends = ("orders_low", "orders_high") if order == "random" else ("low", "high")
+        low, high = (curve[end] for end in ends)
+        axes.fill_between(kept, low, high, color=colour, alpha=0.15, linewidth=0)

@@ -1,4 +1,4 @@
-"""How much and when: complexity against importance, and complexity against the time to decode."""
+"""Complexity against importance, and complexity against the time to decode."""
 
 import textwrap
 from collections.abc import Sequence
@@ -21,17 +21,18 @@ from featcx_core.figures.canvas import (
     point_area,
 )
 from featcx_core.figures.spectrum import K_AXIS
-from featcx_core.findings.evidence import CONTROLS, correlation, epoch_name
+from featcx_core.findings.correlations import raw_and_partial
+from featcx_core.findings.selection import epoch_name
 
 MOST_COLUMNS = 3
 MOST_COLOURS = 6
-"""Epochs whose colours can be told apart; of more, a bar shows the order."""
+"""Epochs whose colours can be told apart; a bar shows the order of more epochs."""
 
 
 def complexity_against_importance(
     complexity: pd.DataFrame, importance: pd.DataFrame, correlations: pd.DataFrame, *, epochs: Sequence[int]
 ) -> Figure:
-    """K against Γ (log axis, zeros drawn on the floor), one panel an epoch, coloured by prevalence.
+    """Draw K against Γ (log axis, zeros on the floor), one panel an epoch, coloured by prevalence.
 
     The panel titles carry Spearman's correlation, raw and partial (prevalence and variance held fixed), with
     intervals. Epochs without a scored concept are left out.
@@ -51,11 +52,9 @@ def complexity_against_importance(
     most_prevalent = float(points.loc[points["epoch"].isin(shown), "prevalence_fraction"].max())
     for panel, epoch in zip(panels, shown, strict=False):
         _importance_panel(panel, points[points["epoch"] == epoch], floor=floor, most_prevalent=most_prevalent)
-        raw = correlation(correlations, epoch=epoch, y="importance")
-        partial = correlation(correlations, epoch=epoch, y="importance", controls=CONTROLS)
-        name = epoch_name(epoch)
+        raw, partial = raw_and_partial(correlations, epoch=epoch, y="importance")
         lines = [f"Spearman {raw}", f"partial {partial}"]
-        title = "\n".join([name, *(line.replace(" {", "\n    {") for line in lines)])  # a panel is narrow
+        title = "\n".join([epoch_name(epoch), *(line.replace(" {", "\n    {") for line in lines)])  # a panel is narrow
         panel.set_title(title, fontsize=10, loc="left", color=INK)
     for panel in panels[len(shown) :]:
         panel.set_visible(False)
@@ -72,7 +71,7 @@ def complexity_against_importance(
 def complexity_against_decode_time(
     complexity: pd.DataFrame, decode_time: pd.DataFrame, correlations: pd.DataFrame
 ) -> Figure:
-    """K against Λ of the reference epoch's concepts, coloured by the first epoch with half of their information."""
+    """Draw K against Λ of the reference concepts, coloured by the first epoch with half of their information."""
     question = "Are complex concepts learned later than simple ones?"
     late = decode_time.rename(columns={"reference_epoch": "epoch"})
     points = _joined(complexity, late, on=["epoch", "concept"], columns=["decode_time", "first_epoch"])
@@ -85,8 +84,7 @@ def complexity_against_decode_time(
     _by_first_epoch(axes, points)
     lines = []
     for method in ("spearman", "pearson"):
-        raw = correlation(correlations, epoch=epoch, y="decode_time", method=method)
-        partial = correlation(correlations, epoch=epoch, y="decode_time", method=method, controls=CONTROLS)
+        raw, partial = raw_and_partial(correlations, epoch=epoch, y="decode_time", method=method)
         lines.append(f"{method.capitalize()} {raw},  partial {partial}")
     dress(axes, x="time to decode Λ  (low = available early, high = late)", y=K_AXIS, title="\n".join(lines))
     footnote(
@@ -98,7 +96,7 @@ def complexity_against_decode_time(
 
 
 def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
-    """K against Λ; a colour an epoch where there are few of them."""
+    """Draw the points of K and Λ: a colour for each of few epochs, a scale of colours for many."""
     label, area = "first epoch with half of its information", point_area(len(points))
     first = points["first_epoch"].to_numpy(dtype=float)
     epochs = np.unique(first[np.isfinite(first)])
@@ -119,13 +117,15 @@ def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
 
 
 def _joined(complexity: pd.DataFrame, other: pd.DataFrame, *, on: list[str], columns: list[str]) -> pd.DataFrame:
+    """Return the concepts' K beside columns of another table."""
     concepts = complexity.loc[complexity["kind"] == "concept", [*on, "complexity"]]
     return concepts.merge(other[[*on, *columns]], on=on)
 
 
 def _importance_panel(axes: Axes, points: pd.DataFrame, *, floor: float, most_prevalent: float) -> None:
+    """Draw the points of K and Γ of one epoch; an importance of 0 is a triangle on the floor."""
     gamma, scores, prevalence = (
-        points[c].to_numpy(dtype=float) for c in ("importance", "complexity", "prevalence_fraction")
+        points[column].to_numpy(dtype=float) for column in ("importance", "complexity", "prevalence_fraction")
     )
     area, scale = point_area(len(points)), Normalize(0, most_prevalent)
     for is_shown, marker in ((gamma > 0, "o"), (gamma <= 0, "v")):

@@ -1,4 +1,4 @@
-"""What: the spectrum of concepts from simple to complex, beside what the controls give."""
+"""The spectrum of concepts from simple to complex, above the distributions of the controls."""
 
 import numpy as np
 import pandas as pd
@@ -30,18 +30,18 @@ CONTROLS = {
     "class_logit": "class logits",
     "shuffled": "shuffled codes\n(should be 1)",
 }
+"""Kind of control -> its name."""
 
 
 def complexity_spectrum(
     complexity: pd.DataFrame, *, reference_epoch: int, importance: pd.DataFrame | None = None
 ) -> Figure:
-    """K of every concept of the reference epoch in order, coloured by importance, above the controls' distributions.
+    """Draw K of every concept of the reference epoch in order, coloured by importance, above the controls.
 
-    `complexity` and `importance` are the tables of these names; concepts without a score (dead ones) are counted
-    in the footnote.
+    complexity, importance: the tables of these names. The footnote counts the concepts without a score (dead ones).
     """
-    own = complexity[(complexity["epoch"] == reference_epoch) & (complexity["kind"] == "concept")]
-    alive = own.dropna(subset=["complexity"]).sort_values("complexity")
+    concepts = complexity[(complexity["epoch"] == reference_epoch) & (complexity["kind"] == "concept")]
+    alive = concepts.dropna(subset=["complexity"]).sort_values("complexity")
     if alive.empty:
         return nothing_to_show(QUESTION, f"no concept of epoch {reference_epoch} has a complexity")
     figure = canvas(QUESTION, height=7.2)
@@ -51,14 +51,15 @@ def complexity_spectrum(
     top.tick_params(labelbottom=True)
     footnote(
         figure,
-        f"Epoch {reference_epoch}: {len(alive)} concepts, {len(own) - len(alive)} without a score left out. "
+        f"Epoch {reference_epoch}: {len(alive)} concepts, {len(concepts) - len(alive)} without a score left out. "
         "Lines: ± one standard error. Boxes: quartiles; whiskers: 5 % to 95 %.",
     )
     return figure
 
 
 def _sorted_concepts(axes: Axes, alive: pd.DataFrame, importance: pd.DataFrame | None) -> None:
-    scores, errors = (alive[c].to_numpy(dtype=float) for c in ("complexity", "standard_error"))
+    """Draw the concepts by rank, each with one standard error to either side."""
+    scores, errors = (alive[column].to_numpy(dtype=float) for column in ("complexity", "standard_error"))
     places = np.arange(1, len(scores) + 1)
     axes.hlines(places, scores - errors, scores + errors, color=ERROR, linewidth=1, zorder=1)
     area = point_area(len(scores))
@@ -82,6 +83,7 @@ def _sorted_concepts(axes: Axes, alive: pd.DataFrame, importance: pd.DataFrame |
 
 
 def _controls(axes: Axes, complexity: pd.DataFrame, reference_epoch: int) -> None:
+    """Draw a box for the concepts, the concepts before training and each control."""
     at_reference = complexity[complexity["epoch"] == reference_epoch]
     before = complexity[(complexity["epoch"] == 0) & (complexity["kind"] == "concept")]
     rows = [("concepts", at_reference[at_reference["kind"] == "concept"])]

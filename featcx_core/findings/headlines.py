@@ -1,55 +1,60 @@
-"""The numbers that stand at the top of a report and at the end of a run; needs neither torch nor a drawing library."""
+"""Headlines: the numbers at the top of a report and at the end of a run; needs neither torch nor a drawing library."""
 
 import math
 from typing import NamedTuple
 
 import pandas as pd
 
-from featcx_core.findings.evidence import (
-    CONTROLS,
-    NOT_MEASURED,
-    band,
-    correlation,
-    number,
-    sedimentation_curve,
-    smallest_top_group,
-)
+from featcx_core.findings.correlations import raw_and_partial
+from featcx_core.findings.evidence import NOT_MEASURED, number
+from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.study_tables import StudyTables
 
 Numbers = dict[str, float | int | None]
 
 
 class Headline(NamedTuple):
-    """A number that stands at the top of the report."""
+    """A number at the top of the report."""
 
     name: str
-    """What was measured."""
+    """The quantity."""
     value: str
     """The number with its interval."""
     meaning: str
-    """How to read it: direction, range, what it should be."""
+    """How to read it: direction, range, wanted value."""
     numbers: Numbers
-    """The same for machines: value, its interval, counts; null where it is not known."""
+    """The same for machines: value, its interval, counts; null where unknown."""
 
 
 def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
-    """The numbers that a reader wants first."""
-    at = reference_epoch
-    concepts = tables.concepts[tables.concepts["epoch"] == at]
-    alive = int(concepts["alive"].fillna(value=False).astype(bool).sum())
-    own = tables.complexity[(tables.complexity["epoch"] == at) & (tables.complexity["kind"] == "concept")]
-    kept = _at(tables.dictionaries, "predictions_kept_fraction", at)
-    shuffled = tables.v_information[
-        (tables.v_information["epoch"] == at)
-        & (tables.v_information["dictionary_epoch"] == at)
-        & (tables.v_information["kind"] == "shuffled")
+    """Return the numbers that a reader wants first, in the order of the page."""
+    scored = tables.complexity[
+        (tables.complexity["epoch"] == reference_epoch) & (tables.complexity["kind"] == "concept")
     ]
-    everyone = tables.sedimentation[tables.sedimentation["group_name"] == "all"].query("epoch == @at")
-    without_interval = NOT_MEASURED._replace(value=_mean(own["complexity"]), n=int(own["complexity"].notna().sum()))
-    k = without_interval if everyone.empty else band(everyone, 0)
-    accuracy, null = _at(tables.epochs, "test_accuracy", at), _mean(shuffled["v_information"])
-    found = [
-        Headline("held-out accuracy", _percent(accuracy), f"epoch {at}, test images", _numbers(value=accuracy)),
+    of_all = tables.sedimentation[tables.sedimentation["group_name"] == "all"].query("epoch == @reference_epoch")
+    without_interval = NOT_MEASURED._replace(
+        value=_mean(scored["complexity"]), n=int(scored["complexity"].notna().sum())
+    )
+    k = without_interval if of_all.empty else band(of_all, 0)
+    return [
+        *_headlines_of_network(tables, reference_epoch),
+        Headline("mean complexity K", str(k), "0 = simple, 1 = complex", _numbers(**k._asdict())),
+        _headline_of_shuffled(tables, reference_epoch),
+        _correlation(tables, reference_epoch, "importance", "K and Γ (importance)"),
+        _correlation(tables, reference_epoch, "decode_time", "K and Λ (time to decode)"),
+        _sedimentation(sedimentation_curve(tables.sedimentation, "all"), "all concepts"),
+        _sedimentation(_most_important(tables.sedimentation), "most important concepts"),
+    ]
+
+
+def _headlines_of_network(tables: StudyTables, epoch: int) -> list[Headline]:
+    """Return accuracy, number of concepts and predictions kept."""
+    concepts = tables.concepts[tables.concepts["epoch"] == epoch]
+    alive = int(concepts["alive"].fillna(value=False).astype(bool).sum())
+    accuracy = _at(tables.epochs, "test_accuracy", epoch)
+    kept = _at(tables.dictionaries, "predictions_kept_fraction", epoch)
+    return [
+        Headline("held-out accuracy", _percent(accuracy), f"epoch {epoch}, test images", _numbers(value=accuracy)),
         Headline(
             "concepts",
             f"{len(concepts)}, {alive} alive",
@@ -62,22 +67,25 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
             "when the concepts replace the activations; wanted > 99 %",
             _numbers(value=kept),
         ),
-        Headline("mean complexity K", str(k), "0 = simple, 1 = complex", _numbers(**k._asdict())),
-        Headline(
-            "V-information of shuffled codes", number(null, digits=3), "a control; wanted ~ 0", _numbers(value=null)
-        ),
-        _correlation(tables, at, "importance", "K and Γ (importance)"),
-        _correlation(tables, at, "decode_time", "K and Λ (time to decode)"),
     ]
-    for group in ("all", smallest_top_group(tables.sedimentation)):
-        curve = sedimentation_curve(tables.sedimentation, group) if group else tables.sedimentation.iloc[:0]
-        found.append(_sedimentation(curve, "all concepts" if group == "all" else "most important concepts"))
-    return found
+
+
+def _headline_of_shuffled(tables: StudyTables, epoch: int) -> Headline:
+    """Return the mean I_V of the epoch's shuffled codes."""
+    shuffled = tables.v_information[
+        (tables.v_information["epoch"] == epoch)
+        & (tables.v_information["dictionary_epoch"] == epoch)
+        & (tables.v_information["kind"] == "shuffled")
+    ]
+    null = _mean(shuffled["v_information"])
+    return Headline(
+        "V-information of shuffled codes", number(null, digits=3), "a control; wanted ~ 0", _numbers(value=null)
+    )
 
 
 def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline:
-    raw = correlation(tables.correlations, epoch=epoch, y=y)
-    partial = correlation(tables.correlations, epoch=epoch, y=y, controls=CONTROLS)
+    """Return the correlation of K with a property, raw and partial."""
+    raw, partial = raw_and_partial(tables.correlations, epoch=epoch, y=y)
     return Headline(
         name,
         str(raw),
@@ -93,32 +101,39 @@ def _partial(name: str) -> str:
     return "partial" if name == "value" else f"partial_{name}"
 
 
-def _sedimentation(curve: pd.DataFrame, of: str) -> Headline:
+def _most_important(sedimentation: pd.DataFrame) -> pd.DataFrame:
+    """Return the curve of the smallest group of important concepts; no rows where there is none."""
+    group = smallest_top_group(sedimentation)
+    return sedimentation_curve(sedimentation, group) if group else sedimentation.iloc[:0]
+
+
+def _sedimentation(curve: pd.DataFrame, group: str) -> Headline:
+    """Return mean K of a group, from the first to the last trained epoch."""
     if curve.empty:
-        return Headline(f"mean K, {of}", f"{NOT_MEASURED} → {NOT_MEASURED}", "not measured, trained epochs", {})
+        return Headline(f"mean K, {group}", f"{NOT_MEASURED} → {NOT_MEASURED}", "not measured, trained epochs", {})
     first, last = band(curve, 0), band(curve, -1)
     start, end = int(curve["epoch"].iloc[0]), int(curve["epoch"].iloc[-1])
     ends = {"first": first, "last": last}
     return Headline(
-        f"mean K, {of}",
+        f"mean K, {group}",
         f"{first} → {last}",
         f"epoch {start} to {end}, trained epochs, {last.n} concepts",
         _numbers(
             first_epoch=start,
             last_epoch=end,
-            **{f"{which}_{key}": value for which, e in ends.items() for key, value in e._asdict().items()},
+            **{f"{which}_{key}": value for which, mean in ends.items() for key, value in mean._asdict().items()},
         ),
     )
 
 
 def _numbers(**values: float | int) -> Numbers:
-    """Numbers as JSON has them: null for what is not known."""
+    """Return numbers as JSON has them: null for an unknown one."""
     return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
 def _at(table: pd.DataFrame, column: str, epoch: int) -> float:
-    found = table.loc[table["epoch"] == epoch, column].dropna()
-    return float(found.iloc[0]) if len(found) else float("nan")
+    values = table.loc[table["epoch"] == epoch, column].dropna()
+    return float(values.iloc[0]) if len(values) else float("nan")
 
 
 def _mean(column: "pd.Series[float]") -> float:

@@ -1,4 +1,4 @@
-"""Names of classes, what they belong to, and which of the network's outputs they are."""
+"""Classes: their names, their super-classes, and the network's outputs that stand for them."""
 
 import tomllib
 from pathlib import Path
@@ -7,47 +7,51 @@ from featcx_core.study.fields import Data, Model, StudyError
 from featcx_core.study.nearest import nearest
 
 
-def class_names(data: Data, own: tuple[str, ...]) -> tuple[str, ...]:
-    """Names from the study's file: a line a class in order, or lines that begin with a class's own name, in any order.
+def class_names(data: Data, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes' names: those of the source, `names`, unless `data.classes` names a file of others.
 
-    Raises StudyError when it cannot be read, or does not name every class.
+    The file has one line a class, in order, or lines that begin with the name in the source, in any order.
+    Raises StudyError if the file cannot be read or does not name every class.
     """
     if not data.classes:
-        return own
+        return names
     lines = [line.strip() for line in _text(data.classes, "data.classes").splitlines() if line.strip()]
     by_name = {first: rest.strip() for first, _, rest in (line.partition(" ") for line in lines)}
-    if all(by_name.get(name) for name in own):
-        return tuple(by_name[name] for name in own)
-    if len(lines) != len(own):
-        raise StudyError(f"data.classes: {data.classes}: wanted {len(own)} names, one a class, got {len(lines)} lines")
+    if all(by_name.get(name) for name in names):
+        return tuple(by_name[name] for name in names)
+    if len(lines) != len(names):
+        raise StudyError(
+            f"data.classes: {data.classes}: wanted {len(names)} names, one a class, got {len(lines)} lines"
+        )
     return tuple(lines)
 
 
 def superclasses(data: Data, names: tuple[str, ...]) -> tuple[str, ...]:
-    """The super-class of each class; empty where the study puts it in none.
+    """Return the super-class of each class; empty for a class that the study puts in none.
 
-    Raises StudyError for a class that there is not, one that is in two of them, or a file that cannot be read.
+    Raises StudyError for an unknown class, a class in two super-classes, or a file that cannot be read.
     """
     groups = data.superclasses
     if isinstance(groups, str):
         groups = _groups(groups)
-    found: dict[str, str] = {}
+    group_of: dict[str, str] = {}
     for group, members in groups.items():
         for member in members:
             if member not in names:
                 raise StudyError(f"data.superclasses: {group}: no class {member!r}; {nearest(member, names)}")
-            if found.setdefault(member, group) != group:
-                raise StudyError(f"data.superclasses: class {member!r} is in {found[member]} and in {group}; keep one")
-    return tuple(found.get(name, "") for name in names)
+            if group_of.setdefault(member, group) != group:
+                both = f"{group_of[member]} and in {group}"
+                raise StudyError(f"data.superclasses: class {member!r} is in {both}; keep one")
+    return tuple(group_of.get(name, "") for name in names)
 
 
 def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
-    """The network's output of each class; empty where its outputs are other things.
+    """Return the network's output of each class; empty if its outputs are something else.
 
     >>> class_outputs(Model(outputs={"dog": 207, "cat": 281}), ("cat", "dog"))
     (281, 207)
 
-    Raises StudyError where the study's table leaves a class out, or names one that there is not.
+    Raises StudyError if the study's table leaves a class out or names an unknown one.
     """
     if not isinstance(model.outputs, dict):
         return () if model.outputs == "none" else tuple(range(len(names)))
@@ -65,15 +69,15 @@ def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
 
 
 def chance(model: Model, *, n_outputs: int) -> float | None:
-    """Accuracy of a guess among the network's outputs; None where they are other things than classes."""
+    """Return the accuracy of a guess among the network's outputs; None if they are no classes."""
     return None if model.outputs == "none" else 1 / n_outputs
 
 
 def doubt(model: Model, accuracy: float, *, n_outputs: int, of: str) -> str:
-    """What an accuracy says against the settings: that the network only guesses. Empty where it does better.
+    """Return a warning if an accuracy is about that of a guess; empty if the network does better.
 
-    The images may be prepared otherwise than in its training, or the classes be in another order. `of` says which
-    accuracy it is.
+    Such a network may have been trained on images that were prepared otherwise, or with its classes in another order.
+    `of` names the accuracy in the warning.
 
     >>> doubt(Model(), 0.5, n_outputs=10, of="accuracy at epoch 3")
     ''
@@ -88,7 +92,7 @@ def doubt(model: Model, accuracy: float, *, n_outputs: int, of: str) -> str:
 
 
 def refuse_other_outputs(model: Model, names: tuple[str, ...], *, n_outputs: int) -> None:
-    """Raises StudyError where the network's outputs cannot be what the study says; as `class_outputs`."""
+    """Raise StudyError if the network's outputs cannot be what the study states; also as `class_outputs` does."""
     outputs = class_outputs(model, names)
     if model.outputs == "classes" and n_outputs != len(names):
         raise StudyError(

@@ -1,8 +1,8 @@
-"""Images, their labels and how they are divided.
+"""The images of a study, their labels and their four parts.
 
 `train` trains the network and feeds the dictionary, `fit` and `score` are the probe images, `test` is only for accuracy
-and loss. Images stay uint8: in memory or, where they are many, mapped from their file or decoded when they are read;
-batches are normalised on the device.
+and loss. Images stay uint8: in memory, mapped from their file, or decoded when they are read. Batches are normalised on
+the device.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from featcx_core.images.transforms import Preprocessing, preprocessing
 from featcx_core.study.fields import Data, Study, StudyError
 
 PIXELS_AT_ONCE = 1 << 22
-"""Of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each of them."""
+"""Pixels of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each."""
 
 
 COPIED_BYTES = 1 << 30
@@ -44,13 +44,13 @@ class StudyImages(NamedTuple):
     split: dict[str, Int64[np.ndarray, "_"]]
     """Indices of `train`, `fit`, `score` and `test`: disjoint, stratified, in a seeded order."""
     mean: Float32[np.ndarray, "channel"]
-    """Stated, or of the training images' pixels in [0, 1]."""
+    """Mean of each channel: the stated one, or that of the training images' pixels in [0, 1]."""
     std: Float32[np.ndarray, "channel"]
-    """The same."""
+    """Standard deviation of each channel, likewise."""
     superclass_of: tuple[str, ...] = ()
-    """Super-class of each class; empty where the study names none."""
+    """Super-class of each class; empty for a class that the study puts in none."""
     broken: tuple[str, ...] = ()
-    """Image files that cannot be read and are in no part."""
+    """Unreadable image files, which are in no part."""
 
     @property
     def probe(self) -> Int64[np.ndarray, "image"]:
@@ -71,12 +71,12 @@ class StudyImages(NamedTuple):
         return self.images.nbytes <= COPIED_BYTES
 
     def at_once(self, most: int) -> int:
-        """Images of a batch: `most`, or fewer where they are large, which changes no result."""
+        """Return the number of images of a batch: `most`, fewer if they are large; it changes no result."""
         return max(1, min(most, PIXELS_AT_ONCE // (self.image_shape[1] * self.image_shape[2])))
 
 
-class _Wanted(NamedTuple):
-    """All that decides a study's images, hashable; with what lies at their path, so that they are loaded again then."""
+class _Key(NamedTuple):
+    """All that decides a study's images, hashable; a change on disk changes it, and the images are loaded again."""
 
     settings: str
     steps: Preprocessing
@@ -84,7 +84,7 @@ class _Wanted(NamedTuple):
     contents: tuple[str, ...]
 
     @classmethod
-    def by(cls, study: Study) -> "_Wanted":
+    def of(cls, study: Study) -> "_Key":
         data, groups = study.data, study.data.superclasses
         files = {"data.classes": data.classes, "data.superclasses": groups if isinstance(groups, str) else ""}
         contents = (content_digest(data), *(text_digest(path, field=field) for field, path in files.items()))
@@ -92,20 +92,20 @@ class _Wanted(NamedTuple):
 
 
 def load_data(study: Study) -> StudyImages:
-    """The study's images, divided; loaded once a process.
+    """Load the study's images, divided; once a process.
 
     Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
     classes, a class without a training image, too many broken files, or images of several sizes.
     """
-    return _load(_Wanted.by(study))
+    return _load(_Key.of(study))
 
 
 @lru_cache(maxsize=4)
-def _load(wanted: _Wanted) -> StudyImages:
-    settings = Data.model_validate_json(wanted.settings)
-    images, labels, own_names, split, broken = load(settings, wanted.steps, seed=wanted.seed)
-    names = class_names(settings, own_names)
-    mean, std = mean_and_deviation(images, split["train"], wanted.steps)
+def _load(key: _Key) -> StudyImages:
+    settings = Data.model_validate_json(key.settings)
+    images, labels, source_names, split, broken = load(settings, key.steps, seed=key.seed)
+    names = class_names(settings, source_names)
+    mean, std = mean_and_deviation(images, split["train"], key.steps)
     data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken)
     for array in (data.images, data.labels, data.mean, data.std, *split.values()):
         if isinstance(array, np.ndarray):
@@ -114,20 +114,20 @@ def _load(wanted: _Wanted) -> StudyImages:
 
 
 def dictionary_images(data: StudyImages, study: Study) -> list[Int64[np.ndarray, "_"]]:
-    """Indices of the images behind each class's atoms: the first of its training images, up to the study's cap."""
+    """Return the images behind each class's atoms: indices of its first training images, up to the study's cap."""
     rows = data.split["train"]
     cap = study.dictionary.images_per_class
     return [rows[data.labels[rows] == class_id][:cap] for class_id in range(len(data.class_names))]
 
 
 def selection_digest(parts: Sequence[Int64[np.ndarray, "_"]]) -> str:
-    """Digest of which images were chosen for what, in order; their files are in the fingerprint."""
+    """Return a digest of a choice of images, in order, by their indices; the fingerprint covers their files."""
     rows = [row for indices in parts for row in (len(indices), *indices.tolist())]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
 def refuse_too_many_atoms(study: Study, data: StudyImages, *, units: int) -> None:
-    """Raises StudyError where a class has fewer dictionary images than atoms, or the layer fewer units."""
+    """Raise StudyError if a class has fewer dictionary images than atoms, or the layer fewer units."""
     wanted, counts = study.dictionary.atoms_per_class, [len(rows) for rows in dictionary_images(data, study)]
     if study.dictionary.scope == "all":
         counts = [sum(counts)]
@@ -147,7 +147,7 @@ def refuse_too_many_atoms(study: Study, data: StudyImages, *, units: int) -> Non
 def batches(
     data: StudyImages, indices: Int[np.ndarray, "image"], *, batch_size: int, device: torch.device
 ) -> Iterator[Float[torch.Tensor, "batch channel height width"]]:
-    """The images in order, normalised, channels last. They travel to the device as uint8, a quarter of the bytes."""
+    """Yield normalised images in order, channels last. They travel to the device as uint8, a quarter of the bytes."""
     parts = (indices[start : start + batch_size] for start in range(0, len(indices), batch_size))
     for pixels in read_ahead(data.images, parts):
         yield normalised(torch.from_numpy(pixels).to(device), data)
@@ -156,23 +156,23 @@ def batches(
 def normalised(
     pixels: UInt8[torch.Tensor, "batch channel height width"], data: StudyImages
 ) -> Float[torch.Tensor, "batch channel height width"]:
-    """(pixels / 255 - mean) / std, channels last."""
+    """Return (pixels / 255 - mean) / std, channels last."""
     mean, std = (torch.tensor(x * 255, device=pixels.device)[:, None, None] for x in (data.mean, data.std))
     # map by map, and then rearranged: with three channels side by side each step would take four times as long
     return pixels.to(torch.float32).sub_(mean).div_(std).contiguous(memory_format=torch.channels_last)
 
 
 def probe_digest(study: Study) -> str:
-    """Digest of the probe images' pixels; computed once a process, not once an epoch."""
-    return _probe_digest(_Wanted.by(study))
+    """Return a digest of the probe images' pixels; computed once a process, not once an epoch."""
+    return _probe_digest(_Key.of(study))
 
 
 @lru_cache(maxsize=4)
-def _probe_digest(wanted: _Wanted) -> str:
-    data = _load(wanted)
+def _probe_digest(key: _Key) -> str:
+    data = _load(key)
     return image_digest(data, data.probe)
 
 
 def image_digest(data: StudyImages, indices: Int[np.ndarray, "image"]) -> str:
-    """Digest of the images' pixels, in order."""
+    """Return a digest of the images' pixels, in order."""
     return pixel_digest(data.images, indices)

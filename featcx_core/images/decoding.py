@@ -1,6 +1,6 @@
 """Images that are decoded when they are read, by threads that work ahead of the network.
 
-Nothing is stored, and memory holds a few batches, however many images there are.
+Nothing is stored. Memory holds a few batches, however many images there are.
 """
 
 import logging
@@ -20,20 +20,20 @@ from featcx_core.images.transforms import Preprocessing
 from featcx_core.study.fields import StudyError
 
 N_AHEAD = 2
-"""Batches that are decoded before they are asked for."""
+"""Batches that are decoded before they are needed."""
 N_THREADS = min(16, os.cpu_count() or 1)
-"""Pillow reads and resizes without Python's lock."""
-_NAMED = 5  # broken files in a message
+"""Threads that decode; Pillow reads and resizes without Python's lock."""
+_NAMED = 5  # broken files in a message, at most
 logger = logging.getLogger("featcx")
 
 
 class Decoded:
-    """Images that are decoded, resized and cropped at every reading.
+    """Images that are decoded, resized and cropped at each reading.
 
     Args:
-        files: what is decoded.
+        files: the files to decode.
         steps: the transform.
-        shape: (image, channel, height, width) that it leads to.
+        shape: (image, channel, height, width) after the transform.
     """
 
     def __init__(self, files: Files, steps: Preprocessing, *, shape: tuple[int, int, int, int]) -> None:
@@ -46,7 +46,7 @@ class Decoded:
         return pixels
 
     def ahead(self, parts: Iterable[Int[np.ndarray, "_"]]) -> Iterator[UInt8[np.ndarray, "_ channel height width"]]:
-        """Part after part; while one is used, the next two are decoded. Says at the end how long it was waited for.
+        """Yield the pixels of each part; while one part is in use, the next two are decoded. Logs the time of waiting.
 
         Raises StudyError for a file that cannot be decoded.
         """
@@ -81,92 +81,93 @@ class Decoded:
 
     def _decode(self, row: int, pixels: UInt8[np.ndarray, "channel height width"]) -> None:
         try:
-            found = self.steps.pixels(self.files.load(row), channels=self.shape[1])
+            image = self.steps.pixels(self.files.load(row), channels=self.shape[1])
         except Exception as error:  # a damaged file fails in many ways
             name = self.files.name(row)
             raise StudyError(f"{name} cannot be decoded ({_reason(error)}); replace or delete it") from error
-        if found.shape != pixels.shape:
+        if image.shape != pixels.shape:
             raise StudyError(
-                f"{self.files.name(row)}: wanted pixels {pixels.shape}, got {found.shape}; was it replaced?"
+                f"{self.files.name(row)}: wanted pixels {pixels.shape}, got {image.shape}; was it replaced?"
             )
-        pixels[:] = found
+        pixels[:] = image
 
 
 def read_ahead(
     images: ImageArray, parts: Iterable[Int[np.ndarray, "_"]]
 ) -> Iterator[UInt8[np.ndarray, "_ channel height width"]]:
-    """Images, part after part; those that must be decoded are, while the parts before are used."""
+    """Yield the pixels of each part; images to decode are decoded while earlier parts are in use."""
     return images.ahead(parts) if isinstance(images, Decoded) else (images[rows] for rows in parts)
 
 
-class _Survey(NamedTuple):
-    """What the headers of the images say."""
+class _Headers(NamedTuple):
+    """A summary of the headers of many image files."""
 
     broken: dict[int, str]
-    """Reason for each image that cannot be read."""
+    """Reason why an image cannot be read, by image."""
     sizes: dict[tuple[int, int], int]
-    """Width and height after the transform -> the first image that has them."""
+    """First image of each size, by width and height after the transform."""
     is_grey: bool
-    """Whether none has colours."""
+    """True if no image has colours."""
 
 
 def decoded(
     files: Files, split: dict[str, Int64[np.ndarray, "_"]], steps: Preprocessing, *, n_images: int, broken_share: float
 ) -> tuple[Decoded, dict[str, Int64[np.ndarray, "_"]], tuple[str, ...]]:
-    """The images that the study uses, its parts without the broken ones, and the names of these.
+    """Return the images to decode, the parts without broken images, and the names of the broken ones.
 
-    Only the headers of files are read. Raises StudyError where too many are broken, or they are of several sizes.
+    Only the headers of the files are read. Raises StudyError if too many are broken or they are of several sizes.
     """
-    survey = _survey(files, np.sort(np.concatenate(list(split.values()))), steps)
-    names = tuple(files.name(row) for row in survey.broken)
-    _refuse_broken(survey, names, n_used=sum(map(len, split.values())), share=broken_share)
-    if len(survey.sizes) > 1:
-        (one, first), (two, second) = list(survey.sizes.items())[:2]
+    headers = _headers(files, np.sort(np.concatenate(list(split.values()))), steps)
+    names = tuple(files.name(row) for row in headers.broken)
+    _refuse_broken(headers, names, n_used=sum(map(len, split.values())), share=broken_share)
+    if len(headers.sizes) > 1:
+        (size, first), (other, second) = list(headers.sizes.items())[:2]
         raise StudyError(
-            f"data: wanted images of one size, got {one[0]} x {one[1]} pixels ({files.name(first)}) and "
-            f"{two[0]} x {two[1]} ({files.name(second)}); state the input's, for instance "
+            f"data: wanted images of one size, got {size[0]} x {size[1]} pixels ({files.name(first)}) and "
+            f"{other[0]} x {other[1]} ({files.name(second)}); state the input's, for instance "
             "data.transform = {crop = 224}"
         )
-    ((width, height),) = survey.sizes
-    channels = steps.channels or (1 if survey.is_grey else 3)
+    ((width, height),) = headers.sizes
+    channels = steps.channels or (1 if headers.is_grey else 3)
     if channels not in (1, 3):
         raise StudyError(f"data.transform: wanted 1 or 3 channels (values of mean and std), got {channels}")
-    kept = {part: rows[~np.isin(rows, list(survey.broken))] for part, rows in split.items()}
+    kept = {part: rows[~np.isin(rows, list(headers.broken))] for part, rows in split.items()}
     return Decoded(files, steps, shape=(n_images, channels, height, width)), kept, names
 
 
-def _survey(files: Files, rows: Int64[np.ndarray, "_"], steps: Preprocessing) -> _Survey:
+def _headers(files: Files, rows: Int64[np.ndarray, "_"], steps: Preprocessing) -> _Headers:
     broken: dict[int, str] = {}
     sizes: dict[tuple[int, int], int] = {}
     grey = True
 
-    def header(row: int) -> tuple[int, int, bool] | str:
+    def inspected(row: int) -> tuple[int, int, bool] | str:
         try:
-            found = files.inspect(row)
+            header = files.inspect(row)
         except Exception as error:  # a damaged file fails in many ways; each means: broken
             return _reason(error)
-        return *steps.size(found.width, found.height), found.is_grey
+        return *steps.size(header.width, header.height), header.is_grey
 
     with ThreadPoolExecutor(N_THREADS) as pool:
         for start in range(0, len(rows), 4096):  # a job for each of a million files would fill memory
             part = rows[start : start + 4096].tolist()
-            for row, found in zip(part, pool.map(header, part), strict=True):
-                if isinstance(found, str):
-                    broken[row] = found
+            for row, header in zip(part, pool.map(inspected, part), strict=True):
+                if isinstance(header, str):
+                    broken[row] = header
                 else:
-                    sizes.setdefault(found[:2], row)
-                    grey = grey and found[2]
-    return _Survey(broken, sizes, grey)
+                    sizes.setdefault(header[:2], row)
+                    grey = grey and header[2]
+    return _Headers(broken, sizes, grey)
 
 
-def _refuse_broken(survey: _Survey, names: tuple[str, ...], *, n_used: int, share: float) -> None:
+def _refuse_broken(headers: _Headers, names: tuple[str, ...], *, n_used: int, share: float) -> None:
+    """Warn of broken files. Raise StudyError if their share is too large or no file is left."""
     if not names:
         return
-    found = [f"{name} ({reason})" for name, reason in zip(names[:_NAMED], survey.broken.values(), strict=False)]
-    listed = ", ".join(found) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    reasons = [f"{name} ({reason})" for name, reason in zip(names[:_NAMED], headers.broken.values(), strict=False)]
+    listed = ", ".join(reasons) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
     counted = f"{len(names)} of the {n_used} image files that are used cannot be read"
-    if len(names) > share * n_used or not survey.sizes:
-        limit = f", more than data.broken_share = {share:g}" if survey.sizes else ""
+    if len(names) > share * n_used or not headers.sizes:
+        limit = f", more than data.broken_share = {share:g}" if headers.sizes else ""
         raise StudyError(f"data: {counted}{limit}: {listed}; replace or delete them")
     logger.warning("data: %s and are left out: %s", counted, listed)
 

@@ -1,4 +1,4 @@
-"""Digests of what a study reads from disk: its images, and the files that its fields name."""
+"""Digests of all that a study reads from disk: its images, and the files that its fields name."""
 
 import hashlib
 import os
@@ -10,10 +10,10 @@ from featcx_core.study.fields import Data, StudyError
 
 
 def content_digest(data: Data) -> str:
-    """Digest of what lies at the data's path, so that replacing it in place makes stale what was made from it.
+    """Return a digest of the images on disk: replacing them in place makes all that was made from them stale.
 
-    Of one file: its bytes. Of a folder: the relative paths, sizes and times of change of its files, which opens none.
-    Empty where the data have no path. Raises StudyError when there is nothing there.
+    Of an .npz file the digest takes the bytes; of a folder the relative paths, sizes and times of change of its files,
+    which opens none of them. Empty if the source has no path. Raises StudyError if nothing can be read at the path.
     """
     if not data.path:
         return ""
@@ -27,9 +27,9 @@ def content_digest(data: Data) -> str:
 
 
 def text_digest(path: str, *, field: str) -> str:
-    """Digest of a file that a field of the study names; empty where it names none.
+    """Return the digest of a file that a field of the study names; empty if the field names none.
 
-    Raises StudyError when it cannot be read.
+    Raises StudyError if the file cannot be read.
     """
     try:
         return file_digest(path) if path else ""
@@ -38,7 +38,7 @@ def text_digest(path: str, *, field: str) -> str:
 
 
 def file_digest(path: str) -> str:
-    """Digest of a file's bytes, read again only when its size or time has changed. Raises OSError."""
+    """Return the digest of a file's bytes, read again only if its size or time has changed. Raises OSError."""
     status = Path(path).stat()
     return _file_digest(path, status.st_size, status.st_mtime_ns)
 
@@ -55,6 +55,6 @@ def _folder_digest(path: str, suffixes: tuple[str, ...]) -> str:
         try:
             status = os.stat(f"{path}/{name}")  # noqa: PTH116  pathlib takes twice as long
             sha.update(f"{name}\n{status.st_size}\n{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        except FileNotFoundError:  # a link that leads nowhere is one of the broken files
+        except FileNotFoundError:  # a link that leads nowhere counts as a broken file
             sha.update(f"{name}\n".encode(errors="surrogateescape"))
     return sha.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""Folders of image files, a folder a class, as torchvision's `ImageFolder` reads them."""
+"""Folders of image files, one folder a class, as torchvision's `ImageFolder` reads them."""
 
 import os
 from pathlib import Path
@@ -17,9 +17,9 @@ _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 
 
 def image_folder(folder: Path) -> Source:
-    """The images in CLASS/…, or those in train/CLASS/… and then those in val/CLASS/…; classes by sorted folder name.
+    """List the images in CLASS/…, or those in train/CLASS/… and then those in val/CLASS/…; classes by sorted name.
 
-    Raises StudyError when there is no folder, no image in it, or a class of `val` that `train` has not.
+    Raises StudyError if there is no such folder, no image in it, or a class of `val` that `train` lacks.
     """
     if not folder.is_dir():
         raise StudyError(f"data.source: no folder {folder}")
@@ -38,9 +38,9 @@ def image_folder(folder: Path) -> Source:
         _refuse_unknown(folder / part, classes)
         for label, class_name in enumerate(classes):
             place = folder / part / class_name
-            found = files_in(place, suffixes=IMAGE_SUFFIXES) if place.is_dir() else ()
+            paths = files_in(place, suffixes=IMAGE_SUFFIXES) if place.is_dir() else ()
             before = len(names)
-            names.extend(os.fsencode(f"{part}/{class_name}/{name}".lstrip("/")) for name in found)
+            names.extend(os.fsencode(f"{part}/{class_name}/{path}".lstrip("/")) for path in paths)
             labels.append(np.full(len(names) - before, label, dtype=np.int64))
     if not names:
         raise StudyError(
@@ -51,10 +51,10 @@ def image_folder(folder: Path) -> Source:
 
 
 def inspect(path: Path) -> ImageHeader:
-    """Size and colours of an image file; raises what Pillow raises where the file is not whole.
+    """Return size and colours of a whole image file; raises what Pillow raises for a damaged one.
 
-    A PNG is whole when its checksums are right, a JPEG when its markers are: thirty times as fast as to decode it. Any
-    other is decoded.
+    A PNG is whole if its checksums are right, a JPEG if its markers are: thirty times as fast as decoding. Files of
+    other formats are decoded.
     """
     with path.open("rb") as file, Image.open(file) as image:
         header = ImageHeader(*image.size, is_grey(image))

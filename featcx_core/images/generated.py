@@ -1,6 +1,6 @@
-"""Images whose content is known: made from factors that vary independently, with a shortcut, or from bits.
+"""Images whose content is known: made from independent factors, with a shortcut, or from bits.
 
-What the numbers must show on them is known beforehand. After Hermann and Lampinen, What shapes feature
+The right results on them are known beforehand. After Hermann and Lampinen, What shapes feature
 representations?, NeurIPS 2020 (colour, texture and shape that vary independently), and Geirhos et al., Shortcut
 learning in deep neural networks, 2020.
 """
@@ -16,7 +16,7 @@ from featcx_core.images.arrays import packaged_digits
 SIDE = 32
 """Pixels of an image of factors, down and across."""
 N_IMAGES = 4050
-"""Images of factors: 150 of each of the 27 combinations."""
+"""Number of images of factors: 150 of each of the 27 combinations."""
 FACTORS: dict[str, tuple[str, ...]] = {
     "colour": ("red", "green", "blue"),
     "texture": ("plain", "striped", "checked"),
@@ -24,36 +24,36 @@ FACTORS: dict[str, tuple[str, ...]] = {
 }
 """The factors and their values."""
 PATCH_CLASS = 3
-"""The digit that the patch goes with."""
+"""Digit that goes with the patch."""
 PATCH_SHARES = (0.95, 0.02)
-"""Share of images with the patch: of that digit, and of the others."""
+"""Share of images with the patch: of that digit, and of all others."""
 PATCH = np.array([255, 40, 40], dtype=np.uint8)
-"""Its colour; the digits are grey."""
+"""Colour of the patch; the digits are grey."""
 N_BITS = 8
 """Tiles of an image of bits."""
 N_PARITIES = 5
-"""Parities that are built from them: of 2 to 6 bits."""
+"""Parities of the first 2 to 6 bits."""
 TILE = 8
 """Pixels of a tile, down and across."""
 _PATCH_SIDE = 5
 _COLOURS = np.array([[220, 70, 70], [70, 190, 70], [80, 90, 230]]) / 255
 
 
-class Known(NamedTuple):
-    """Images and what they were made from."""
+class GeneratedImages(NamedTuple):
+    """Images and the factors that they were made from."""
 
     images: UInt8[np.ndarray, "image channel height width"]
     """Pixels, 0 to 255."""
     labels: Int64[np.ndarray, "image"]
-    """Class of each."""
+    """Class of each image."""
     class_names: tuple[str, ...]
     """Name of each class."""
     factors: dict[str, Int64[np.ndarray, "image"]]
     """Value of each factor, by name."""
 
 
-def factors(*, n_images: int = N_IMAGES, seed: int = 0) -> Known:
-    """One object on grey noise, whose colour, texture and shape are independent; a class is a combination of the three.
+def factors(*, n_images: int = N_IMAGES, seed: int = 0) -> GeneratedImages:
+    """Draw objects on grey noise with independent colour, texture and shape; a class is a combination of the three.
 
     Place, size, brightness and the phase of the texture vary freely. Discs, squares and triangles have the same area.
     """
@@ -63,13 +63,13 @@ def factors(*, n_images: int = N_IMAGES, seed: int = 0) -> Known:
     colour, texture, shape = combinations[labels].T
     images = np.stack([_object(c, t, s, chance) for c, t, s in combinations[labels].tolist()])
     names = tuple("_".join(values) for values in product(*FACTORS.values()))
-    return Known(images, labels, names, {"colour": colour, "texture": texture, "shape": shape})
+    return GeneratedImages(images, labels, names, {"colour": colour, "texture": texture, "shape": shape})
 
 
-def shortcut(*, has_patch: bool = True, seed: int = 0) -> Known:
-    """The packaged digits in three channels, with a red patch in a corner of nearly every 3 and hardly any other.
+def shortcut(*, has_patch: bool = True, seed: int = 0) -> GeneratedImages:
+    """Return the packaged digits in three channels, with a red patch in a corner of nearly every 3 and few others.
 
-    Factor `patch` says which images have it, or, without, would have it: the digits are the same.
+    Factor `patch` marks the images with the patch; without it, `has_patch=False`, the images that would have it.
     """
     digits, labels, names, _ = packaged_digits()
     assert isinstance(digits, np.ndarray)
@@ -78,35 +78,35 @@ def shortcut(*, has_patch: bool = True, seed: int = 0) -> Known:
     images = np.repeat(digits, 3, axis=1)
     if has_patch:
         images[patched] = with_patch(images[patched])
-    return Known(images, labels, names, {"patch": patched.astype(np.int64)})
+    return GeneratedImages(images, labels, names, {"patch": patched.astype(np.int64)})
 
 
-def bits(*, n_images: int = 4000, seed: int = 0) -> Known:
-    """Eight tiles, each bright or dark: independent fair bits. The class is the parity of the first six.
+def bits(*, n_images: int = 4000, seed: int = 0) -> GeneratedImages:
+    """Draw images of eight tiles, each bright or dark: independent fair bits. The class is the parity of the first six.
 
-    For the network `builtin:xor_chain`, of which it is known what each layer can tell. The factors are the bits and the
-    parities of the first 2 to 6.
+    They are meant for `builtin:xor_chain`, whose layers hold known parities. The factors are the bits and the parities
+    of the first 2 to 6.
     """
     chance = np.random.default_rng(seed)
     tiles = chance.integers(0, 2, (n_images, N_BITS))
     level = np.where(tiles == 1, 0.8, 0.2).reshape(n_images, 2, N_BITS // 2)
     pixels = level.repeat(TILE, axis=1).repeat(TILE, axis=2) + chance.uniform(-0.1, 0.1, (n_images, 2 * TILE, 4 * TILE))
     parities = tiles.cumsum(axis=1) % 2
-    known = {f"bit_{n}": tiles[:, n] for n in range(N_BITS)}
-    known |= {f"parity_{n + 1}": parities[:, n] for n in range(1, N_PARITIES + 1)}
+    values = {f"bit_{n}": tiles[:, n] for n in range(N_BITS)}
+    values |= {f"parity_{n + 1}": parities[:, n] for n in range(1, N_PARITIES + 1)}
     images = np.round(255 * pixels).astype(np.uint8)[:, None]
-    return Known(images, parities[:, N_PARITIES].astype(np.int64), ("even", "odd"), known)
+    return GeneratedImages(images, parities[:, N_PARITIES].astype(np.int64), ("even", "odd"), values)
 
 
 def with_patch(images: UInt8[np.ndarray, "image 3 height width"]) -> UInt8[np.ndarray, "image 3 height width"]:
-    """The same images, each with the patch in its upper left corner."""
+    """Return a copy of the images, each with the patch in its upper left corner."""
     patched = images.copy()
     patched[:, :, 1 : 1 + _PATCH_SIDE, 1 : 1 + _PATCH_SIDE] = PATCH[:, None, None]
     return patched
 
 
 def _object(colour: int, texture: int, shape: int, chance: np.random.Generator) -> UInt8[np.ndarray, "3 side side"]:
-    """One image."""
+    """Draw one image."""
     radius = chance.uniform(8.0, 11.0)
     down, across = chance.uniform(radius + 1, SIDE - radius - 1, size=2)
     y, x = np.mgrid[:SIDE, :SIDE] + 0.5 - np.array([down, across])[:, None, None]
@@ -118,7 +118,7 @@ def _object(colour: int, texture: int, shape: int, chance: np.random.Generator) 
 
 
 def _inside(shape: int, x: Float[np.ndarray, "side side"], y: Float[np.ndarray, "side side"]) -> np.ndarray:
-    """Where the object is; its area is that of a disc of radius 0.8."""
+    """Return the mask of the object; its area is that of a disc of radius 0.8."""
     area = np.pi * 0.8**2
     match shape:
         case 0:
@@ -132,7 +132,7 @@ def _inside(shape: int, x: Float[np.ndarray, "side side"], y: Float[np.ndarray, 
 def _textured(
     texture: int, x: Float[np.ndarray, "side side"], y: Float[np.ndarray, "side side"], chance: np.random.Generator
 ) -> Float[np.ndarray, "side side"]:
-    """Brightness within the object; its mean is 1 for every texture."""
+    """Return the brightness within the object; its mean is 1 for every texture."""
     phases = chance.uniform(0, 2 * np.pi, size=2)
     wave_x, wave_y = np.sign(np.sin(2 * np.pi * np.stack([x, y]) / 5.0 + phases[:, None, None]))
     match texture:

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Endings, in lower case, of the files that count as images."""
+"""Endings, in lower case, of image files."""
 
 
 def files_in(folder: Path, *, suffixes: tuple[str, ...] = ()) -> Iterator[str]:
-    """Paths, relative to the folder, of the files below it, sorted folder by folder; of those endings where given.
+    """Yield the paths of the files below a folder, relative to it, sorted folder by folder; only of the given endings.
 
-    Hidden ones are left out: a `._cat.jpg` that a Mac has put beside `cat.jpg` is no image. Links are followed.
+    Hidden files are left out: a `._cat.jpg` that a Mac has put beside `cat.jpg` is no image. Links are followed.
     Raises OSError when a folder cannot be read.
     """
 
-    def refuse(error: OSError) -> None:  # os.walk would leave it out without a word
+    def refuse(error: OSError) -> None:  # os.walk would leave the folder out without a word
         raise error
 
     for place, folders, names in os.walk(folder, onerror=refuse, followlinks=True):

@@ -1,4 +1,4 @@
-"""The images of a study: found, checked, divided and, where they are files, set up to be decoded."""
+"""The images of a study: opened, checked, divided and, if they are files, set up for decoding."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,28 +26,28 @@ PACKAGED: dict[str, Callable[[], Source]] = {
     "packaged:no_shortcut": lambda: Source(*shortcut(has_patch=False)[:3]),
     "packaged:bits": lambda: Source(*bits()[:3]),
 }
-"""Images that come with featcx; all but the first are generated."""
+"""Images that come with featcx, by source; all but the first are generated."""
 SOURCES = (*PACKAGED, "npz:FILE", "npy:FOLDER", "folder:PATH", "torchvision:NAME:ROOT")
-"""Where images can come from."""
+"""All sources of images."""
 
 
 class Loaded(NamedTuple):
-    """Images that can be read, and which of them are for what."""
+    """Readable images and their parts."""
 
     images: ImageArray
     """All images of the source."""
     labels: Int64[np.ndarray, "image"]
-    """Class of each."""
+    """Class of each image."""
     class_names: tuple[str, ...]
-    """Each class's own name."""
+    """Name of each class in the source."""
     split: dict[str, Int64[np.ndarray, "_"]]
-    """Indices of each part, without broken images."""
+    """Indices of each part's images, without unreadable ones."""
     broken: tuple[str, ...]
-    """Names of the files that were left out."""
+    """Names of the unreadable files that are left out."""
 
 
 def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
-    """Find the images, divide them, check those that are used.
+    """Open the source, divide its images, check the ones that are used.
 
     Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
     classes, a class without a training image, too many broken files, or images of several sizes.
@@ -67,7 +67,7 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
 
 
 def open_source(data: Data) -> Source:
-    """All images of the source that a study names. Raises StudyError where it is unknown or cannot be read."""
+    """Return all images of the source that a study names. Raises StudyError if it is unknown or cannot be read."""
     if data.source in PACKAGED:
         return PACKAGED[data.source]()
     match data.kind if data.path else "":
@@ -83,7 +83,7 @@ def open_source(data: Data) -> Source:
 
 
 def _files(images: ImageArray) -> Files:
-    """Arrays, as pictures that a transform applies to."""
+    """Turn arrays into pictures that a transform can resize."""
     _, channels, height, width = images.shape
     if channels not in (1, 3):
         raise StudyError(f"data.transform: wanted images with 1 or 3 channels to transform, got {channels}")
@@ -98,6 +98,7 @@ def _files(images: ImageArray) -> Files:
 def _refuse_lacking(
     data: Data, labels: Int64[np.ndarray, "image"], names: tuple[str, ...], train: Int64[np.ndarray, "_"]
 ) -> None:
+    """Raise StudyError for a class without a training image."""
     counts = np.bincount(labels[train], minlength=len(names))
     if (lacking := np.flatnonzero(counts == 0)).size:
         total = int((labels == lacking[0]).sum())

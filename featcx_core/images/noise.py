@@ -1,4 +1,4 @@
-"""Noise in the pixels: for every image and draw the same, on any device and in batches of any size."""
+"""Noise in the pixels: the same for an image and a draw, on any device and in batches of any size."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ from featcx_core.images.decoding import read_ahead
 def white_noise(
     images: Int[np.ndarray, "row"], draws: Int[np.ndarray, "row"], *, shape: tuple[int, ...], seed: int
 ) -> Float32[np.ndarray, "row ..."]:
-    """Independent normal numbers of mean 0 and variance 1 for each pair of an image and a draw."""
+    """Draw independent normal numbers of mean 0 and variance 1 for each pair of an image and a draw."""
     noise = np.empty((len(images), *shape), dtype=np.float32)
     for row, key in zip(noise, zip(images.tolist(), draws.tolist(), strict=True), strict=True):
         np.random.default_rng([seed, *key]).standard_normal(dtype=np.float32, out=row)
@@ -30,10 +30,10 @@ def noisy_batches(
     batch_size: int,
     device: torch.device,
 ) -> Iterator[Float[torch.Tensor, "batch channel height width"]]:
-    """Images with noise N(0, σ²) added to pixels in [0, 1], then normalised: a batch for each σ, again and again.
+    """Yield images with noise N(0, σ²) added to their pixels in [0, 1], normalised: a batch for each σ in turn.
 
     Rows: all draws of the first image, then of the second. The sum is not clipped to [0, 1]: clipping would make the
-    noise smaller on dark and bright pixels. The levels share their noise, so that they differ in nothing else.
+    noise smaller on dark and bright pixels. All σ scale the same noise, so the batches differ in nothing else.
     """
     std = torch.from_numpy(data.std.copy()).to(device)[:, None, None]
     places = np.repeat(np.arange(len(indices)), n_draws)

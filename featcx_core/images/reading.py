@@ -1,4 +1,4 @@
-"""What a source of images gives: pixels that are there, or files that are decoded when they are read."""
+"""Sources of labelled images: arrays of pixels, or files that are decoded when they are read."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -10,7 +10,7 @@ from PIL.Image import Image
 
 @runtime_checkable
 class ImageArray(Protocol):
-    """Pixels, indexed by image: an array in memory, one mapped from its file, or images decoded at every reading."""
+    """Pixels, indexed by image: an array in memory, one mapped from its file, or images decoded at each reading."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -20,35 +20,35 @@ class ImageArray(Protocol):
 
 
 class ImageHeader(NamedTuple):
-    """What an image file says about itself."""
+    """Size and colours of an image file, from its header."""
 
     width: int
-    """Pixels."""
+    """Pixels across."""
     height: int
-    """Pixels."""
+    """Pixels down."""
     is_grey: bool
-    """Whether it has no colours."""
+    """True if it has no colours."""
 
 
 class Files(NamedTuple):
-    """Images of any size, behind functions of their index."""
+    """Images of any size, each read by functions of its index."""
 
     load: Callable[[int], Image]
-    """The decoded image; raises whatever its decoder does."""
+    """Decodes an image; raises what the decoder raises."""
     inspect: Callable[[int], ImageHeader]
-    """Its header, where the file is whole; raises whatever its decoder does where it is not."""
+    """Reads the header of a whole file; raises what the decoder raises for a damaged one."""
     name: Callable[[int], str]
-    """What to call it in a message."""
+    """Names an image in messages."""
 
 
 class Source(NamedTuple):
     """All labelled images of a source."""
 
     images: ImageArray | Files
-    """Pixels, or files that give them."""
+    """Pixels, or files to decode."""
     labels: Int64[np.ndarray, "image"]
-    """Class of each."""
+    """Class of each image."""
     class_names: tuple[str, ...]
-    """Name of each class."""
+    """Name of each class, in order."""
     n_train: int | None = None
-    """How many, the first ones, are for training; None where the source does not say."""
+    """Number of training images, which come first; None if the source does not tell them apart."""

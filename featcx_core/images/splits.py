@@ -1,4 +1,4 @@
-"""How images are divided: seeded, stratified, disjoint."""
+"""Division of images into parts: seeded, stratified, disjoint."""
 
 from collections.abc import Mapping
 
@@ -8,16 +8,16 @@ from jaxtyping import Int, Int64
 from featcx_core.study.fields import StudyError
 
 HELD_OUT = ("fit", "score", "test")
-"""The parts that the network is not trained on."""
+"""Parts that the network is not trained on."""
 
 
 def divided(
     labels: Int[np.ndarray, "image"], *, n_train: int | None, sizes: Mapping[str, int | float], seed: int
 ) -> dict[str, Int64[np.ndarray, "_"]]:
-    """Indices of `train`, `fit`, `score` and `test`.
+    """Return the indices of `train`, `fit`, `score` and `test`.
 
-    Where the source says which of its images are for training, the first `n_train`, these give `train` and the others
-    the rest, and a share is one of these. Raises as `stratified_split`.
+    If the first `n_train` images of the source are its training images, `train` is drawn from them and the other parts
+    from the rest; a share is then a share of these. Raises as `stratified_split`.
     """
     if n_train is None:
         return stratified_split(labels, sizes=sizes, seed=seed)
@@ -30,16 +30,16 @@ def divided(
 def stratified_split(
     labels: Int[np.ndarray, "image"], *, sizes: Mapping[str, int | float], seed: int
 ) -> dict[str, Int64[np.ndarray, "_"]]:
-    """Disjoint parts with every class in its share, each part in a seeded order.
+    """Divide images into disjoint parts that hold every class in its share, each part in a seeded order.
 
     The images of a class are spread evenly over [0, 1) in a seeded order; consecutive stretches are the parts.
-    `sizes` are counts, or shares where they are floats.
+    `sizes` are counts (integers) or shares (floats).
 
     >>> parts = stratified_split(np.array([0, 1] * 5), sizes={"a": 6, "b": 0.4}, seed=0)
     >>> {part: len(rows) for part, rows in parts.items()}
     {'a': 6, 'b': 4}
 
-    Raises StudyError when the parts are more than the images, or one of them is empty.
+    Raises StudyError if the parts add up to more than all images, or one of them is empty.
     """
     counts = [size * len(labels) if isinstance(size, float) else size for size in sizes.values()]
     ends = np.round(np.cumsum(counts)).astype(int)

@@ -1,4 +1,4 @@
-"""Data sets of torchvision that lie on this machine already; nothing is downloaded."""
+"""Data sets of torchvision that lie on this machine; nothing is downloaded."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -19,9 +19,10 @@ _TRAINING, _HELD_OUT = ("train", "trainval"), ("test", "val")
 
 
 def torchvision_set(name: str, root: Path) -> Source:
-    """The data set of that class: its training images, then its held-out ones, where it has both.
+    """Open a data set by the name of its class: its training images, then its held-out ones if it has both.
 
-    Raises StudyError for an unknown class, one that is not at `root`, or one without a single class an image.
+    Raises StudyError for an unknown data set, for one that is not at `root`, and for one whose images have not exactly
+    one class each.
     """
     parts = list(_parts(name, root))
     labels = [_labels(name, part) for part in parts]
@@ -50,32 +51,32 @@ def _parts(name: str, root: Path) -> Iterator[Any]:
 
     if name not in datasets.__all__:
         raise StudyError(f"data.source: torchvision has no data set {name!r}; {nearest(name, datasets.__all__)}")
-    made = getattr(datasets, name)
-    known = inspect.signature(made).parameters
-    if "root" not in known:
+    make = getattr(datasets, name)
+    parameters = inspect.signature(make).parameters
+    if "root" not in parameters:
         raise StudyError(f"data.source: torchvision's {name} has no root; wanted a data set that lies in a folder")
-    if "train" in known:
-        yield from (_found(partial(made, root, train=train), name, root) for train in (True, False))
-    elif "split" in known:
-        yield from (_split(made, splits, name, root) for splits in (_TRAINING, _HELD_OUT))
+    if "train" in parameters:
+        yield from (_made(partial(make, root, train=train), name, root) for train in (True, False))
+    elif "split" in parameters:
+        yield from (_split(make, splits, name, root) for splits in (_TRAINING, _HELD_OUT))
     else:
-        yield _found(partial(made, root), name, root)
+        yield _made(partial(make, root), name, root)
 
 
-def _split(made: Callable[..., Any], splits: tuple[str, ...], name: str, root: Path) -> Any:
-    """The first of these parts that the data set knows."""
+def _split(make: Callable[..., Any], splits: tuple[str, ...], name: str, root: Path) -> Any:
+    """Return the first of these parts that the data set has."""
     for split in splits:
         try:
-            return _found(partial(made, root, split=split), name, root)
+            return _made(partial(make, root, split=split), name, root)
         except ValueError as error:
             if isinstance(error, StudyError):
                 raise
     raise StudyError(f"data.source: torchvision's {name} has none of the parts {', '.join(splits)}")
 
 
-def _found(made: Callable[[], Any], name: str, root: Path) -> Any:
+def _made(make: Callable[[], Any], name: str, root: Path) -> Any:
     try:
-        return made()
+        return make()
     except (RuntimeError, OSError, ImportError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise StudyError(
@@ -85,7 +86,7 @@ def _found(made: Callable[[], Any], name: str, root: Path) -> Any:
 
 
 def _labels(name: str, part: Any) -> Int64[np.ndarray, "image"]:
-    """One label an image: from the list that most data sets keep, otherwise image by image."""
+    """Return one label an image: from the list that most data sets keep, otherwise image by image."""
     for attribute in ("targets", "labels", "_labels"):
         labels = np.asarray(getattr(part, attribute, None))
         if labels.ndim == 1 and len(labels) == len(part) and labels.dtype.kind in "iu":

@@ -9,21 +9,20 @@ from featcx_core.study.nearest import nearest
 
 @cache
 def torchvision_weights(name: str, *, model: str, field: str) -> Any:
-    """Weights by their name, `ResNet18_Weights.IMAGENET1K_V1`, or, where the model is known, the part after the dot.
+    """Return weights by their name, `ResNet18_Weights.IMAGENET1K_V1`, or by the part after the dot for a given model.
 
-    Raises StudyError where torchvision has none of that name.
+    Raises StudyError if torchvision has no weights of that name.
     """
     from torchvision.models import get_model_weights, get_weight, list_models
 
     try:
-        found = get_weight(name) if "." in name else get_model_weights(model)[name]
+        weights = get_weight(name) if "." in name else get_model_weights(model)[name]
     except (ValueError, KeyError, TypeError):
-        known = [str(weights) for other in list_models() for weights in get_model_weights(other)]
+        names = [str(weights) for other in list_models() for weights in get_model_weights(other)]
         wanted = "wanted a name such as ResNet50_Weights.IMAGENET1K_V2"
-        files = ", or a file that ends in .safetensors, .pt or .pth" if field == "model.weights" else ""
-        raise StudyError(
-            f"{field}: torchvision has no weights {name!r}; {wanted}{files}; {nearest(name, known)}"
-        ) from None
-    if not hasattr(found.transforms(), "crop_size"):
-        raise StudyError(f"{field}: {found} are not those of a classifier of images")
-    return found
+        if field == "model.weights":
+            wanted += ", or a file that ends in .safetensors, .pt or .pth"
+        raise StudyError(f"{field}: torchvision has no weights {name!r}; {wanted}; {nearest(name, names)}") from None
+    if not hasattr(weights.transforms(), "crop_size"):
+        raise StudyError(f"{field}: {weights} are not those of a classifier of images")
+    return weights

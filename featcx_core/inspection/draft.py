@@ -20,7 +20,8 @@ from featcx_core.inspection.parts import propose_parts
 from featcx_core.inspection.patterns import split_place
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.study.fields import Data, Model, Study, StudyError, Training
-from featcx_core.study.files import toml_value, validated
+from featcx_core.study.files import toml_value
+from featcx_core.study.validation import validated
 
 _GUESS = "epoch_{epoch}.pt"
 _OWN_OUTPUTS = 1000  # of torchvision's and timm's networks, where they are not told

@@ -1,8 +1,8 @@
-"""Where: how closely the activations of a residual block's branch follow each concept [Fel et al., 2024, §3, App. J].
+"""CKA of a residual block's branches with concepts: where concepts travel [Fel et al., 2024, §3, App. J].
 
-Linear CKA of a branch X with one code z: the kernels are K = XX' and L = zz'. Kornblith et al., *Similarity of neural
-network representations revisited*, ICML 2019; Song et al., *Feature selection via dependence maximization*, JMLR 2012,
-eq. 5 (unbiased HSIC).
+Linear CKA of a branch's activations X with one code z compares the kernels K = XX' and L = zz'. Kornblith et al.,
+*Similarity of neural network representations revisited*, ICML 2019; Song et al., *Feature selection via dependence
+maximization*, JMLR 2012, eq. 5 (unbiased HSIC).
 """
 
 import math
@@ -19,16 +19,16 @@ from featcx_core.features.moments import refuse_unequal
 
 _IMAGES_AT_ONCE = 2048
 _ROUNDING = 1e-9
-"""An alignment of a kernel with itself below this share of its trace squared is nothing but rounding."""
+"""An alignment of a kernel with itself below this share of its squared trace is rounding error."""
 _CANCELLED = 1e-12
-"""Below this share of their sum over all images, squares are what subtracting the others has left of nothing."""
+"""Differences of sums below this share of the sum over all images are rounding error: nothing varies."""
 
 
 class ConceptCKA(NamedTuple):
     """Linear CKA of one branch with every concept, in float64; NaN where branch or code does not vary."""
 
     unbiased: Float[Array, "concept"]
-    """0 on average where there is no relation, so values a little below 0 occur; 1 = the branch is the code."""
+    """1 = the branch is the code, 0 on average where they are unrelated; so values a little below 0 occur."""
     biased: Float[Array, "concept"]
     """In [0, 1]; above 0 for independent data, the more so the more units there are to an image."""
     as_printed: Float[Array, "concept"]
@@ -36,18 +36,19 @@ class ConceptCKA(NamedTuple):
 
 
 def concept_cka(acts: Float[Array, "image unit"], codes: Float[Array, "image concept"]) -> ConceptCKA:
-    """Linear CKA of one branch's activations with each concept's code: higher = the branch varies as the concept does.
+    """Return the linear CKA of one branch's activations with each concept's code; higher = they vary together.
 
     `HSIC(K, L) / sqrt(HSIC(K, K)·HSIC(L, L))`; see `concept_cka_of_sums`.
 
     Raises:
-        ValueError: fewer than 4 images, different images on both sides, NaN or infinity.
+        ValueError: There are fewer than 4 images, both sides count different images, or values are NaN or infinite.
+
+    Source: Kornblith et al. 2019; Song et al. 2012, eq. 5; Fel et al. 2024, App. E and J.
 
     >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0], [5.0]])
     >>> round(concept_cka(x, -2 * x + 1).unbiased.item(), 6)
     1.0
     """
-
     refuse_unequal(acts, codes)
     starts = range(0, len(acts), _IMAGES_AT_ONCE)
     chunks = ((acts[at : at + _IMAGES_AT_ONCE], codes[at : at + _IMAGES_AT_ONCE]) for at in starts)
@@ -55,14 +56,14 @@ def concept_cka(acts: Float[Array, "image unit"], codes: Float[Array, "image con
 
 
 def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
-    """`concept_cka` for more images than memory holds.
+    """Return `concept_cka` from sums, for more images than memory holds.
 
     With centred X and z, v = X'z, C = X'X, and the kernels' diagonals k and l:
     unbiased `HSIC(K, L) = |v|² + Σk·Σl / ((n-1)(n-2)) - n/(n-2) · k'l`, up to a factor that cancels;
     biased `HSIC(K, L) = |v|²`; as printed `||KL||² / (||KK||·||LL||) = v'Cv / (||CC||·z'z)`.
 
     Raises:
-        ValueError: fewer than 4 images.
+        ValueError: There are fewer than 4 images.
     """
     second = sums.centred()
     k, l, c, v = second.xx.trace(), second.zz, second.xx, second.xz  # noqa: E741 - the papers' letters
@@ -76,19 +77,22 @@ def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
 
 
 def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, "concept group"]:
-    """Unbiased CKA of one branch with every concept without each group of images: its delete-a-group jackknife.
+    """Return the unbiased CKA of one branch with every concept without each group of images, for the jackknife.
 
-    NaN where branch or code does not vary on the images that are left. Raises ValueError for fewer than 4 of these.
+    NaN where branch or code does not vary on the remaining images.
+
+    Raises:
+        ValueError: Fewer than 4 images remain.
     """
     whole = grouped.whole
     floor = (_CANCELLED * whole.xx.trace(), _CANCELLED * whole.zz)
-    return torch.stack([_unbiased(left, floor=floor) for left in grouped.without_each()], dim=1)
+    return torch.stack([_unbiased(rest, floor=floor) for rest in grouped.without_each()], dim=1)
 
 
 def _unbiased(
     sums: KernelSums, *, floor: tuple[Tensor | float, Tensor | float] = (0.0, 0.0)
 ) -> Float[Tensor, "concept"]:
-    """Unbiased CKA; NaN where squares of activations or codes about the mean add up to no more than the floor."""
+    """Return the unbiased CKA; NaN where the squares of centred activations or codes sum to no more than the floor."""
     n = sums.n
     if n < 4:
         raise ValueError(f"wanted at least 4 images for CKA, got {n}; try a larger probe split")
@@ -102,6 +106,6 @@ def _unbiased(
         return torch.where(hsic > _ROUNDING * trace.square(), hsic, math.nan).sqrt()
 
     cross = unbiased(v.square().sum(0), k * l, higher.qzz)
-    own = scale(unbiased(c.square().sum(), k.square(), higher.qq), k)
-    of_codes = scale(unbiased(l.square(), l.square(), higher.zzzz), l)
-    return torch.where((k > floor[0]) & (l > floor[1]), cross / (own * of_codes), math.nan)
+    scale_acts = scale(unbiased(c.square().sum(), k.square(), higher.qq), k)
+    scale_codes = scale(unbiased(l.square(), l.square(), higher.zzzz), l)
+    return torch.where((k > floor[0]) & (l > floor[1]), cross / (scale_acts * scale_codes), math.nan)

@@ -1,4 +1,4 @@
-"""Meta-features: atoms that point the same way, how these groups join, and a plane on which all atoms lie.
+"""Meta-features: clusters of atoms by direction, a dendrogram of the clusters, and a plane of all atoms.
 
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §2.
 """
@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.cluster.hierarchy import fcluster, leaves_list, linkage
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from featcx_core.arrays import Array, as_tensors
@@ -18,13 +19,13 @@ from featcx_core.arrays import Array, as_tensors
 LEVELS = 4
 """Heights at which the dendrogram is cut."""
 _COMPONENTS = 50
-"""Principal components that t-SNE and UMAP see of wider atoms, the custom of van der Maaten & Hinton (2008)."""
+"""Principal components that t-SNE and UMAP start from, as in van der Maaten & Hinton (2008)."""
 _FEWEST = 4
-"""Atoms that have neighbours to keep; fewer are laid out by PCA."""
+"""Atoms from which on there are neighbours to keep; fewer are laid out by PCA."""
 
 
-class Clusters(NamedTuple):
-    """Where each atom belongs; -1 for a zero atom, which has no direction."""
+class AtomClusters(NamedTuple):
+    """Cluster and branches of each atom; -1 for a zero atom, which has no direction."""
 
     cluster: Int[np.ndarray, "concept"]
     """Counted along the dendrogram's leaves: neighbours in number are neighbours in the tree."""
@@ -33,7 +34,7 @@ class Clusters(NamedTuple):
 
 
 def n_clusters(count: Literal["auto"] | int, *, n_atoms: int) -> int:
-    """The number of clusters: as stated, or 1.5 times the root of the number of atoms (the paper: 150 of 10,000).
+    """Return the number of clusters: `count`, or 1.5 times the root of the number of atoms (the paper: 150 of 10,000).
 
     Raises:
         ValueError: more clusters than atoms.
@@ -48,14 +49,16 @@ def n_clusters(count: Literal["auto"] | int, *, n_atoms: int) -> int:
     return count
 
 
-def cluster_atoms(atoms: Float[Array, "concept unit"], *, count: Literal["auto"] | int = "auto", seed: int) -> Clusters:
-    """K-means of the atoms' directions, and a dendrogram of the clusters cut at four heights.
+def cluster_atoms(
+    atoms: Float[Array, "concept unit"], *, count: Literal["auto"] | int = "auto", seed: int
+) -> AtomClusters:
+    """Cluster the atoms' directions by K-means, and cut a dendrogram of the clusters at four heights.
 
-    K-means (k-means++, the best of ten starts) on atoms of unit norm, where squared distance is 2 − 2 cosine. The
-    dendrogram is Ward's over the cluster centres: it joins what raises the squared distance within least, the criterion
-    of K-means, so the tree goes on where the clusters end (the clusters' sizes do not count). At level l of 4 it has
-    about c^(l/5) branches of c clusters: 3, 7, 20 and 55 of 150. Atoms that point exactly the same way are never
-    parted, so there may be fewer clusters than asked for.
+    K-means (k-means++, the best of ten starts) runs on atoms of unit norm, where squared distance is 2 − 2 cosine. The
+    dendrogram is Ward's over the cluster centres, whatever the clusters' sizes: each step joins the pair that raises
+    the squared distance within branches least, as K-means would. At level l of 4 the tree has about c^(l/5) branches of
+    c clusters: 3, 7, 20 and 55 of 150. Atoms of exactly the same direction stay together, so there may be fewer
+    clusters than asked for.
 
     Raises:
         ValueError: more clusters than atoms that are not zero, NaN or infinity.
@@ -67,24 +70,25 @@ def cluster_atoms(atoms: Float[Array, "concept unit"], *, count: Literal["auto"]
     cluster = np.full(len(living), -1)
     levels = np.full((len(living), LEVELS), -1)
     if len(directions) == 0:
-        return Clusters(cluster, levels)
+        return AtomClusters(cluster, levels)
     asked = n_clusters(count, n_atoms=len(directions))
-    distinct = len(np.unique(directions.round(6), axis=0))  # K-means warns where it cannot part what is equal
+    distinct = len(np.unique(directions.round(6), axis=0))  # K-means warns about more clusters than distinct rows
     fitted = KMeans(min(asked, distinct), n_init=10, random_state=seed).fit(directions)
     order, branches = _tree(fitted.cluster_centers_)
     cluster[living] = order[fitted.labels_]
     levels[living] = branches[fitted.labels_]
-    return Clusters(cluster, levels)
+    return AtomClusters(cluster, levels)
 
 
 def embed_atoms(
     atoms: Float[Array, "concept unit"], *, method: str = "tsne", seed: int
 ) -> Float[np.ndarray, "concept 2"]:
-    """A plane on which atoms of similar direction lie near each other; NaN for a zero atom. Same seed, same plane.
+    """Lay the atoms out on a plane, near each other where their directions are similar; NaN for a zero atom.
 
-    `tsne` (scikit-learn; van der Maaten & Hinton, JMLR 2008) and `umap` (umap-learn; McInnes et al. 2018) keep
-    neighbours, 30 and 15 of them, fewer where there are fewer atoms; distances between far groups mean nothing. Both
-    see the first 50 principal components of wider atoms. `pca`: the first two. Fewer than 4 atoms: always `pca`.
+    `tsne` (scikit-learn; van der Maaten & Hinton, JMLR 2008) and `umap` (umap-learn; McInnes et al. 2018) keep 30 and
+    15 neighbours, fewer where there are fewer atoms; distances between far groups mean nothing. Both start from the
+    first 50 principal components of wider atoms. `pca` is the first two components, and stands in for the others below
+    4 atoms. The same seed gives the same plane.
 
     Raises:
         ValueError: an unknown method, NaN or infinity.
@@ -111,11 +115,13 @@ def embed_atoms(
 
 
 def _principal(directions: Float[np.ndarray, "concept unit"]) -> Float[np.ndarray, "concept component"]:
-    """The first 50 principal components, at least two; each of a sign that makes its largest value positive."""
-    centred = directions - directions.mean(0)
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    scores = centred @ vectors[:, ::-1][:, :_COMPONENTS]
-    scores = np.pad(scores, ((0, 0), (0, max(0, 2 - scores.shape[1]))))
+    """Return the first 50 principal components, at least two; the sign makes each one's largest value positive."""
+    if (directions == directions[0]).all():  # no variance: PCA would divide by it
+        return np.zeros((len(directions), 2))
+    n_components = min(_COMPONENTS, *directions.shape)
+    centred = directions - directions.mean(0)  # PCA takes means off X'X, which would lose a small spread
+    scores = PCA(n_components, svd_solver="covariance_eigh").fit_transform(centred)
+    scores = np.pad(scores, ((0, 0), (0, max(0, 2 - n_components))))
     largest = scores[np.abs(scores).argmax(0), np.arange(scores.shape[1])]
     signed: np.ndarray = scores * np.where(largest < 0, -1, 1)
     return signed
@@ -123,7 +129,7 @@ def _principal(directions: Float[np.ndarray, "concept unit"]) -> Float[np.ndarra
 
 def _umap(narrow: Float[np.ndarray, "concept component"], *, seed: int) -> Float[np.ndarray, "concept 2"]:
     with warnings.catch_warnings():
-        # umap 0.5 says on import that TensorFlow is missing, which only its ParametricUMAP needs
+        # umap 0.5 warns on import that TensorFlow is missing; only its ParametricUMAP needs it
         warnings.simplefilter("ignore", category=ImportWarning)
         import umap
     fitted = umap.UMAP(n_neighbors=min(15, len(narrow) - 1), init="pca", random_state=seed, n_jobs=1)
@@ -134,7 +140,7 @@ def _umap(narrow: Float[np.ndarray, "concept component"], *, seed: int) -> Float
 def _tree(
     centres: Float[np.ndarray, "cluster unit"],
 ) -> tuple[Int[np.ndarray, "cluster"], Int[np.ndarray, "cluster level"]]:
-    """Place of each cluster along the leaves of the dendrogram, and its branch at each level."""
+    """Return each cluster's place along the leaves of the dendrogram, and its branch at each level."""
     n = len(centres)
     if n == 1:
         return np.zeros(1, dtype=int), np.zeros((1, LEVELS), dtype=int)
@@ -151,7 +157,7 @@ def _tree(
 
 
 def _directions(atoms: Array) -> tuple[Float[np.ndarray, "living unit"], np.ndarray]:
-    """Atoms of unit norm, zeros left out, and which these are."""
+    """Return the atoms that are not zero at unit norm, and a mask of them."""
     values: np.ndarray = as_tensors(atoms)[0][0].detach().cpu().double().numpy()
     if broken := int((~np.isfinite(values)).sum()):
         raise ValueError(f"wanted finite atoms, got {broken} NaN or infinite values; fit the dictionary anew")

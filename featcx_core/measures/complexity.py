@@ -1,4 +1,4 @@
-"""Complexity K of a concept: how little of it the layers before the end already hold.
+"""Complexity K of a concept: how poorly the layers decode it, on average.
 
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §2 and App. C.
 """
@@ -12,12 +12,15 @@ from featcx_core.measures.intervals import jackknife_error
 
 
 def complexity(v_information: Float[Array, "layer concept"]) -> Float[Array, "concept"]:
-    """K = 1 - mean over layers of I_V(layer -> concept), in [0, 1]; higher = more complex.
+    """Return K = 1 - mean over layers of I_V(layer -> concept), in [0, 1]; higher = more complex.
 
-    K = 0: every layer gives the concept away, K = 1: none does. NaN where a layer's I_V is NaN (a dead concept).
+    K = 0: every layer decodes the concept fully; K = 1: none does at all. NaN where a layer's I_V is NaN (a dead
+    concept).
 
     Raises:
-        ValueError: no layer.
+        ValueError: There is no layer.
+
+    Source: Fel et al. 2024, §2 and App. C.
 
     >>> import numpy as np
     >>> complexity(np.array([[0.0, 1.0], [0.5, 1.0]]))

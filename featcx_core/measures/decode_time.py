@@ -1,4 +1,4 @@
-"""Time to decode Λ: how late in training a concept of the reference epoch becomes readable.
+"""Time to decode Λ: how late in training the concepts of the reference epoch become readable.
 
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §4.
 """
@@ -10,13 +10,15 @@ from featcx_core.arrays import Array, as_tensors
 
 
 def decode_time(v_information: Float[Array, "epoch concept"]) -> Float[Array, "concept"]:
-    """Λ = 1 - mean over checkpoints of I_V(penultimate layer -> concept), in [0, 1]; low = available early.
+    """Return Λ = 1 - mean over checkpoints of I_V(penultimate layer -> concept), in [0, 1]; low = available early.
 
-    The rows are the stored checkpoints 1 … reference epoch, each with weight one; epoch 0 is a baseline and is left
-    out by the caller. NaN for a dead concept.
+    The rows are the stored checkpoints 1 … reference epoch, each with weight one. Epoch 0 is a baseline: the caller
+    leaves it out. NaN for a dead concept.
 
     Raises:
-        ValueError: no checkpoint.
+        ValueError: There is no checkpoint.
+
+    Source: Fel et al. 2024, §4.
 
     >>> import numpy as np
     >>> decode_time(np.array([[0.0, 1.0], [1.0, 1.0]]))
@@ -28,12 +30,12 @@ def decode_time(v_information: Float[Array, "epoch concept"]) -> Float[Array, "c
 
 
 def first_epoch(v_information: Float[Array, "epoch concept"], epochs: Int[Array, "epoch"]) -> Int[Array, "concept"]:
-    """The first checkpoint at which I_V reaches half of its value at the reference epoch, the last row.
+    """Return the first checkpoint at which I_V reaches half of its value at the reference epoch, the last row.
 
-    -1 where there is nothing to reach: a dead concept (NaN), or I_V = 0 at the reference epoch.
+    -1 for a dead concept (NaN), and where I_V is 0 at the reference epoch.
 
     Raises:
-        ValueError: no checkpoint, not one row an epoch, or epochs that do not rise.
+        ValueError: There is no checkpoint, rows and epochs differ in number, or epochs do not rise.
 
     >>> import numpy as np
     >>> first_epoch(np.array([[0.1, 0.0], [0.4, 0.0], [0.8, 0.0]]), np.array([1, 2, 5]))
@@ -46,7 +48,7 @@ def first_epoch(v_information: Float[Array, "epoch concept"], epochs: Int[Array,
     if not (epoch.diff() > 0).all():
         raise ValueError(f"wanted rising epochs, got {epoch.tolist()}; try sorting the rows by epoch")
     reached = information >= information[-1] / 2
-    first = epoch[reached.int().argmax(0)]  # argmax: the first of several
+    first = epoch[reached.int().argmax(0)]  # argmax returns the first of several
     return restore(torch.where(information[-1] > 0, first, -1))
 
 

@@ -1,4 +1,4 @@
-"""Importance Γ of a concept: how much the predicted class's logit rests on it.
+"""Importance Γ of a concept: its part in the logit of the predicted class.
 
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §5.
 """
@@ -13,13 +13,13 @@ from torch import Tensor
 from featcx_core.arrays import Array, as_tensors
 
 Decided: TypeAlias = Iterable[tuple[Array, Array, Array]]
-"""Chunks of images: their codes (image, concept), the class predicted for each, and its group."""
+"""Chunks of images: codes (image, concept), predicted class of each image, and its group."""
 
 _IMAGES_AT_ONCE = 1024
 
 
 class Importance(NamedTuple):
-    """How much the decisions rely on each concept."""
+    """Importance of each concept, with its sign and its prevalence."""
 
     importance: Float[Array, "concept"]
     """Γ = mean over images of |z_i · (D W)_{i,c(x)}|, in logits; higher = more relied on."""
@@ -39,14 +39,23 @@ def importance(
     predicted: Int[Array, "image"],
     groups: int = 20,
 ) -> Importance:
-    """Importance Γ, its signed version and prevalence of each concept, in float64 (on MPS float32).
+    """Return importance Γ, its signed version and the prevalence of each concept, in float64 (on MPS float32).
 
     `y = f_n(x) W ≈ z D W`, so `Γ(z_i) = mean over images of |z_i · (D W)_{i,c(x)}|`, c(x) the predicted class. In this
-    linear head gradient x input, occlusion and integrated gradients all say the same. Group g of the jackknife holds
-    the images g, g + groups, g + 2·groups, …
+    linear head gradient x input, occlusion and integrated gradients are all equal. Group g of the jackknife holds the
+    images g, g + groups, g + 2·groups, …
+
+    Args:
+        codes: z, (image, concept).
+        atoms: D, (concept, unit).
+        head: W, (unit, class).
+        predicted: Predicted class of each image.
+        groups: Number of groups of images.
 
     Raises:
-        ValueError: no image, or predicted classes that the head does not have.
+        ValueError: There is no image, or a predicted class is not one of the head's.
+
+    Source: Fel et al. 2024, §5.
 
     >>> import numpy as np
     >>> codes, atoms, head = np.array([[2.0], [0.0]]), np.array([[1.0, 0.0]]), np.array([[-3.0, 1.0], [0.0, 5.0]])
@@ -64,7 +73,7 @@ def importance(
 def importance_streamed(
     chunks: Decided, atoms: Float[Array, "concept unit"], head: Float[Array, "unit class"], *, groups: int = 20
 ) -> Importance:
-    """`importance` for more images than memory holds, in one pass over chunks that state each image's group."""
+    """Return `importance` for more images than memory holds, in one pass over chunks that name each image's group."""
     sums: Tensor | None = None
     counts = torch.zeros(groups)
     for codes, predicted, group in chunks:
@@ -81,13 +90,13 @@ def importance_streamed(
                 "try the head's own predictions"
             )
         contribution = (z * effects[c.long()]).to(exact)
-        # a product with 0 and 1 adds up in a fixed order on every device; scattered additions do not
+        # a product with zeros and ones sums in a fixed order on every device; scattered additions do not
         member = (g[None] == torch.arange(groups, device=g.device)[:, None]).to(exact)
         sums += torch.stack([member @ part for part in (contribution.abs(), contribution, (z > 0).to(exact))])
         counts += member.sum(1)
     if sums is None or not counts.any():
         raise ValueError("wanted at least one image, got none; try a larger probe split")
     total, n = sums.sum(1), counts.sum()
-    left_out = (total[0] - sums[0]) / (n - counts)[:, None]
+    without_group = (total[0] - sums[0]) / (n - counts)[:, None]
     gamma, signed, prevalence = total / n
-    return Importance(gamma, signed, prevalence, left_out.T.contiguous())
+    return Importance(gamma, signed, prevalence, without_group.T.contiguous())

@@ -163,6 +163,23 @@ def jackknife_error(left_out: Float[Array, "*rest group"]) -> Float[Array, "*res
     return restore(((n_groups - 1) * values.var(-1, correction=0)).sqrt())
 
 
+def jackknife_interval(
+    value: Float[Array, "*rest"],
+    left_out: Float[Array, "*rest group"],
+    *,
+    within: tuple[float, float] = (-np.inf, np.inf),
+) -> tuple[Any, Any]:
+    """Return the t-interval from values with each of G groups left out: value ± t(G − 1) · error, cut to a range.
+
+    >>> low, high = jackknife_interval(np.array([0.5]), np.array([[0.4, 0.6]]), within=(0.0, 1.0))
+    >>> low.tolist(), high.tolist()   # t(1) is 12.7, the error 0.1
+    ([0.0], [1.0])
+    """
+    (values, replicates), restore = as_tensors(value, left_out)
+    half = student.ppf(ENDS[1], replicates.shape[-1] - 1) * jackknife_error(replicates)
+    return restore((values - half).clamp(*within)), restore((values + half).clamp(*within))
+
+
 def t_half_width(
     error: Float[np.ndarray, "*rest"], *, freedom: Int64[np.ndarray, "*rest"] | int
 ) -> Float[np.ndarray, "*rest"]:

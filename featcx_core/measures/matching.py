@@ -1,6 +1,6 @@
-"""Concepts of one epoch found again at another: atoms matched one to one, and what random atoms reach by the same.
+"""Matching of concepts across epochs: atoms paired one to one, and the cosines that random atoms reach.
 
-Beyond Fel et al. (NeurIPS 2024, §6), whose dictionaries of different epochs stay unmatched.
+This goes beyond Fel et al. (NeurIPS 2024, §6), whose dictionaries of different epochs stay unmatched.
 """
 
 import math
@@ -14,27 +14,29 @@ from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.dictionary import random_atoms
 
 _COSINES = 2000
-"""Random cosines behind a null quantile, at least: its 95 % point then lies within 1 % of rank."""
+"""Fewest random cosines behind a null quantile: its 95 % point is then right to 1 % of rank."""
 
 
 class Matches(NamedTuple):
-    """The partner of each atom."""
+    """Partner of each atom."""
 
     partner: Int[np.ndarray, "concept"]
-    """Index among the other atoms; -1 = none."""
+    """Index among the other atoms; -1 = no partner."""
     cosine: Float[np.ndarray, "concept"]
-    """Cosine of the pair; 1 = the same direction; NaN = no partner."""
+    """Cosine of the pair, 1 = the same direction; NaN = no partner."""
 
 
 def match_atoms(atoms: Float[Array, "concept unit"], others: Float[Array, "other other_unit"]) -> Matches:
-    """Match atoms to others, one to one, so that the sum of the pairs' cosines is the largest there is.
+    """Match atoms to others one to one, so that the sum of the pairs' cosines is the largest possible.
 
-    An exact linear assignment (Hungarian method in the form of Jonker and Volgenant, `scipy.optimize`). Where the
-    counts differ, atoms of the larger side stay without partner. Zero atoms have no direction and no partner.
-    10,000 against 10,000 atoms of 2,048 units: about a minute on one core, 2.7 GB.
+    The linear assignment is exact. Where the counts differ, atoms of the larger side stay without a partner. Zero atoms
+    have no direction and no partner. 10,000 against 10,000 atoms of 2,048 units take about a minute on one core and
+    2.7 GB.
 
     Raises:
-        ValueError: different numbers of units, NaN or infinity.
+        ValueError: The sides differ in units, or values are NaN or infinite.
+
+    Source: Hungarian method in the form of Jonker and Volgenant, `scipy.optimize.linear_sum_assignment`.
 
     >>> match_atoms(np.eye(3), np.eye(3)[[2, 0]]).partner
     array([ 1, -1,  0])
@@ -58,45 +60,48 @@ def match_atoms(atoms: Float[Array, "concept unit"], others: Float[Array, "other
 def null_cosine(
     atoms: Float[Array, "concept unit"], *, n_others: int, is_signed: bool, quantile: float = 0.95, seed: int
 ) -> float:
-    """The cosine that random atoms reach: the quantile over all pairs of `match_atoms` with random unit atoms.
+    """Return the cosine that random atoms reach: a quantile over all pairs of `match_atoms` with random unit atoms.
 
-    They are uniform over the sphere, or its non-negative part where atoms are not signed. One number for all concepts:
-    pairs of several draws together, at least 3, and as many as make 2,000 pairs. NaN where there is no pair.
+    Random atoms are uniform over the sphere, or its non-negative part where atoms are not signed. The quantile is one
+    number for all concepts, over the pairs of at least 3 draws and as many as make 2,000 pairs. NaN where there is no
+    pair.
 
     >>> 0.0 < null_cosine(np.eye(4), n_others=4, is_signed=False, seed=0) < 1.0
     True
     """
-    living = _directions(atoms)
-    living = living[living.any(axis=1)]
-    pairs = min(len(living), n_others)
-    if pairs == 0:
+    directions = _directions(atoms)
+    directions = directions[directions.any(axis=1)]
+    n_pairs = min(len(directions), n_others)
+    if n_pairs == 0:
         return math.nan
-    found = []
-    for draw in range(max(3, math.ceil(_COSINES / pairs))):
+    cosines = []
+    for draw in range(max(3, math.ceil(_COSINES / n_pairs))):
         chance = np.random.default_rng((seed, draw))
-        others = random_atoms(n_others, living.shape[1], seed=int(chance.integers(2**31)), is_signed=is_signed)
-        matched = match_atoms(living, others).cosine
-        found.append(matched[~np.isnan(matched)])
-    return float(np.quantile(np.concatenate(found), quantile))
+        others = random_atoms(n_others, directions.shape[1], seed=int(chance.integers(2**31)), is_signed=is_signed)
+        cosine = match_atoms(directions, others).cosine
+        cosines.append(cosine[~np.isnan(cosine)])
+    return float(np.quantile(np.concatenate(cosines), quantile))
 
 
 def birth_epoch(
     is_above: Bool[np.ndarray, "epoch concept"], epochs: Int[np.ndarray, "epoch"]
 ) -> Int[np.ndarray, "concept"]:
-    """The first epoch from which a concept's match stays above the null, to the last of these epochs; -1 = never.
+    """Return the first epoch from which a concept's match stays above the null until the last epoch; -1 = never.
 
-    is_above: whether the cosine is above the null; the last epoch is the one whose concepts are followed.
+    Args:
+        is_above: Whether the cosine is above the null; the last row is the epoch whose concepts are followed.
+        epochs: Epoch of each row, rising.
 
     >>> above = np.array([[True, False], [False, False], [True, True]])
     >>> birth_epoch(above, np.array([0, 1, 2]))
     array([2, 2])
     """
-    stays = np.logical_and.accumulate(is_above[::-1], axis=0)[::-1]
-    return np.where(stays.any(axis=0), epochs[stays.argmax(axis=0)], -1)
+    stays_above = np.logical_and.accumulate(is_above[::-1], axis=0)[::-1]
+    return np.where(stays_above.any(axis=0), epochs[stays_above.argmax(axis=0)], -1)
 
 
 def _directions(atoms: Array) -> Float[np.ndarray, "concept unit"]:
-    """Atoms of unit norm, in float32; zeros stay zeros."""
+    """Return the atoms at unit norm, in float32; zeros stay zeros."""
     values: np.ndarray = as_tensors(atoms)[0][0].detach().cpu().double().numpy()
     if broken := int((~np.isfinite(values)).sum()):
         raise ValueError(f"wanted finite atoms, got {broken} NaN or infinite values; fit the dictionary anew")

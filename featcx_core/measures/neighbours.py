@@ -1,4 +1,4 @@
-"""Neighbours: which concepts point almost the same way."""
+"""Neighbours of a concept: the concepts whose atoms have nearly its direction."""
 
 from typing import NamedTuple
 
@@ -11,18 +11,18 @@ _ROWS = 512  # concepts compared with all others at once
 
 
 class Neighbours(NamedTuple):
-    """The nearest other concepts of each, nearest first."""
+    """Nearest other concepts of each concept, nearest first."""
 
     concepts: Int[Array, "concept rank"]
-    """Which ones; -1 where there are none: fewer concepts, or a zero atom."""
+    """Index of the neighbour; -1 where there is none (too few concepts, or a zero atom)."""
     cosines: Float[Array, "concept rank"]
-    """Cosine of the two atoms, -1 to 1; 1 = the same direction. 0 where there is none."""
+    """Cosine of the two atoms, -1 to 1; 1 = the same direction; 0 where there is no neighbour."""
 
 
 def neighbours(atoms: Float[Array, "concept unit"], *, n_neighbours: int) -> Neighbours:
-    """Find the concepts whose atoms have the highest cosine with each concept's, d_i · d_j / (||d_i|| ||d_j||).
+    """Return the concepts whose atoms have the highest cosine with each concept's, d_i · d_j / (||d_i|| ||d_j||).
 
-    Memory is O(concepts), never concepts². A zero (dead) atom has no neighbours and is nobody's.
+    Memory is O(concepts), never concepts². A zero (dead) atom has no neighbours and is nobody's neighbour.
 
     Raises:
         ValueError: If `n_neighbours` is below 1.
@@ -41,12 +41,12 @@ def neighbours(atoms: Float[Array, "concept unit"], *, n_neighbours: int) -> Nei
     cosines = d.new_zeros(len(d), n_neighbours)
     for start in range(0, len(d), _ROWS):
         rows = torch.arange(start, min(start + _ROWS, len(d)), device=d.device)
-        found = unit[rows] @ unit.T
-        found[:, is_zero] = -torch.inf
-        found[is_zero[rows]] = -torch.inf
-        found[rows - start, rows] = -torch.inf
-        highest, which = found.topk(n, dim=1)
-        there = highest > -torch.inf
-        concepts[rows, :n] = torch.where(there, which, -1)
-        cosines[rows, :n] = torch.where(there, highest.clamp(-1, 1), 0)
+        cosine = unit[rows] @ unit.T
+        cosine[:, is_zero] = -torch.inf
+        cosine[is_zero[rows]] = -torch.inf
+        cosine[rows - start, rows] = -torch.inf
+        highest, nearest = cosine.topk(n, dim=1)
+        is_neighbour = highest > -torch.inf
+        concepts[rows, :n] = torch.where(is_neighbour, nearest, -1)
+        cosines[rows, :n] = torch.where(is_neighbour, highest.clamp(-1, 1), 0)
     return Neighbours(restore(concepts), restore(cosines))

@@ -1,4 +1,4 @@
-"""Orders in which concepts are removed: the paper's and its controls."""
+"""Orders in which concepts are removed: the paper's order and its controls."""
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
@@ -6,18 +6,18 @@ from jaxtyping import Float, Float64, Int64
 from featcx_core.arrays import Array, as_tensors
 
 N_RANDOM_ORDERS = 20
-"""Random orders behind the control `random`: what lies beyond all of them does so by chance in 1 of 21 cases."""
+"""Random orders behind the control `random`: a curve lies beyond all of them by chance in 1 of 21 cases."""
 
 
 def removal_orders(
     complexity: Float[Array, "concept"], importance: Float[Array, "concept"], *, seed: int
 ) -> dict[str, Int64[np.ndarray, "order concept"]]:
-    """Orders in which concepts are removed, first to last, by name: one each, and several for `random`.
+    """Return orders in which concepts are removed, first to last, by name: one of each, and several of `random`.
 
-    `complexity_descending`: the most complex first; `complexity_ascending`: the simplest first; `random`: seeded;
-    `importance_descending`: what matters most first. A concept without a complexity (NaN: dead) is removed before all
-    others, in every order alike: it is active on too few images to have a place, and taking it away costs next to
-    nothing. Ties go by the concepts' numbers.
+    `complexity_descending` removes the most complex first, `complexity_ascending` the simplest, `importance_descending`
+    the most important; `random` is seeded. A concept without a complexity (NaN: dead) is removed before all others, in
+    every order alike: it is active on too few images to have a place, and its removal costs next to nothing. Ties go
+    by the concepts' numbers.
 
     >>> import numpy as np
     >>> orders = removal_orders(np.array([0.2, 0.9, np.nan, 0.4]), np.array([3.0, 1.0, 0.0, 2.0]), seed=0)

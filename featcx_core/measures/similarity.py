@@ -2,56 +2,113 @@
 
 Kornblith et al., *Similarity of neural network representations revisited*, ICML 2019 (CKA); Song et al., *Feature
 selection via dependence maximization*, JMLR 2012, eq. 5 (unbiased HSIC); Raghu et al., *SVCCA*, NIPS 2017; Morcos,
-Raghu, Bengio, *Insights on representational similarity with canonical correlation*, NIPS 2018 (PWCCA).
+Raghu, Bengio, *Insights on representational similarity with canonical correlation*, NIPS 2018 (PWCCA); Williams et al.,
+*Generalized shape metrics on neural representations*, NeurIPS 2021 (Procrustes); Huh et al., *The platonic
+representation hypothesis*, ICML 2024 (mutual nearest neighbours).
+
+Each side is an array or, for many comparisons of one layer, `decompose(acts)`. Arithmetic is in float64, on the device
+of the activations (on the CPU where that is MPS). A constant side has similarity NaN. With `labels`, the class of each
+image, both sides are centred on their class means first: the similarity within classes.
 """
 
-import math
-import warnings
-from typing import NamedTuple
+from jaxtyping import Float, Int
 
-import torch
-from jaxtyping import Float
-from torch import Tensor
-
-from featcx_core.arrays import Array, as_tensors
-from featcx_core.features.moments import refuse_non_finite
+from featcx_core.arrays import Array
+from featcx_core.measures import cca, cka, neighbour_overlap
+from featcx_core.measures.decomposed import Decomposed
+from featcx_core.measures.layer_pair import pair_of
 
 
 def linear_cka(
-    x: Float[Array, "image unit_x"], y: Float[Array, "image unit_y"], *, unbiased: bool = True, as_printed: bool = False
+    x: Float[Array, "image unit_x"] | Decomposed,
+    y: Float[Array, "image unit_y"] | Decomposed,
+    *,
+    unbiased: bool = True,
+    as_printed: bool = False,
+    labels: Int[Array, "image"] | None = None,
 ) -> float:
     """Linear CKA of two representations: 1 = the same up to rotation and scale, 0 = unrelated.
 
     `HSIC(K, L) / sqrt(HSIC(K, K)·HSIC(L, L))`, K = xx', L = yy', centred. The unbiased HSIC averages 0 on independent
     data, so values a little below 0 occur; the biased one, `||x'y||²`, does not (0.33 for 256 independent units and
     512 images). `as_printed`: `||KL||² / (||KK||·||LL||)`, App. E of Fel et al. 2024, which is not linear CKA; it
-    comes without the correction. NaN where a side is constant. Arithmetic in float64 (float32 on MPS).
+    comes without the correction. With `labels` the unbiased HSIC is that of the covariance within classes.
 
     Raises:
-        ValueError: fewer than 4 images, different images, NaN or infinity.
+        ValueError: fewer than 4 images (of a class, with labels), different images, NaN or infinity.
 
-    >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0], [5.0]])
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
     >>> round(linear_cka(x, -2 * x + 1), 6)
     1.0
     """
-    a, b = _centred(x, y)
-    if len(a) < 4:
-        raise ValueError(f"wanted at least 4 images for CKA, got {len(a)}; try a larger probe split")
-    if as_printed:
-        products = [_product_of_gram_products(*pair) for pair in ((a, b), (a, a), (b, b))]
-        return _ratio(products[0], math.sqrt(products[1] * products[2]))
-    xy, xx, yy = (_hsic(*pair, unbiased=unbiased) for pair in ((a, b), (a, a), (b, b)))
-    return _ratio(xy, math.sqrt(max(xx, 0.0) * max(yy, 0.0)))
+    pair = pair_of(x, y, labels=labels)
+    return cka.cka_as_printed(pair) if as_printed else cka.cka(pair, unbiased=unbiased)
+
+
+def procrustes(
+    x: Float[Array, "image unit_x"] | Decomposed,
+    y: Float[Array, "image unit_y"] | Decomposed,
+    *,
+    labels: Int[Array, "image"] | None = None,
+) -> float:
+    """Cosine of the angle that the best rotation leaves: 1 = the same up to rotation and scale, 0 = unrelated.
+
+    `||x'y||_* / (||x||_F ||y||_F)` of the centred sides, ||·||_* the sum of singular values: the largest cosine between
+    x and y Q over all orthogonal Q. Its arc cosine is the angular Procrustes distance. Independent data do not score 0:
+    compare with Gaussian data of the same shape.
+
+    Raises:
+        ValueError: different images, NaN or infinity.
+
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    >>> round(procrustes(x, x * [1.0, 0.0]), 6)   # 2 / (2 · √2)
+    0.707107
+    """
+    return cka.procrustes(pair_of(x, y, labels=labels))
+
+
+def mean_cca(
+    x: Float[Array, "image unit_x"] | Decomposed,
+    y: Float[Array, "image unit_y"] | Decomposed,
+    *,
+    labels: Int[Array, "image"] | None = None,
+) -> float:
+    """Mean of the canonical correlations: 1 = one side follows linearly from the other, 0 = unrelated.
+
+    There are as many as the side of fewer dimensions has. Independent data score about sqrt(units/images), not 0.
+
+    Raises:
+        ValueError: images <= units (every score would be 1), different images, NaN or infinity.
+
+    Warns:
+        UserWarning: fewer than 5 images a unit.
+
+    >>> import numpy as np
+    >>> x = np.array([[1.0], [1.0], [-1.0], [-1.0], [0.0], [0.0]])
+    >>> y = np.array([[1.0], [0.0], [-1.0], [0.0], [1.0], [-1.0]])
+    >>> round(mean_cca(x, y), 6)
+    0.5
+    """
+    pair = pair_of(x, y, labels=labels)
+    cca.refuse_few_images(pair.x, pair.y)
+    return cca.mean_cca(pair)
 
 
 def svcca(
-    x: Float[Array, "image unit_x"], y: Float[Array, "image unit_y"], *, threshold: float = 0.99, squared: bool = False
+    x: Float[Array, "image unit_x"] | Decomposed,
+    y: Float[Array, "image unit_y"] | Decomposed,
+    *,
+    threshold: float = 0.99,
+    squared: bool = False,
+    labels: Int[Array, "image"] | None = None,
 ) -> float:
     """Mean canonical correlation of the leading singular directions: 1 = the same subspace, 0 = unrelated.
 
-    On each side the fewest directions with `Σ s_i >= threshold · Σ s` are kept (`squared`: of s², the variance);
-    `threshold=1.0` keeps all and gives mean CCA. Independent data score about sqrt(units/images), not 0: compare
-    with Gaussian data of the same shape. NaN where a side is constant. Arithmetic in float64 (float32 on MPS).
+    On each side the fewest directions with `Σ s_i >= threshold · Σ s` are kept (`squared`: of s², the variance; how
+    many they are: `decompose(x).leading(threshold, squared=…)`); `threshold=1.0` keeps all and gives mean CCA.
+    Independent data score about sqrt(units/images), not 0: compare with Gaussian data of the same shape.
 
     Raises:
         ValueError: images <= units (every score would be 1), a threshold outside (0, 1], different images, NaN.
@@ -59,25 +116,29 @@ def svcca(
     Warns:
         UserWarning: fewer than 5 images a unit.
 
-    >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0], [5.0]])
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
     >>> round(svcca(x, -2 * x + 1), 6)
     1.0
     """
-    if not 0 < threshold <= 1:
-        raise ValueError(f"wanted a threshold above 0, at most 1, got {threshold}; try 0.99")
-    a, b = _centred(x, y)
-    _refuse_few_images(len(a), max(a.shape[1], b.shape[1]))
-    kept = [_directions(side, threshold=threshold, squared=squared) for side in (a, b)]
-    return float(torch.linalg.svdvals(kept[0].scores.T @ kept[1].scores).clamp(max=1).mean())
+    cca.refuse_threshold(threshold)
+    pair = pair_of(x, y, labels=labels)
+    cca.refuse_few_images(pair.x, pair.y)
+    return cca.svcca(pair, threshold=threshold, squared=squared)
 
 
-def pwcca(x: Float[Array, "image unit_x"], y: Float[Array, "image unit_y"]) -> float:
+def pwcca(
+    x: Float[Array, "image unit_x"] | Decomposed,
+    y: Float[Array, "image unit_y"] | Decomposed,
+    *,
+    labels: Int[Array, "image"] | None = None,
+) -> float:
     """Mean canonical correlation, weighted by how much of x each direction carries: 1 = x follows from y.
 
     `Σ α_i ρ_i / Σ α_i`, `α_i = Σ_j |<h_i, x_j>|`, h_i the orthonormal canonical directions of x over the images, x_j
     its centred units. Not symmetric: the weights are those of x, unit by unit, so that rotating x changes them; the
-    distance of the paper is 1 - this. Independent data score about sqrt(units/images), not 0. NaN where a side is
-    constant. Arithmetic in float64 (float32 on MPS).
+    other direction is `pwcca(y, x)`. The distance of the paper is 1 - this. Independent data score about
+    sqrt(units/images), not 0.
 
     Raises:
         ValueError: images <= units (every score would be 1), different images, NaN.
@@ -85,87 +146,35 @@ def pwcca(x: Float[Array, "image unit_x"], y: Float[Array, "image unit_y"]) -> f
     Warns:
         UserWarning: fewer than 5 images a unit.
 
-    >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0], [5.0]])
+    >>> import numpy as np
+    >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [5.0]])
     >>> round(pwcca(x, -2 * x + 1), 6)
     1.0
     """
-    a, b = _centred(x, y)
-    _refuse_few_images(len(a), max(a.shape[1], b.shape[1]))
-    own, other = _directions(a), _directions(b)
-    mixing, correlations, _ = torch.linalg.svd(own.scores.T @ other.scores, full_matrices=False)
-    # h = U A and x = U S V', so h'x = A' S V' needs no second look at the images
-    weights = (mixing.T @ (own.strengths[:, None] * own.loadings.T)).abs().sum(1)
-    return _ratio(float(weights @ correlations.clamp(max=1)), float(weights.sum()))
+    pair = pair_of(x, y, labels=labels)
+    cca.refuse_few_images(pair.x, pair.y)
+    return cca.pwcca(pair)
 
 
-class _Directions(NamedTuple):
-    """Thin singular value decomposition x = U S V'."""
+def mutual_knn(
+    x: Float[Array, "image unit_x"] | Decomposed,
+    y: Float[Array, "image unit_y"] | Decomposed,
+    *,
+    n_neighbours: int = 10,
+    labels: Int[Array, "image"] | None = None,
+) -> float:
+    """Share of an image's nearest images that both sides have in common: 1 = the same neighbours, 0 = none of them.
 
-    scores: Float[Tensor, "image direction"]
-    strengths: Float[Tensor, "direction"]
-    loadings: Float[Tensor, "unit direction"]
+    Neighbours are the `n_neighbours` other images of the highest cosine between activations. Activations are not
+    centred (with `labels` they are the departures from the class means). Independent data share
+    `n_neighbours / (images - 1)`.
 
+    Raises:
+        ValueError: fewer than `n_neighbours + 2` images, different images, NaN or infinity.
 
-def _centred(x: Array, y: Array) -> tuple[Tensor, Tensor]:
-    (a, b), _ = as_tensors(x, y)
-    if len(a) != len(b):
-        raise ValueError(f"wanted the same images on both sides, got {len(a)} and {len(b)}; try one selection for both")
-    refuse_non_finite(a, what="activations of the first side", column="unit")
-    refuse_non_finite(b, what="activations of the second side", column="unit")
-    dtype = torch.float32 if a.device.type == "mps" else torch.float64
-    a, b = a.to(dtype), b.to(dtype)
-    a, b = a - a[:1], b - b[:1]  # first, so that a constant unit becomes exact zeros
-    return a - a.mean(0), b - b.mean(0)
-
-
-def _ratio(value: float, scale: float) -> float:
-    return value / scale if scale > 0 else math.nan
-
-
-def _hsic(x: Float[Tensor, "image unit_x"], y: Float[Tensor, "image unit_y"], *, unbiased: bool) -> float:
-    """HSIC of linear kernels on centred data, up to the factor that cancels in CKA.
-
-    Unbiased: `tr(K̃L̃) + 1'K̃1·1'L̃1 / ((n-1)(n-2)) - 2·1'K̃L̃1 / (n-2)`, K̃ = K without its diagonal k. On centred data
-    K̃1 = -k, and everything follows from ||x'y||² and the diagonals: no n x n matrix where units are few.
+    >>> import numpy as np
+    >>> x = np.array([[1.0, 0.0], [2.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
+    >>> mutual_knn(x, x[:, ::-1] ** 2, n_neighbours=1)
+    1.0
     """
-    n = len(x)
-    few_units = x.shape[1] * y.shape[1] <= n * n
-    trace = (x.T @ y).square().sum() if few_units else ((x @ x.T) * (y @ y.T)).sum()
-    if not unbiased:
-        return float(trace)
-    k, l = x.square().sum(1), y.square().sum(1)  # noqa: E741 - the papers' letters
-    return float(trace + k.sum() * l.sum() / ((n - 1) * (n - 2)) - n / (n - 2) * (k @ l))
-
-
-def _product_of_gram_products(x: Float[Tensor, "image unit_x"], y: Float[Tensor, "image unit_y"]) -> float:
-    """||KL||² for (x, y) = ||(x'x)^½ x'y (y'y)^½||², or by n x n matrices where images are fewer than units."""
-    if max(x.shape[1], y.shape[1]) <= len(x):
-        xy = x.T @ y
-        return float(((x.T @ x @ xy) * (xy @ (y.T @ y))).sum())
-    return float((x @ x.T @ (y @ y.T)).square().sum())
-
-
-def _refuse_few_images(n_images: int, n_units: int) -> None:
-    if n_images <= n_units:
-        raise ValueError(
-            f"wanted more images than units for CCA, got {n_images} images and {n_units} units; "
-            "try more probe images, or linear_cka"
-        )
-    if n_images < 5 * n_units:
-        warnings.warn(
-            f"CCA of {n_images} images and {n_units} units is too high by chance (wanted 5 images a unit): "
-            "compare with Gaussian data of the same shape",
-            stacklevel=3,
-        )
-
-
-def _directions(x: Float[Tensor, "image unit"], *, threshold: float = 1.0, squared: bool = False) -> _Directions:
-    """By the eigenvectors of x'x: what is lost below 1e-7 of the largest strength is rounding of float32 data."""
-    values, vectors = torch.linalg.eigh(x.T @ x)
-    values, vectors = values.flip(0), vectors.flip(1)
-    kept = values > 8 * math.sqrt(len(values)) * torch.finfo(values.dtype).eps * values[0]
-    strengths, loadings = values[kept].sqrt(), vectors[:, kept]
-    mass = (strengths.square() if squared else strengths).cumsum(0)
-    m = int((mass < threshold * mass[-1:]).sum()) + 1
-    strengths, loadings = strengths[:m], loadings[:, :m]
-    return _Directions(x @ loadings / strengths, strengths, loadings)
+    return neighbour_overlap.mutual_knn(pair_of(x, y, labels=labels), n_neighbours=n_neighbours)

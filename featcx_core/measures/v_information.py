@@ -5,21 +5,26 @@ form [Fel et al., NeurIPS 2024, §2 and App. C]. Codes are standardised, so I_V 
 """
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from featcx_core.arrays import Array, as_tensors
-from featcx_core.features.moments import Centred, Chunks, Moments, refuse_unequal
+from featcx_core.arrays import Array
+from featcx_core.features.moments import Chunks, Moments
+from featcx_core.features.moments_by_group import MomentsByGroup
+from featcx_core.measures.cross_fitted import PENALTIES, OneWay
 from featcx_core.measures.intervals import jackknife_error
+from featcx_core.measures.readers import (
+    choose_penalty,
+    decompose,
+    given_penalty,
+    grid_of,
+    shrink,
+    unexplained,
+)
 from featcx_core.study.fields import Penalties
-
-PENALTIES = Penalties()
-"""The default grid: 20 penalties, 1e-6 to 1e3 times trace(X'X)/units."""
-_IMAGES_AT_ONCE = 2048
 
 
 class VInformation(NamedTuple):
@@ -35,7 +40,7 @@ class VInformation(NamedTuple):
     penalty: Float[Array, "concept"]
     """Ridge penalty used: the alpha of `sklearn.linear_model.Ridge` for centred acts and the standardised code."""
     jackknife: Float[Array, "concept group"]
-    """Unclipped R² with each group of score images left out."""
+    """Unclipped R² with each group of images left out of both halves."""
 
 
 def v_information(
@@ -51,20 +56,24 @@ def v_information(
     """V-information of one layer about each concept: ridge on the fit half, R² on the score half.
 
     `R² = 1 - Σ(z - Mx - b)² / Σ(z - mean of z on the fit half)²`. Without a `penalty` (one number, or one a concept)
-    generalised cross-validation chooses from `penalties` for each concept. Group g of the jackknife holds the score
-    images g, g + groups, g + 2·groups, …
+    generalised cross-validation chooses from `penalties` for each concept. Group g of the jackknife holds the images
+    g, g + groups, g + 2·groups, … of either half; without it the reader is fitted again, and a penalty that was not
+    given chosen again.
 
     Raises:
-        ValueError: halves or acts and codes do not fit together, NaN or infinity, fewer score images than groups.
+        ValueError: halves or acts and codes do not fit together, NaN or infinity, fewer images than groups in a half.
 
     >>> x = torch.arange(40.0).reshape(-1, 1)
     >>> round(v_information(x, 3 * x + 1, x, 3 * x + 1, penalty=0.0).v_information.item(), 6)
     1.0
     """
-    fit = Moments.over(_chunks(acts_fit, codes_fit))
-    return v_information_streamed(
-        fit, _chunks(acts_score, codes_score), penalty=penalty, penalties=penalties, groups=groups
-    )
+    halves = (acts_fit, codes_fit), (acts_score, codes_score)
+    fit, score = (MomentsByGroup.of(*half, groups=groups) for half in halves)
+    given = None if penalty is None else given_penalty(penalty, len(fit.whole.zz))
+    found = OneWay(penalties=penalties, with_halves=False).read(fit, score, penalty=given)
+    r2, left_out = found.r2[0], found.r2[1:].T.contiguous()
+    results = (r2.clamp(min=0), jackknife_error(left_out), found.penalty[0], left_out)
+    return VInformation(*(fit.whole.restore(result) for result in results))
 
 
 def v_information_streamed(
@@ -75,10 +84,11 @@ def v_information_streamed(
     penalties: Penalties = PENALTIES,
     groups: int = 20,
 ) -> VInformation:
-    """`v_information` for more images than memory holds: moments of the fit half, one pass over the score half.
+    """V-information as `v_information`, of moments of the fit half and one pass over the score half.
 
-    The chunks of `score` come in the order of the images, which decides the jackknife groups. Codes of several kinds
-    may stand side by side: concepts do not influence each other.
+    Its jackknife leaves groups of score images out of the score alone: the reader stays. The chunks of `score` come in
+    the order of the images, which decides the groups. Codes of several kinds may stand side by side: concepts do not
+    influence each other.
     """
     ridge = _ridge(fit, penalty, penalties)
     errors, nulls, varies = _squared_errors(fit, ridge, score, groups)
@@ -103,20 +113,11 @@ def as_printed(moments: Moments) -> Float[Array, "concept"]:
     tensor([6.], dtype=torch.float64)
     """
     sums = moments.centred()
-    spectrum = _spectrum(sums, torch.finfo(moments.x_offset.dtype).eps, as_lstsq=True)
-    explained = (sums.zz - spectrum.unexplained) / sums.n
+    n = torch.tensor([float(sums.n)]).to(sums.xx)
+    spectrum = decompose(sums.xx[None], n, torch.finfo(moments.x_offset.dtype).eps, as_lstsq=True)
+    projected = (spectrum.vectors[0].T @ sums.xz)[None]
+    explained = (sums.zz - unexplained(spectrum, projected, sums.zz[None], n)[0]) / sums.n
     return moments.restore(explained.masked_fill(sums.zz == 0, math.nan))
-
-
-class _Spectrum(NamedTuple):
-    """Eigendecomposition of X'X, directions without variance left out."""
-
-    values: Float[Tensor, "direction"]
-    vectors: Float[Tensor, "unit direction"]
-    projected: Float[Tensor, "direction concept"]
-    """V'X'Z."""
-    unexplained: Float[Tensor, "concept"]
-    """Residual sum of squares of least squares."""
 
 
 class _Ridge(NamedTuple):
@@ -131,58 +132,19 @@ class _Ridge(NamedTuple):
     """(concept,) whether the code varies on the fit half."""
 
 
-def _spectrum(sums: Centred, eps: float, *, as_lstsq: bool = False) -> _Spectrum:
-    values, vectors = torch.linalg.eigh(sums.xx)
-    units, diagonal = len(values), sums.xx.diagonal()
-    # Rounding of the products moves eigenvalues by about this much: below it a direction is noise.
-    floor = eps * (diagonal.max() * diagonal.sum()).sqrt() + 8 * torch.finfo(torch.float64).eps * values[-1]
-    if as_lstsq:  # its cut on singular values, squared
-        floor = torch.maximum(floor, (eps * max(sums.n, units)) ** 2 * values[-1])
-    kept = values > floor
-    kept[: max(0, units - (sums.n - 1))] = False  # n centred images span at most n - 1 directions
-    values, vectors = values[kept], vectors[:, kept]
-    projected = vectors.T @ sums.xz
-    unexplained = (sums.zz - (projected.square() / values[:, None]).sum(0)).clamp(min=0)
-    if len(values) == sums.n - 1:
-        unexplained = torch.zeros_like(unexplained)  # as many directions as images: exact, rounding aside
-    return _Spectrum(values, vectors, projected, unexplained)
-
-
 def _ridge(fit: Moments, penalty: float | Array | None, penalties: Penalties) -> _Ridge:
     if fit.n < 2:
         raise ValueError(f"wanted at least 2 images in the fit half, got {fit.n}; try a larger split")
     sums = fit.centred()
-    spectrum = _spectrum(sums, torch.finfo(fit.x_offset.dtype).eps)
+    n = torch.tensor([float(fit.n)]).to(sums.xx)
+    spectrum = decompose(sums.xx[None], n, torch.finfo(fit.x_offset.dtype).eps)
+    projected = spectrum.vectors[0].T @ sums.xz
     if penalty is None:
-        low, high = math.log10(penalties.low), math.log10(penalties.high)
-        grid = torch.logspace(low, high, penalties.count, dtype=torch.float64, device=sums.xx.device)
-        alpha = _chosen(spectrum, sums.n, grid * sums.xx.diagonal().mean())
+        alpha = choose_penalty(spectrum, projected[None], sums.zz[None], n=n, grid=grid_of(penalties, sums.xx[None]))[0]
     else:
-        alpha = _given(penalty, len(sums.zz)).to(sums.xx.device)
-    weights = spectrum.vectors @ (spectrum.projected / (spectrum.values[:, None] + alpha))
+        alpha = given_penalty(penalty, len(sums.zz)).to(sums.xx.device)
+    weights = spectrum.vectors[0] @ shrink(spectrum, projected[None], alpha[None])[0]
     return _Ridge(weights, sums.z_mean - sums.x_mean @ weights, sums.z_mean, alpha, sums.zz > 0)
-
-
-def _given(penalty: float | Array, n_concepts: int) -> Float[Tensor, "concept"]:
-    (given,), _ = as_tensors(penalty)
-    if given.shape not in ((), (n_concepts,)):
-        raise ValueError(f"wanted one penalty or {n_concepts}, got shape {tuple(given.shape)}; try a single number")
-    if not (given >= 0).all():
-        raise ValueError("wanted penalties >= 0, got a negative one or NaN; try penalty=None to choose them")
-    return given.double().expand(n_concepts).clone()
-
-
-def _chosen(spectrum: _Spectrum, n: int, alphas: Float[Tensor, "penalty"]) -> Float[Tensor, "concept"]:
-    """The penalty with the least `GCV = n·RSS / (n - degrees of freedom)²` for each concept.
-
-    Golub, Heath, Wahba, Technometrics 1979. RSS(α) = RSS(0) + Σ (v'X'z)²/s · (α/(s+α))²; the degrees of freedom are
-    1 + Σ s/(s+α), the one for the intercept.
-    """
-    shrunk = alphas / (spectrum.values[:, None] + alphas)  # (direction, penalty); 1 - shrunk survives
-    fitted = spectrum.projected.square() / spectrum.values[:, None]
-    residual = spectrum.unexplained + shrunk.square().T @ fitted
-    freedom_left = (n - 1 - len(spectrum.values)) + shrunk.sum(0)
-    return alphas[(residual / freedom_left.square()[:, None]).argmin(0)]
 
 
 def _squared_errors(fit: Moments, ridge: _Ridge, score: Chunks, groups: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -205,9 +167,3 @@ def _squared_errors(fit: Moments, ridge: _Ridge, score: Chunks, groups: int) -> 
     if n < groups:
         raise ValueError(f"wanted at least one score image for each of {groups} groups, got {n} images; try more")
     return errors, nulls, varies
-
-
-def _chunks(acts: Array, codes: Array) -> Iterator[tuple[Array, Array]]:
-    refuse_unequal(acts, codes)
-    for start in range(0, len(acts), _IMAGES_AT_ONCE):
-        yield acts[start : start + _IMAGES_AT_ONCE], codes[start : start + _IMAGES_AT_ONCE]

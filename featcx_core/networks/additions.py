@@ -1,4 +1,4 @@
-"""The sums that a module makes of two tensors, and how many functions worked on each since it was called."""
+"""Sums of two tensors within a module's call, and the number of functions that led to each operand."""
 
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, NamedTuple
@@ -11,22 +11,22 @@ _ATTENTION = ("softmax", "scaled_dot_product_attention", "multi_head_attention_f
 
 
 class Sum(NamedTuple):
-    """A sum of two tensors of one shape, made by a module's own `forward`."""
+    """A sum of two tensors of the same shape in a module's own `forward`."""
 
     place: int
-    """Which sum of two tensors it is since the module was called, those inside its parts counted too; 0 = first."""
+    """Number of the sum since the module was called, sums inside its parts counted too; 0 = first."""
     shape: torch.Size
-    """Of both."""
+    """Shape of both operands."""
     adds_given: bool
-    """Whether one of the two is what the module was given."""
+    """True if one operand is an argument of the module."""
     shortcut: int | None
-    """The operand on which fewer functions worked since the module was called; None where nobody can tell."""
+    """The operand, 0 or 1, after fewer functions since the module was called; None if undecidable."""
     attends: bool
-    """Whether the other operand came by way of attention."""
+    """True if the other operand came through attention."""
 
 
 def added(function: Any, args: Sequence[Any]) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """The operands of a function that adds two tensors; None for any other, and for a number that is added."""
+    """Return the operands of a function that adds two tensors; None for other functions and for a number as operand."""
     if getattr(function, "__name__", "") not in _SUMS or len(args) < 2:
         return None
     a, b = args[:2]
@@ -34,33 +34,35 @@ def added(function: Any, args: Sequence[Any]) -> tuple[torch.Tensor, torch.Tenso
 
 
 class _Way(NamedTuple):
-    """How a tensor came out of what a module was given."""
+    """The way from a module's arguments to a tensor."""
 
     n_functions: int
+    """Functions on the way."""
     attends: bool
+    """True if attention is among them."""
 
 
 class OpenCall:
-    """A module's call that has not returned yet: what it was given, and how far each tensor is from that.
+    """A module's call that has not returned yet, with the way from its arguments to each tensor.
 
     Args:
-        name: of the layer.
-        begin: when it was called.
-        given: its arguments.
-        vectors: the first of them, where it is (image, unit); a copy.
+        name: name of the layer.
+        begin: time of the call.
+        given: arguments of the call.
+        vectors: a copy of the first argument if that is (image, unit).
     """
 
     def __init__(self, name: str, begin: int, given: tuple[object, ...], vectors: torch.Tensor | None) -> None:
         self.name, self.begin, self.given, self.vectors = name, begin, given, vectors
         self.sums: list[Sum] = []
         self.n_sums = 0
-        # By identity; what is freed is forgotten, so that no memory is held.
+        # By identity; freed tensors leave the dictionary, so that no memory is held.
         self.ways: MutableMapping[torch.Tensor, _Way] = WeakTensorKeyDictionary()
         for tensor in tensors(given):
             self.ways[tensor] = _Way(0, attends=False)
 
     def note(self, place: int, a: torch.Tensor, b: torch.Tensor) -> None:
-        """A sum of one tensor an image with another; not of a bias, a mask or position codes, which are broadcast."""
+        """Note a sum of two tensors of the same shape; a bias, a mask and position codes are broadcast and left out."""
         if a.shape != b.shape or a.ndim < 2:
             return
         adds_given = any(operand is given for operand in (a, b) for given in self.given)
@@ -71,9 +73,9 @@ class OpenCall:
         self.sums.append(Sum(place, a.shape, adds_given, shortcut, attends))
 
     def way(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> _Way | None:
-        """The way of what a function gives: one function longer than that of the operand on which most worked.
+        """Return the way of a function's result: one function longer than the longest way of its operands.
 
-        A sum of two of one shape takes the shorter way: it is the stream that the shortcut goes on with.
+        A sum of two tensors of the same shape takes the shorter way: it continues the stream of the shortcut.
         """
         ways = [way for tensor in tensors((args, kwargs)) if (way := self.ways.get(tensor)) is not None]
         if not ways:
@@ -87,7 +89,7 @@ class OpenCall:
 
 
 def tensors(value: object) -> Iterator[torch.Tensor]:
-    """The tensors in arguments or results, however nested."""
+    """Yield the tensors in arguments or results, at any depth."""
     if isinstance(value, torch.Tensor):
         yield value
     elif isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""Anatomy: what was found in a network, so that later steps (and the web UI) need not load it.
+"""Anatomy: layers, head and tensors of a network, so that later steps (and the web UI) need not load it.
 
-Written to `layers.json` beside the study file.
+It is written to `layers.json` beside the study file.
 """
 
 import hashlib
@@ -17,24 +17,24 @@ Layout = Literal["channels_first", "channels_last", "class_token", "tokens", "ve
 Shortcut = Literal["", "identity", "projection"]
 
 MADE_FROM = ("data.source", "data.transform", "model", "activations.layers", "activations.pooling")
-"""The study's fields that decide a network's anatomy."""
+"""Fields of the study that decide a network's anatomy."""
 VERSION = 2
-"""Raised by hand when other things are found in the same network, or more: it is looked at anew then."""
+"""Raised by hand when the same network gets another anatomy; registered studies are then looked at again."""
 
 
 class Branch(BaseModel):
-    """Where a branch of a residual block comes by: an operand of one of the sums that the block makes."""
+    """A branch of a residual block: an operand of one of the block's sums."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     place: int
-    """Which sum of two tensors, counted from the block's call, 0 = first."""
+    """Number of the sum of two tensors since the block's call, 0 = first."""
     operand: int
-    """Which of the two, 0 or 1."""
+    """Number of the operand, 0 or 1."""
 
 
 def call_name(module: str, times: int) -> str:
-    """Name of the layer that a module gives when it is called for the n-th time in a forward pass.
+    """Return the name of the layer that a module's n-th call in a forward pass gives.
 
     >>> call_name("relu", 1), call_name("relu", 3)
     ('relu', 'relu#3')
@@ -43,7 +43,7 @@ def call_name(module: str, times: int) -> str:
 
 
 def module_and_call(layer: str) -> tuple[str, int]:
-    """Name of the module that gives a layer, and at which of its calls in a forward pass.
+    """Return the name of a layer's module, and the number of its call in a forward pass.
 
     >>> module_and_call("layer1.0"), module_and_call("relu#3")
     (('layer1.0', 1), ('relu', 3))
@@ -60,57 +60,57 @@ class Layer(BaseModel):
     layer: str
     """Name from `model.named_modules()`; `NAME#2` is the second call of a module that is called several times."""
     depth: int
-    """Place in forward order, 0 = first."""
+    """Place of the layer in forward order, 0 = first."""
     role: Role
-    """`stem`, `block`, `penultimate` (what the head reads) or `other`."""
+    """`stem`, `block`, `penultimate` (the layer that the head reads) or `other`."""
     in_complexity: bool
-    """Whether it counts in K."""
+    """True if the layer counts in K."""
     kind: str
     """Class name of the module."""
     units: int
-    """Recorded numbers an image, after pooling."""
+    """Recorded numbers of an image, after pooling."""
     height: int
     """Positions down, before pooling."""
     width: int
-    """Positions across, before pooling; a class token and its like are none."""
+    """Positions across, before pooling; a class token and registers are no positions."""
     layout: Layout
     """Axes of the output: `channels_first` (image, unit, height, width), `channels_last` (image, height, width, unit),
-    `class_token` or `tokens` (image, token, unit), `vector` (image, unit). For the image stands the mean over
-    positions, the class token where the head reads that, or the vector."""
+    `class_token` or `tokens` (image, token, unit), `vector` (image, unit). An image is represented by the mean over
+    positions, by the class token if the head reads that, or by the vector."""
     rectified: bool
-    """Whether it is recorded after a ReLU, because the head reads it after one that is no module."""
+    """True if it is recorded after a ReLU, because the head reads it after a ReLU that is no module."""
     shortcut: Shortcut
-    """What a residual block adds its branch to: what it was given (identity) or a projection of that;
-    empty elsewhere."""
+    """Operand to which a residual block adds its branch: its argument (`identity`) or a projection of it; empty for
+    other layers."""
     branches: dict[str, Branch] = {}
-    """What a residual block adds, by name: `residual` (what its first sum gets by the shortcut) and `main`, or
-    `attention` and `mlp`; none where it adds nothing, or where nobody can tell which operand is the shortcut."""
+    """Operands of a residual block's sums, by name: `residual` (the shortcut of the first sum) and `main`, or
+    `attention` and `mlp`; empty if the block adds nothing or its shortcut is undecidable."""
 
     @property
     def n_samples(self) -> int:
-        """Samples that an image gives a dictionary fitted here: its positions, or its class token alone."""
+        """Samples an image for a dictionary of this layer: its positions, or its class token alone."""
         return 1 if self.layout == "class_token" else self.height * self.width
 
 
 class Anatomy(BaseModel):
-    """A network's layers and head, and the input it was found with."""
+    """A network's layers, head and tensors, and the shape of its input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     made_from: str
-    """Digest of the study's fields that decide it."""
+    """Digest of the study's fields and data that decide it."""
     layers: tuple[Layer, ...]
-    """In forward order."""
+    """Recorded layers, in forward order."""
     head: str
     """Name of the last linear map."""
     n_classes: int
-    """Its outputs."""
+    """Outputs of the head."""
     signed: bool
-    """Whether what it reads goes below zero; it does not after a ReLU."""
+    """True if the head reads negative values; after a ReLU it does not."""
     image_shape: tuple[int, int, int]
     """(channel, height, width) of an input image."""
     parameters: dict[str, tuple[int, ...]]
-    """Name and shape of every tensor of a checkpoint, so that one is checked without loading the network."""
+    """Shape of every tensor of a checkpoint, by name: checkpoints are checked without loading the network."""
 
     @property
     def penultimate(self) -> str:
@@ -134,11 +134,11 @@ class Anatomy(BaseModel):
 
 
 def read_anatomy(path: Path) -> Anatomy:
-    """The anatomy in a `layers.json`."""
+    """Read the anatomy in a `layers.json`."""
     return Anatomy.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 def anatomy_digest(study: Study) -> str:
-    """Digest of what decides a network's anatomy: what is found, the study's fields, what lies at its data's path."""
+    """Return a digest of all that decides a network's anatomy: version, fields of the study, images on disk."""
     fields, content = study.digest(*MADE_FROM), content_digest(study.data)
     return hashlib.sha256(f"{VERSION}\n{fields}\n{content}".encode()).hexdigest()[:16]

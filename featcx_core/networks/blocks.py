@@ -1,4 +1,4 @@
-"""Which modules of a network are its stem, its blocks or its stages: rules that know no family's names."""
+"""Rules for a network's stem, blocks and stages, without names of families."""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -12,10 +12,10 @@ _DROPS_BRANCHES = {"drop_path", "stochastic_depth"}
 
 
 def residual_blocks(calls: Sequence[Call]) -> list[Call]:
-    """The modules that add `f + g(f)` in their own `forward`, and their like.
+    """Return the modules that add `f + g(f)` in their own `forward`, and modules like them.
 
-    Alike is one of the same class that adds nothing (an inverted residual with a stride), or one with a part that
-    drops residual branches, `drop_path` or `stochastic_depth`. What lies inside a block is a part of it.
+    Like them is a module of the same class that adds nothing (an inverted residual with a stride), or one with a part
+    that drops residual branches, `drop_path` or `stochastic_depth`. Modules inside a block are parts of it.
     """
     classes = {type(call.module) for call in calls if call.shortcut}
     alike = [call for call in calls if type(call.module) in classes or _drops_branches(call.module)]
@@ -23,7 +23,7 @@ def residual_blocks(calls: Sequence[Call]) -> list[Call]:
 
 
 def stem(calls: Sequence[Call], read: Mapping[str, Reading], blocks: Sequence[Call]) -> Call | None:
-    """The last map before the first max-pooling or block, of a module that does something; None without a block."""
+    """Return the last map before the first max-pooling or block, not of an nn.Identity; None without blocks."""
     if not blocks:
         return None
     pools = [call.begin for call in calls if isinstance(call.module, nn.MaxPool2d)]
@@ -33,19 +33,18 @@ def stem(calls: Sequence[Call], read: Mapping[str, Reading], blocks: Sequence[Ca
 
 
 def stages(calls: Sequence[Call], read: Mapping[str, Reading]) -> list[Call]:
-    """The children that give maps, of the first module that has several.
+    """Return the stages: the children that give maps, of the first module with several such children.
 
-    A convolution, or a stage, is one with the normalisation and activation that follow it; pooling is none. So the
-    stages of a VGG are its convolutions, and those of a DenseNet its blocks and transitions: a dense layer by itself
-    gives only its growth rate of new channels, and what the next one reads, all so far, is a module's output only at
-    the end of a block.
+    A convolution or stage includes the normalisation and activation that follow it; pooling is no stage. So the stages
+    of a VGG are its convolutions, those of a DenseNet its blocks and transitions: a dense layer by itself gives only
+    its new channels, and all channels so far are a module's output only at the end of a block.
     """
     places = [call for call in calls if _is_map(call, read)]
     maps = [call for call in calls if _gives_maps(call, places) and not _thins(call.module)]
-    children = found = [call for call in maps if not call.parent]
-    while len(found) == 1:
-        found = [call for call in maps if call.parent == found[0].name]
-        children = found or children
+    children = level = [call for call in maps if not call.parent]
+    while len(level) == 1:
+        level = [call for call in maps if call.parent == level[0].name]
+        children = level or children
     followed = zip_longest(children, children[1:])
     return [call for call, after in followed if after is None or not _completes(after, call)]
 
@@ -55,7 +54,7 @@ def _is_map(call: Call, read: Mapping[str, Reading]) -> bool:
 
 
 def _gives_maps(call: Call, places: Sequence[Call]) -> bool:
-    """Whether it gives a map, be it one position at the end of a module with larger ones inside."""
+    """Return True if a call gives a map; one position counts if the module has larger maps inside."""
     is_large = any(place is call or place.is_within(call) for place in places)
     return call.output.ndim == 4 and is_large
 
@@ -65,12 +64,12 @@ def _drops_branches(module: nn.Module) -> bool:
 
 
 def _thins(module: nn.Module) -> bool:
-    """Whether it is pooling or dropout."""
+    """Return True for pooling and dropout."""
     name = type(module).__name__
     return next(module.children(), None) is None and ("Pool" in name or "Drop" in name)
 
 
 def _completes(call: Call, before: Call) -> bool:
-    """Whether it is normalisation, activation or both: it has no kernel that mixes channels, and keeps the shape."""
+    """Return True for normalisation and activation: no kernel that mixes channels, and the shape stays."""
     has_kernel = any(parameter.ndim > 1 for parameter in call.module.parameters())
     return not has_kernel and call.output.shape == before.output.shape

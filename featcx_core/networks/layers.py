@@ -1,4 +1,4 @@
-"""What is recorded of a network, found by one forward pass: stem, blocks, what the head reads, the head."""
+"""The layers to record and the head of a network, found in one forward pass."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -16,20 +16,20 @@ from featcx_core.study.nearest import nearest
 
 
 def resolve_anatomy(model: nn.Module, study: Study, *, image_shape: tuple[int, int, int]) -> Anatomy:
-    """The layers to record, in forward order, and the head.
+    """Find the layers to record, in forward order, and the head.
 
-    `auto`: the stem and the residual blocks, else the stages (their rules: featcx_core.networks.blocks). What the head
-    reads is always recorded: the layer whose output is the head's input, as it is, flattened, as class token or as mean
+    `auto` takes the stem and the residual blocks, else the stages (rules: `featcx_core.networks.blocks`). The
+    penultimate layer is always recorded: its output is the head's input, as it is, flattened, as class token or as mean
     over positions, possibly after a ReLU that is no module. Wildcards of study-named layers match within one part of a
-    name: `layer*.*` are all blocks. A module that is called several times, as one ReLU for a whole network, gives a
+    name: `layer*.*` are all blocks. A module that is called several times, as one ReLU for a whole network, gives one
     layer a call: `relu`, `relu#2`, …
 
-    A block's shortcut is `identity` where it adds what it was given (a transformer's: attention and MLP are each added
-    to the stream), `projection` where it adds something made of it, empty where it adds nothing. Which operands of its
-    sums are its branches: featcx_core.networks.branches.
+    A block's shortcut is `identity` if it adds its argument (in a transformer attention and MLP are each added to the
+    stream), `projection` if it adds a tensor made of its argument, empty if it adds nothing. Rule for its branches:
+    `featcx_core.networks.branches`.
 
-    Raises StudyError when the network refuses the images, a pattern matches nothing, the logits are not made by a
-    linear map, or no module gives what that map reads.
+    Raises StudyError if the network refuses the images, a pattern matches nothing, the logits are not made by a linear
+    map, or no module's output is the input of that map.
     """
     calls, head = trace(model, image_shape)
     read, blocks = readings(calls, image_shape), residual_blocks(calls)
@@ -80,7 +80,7 @@ def _rows(
 
 
 def _named(calls: Sequence[Call], patterns: tuple[str, ...], read: Mapping[str, Reading]) -> list[Call]:
-    """The calls whose names match a pattern."""
+    """Return the calls whose names match a pattern. Raises StudyError."""
     names = [call.name for call in calls]
     for pattern in patterns:
         if not any(_matches(name, pattern) for name in names):
@@ -104,7 +104,7 @@ def _matches(name: str, pattern: str) -> bool:
 def _penultimate(
     calls: Sequence[Call], chosen: Sequence[Call], blocks: Sequence[Call], read: Mapping[str, Reading], head: Head
 ) -> tuple[Call, Reading]:
-    """What the head reads, and how: the last of the chosen layers that gives it, else the first module that does."""
+    """Return the call whose output the head reads, and how: the last such chosen layer, else the first such module."""
     earlier = [call for call in calls if call.end < head.begin and call.name in read]
     for rectified in (False, True):
         for call in (*reversed([call for call in chosen if call in earlier]), *earlier):
@@ -118,7 +118,7 @@ def _penultimate(
 
 
 def _ways(call: Call, reading: Reading) -> Iterator[Reading]:
-    """How the head may read an output: as other layers are read, all tokens alike, or flattened."""
+    """Yield the ways in which a head may read an output: as other layers are read, all tokens alike, or flattened."""
     yield reading
     if call.output.ndim == 3:
         yield Reading("tokens", 1, call.output.shape[1])
@@ -127,7 +127,7 @@ def _ways(call: Call, reading: Reading) -> Iterator[Reading]:
 
 
 def _whole(call: Call, calls: Sequence[Call], others: Sequence[Call]) -> Call:
-    """The outermost module that gives the same and holds none of the others."""
+    """Return the outermost module with the same output that holds none of the others."""
     parent = next((other for other in calls if other.name == call.parent), None)
     if parent is None or any(other.is_within(parent) for other in others):
         return call

@@ -1,4 +1,4 @@
-"""How a module's output is read: one vector an image, or one a position."""
+"""Readings of a module's output: one vector an image, or one vector a position."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -14,7 +14,7 @@ from featcx_core.networks.trace import Call
 
 
 class Reading(NamedTuple):
-    """Where images, positions and units lie in an output."""
+    """The place of images, positions and units in an output."""
 
     layout: Layout
     """Order of the axes."""
@@ -23,15 +23,15 @@ class Reading(NamedTuple):
     width: int
     """Positions across."""
     rectified: bool = False
-    """Whether it is read after a ReLU."""
+    """True if it is read after a ReLU."""
 
 
 def per_image(
     output: Float[torch.Tensor, "image ..."], reading: Reading, *, side: int = 1
 ) -> Float[torch.Tensor, "image unit"]:
-    """A new tensor: the class token, or the mean over positions; with `side`, means over side x side parts of the map.
+    """Return one vector an image, in a new tensor: the class token, or the mean over positions.
 
-    A vector is taken as it is, flattened.
+    With `side`, means over side x side parts of the map. An output without positions is flattened.
     """
     values = output.relu() if reading.rectified else output
     if reading.layout == "vector":
@@ -45,7 +45,10 @@ def per_image(
 def per_position(
     output: Float[torch.Tensor, "image ..."], reading: Reading
 ) -> Float[torch.Tensor, "image position unit"]:
-    """A new tensor: positions row by row, without class token and its like; one position where there is no map."""
+    """Return one vector a position, row by row, in a new tensor, without class token and registers.
+
+    An output without positions has one.
+    """
     values = output.relu() if reading.rectified else output
     if reading.layout == "vector":
         return values.flatten(1)[:, None].clone()
@@ -53,39 +56,39 @@ def per_position(
 
 
 def readings(calls: Sequence[Call], image_shape: tuple[int, int, int]) -> dict[str, Reading]:
-    """How each call's output is read, by name; those of other than two, three or four axes are left out.
+    """Decide how each call's output is read, by name; outputs of other than two, three or four axes are left out.
 
     - (image, unit): a vector.
     - (image, channel, height, width) or (image, height, width, channel): the order in which height : width is the
-      image's; where both are, that of the same class's other outputs, else channels first.
-    - (image, token, unit): the last tokens are the positions of the finest earlier map that has no more positions;
-      what stands before them is the class token and its like (registers). The class token stands for the image where
-      it is what the network makes its first vector of, else the mean over positions does.
+      image's; if both are, the order of the same class's other outputs, else channels first.
+    - (image, token, unit): the last tokens are the positions of the finest earlier map with no more positions than
+      tokens; tokens before them are the class token and registers. The class token represents the image if the network
+      makes a vector of it, otherwise the mean over positions does.
     """
-    found: dict[str, Reading] = {}
+    decided: dict[str, Reading] = {}
     grids: list[tuple[int, int]] = []
     layouts = _map_layouts(calls, image_shape[1] / image_shape[2])
     for call in calls:
         shape = call.output.shape
         if len(shape) == 2:
-            found[call.name] = Reading("vector", 1, 1)
+            decided[call.name] = Reading("vector", 1, 1)
         elif len(shape) == 3:
             fitting = [grid for grid in grids if prod(grid) <= shape[1] < 2 * prod(grid)]
-            found[call.name] = Reading("tokens", *max(fitting, key=prod, default=(1, shape[1])))
+            decided[call.name] = Reading("tokens", *max(fitting, key=prod, default=(1, shape[1])))
         elif len(shape) == 4:
             layout = layouts[call.name]
             height, width = shape[2:] if layout == "channels_first" else shape[1:3]
-            found[call.name] = Reading(layout, height, width)
+            decided[call.name] = Reading(layout, height, width)
             grids.append((height, width))
-    tokens = [call for call in calls if call.output.ndim == 3 and _has_class_token(call, found[call.name])]
+    tokens = [call for call in calls if call.output.ndim == 3 and _has_class_token(call, decided[call.name])]
     vectors = [call.vectors for call in calls if call.vectors is not None]
     if any(same(call.output[:, 0], vector) for call in reversed(tokens) for vector in vectors):
-        found |= {call.name: found[call.name]._replace(layout="class_token") for call in tokens}
-    return found
+        decided |= {call.name: decided[call.name]._replace(layout="class_token") for call in tokens}
+    return decided
 
 
 def same(a: Shaped[torch.Tensor, "..."], b: Shaped[torch.Tensor, "..."]) -> bool:
-    """Whether they are equal but for the order of sums."""
+    """Return True if two tensors are equal but for the rounding of sums in another order."""
     return a.shape == b.shape and bool((a - b).abs().max() <= 1e-5 * b.abs().max())
 
 
@@ -94,7 +97,7 @@ def _has_class_token(call: Call, reading: Reading) -> bool:
 
 
 def _map_layouts(calls: Sequence[Call], aspect: float) -> dict[str, Layout]:
-    """Channels first or last, of every output with four axes."""
+    """Return channels first or last for every output with four axes, by name."""
 
     def fits(height: int, width: int) -> bool:
         return abs(log(height / width / aspect)) < log(1.5)  # borders and odd sizes distort small maps
@@ -116,7 +119,7 @@ def _map_layouts(calls: Sequence[Call], aspect: float) -> dict[str, Layout]:
 
 
 def _maps(values: torch.Tensor, reading: Reading) -> torch.Tensor:
-    """A view (image, unit, height, width)."""
+    """Return a view (image, unit, height, width)."""
     if reading.layout == "channels_first":
         return values
     if reading.layout == "channels_last":

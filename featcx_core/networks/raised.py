@@ -1,19 +1,19 @@
-"""What somebody else's program raised, in one line: a network's factory, its forward pass."""
+"""Errors of other people's code, in one line: of a network's factory, of its forward pass."""
 
 from pathlib import Path
 from sysconfig import get_path
 from traceback import extract_tb
 
-_NOT_THEIRS = (str(Path(__file__).parents[1]), "site-packages", get_path("stdlib"), "<frozen")
+_INSTALLED = (str(Path(__file__).parents[1]), "site-packages", get_path("stdlib"), "<frozen")
 
 
 def raised(error: Exception) -> str:
-    """Kind, message and the last line of a file of theirs (not of an installed package) on the way to it.
+    """Return kind and message of an error, and the last line on its way in a file outside installed packages.
 
     >>> raised(KeyError("stage"))
     "KeyError: 'stage'"
     """
     frames = extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not any(part in frame.filename for part in _NOT_THEIRS)]
-    where = f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+    outside = [frame for frame in frames if not any(part in frame.filename for part in _INSTALLED)]
+    where = f" ({outside[-1].filename}, line {outside[-1].lineno})" if outside else ""
     return f"{type(error).__name__}: {' '.join(str(error).split())}{where}"

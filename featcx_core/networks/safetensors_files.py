@@ -1,7 +1,8 @@
 """Safetensors files, read without torch: names, shapes, metadata, digests and single tensors.
 
 The format (https://github.com/huggingface/safetensors#format): 8 bytes little-endian length, a JSON header, the
-tensors' bytes.
+tensors' bytes. `safetensors.safe_open` does not serve: it maps the file, and a process that reads a mapped file while
+another program rewrites it is killed (SIGBUS); it gives NumPy no bfloat16 and no offsets for the digest.
 """
 
 import hashlib
@@ -27,29 +28,29 @@ class CheckpointError(ValueError):
 
 
 class Unreadable(CheckpointError):
-    """A file that the system does not let us read, or that is gone."""
+    """A file that is gone, or that the system does not let us read."""
 
 
 class Entry(NamedTuple):
-    """Where a tensor lies in a file."""
+    """Type, shape and place of a tensor in a file."""
 
     dtype: str
-    """As safetensors spells it: F32, I64, …"""
+    """Type as safetensors spells it: F32, I64, …"""
     shape: tuple[int, ...]
-    """Its shape."""
+    """Shape."""
     begin: int
     """First byte in the file."""
     end: int
-    """One past the last."""
+    """One past the last byte."""
 
 
 class Header(NamedTuple):
-    """What a file says about itself."""
+    """The header of a safetensors file."""
 
     tensors: dict[str, Entry]
-    """By name."""
+    """Tensors by name."""
     metadata: dict[str, str]
-    """featcx writes `metrics` (JSON), and `training`: the fingerprint of the training that wrote it."""
+    """Text by name; featcx writes `metrics` (JSON) and `training`, the fingerprint of the training."""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -58,9 +59,9 @@ class Header(NamedTuple):
 
 
 def inspect_safetensors(path: Path) -> Header:
-    """Names, shapes and metadata of a file, after checking that all its bytes are there.
+    """Return names, shapes and metadata of a file, after a check that all its bytes are there.
 
-    Raises CheckpointError when the file is missing, truncated, corrupt or of another format.
+    Raises CheckpointError if the file is missing, truncated, corrupt or of another format.
     """
     try:
         status = path.stat()
@@ -71,7 +72,7 @@ def inspect_safetensors(path: Path) -> Header:
 
 @lru_cache(maxsize=4096)
 def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
-    """What `inspect_safetensors` gives, read once as long as the file is the same: all who ask what is stale ask it."""
+    """Read a header once as long as the file is the same: every look at what is stale needs it."""
     with path.open("rb") as file:
         start = file.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
@@ -95,9 +96,9 @@ def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
 
 
 def digest_safetensors(path: Path, names: Mapping[str, str]) -> str:
-    """Digest of tensors under other names, new name -> the file's: sorted new names, types, shapes and bytes.
+    """Return a digest of tensors under other names: sorted names, types, shapes and bytes.
 
-    Raises as `inspect_safetensors`.
+    `names` gives the name in the file by the name in the digest. Raises as `inspect_safetensors`.
     """
     tensors = inspect_safetensors(path).tensors
     digest = hashlib.sha256()
@@ -112,12 +113,12 @@ def digest_safetensors(path: Path, names: Mapping[str, str]) -> str:
 
 
 def tensor_heading(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
-    """What a digest takes of a tensor before its bytes."""
+    """Return the part of a digest that precedes a tensor's bytes: name, type and shape."""
     return json.dumps([name, dtype, list(shape)]).encode()
 
 
 def read_float(path: Path, name: str) -> Float32[np.ndarray, "..."]:
-    """One tensor in single precision. Raises CheckpointError where it is not in floating point."""
+    """Read one tensor in single precision. Raises CheckpointError if its type is no floating point."""
     dtype, shape, begin, end = inspect_safetensors(path).tensors[name]
     with path.open("rb") as file:
         file.seek(begin)

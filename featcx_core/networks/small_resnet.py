@@ -29,7 +29,7 @@ class BasicBlock(nn.Module):
             self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(width))
 
     def forward(self, maps: Maps) -> Output:
-        """The block's output after its last ReLU."""
+        """Return the block's output after its last ReLU."""
         main = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(maps)))))
         return torch.relu(self.shortcut(maps) + main)
 
@@ -38,7 +38,7 @@ class SmallResNet(nn.Module):
     """Stem, stages `layer1`, `layer2`, … of residual blocks, global average pooling, linear head `fc`.
 
     Args:
-        channels: of the images.
+        channels: channels of the images.
         n_classes: outputs of the head.
         widths: feature maps of each stage; every stage but the first halves the resolution.
         blocks: residual blocks a stage.
@@ -62,7 +62,7 @@ class SmallResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Maps) -> Float[torch.Tensor, "image class"]:
-        """Logits."""
+        """Return the logits."""
         maps = self.stem(images)
         for stage in range(1, self.n_stages + 1):
             maps = self.get_submodule(f"layer{stage}")(maps)

@@ -1,4 +1,4 @@
-"""One forward pass through a network, watched: what every module gives, what it adds up, and the head."""
+"""A trace of one forward pass through a network: every module's output and sums, and the head."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,33 +18,33 @@ from featcx_core.networks.raised import raised
 from featcx_core.study.fields import StudyError
 
 N_IMAGES = 2
-"""Images of the pass: with one, an operand that is the same for all images would look like one of an image."""
+"""Images of the pass. With a single image, an operand shared by all images would look like an image's own."""
 
 
 class Call(NamedTuple):
-    """A call of a module in the forward pass."""
+    """One call of a module in the forward pass."""
 
     name: str
     """From `model.named_modules()`; `NAME#2` is the second call of a module that is called several times."""
     parent: str
     """Name of the innermost call around it; empty where the network itself calls it."""
     module: nn.Module
-    """Itself."""
+    """The module."""
     begin: int
-    """When it was called, in ticks of beginnings and ends."""
+    """Time of the call, in ticks of beginnings and ends."""
     end: int
-    """When it returned."""
+    """Time of the return."""
     output: torch.Tensor
-    """What it gave, (image, …); a copy."""
+    """A copy of the output, (image, …)."""
     vectors: torch.Tensor | None
-    """What it was given, where that is (image, unit); a copy."""
+    """A copy of the first argument if that is (image, unit)."""
     shortcut: Shortcut
-    """Where its own `forward` adds two tensors of its output's shape: whether one of them is what it was given."""
+    """`identity` or `projection` if its own `forward` adds two tensors of its output's shape; else empty."""
     sums: tuple[Sum, ...]
-    """All sums that its own `forward` makes."""
+    """All sums in its own `forward`."""
 
     def is_within(self, other: "Call") -> bool:
-        """Whether it is made by the other. Names do not tell: a module that blocks share has that of the first."""
+        """Return True if the other call makes it. Names do not tell: a module shared by blocks has the first one's."""
         return other.begin < self.begin and self.end < other.end
 
 
@@ -54,19 +54,19 @@ class Head(NamedTuple):
     name: str
     """From `model.named_modules()`."""
     module: nn.Linear
-    """Itself."""
+    """The module."""
     reads: torch.Tensor
-    """What it was given, (image, unit); a copy."""
+    """A copy of its input, (image, unit)."""
     begin: int
-    """When it was called."""
+    """Time of the call."""
 
 
 def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Call], Head]:
-    """The calls of all modules on two random images, in the order in which they end, and the head.
+    """Return the calls of all modules on two random images, in the order in which they end, and the head.
 
-    Only modules that give one tensor with a row an image are told of. The model is left as it was.
+    Calls whose output is not one tensor with a row an image are left out. The model is left as it was.
 
-    Raises StudyError when the network refuses the images or the logits are not made by a linear map.
+    Raises StudyError if the network refuses the images or the logits are not made by a linear map.
     """
     watch = _Watch()
     images = torch.randn(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0))
@@ -88,10 +88,10 @@ def trace(model: nn.Module, image_shape: tuple[int, int, int]) -> tuple[list[Cal
 
 @contextmanager
 def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode, but batch normalisation by the batch's own statistics; left as it was.
+    """Set evaluation mode, with batch normalisation by the batch's own statistics; restore the model afterwards.
 
-    With the initial statistics it is all but the identity: what it is given and what it gives could not be told apart,
-    and in some deep networks all activations vanish.
+    With its initial statistics batch normalisation is nearly the identity: its input and its output could not be told
+    apart, and in some deep networks all activations vanish.
     """
     was_training = model.training
     norms = [m for m in model.modules() if isinstance(m, _BatchNorm) and not isinstance(m, nn.SyncBatchNorm)]
@@ -108,7 +108,7 @@ def _normalising_by_batch(model: nn.Module) -> Iterator[None]:
 
 
 class _Watch(TorchFunctionMode):
-    """Sees modules begin and end, and, as a mode, the sums between; a sum belongs to the innermost open module."""
+    """A watch on modules that begin and end and, as a mode, on sums; a sum belongs to the innermost open module."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class _Watch(TorchFunctionMode):
             self._open[-1].note(self._open[-1].n_sums, *operands)
             for call in self._open:
                 call.n_sums += 1
-        ways = [call.way(function, args, kwargs) for call in self._open]  # before it, since it may overwrite them
+        ways = [call.way(function, args, kwargs) for call in self._open]  # before the call: it may overwrite operands
         result = function(*args, **kwargs)
         for tensor in tensors(result):
             for call, way in zip(self._open, ways, strict=True):
@@ -136,7 +136,7 @@ class _Watch(TorchFunctionMode):
 
     @contextmanager
     def hooked(self, model: nn.Module) -> Iterator[None]:
-        """Watch all modules but the whole."""
+        """Watch all modules but the network itself."""
         handles = [handle for name, module in model.named_modules() if name for handle in self._hook(name, module)]
         try:
             yield
@@ -148,7 +148,7 @@ class _Watch(TorchFunctionMode):
         def begin(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             given = (*args, *kwargs.values())
             is_vectors = bool(given) and isinstance(given[0], torch.Tensor) and given[0].ndim == 2
-            # Copied, as everything: an operation in place overwrites what the module before it gave.
+            # All tensors are copied: an operation in place overwrites the output of the module before it.
             vectors = given[0].detach().clone() if is_vectors else None
             self._times[name] += 1
             self._open.append(OpenCall(call_name(name, self._times[name]), next(self._clock), given, vectors))
@@ -165,7 +165,7 @@ class _Watch(TorchFunctionMode):
         copy = output.detach().clone()
         if isinstance(module, nn.Linear) and call.vectors is not None:
             self.linear.append((Head(name, module, call.vectors, call.begin), copy))
-        adding = [found.adds_given for found in call.sums if found.shape == output.shape]
+        adding = [addition.adds_given for addition in call.sums if addition.shape == output.shape]
         shortcut: Shortcut = "" if not adding else "identity" if any(adding) else "projection"
         self.calls.append(
             Call(

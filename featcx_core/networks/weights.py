@@ -1,4 +1,4 @@
-"""What a network starts from, where the study says so: tensors of a file, or weights of torchvision."""
+"""Initial weights that a study names: tensors of a file, or weights of torchvision."""
 
 import sys
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ BUILT_WITH_WEIGHTS: Mapping[str, dict[str, Any]] = {
     "googlenet": {"transform_input": True, "aux_logits": False, "init_weights": False},
     "inception_v3": {"transform_input": True, "init_weights": False},
 }
-"""What torchvision's builders change in a network when they are given weights, beside its size and outputs."""
+"""Arguments that torchvision's builders change when they are given weights, beside size and outputs."""
 
 
 def load_weights(model: nn.Module, study_model: Model) -> None:
-    """Fill the network with `model.weights`, every tensor; a file is never unpickled.
+    """Fill every tensor of the network from `model.weights`; code in a file is never run.
 
-    Raises StudyError where they cannot be read or fetched, or are another network's: names and shapes of the first.
+    Raises StudyError if the weights cannot be read or fetched, or belong to another network.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     if path := study_model.weights_path:
@@ -35,11 +35,11 @@ def load_weights(model: nn.Module, study_model: Model) -> None:
     else:
         tensors = _fetched(study_model)
         _refuse_others(study_model, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, wanted)
-        model.load_state_dict({name: tensors[name] for name in wanted})  # the others are of heads that are not built
+        model.load_state_dict({name: tensors[name] for name in wanted})  # all others belong to heads that are not built
 
 
 def refuse_weights(study_model: Model, *, n_classes: int) -> None:
-    """Raises StudyError for weights that there are not, or that cannot be the network's: told before it is built."""
+    """Raise StudyError, before the network is built, for unknown weights and for those of another network."""
     if not study_model.weights or study_model.weights_path:
         return
     kind, _, name = study_model.source.partition(":")
@@ -58,7 +58,7 @@ def refuse_weights(study_model: Model, *, n_classes: int) -> None:
 
 
 def _fetched(study_model: Model) -> Mapping[str, torch.Tensor]:
-    """Tensors from torch's own folder of downloads, or downloaded into it."""
+    """Return tensors from torch's own folder of downloads, downloaded into it if they are not there."""
     name = study_model.source.partition(":")[2]
     weights = torchvision_weights(study_model.weights, model=name, field="model.weights")
     try:
@@ -79,6 +79,7 @@ def _fetched(study_model: Model) -> Mapping[str, torch.Tensor]:
 def _refuse_others(
     study_model: Model, shapes: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]]
 ) -> None:
+    """Raise StudyError at the first tensor that is missing or of another shape."""
     for name, shape in wanted.items():
         if shapes.get(name) != shape:
             got = list(shapes[name]) if name in shapes else "none"

@@ -1,8 +1,8 @@
-"""The built-in network of which it is known what each layer can tell: parities, one more bit a block.
+"""The built-in network whose layers hold known information: parities, of one more bit in each block.
 
-Nothing in it is learned but the head. The parity that block k adds, counted from 0, is linearly decodable from there on
-and, as a parity of fair bits is uncorrelated with every smaller one, not at all before: over the five blocks its K is
-k/5. It is first in the main branch of its block, afterwards in the residual branch of the next ones.
+Only the head learns. The parity that block k adds, counted from 0, is linearly decodable from that block on, and not at
+all before, since a parity of fair bits is uncorrelated with every smaller one: over the five blocks its K is k/5. It
+appears in the main branch of its block, then in the residual branch of the following blocks.
 """
 
 import torch
@@ -15,14 +15,14 @@ Units = Float[torch.Tensor, "image unit"]
 
 
 class Tiles(nn.Module):
-    """Mean of each tile, pushed to 0 or 1, and room for the parities."""
+    """Mean of each tile, pushed to 0 or 1, then zeros for the parities."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d((2, N_BITS // 2))
 
     def forward(self, images: Float[torch.Tensor, "image channel height width"]) -> Units:
-        """The bits, then zeros."""
+        """Return the bits, then zeros."""
         bits = (5 * self.pool(images).flatten(1) - 2).clamp(0, 1)
         return nn.functional.pad(bits, (0, N_PARITIES))
 
@@ -36,19 +36,19 @@ class Parity(nn.Module):
         self.relu = nn.ReLU()
 
     def forward(self, units: Units) -> Units:
-        """The same with one parity more."""
-        before = units[:, 0] if self.place == 0 else units[:, N_BITS + self.place - 1]
-        both = before + units[:, self.place + 1]
+        """Return the units with one parity more."""
+        previous = units[:, 0] if self.place == 0 else units[:, N_BITS + self.place - 1]
+        both = previous + units[:, self.place + 1]
         parity = self.relu(both) - 2 * self.relu(both - 1)
-        own = nn.functional.one_hot(torch.tensor(N_BITS + self.place), N_BITS + N_PARITIES).to(units)
-        out: torch.Tensor = units + parity[:, None] * own
+        free = nn.functional.one_hot(torch.tensor(N_BITS + self.place), N_BITS + N_PARITIES).to(units)
+        out: torch.Tensor = units + parity[:, None] * free
         return out
 
 
 class XorChain(nn.Module):
-    """Stem `stem`, then `blocks.0` … `blocks.4`, each one parity further, and the head `fc`.
+    """Stem `stem`, blocks `blocks.0` … `blocks.4`, each with one parity more, and the head `fc`.
 
-    Wants one-channel images, not normalised, whose tiles are bright or dark.
+    The images have one channel and bright or dark tiles; they are not normalised.
     """
 
     def __init__(self, *, n_classes: int) -> None:
@@ -58,6 +58,6 @@ class XorChain(nn.Module):
         self.fc = nn.Linear(N_BITS + N_PARITIES, n_classes)
 
     def forward(self, images: Float[torch.Tensor, "image 1 height width"]) -> Float[torch.Tensor, "image class"]:
-        """Logits."""
+        """Return the logits."""
         logits: torch.Tensor = self.fc(self.blocks(self.stem(images)))
         return logits

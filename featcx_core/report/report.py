@@ -1,8 +1,9 @@
 """The report of one study: one HTML file with the study's own numbers, pictures inside, no script, no network."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -14,9 +15,9 @@ from featcx_core.findings.summary import (
     control_rows,
     dictionary_facts,
     notes,
-    questions,
     super_class_rows,
 )
+from featcx_core.report.questions import questions
 
 ALTERNATIVE_TEXTS = {
     "training_curves": "Two line charts by epoch: loss and accuracy on training and on held-out images.",
@@ -39,11 +40,27 @@ ALTERNATIVE_TEXTS = {
     "concept_paths": "Share of concepts matched by epoch, epochs of birth, and paths of K and importance by epoch.",
     "inhibitors": "Scatter plot of signed against absolute importance, with a list of the strongest inhibitors.",
 }
-"""The pictures that the report has a place for, and what each shows to a reader who cannot see it."""
+"""Picture that the report has a place for -> what it shows, for a reader who cannot see it."""
 _PLACES = (
     "dictionary", "when", "where", "branch", "end", "start", "rise", "sediment",
     "redundancy", "robustness", "sparsity", "support",
 )  # fmt: skip
+"""The claims' names in the template, in the order of `claims`."""
+
+
+class FurtherAnalysis(NamedTuple):
+    """An analysis that the report has no section for: one of another package."""
+
+    name: str
+    """The artefact's name."""
+    description: str
+    """Its declared description."""
+    table: str
+    """The table to query."""
+    n_rows: int
+    """Current rows."""
+    figures: Mapping[str, bytes]
+    """PNG bytes by name."""
 
 
 def render_report(
@@ -54,12 +71,14 @@ def render_report(
     reference_epoch: int,
     figures: Mapping[str, bytes],
     has_explorer: bool = True,
+    further: Sequence[FurtherAnalysis] = (),
 ) -> str:
-    """The report as one HTML document.
+    """Return the report as one HTML document.
 
-    facts: what was studied, name -> value, shown as they come (data, counts, network, …).
-    figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; a missing one is named as missing.
-    has_explorer: whether `explorer/index.html` lies beside the report, and is linked.
+    facts: name -> value of what was studied, shown as they come (data, counts, network, …).
+    figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; the page names a missing one as missing.
+    has_explorer: whether `explorer/index.html` lies beside the report; the page then links it.
+    further: analyses of other packages, each with its figures.
 
     Raises: ValueError for a figure without a place, and for tables with rows of another study.
     """
@@ -70,24 +89,28 @@ def render_report(
         others = sorted({str(owner) for owner in table["study"].unique()} - {study})
         if others:
             raise ValueError(f"wanted rows of study {study} in {name}, got {', '.join(others)}; try filtering by study")
-    found = claims(tables, reference_epoch=reference_epoch)
-    places = Environment(
+    templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    ranked = concept_rows(tables, reference_epoch=reference_epoch)
-    return places.get_template("report.html.j2").render(
+    answers = claims(tables, reference_epoch=reference_epoch)
+    return templates.get_template("report.html.j2").render(
         study=study,
         has_explorer=has_explorer,
         facts=facts,
         reference_epoch=reference_epoch,
         headlines=headlines(tables, reference_epoch=reference_epoch),
-        claims=dict(zip(_PLACES, found, strict=True)),
-        pictures={name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()},
+        claims=dict(zip(_PLACES, answers, strict=True)),
+        pictures=_encoded(figures),
         alternative_texts=ALTERNATIVE_TEXTS,
-        ranked=ranked,
+        ranked=concept_rows(tables, reference_epoch=reference_epoch),
         super_classes=super_class_rows(tables, reference_epoch=reference_epoch),
         notes=notes(tables, reference_epoch=reference_epoch),
         controls=control_rows(tables, reference_epoch=reference_epoch),
         dictionary=dictionary_facts(tables.dictionaries, reference_epoch=reference_epoch),
+        further=[(each, _encoded(each.figures)) for each in further],
         questions=questions(study, reference_epoch=reference_epoch),
     )
+
+
+def _encoded(figures: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: base64.b64encode(picture).decode("ascii") for name, picture in figures.items()}

@@ -1,6 +1,5 @@
-"""Study files: reading one, saying in one line what is wrong in it, and writing one."""
+"""Study files: reading and writing them."""
 
-import re
 import tomllib
 from contextlib import suppress
 from importlib.resources import files
@@ -8,32 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import tomlkit
-from pydantic import ValidationError
 from tomlkit.exceptions import ConvertError
 from tomlkit.items import Item
 
 from featcx_core.study.fields import Study, StudyError
-from featcx_core.study.nearest import alike, nearest
-
-_WANTED = "Input should be "
-_KIND = re.compile(r"literal\[.*\]|constrained-\w+|int|float|str|bool|(list|tuple|dict)\[.*\]")
+from featcx_core.study.validation import validated
 
 
 def packaged_studies() -> dict[str, Path]:
-    """Study files that come with featcx, by name."""
+    """Return the study files that come with featcx, by name."""
     folder = Path(str(files("featcx_core"))) / "studies"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load_study(name: str | Path) -> Study:
-    """The study of a TOML file, or a packaged one by its name.
+    """Read the study of a TOML file, or a packaged one by its name.
 
     Raises StudyError when there is no such study or the file is not a valid one.
     """
     path = packaged_studies().get(str(name), Path(name))
     if not path.is_file():
-        known = ", ".join(packaged_studies())
-        raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {known}")
+        packaged = ", ".join(packaged_studies())
+        raise StudyError(f"no study {str(name)!r}: wanted a path to a TOML file or one of: {packaged}")
     values = read_toml(path)
     if "sweep" in values:
         raise StudyError(f"{path}: a sweep of several studies, not one; `featcx run {path}` makes them")
@@ -41,7 +36,7 @@ def load_study(name: str | Path) -> Study:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """What a TOML file states. Raises StudyError where it is not valid."""
+    """Parse a TOML file. Raises StudyError if it is not valid."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -49,23 +44,47 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def study_of(values: dict[str, Any], *, path: Path) -> Study:
-    """The study that the file at `path` states. Raises StudyError, in one line, where it is not a valid one."""
+    """Return the study that the file at `path` states, with absolute paths. Raises StudyError if it is not valid."""
     study = validated(values, where=f"{path}: ")
     if study.model.is_imported and not study.model.folder:
         study = study.model_copy(update={"model": study.model.model_copy(update={"folder": "."})})
     return _with_absolute_paths(study, path.parent)
 
 
-def validated(values: dict[str, Any], *, where: str = "") -> Study:
-    """The study of parsed TOML. Raises StudyError, one line that begins with `where`, when it is not a valid one."""
+def study_text(study: Study, *, text: str | None = None) -> str:
+    """Return the study as TOML: its author's text, with absolute paths, where that text states the same study.
+
+    Raises StudyError for a value that TOML does not have.
+    """
+    if text is not None:
+        with suppress(ValueError):  # not TOML
+            text = _with_paths(text, study)
+            if _parsed(text) == study:
+                return text
     try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        raise StudyError(where + "; ".join(_lines(error.errors()))) from None
+        return tomlkit.dumps(study.model_dump(mode="json"))
+    except ConvertError:
+        raise _refused(None) from None  # JSON has no other value that TOML lacks
+
+
+def says(path: Path, study: Study) -> bool:
+    """Return True if a file exists and states that study."""
+    return path.is_file() and _parsed(path.read_text(encoding="utf-8")) == study
+
+
+def toml_value(value: Any) -> str:
+    """Write a value as TOML, in one line.
+
+    >>> toml_value({"crop": 32, "mean": (0.5, 1e-6)})
+    '{crop = 32, mean = [0.5, 1e-06]}'
+
+    Raises StudyError for a value that TOML does not have.
+    """
+    return _item(value).as_string()
 
 
 def _paths(study: Study) -> dict[tuple[str, str], str]:
-    """The fields that may hold a path, and the path in each; empty where it holds none."""
+    """Return the fields that may hold a path, and the path in each; empty where a field holds none."""
     data, model = study.data, study.model
     return {
         ("data", "source"): data.path,
@@ -89,70 +108,6 @@ def _with_absolute_paths(study: Study, folder: Path) -> Study:
     return study
 
 
-def _follows(error: Any) -> bool:
-    """Whether a list is too short only because what stands in it is wrong, which has its own line."""
-    return bool(error["type"] == "too_short" and len(error["input"]) > error["ctx"]["actual_length"])
-
-
-def _lines(errors: list[Any]) -> list[str]:
-    """One a field: of a field that may be of several kinds there is an error a kind."""
-    by_field: dict[tuple[str, ...], list[Any]] = {}
-    for error in errors:
-        if not _follows(error):
-            by_field.setdefault(_field(error), []).append(error)
-    lines = []
-    for found in by_field.values():
-        wanted = [error["msg"].removeprefix(_WANTED) for error in found]
-        several = len(found) > 1 and all(error["msg"].startswith(_WANTED) for error in found)
-        merged = [{**found[0], "msg": _WANTED + " or ".join(wanted)}] if several else found
-        lines += [_plain(error) for error in merged]
-    return lines
-
-
-def _field(error: Any) -> tuple[str, ...]:
-    """Where the error is, without the names that pydantic gives to the kinds of value."""
-    return tuple(str(part) for part in error["loc"] if not _KIND.fullmatch(str(part)))
-
-
-def _plain(error: Any) -> str:
-    *parents, key = _field(error) or [""]
-    where = ".".join([*parents, key])
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {where}; {nearest(key, _fields_at(parents))}"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "too_short":
-        message = f"wanted at least {error['ctx']['min_length']} entry"
-    if not where or error["type"] == "value_error":
-        return str(message)
-    choices = re.findall(r"'([^']+)'", message) if error["type"] == "literal_error" else []
-    meant = alike(str(error["input"]), choices)
-    hint = f"; did you mean {meant}?" if meant else ""
-    return f"{where}: {message.replace('tuple', 'list')}, got {error['input']!r}{hint}"
-
-
-def _fields_at(parents: list[str]) -> list[str]:
-    part: Any = Study
-    for name in parents:
-        part = part.model_fields[name].annotation
-    return list(part.model_fields)
-
-
-def study_text(study: Study, *, text: str | None = None) -> str:
-    """Return the study as TOML: its author's text, with absolute paths, where that text states the same study.
-
-    Raises StudyError for a value that TOML does not have.
-    """
-    if text is not None:
-        with suppress(ValueError):  # not TOML
-            text = _with_paths(text, study)
-            if _parsed(text) == study:
-                return text
-    try:
-        return tomlkit.dumps(study.model_dump(mode="json"))
-    except ConvertError:
-        raise _refused(None) from None  # JSON has no other value that TOML lacks
-
-
 def _with_paths(text: str, study: Study) -> str:
     """Replace the paths that are relative to the study file; comments and layout stay. Raises ValueError."""
     document = tomlkit.parse(text)
@@ -167,27 +122,11 @@ def _with_paths(text: str, study: Study) -> str:
     return tomlkit.dumps(document)
 
 
-def says(path: Path, study: Study) -> bool:
-    """Return whether a file exists and states that study."""
-    return path.is_file() and _parsed(path.read_text(encoding="utf-8")) == study
-
-
 def _parsed(text: str) -> Study | None:
     try:
         return Study.model_validate(tomllib.loads(text))
     except ValueError:  # the errors of tomllib and of pydantic
         return None
-
-
-def toml_value(value: Any) -> str:
-    """Write a value as TOML, in one line.
-
-    >>> toml_value({"crop": 32, "mean": (0.5, 1e-6)})
-    '{crop = 32, mean = [0.5, 1e-06]}'
-
-    Raises StudyError for a value that TOML does not have.
-    """
-    return _item(value).as_string()
 
 
 def _item(value: Any) -> Item:

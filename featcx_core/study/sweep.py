@@ -1,4 +1,4 @@
-"""Sweeps: a study file with lists of values, which stands for one study a combination.
+"""Sweeps: study files with lists of values; each combination of values is a study.
 
 name = "mnist_sweep"
 [sweep]
@@ -28,38 +28,38 @@ class Sweep(NamedTuple):
     """Studies that differ in the swept fields alone."""
 
     name: str
-    """The sweep's own; the first part of every member's name."""
+    """Name of the sweep; the first part of the name of every study in it."""
     fields: tuple[str, ...]
-    """The swept fields, dotted, in the order of the file."""
+    """Swept fields, dotted, in the order of the file."""
     studies: tuple[Study, ...]
-    """One a combination; the last field varies fastest."""
+    """One study a combination; the last field varies fastest."""
 
 
 def packaged_sweeps() -> dict[str, Path]:
-    """Sweep files that come with featcx, by name."""
+    """Return the sweep files that come with featcx, by name."""
     folder = Path(str(files("featcx_core"))) / "sweeps"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def is_sweep(path: Path) -> bool:
-    """Whether a study file has a table `sweep`. Raises StudyError where it is not valid TOML."""
+    """Return True if a study file has a table `sweep`. Raises StudyError if it is not valid TOML."""
     return "sweep" in read_toml(path)
 
 
 def load_sweep(path: Path) -> Sweep:
-    """The studies that a sweep file stands for.
+    """Read the studies that a sweep file stands for.
 
-    The file is a valid study without its table `sweep`. A member is named after the sweep and its values,
-    `mnist_sweep__seed_0__schedule_one_cycle`, by them alone: another value in the file renames no other member.
+    Without its table `sweep` the file is a valid study. A study is named after the sweep and its own values alone,
+    `mnist_sweep__seed_0__schedule_one_cycle`: adding a value to the file renames no other study.
 
-    Raises StudyError for an unknown field, what is no list, an empty list, a value that is listed twice, and whatever
-    a study file may have wrong.
+    Raises StudyError for an unknown field, a value that is no list, an empty list, a value that is listed twice, and
+    every mistake of a study file.
     """
     values = read_toml(path)
     grid = _grid(path, values.pop("sweep", None))
     base = study_of(values, path=path)
     words = {field: _words(listed) for field, listed in grid.items()}
-    tails, found = _tails(list(grid)), dict[str, tuple[int, ...]]()
+    tails, seen = _tails(list(grid)), dict[str, tuple[int, ...]]()
     studies = []
     for places in itertools.product(*(range(len(listed)) for listed in grid.values())):
         stated, parts = copy.deepcopy(values), [base.name]
@@ -67,53 +67,54 @@ def load_sweep(path: Path) -> Sweep:
             _put(path, stated, field, listed[place])
             parts.append(f"{tail}_{words[field][place]}")
         study = study_of(stated | {"name": "__".join(parts)}, path=path)
-        same = found.setdefault(json.dumps(study.model_dump(mode="json", exclude={"name"})), places)
+        same = seen.setdefault(json.dumps(study.model_dump(mode="json", exclude={"name"})), places)
         if same != places:
             field = next(f for f, a, b in zip(grid, same, places, strict=True) if a != b)
-            twice = _shown(grid[field][places[list(grid).index(field)]])
+            twice = _text(grid[field][places[list(grid).index(field)]])
             raise StudyError(f"{path}: sweep.{field}: {twice} is there twice")
         studies.append(study)
     return Sweep(base.name, tuple(grid), tuple(studies))
 
 
 def _grid(path: Path, table: Any) -> dict[str, list[Any]]:
-    """The lists of values by dotted field, however the file writes the dots."""
-    grid = dict(_listed(table)) if isinstance(table, dict) else {}
+    """Return the lists of values by dotted field; dots and tables are the same in TOML."""
+    grid = dict(_dotted(table)) if isinstance(table, dict) else {}
     if not grid:
         raise StudyError(f'{path}: [sweep] is empty; wanted fields with lists of values, for instance "seed" = [0, 1]')
-    known = [field for field in study_fields() if field != "name"]
+    fields = [field for field in study_fields() if field != "name"]
     for field, values in grid.items():
         if field == "name":
             raise StudyError(f"{path}: sweep.name: the members are named after their values; take it out")
-        if field not in known:
-            raise StudyError(f"{path}: unknown field {field} in [sweep]; {nearest(field, known)}")
+        if field not in fields:
+            raise StudyError(f"{path}: unknown field {field} in [sweep]; {nearest(field, fields)}")
         if not isinstance(values, list) or not values:
-            got = "an empty one" if values == [] else _shown(values)
+            got = "an empty one" if values == [] else _text(values)
             raise StudyError(f"{path}: sweep.{field}: wanted a list of values, got {got}")
     return grid
 
 
-def _listed(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _dotted(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _listed(value, f"{prefix}{key}.")
+            yield from _dotted(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 
 
 def _put(path: Path, stated: dict[str, Any], field: str, value: Any) -> None:
+    """State a value in parsed TOML. Raises StudyError if a section on the way holds something else than fields."""
     *parents, name = field.split(".")
     for depth, parent in enumerate(parents, start=1):
         part = stated.setdefault(parent, {})
         if not isinstance(part, dict):
             whole = ".".join(parents[:depth])
-            raise StudyError(f"{path}: sweep.{field}: {whole} is stated as {_shown(part)}; take that out")
+            raise StudyError(f"{path}: sweep.{field}: {whole} is stated as {_text(part)}; take that out")
         stated = part
     stated[name] = copy.deepcopy(value)
 
 
 def _tails(fields: list[str]) -> list[str]:
-    """The shortest ends of the fields' names that tell them apart.
+    """Return the shortest ends of the fields' names that tell them apart.
 
     >>> _tails(["seed", "training.schedule", "data.split.fit"])
     ['seed', 'schedule', 'fit']
@@ -129,7 +130,7 @@ def _tails(fields: list[str]) -> list[str]:
 
 
 def _words(values: list[Any]) -> list[str]:
-    """Each value as part of a name; those that would be alike or are long end in a digest.
+    """Return each value as part of a name; long words and equal ones end in a digest.
 
     >>> _words([0.0, 5e-4, -1, "one_cycle"])
     ['0', '0p0005', 'm1', 'one_cycle']
@@ -139,17 +140,17 @@ def _words(values: list[Any]) -> list[str]:
     return [
         word
         if word and count[word] == 1 and len(word) <= _LONGEST_WORD
-        else f"{word[:_LONGEST_WORD]}_{hashlib.sha256(_shown(value).encode()).hexdigest()[:6]}"
+        else f"{word[:_LONGEST_WORD]}_{hashlib.sha256(_text(value).encode()).hexdigest()[:6]}"
         for word, value in zip(words, values, strict=True)
     ]
 
 
 def _word(value: Any) -> str:
-    text = value if isinstance(value, str) else _shown(value)
+    text = value if isinstance(value, str) else _text(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         text = text.removesuffix(".0").replace(".", "p").replace("-", "m").replace("+", "")
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
 
 
-def _shown(value: Any) -> str:
+def _text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -30,6 +30,7 @@ PARTS = {
     "l": "branches",
     "m": "explorer",
     "n": "properties",
+    "o": "similarity",
 }
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(4 << 30), "MALLOC_MMAP_THRESHOLD_": str(4 << 30)}
 """To the C library: keep memory that was freed. Whether it gives pages back between two calls is chance otherwise, and

@@ -15,6 +15,8 @@ from tests.benchmarks.table import Row
 EPOCHS, LAYERS, CONCEPTS, PROBE, CLASSES, ATOMS = 90, 17, 10_000, 20_000, 1_000, 10
 GROUPS = 20
 """Of probe images, in the jackknife."""
+SETS = 2 * (1 + GROUPS + 2)
+"""Sets of images on which readers are fitted: either half, without each group, and its two halves."""
 UNITS = (64, *[256] * 3, *[512] * 4, *[1024] * 6, *[2048] * 3)
 """Stem and the 16 blocks of ResNet-50; the last, pooled, is what the head reads."""
 PER_CLASS, POSITIONS = 500, 49
@@ -58,8 +60,8 @@ def measure(device: str) -> list[Row]:
     slowest, slowest_there = (max(steps, key=lambda s: getattr(s, place)).name for place in ("here", "there"))
     without_groups = GROUPS * UNITS[-1] * (CONCEPTS + UNITS[-1])  # at the first and the reference epoch
     disk = 4 * (EPOCHS * (PROBE * sum(UNITS) + PROBE * CONCEPTS + CONCEPTS * UNITS[-1]) + 2 * without_groups)
-    by_group = GROUPS * UNITS[-1] * (2 * CONCEPTS + UNITS[-1])
-    kept = max(3 * CONCEPTS**2, 4 * UNITS[-1] * COLUMNS + 2 * UNITS[-1] ** 2, by_group) * 8
+    by_group = 2 * GROUPS * UNITS[-1] * (CONCEPTS + UNITS[-1]) + 2 * SETS * UNITS[-1] ** 2  # as many columns at a time
+    kept = max(3 * CONCEPTS**2, by_group) * 8
     streamed = PER_CLASS * POSITIONS * UNITS[-1] * 4
     total = Row(
         "j",
@@ -67,8 +69,8 @@ def measure(device: str) -> list[Row]:
         f"{here:,.0f} h",
         f"{there:,.1f} h (one H100)",
         note=f"binds here: {slowest}; on an H100: {slowest_there}. Disk {disk / 1e9:,.0f} GB before compression; "
-        f"memory {(kept + streamed) / 1e9:.1f} GB (the largest of the codes' Gram matrices, a layer's sums and, at those epochs, a "
-        "branch's sums by group of images; a class's positions)",
+        f"memory {(kept + streamed) / 1e9:.1f} GB (the larger of the codes' Gram matrices and a layer's sums by group of images, "
+        f"{CONCEPTS:,} codes at a time; a class's positions)",
     )
     return [*rows, total]
 
@@ -106,19 +108,19 @@ def _information(device: str) -> list[Step]:
     rate, counted, solved = product_rate(dtype, device), 0.0, 0.0
     times: dict[int, float] = {}
     for u in UNITS:
-        # X'X of both halves; X'Z of the fit half, predictions of the score half; X'Z of the score half; projections
-        counted += 2 * (PROBE * u * u + PROBE * u * COLUMNS + PROBE / 2 * u * 2 * CONCEPTS + 2 * u * u * COLUMNS)
+        # X'X and X'Z of both halves; of each set of images the projections of both, the scores, and X'X in its vectors
+        counted += 2 * (PROBE * (u * u + u * COLUMNS) + SETS * (3 * u * u * COLUMNS + 2 * u**3))
         if u not in times:
             a = torch.rand(u, 2 * u, dtype=dtype, device=device)
             square = a @ a.T
             times[u] = best(lambda square=square: torch.linalg.eigh(square), repeats=2)
         solved += times[u]
     operations = sum(9 * u**3 for u in UNITS)
-    twice = 2  # of the fit half, and of all images for the values as printed
+    times_each = SETS + 1  # and of all images for the values as printed
     products = Step("V-information, products", counted / rate, counted / (H100().fp64 / 2))
     return [
         products,
-        Step("V-information, eigendecompositions", twice * solved, twice * operations / (H100().fp64 / 20)),
+        Step("V-information, eigendecompositions", times_each * solved, times_each * operations / (H100().fp64 / 20)),
     ]
 
 

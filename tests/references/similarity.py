@@ -54,3 +54,68 @@ def pwcca(x, y):
         h = u[:, i] @ root_x @ x.T
         alpha.append(sum(abs(h @ x[:, j]) for j in range(x.shape[1])))
     return np.sum(np.array(alpha) * rho) / np.sum(alpha)
+
+
+def centred(x, labels):
+    """Minus the mean of each class, class by class."""
+    x = np.array(x, dtype=np.float64)
+    for label in set(labels.tolist()):
+        x[labels == label] -= x[labels == label].mean(0)
+    return x
+
+
+def cka_within(x, y, labels):
+    """Estimates of ||Σ_c (m_c - 1) Cov_c||², two classes at a time: products of different ones, Song's U for the same."""
+    x, y = centred(x, labels), centred(y, labels)
+
+    def hsic(a, b):
+        ka, kb, total = a @ a.T, b @ b.T, 0.0
+        for c in set(labels.tolist()):
+            for d in set(labels.tolist()):
+                rows = np.ix_(labels == c, labels == d)
+                m = (labels == c).sum()
+                total += (m - 1) ** 2 * _hsic_unbiased(ka[rows], kb[rows]) if c == d else (ka[rows] * kb[rows]).sum()
+        return total
+
+    return hsic(x, y) / np.sqrt(hsic(x, x) * hsic(y, y))
+
+
+def procrustes(x, y):
+    """By the best orthogonal map of the narrower side, filled up with zeros."""
+    x, y = x - x.mean(0), y - y.mean(0)
+    width = max(x.shape[1], y.shape[1])
+    x, y = (np.pad(side, ((0, 0), (0, width - side.shape[1]))) for side in (x, y))
+    rotation, _ = linalg.orthogonal_procrustes(x, y)
+    return np.sum((x @ rotation) * y) / (np.linalg.norm(x) * np.linalg.norm(y))
+
+
+def mean_cca(x, y):
+    return np.cos(linalg.subspace_angles(x - x.mean(0), y - y.mean(0))).mean()
+
+
+def mutual_knn(x, y, n_neighbours):
+    def lists(side):
+        nearest = []
+        for i in range(len(side)):
+            cosines = {
+                j: side[i] @ side[j] / (np.linalg.norm(side[i]) * np.linalg.norm(side[j]))
+                for j in range(len(side))
+                if j != i
+            }
+            nearest.append(set(sorted(cosines, key=cosines.get, reverse=True)[:n_neighbours]))
+        return nearest
+
+    return np.mean([len(a & b) / n_neighbours for a, b in zip(lists(x), lists(y), strict=True)])
+
+
+def separation(similarities, groups):
+    """Average precision and violations by counting, for the mean of both directions; without ties."""
+    n, precisions, violations = len(groups), [], []
+    s = [[(similarities[i][j] + similarities[j][i]) / 2 for j in range(n)] for i in range(n)]
+    for group in sorted(set(groups)):
+        within = [s[i][j] for i in range(n) for j in range(i) if groups[i] == groups[j] == group]
+        across = [s[i][j] for i in range(n) for j in range(n) if groups[i] == group != groups[j]]
+        above = [(sum(w >= v for w in within), sum(a >= v for a in across)) for v in within]
+        precisions.append(np.mean([w / (w + a) for w, a in above]))
+        violations.append(np.mean([w <= a for w in within for a in across]))
+    return np.mean(precisions), np.mean(violations)

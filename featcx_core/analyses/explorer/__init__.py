@@ -12,6 +12,7 @@ EXPLORER = Artefact(
     kinds=frozenset({"html"}),
     description="Every concept, to look at, in a browser.",
     grain="once",
+    grows=False,
     make="featcx_core.analyses.explorer.make:write_explorer",
     holds=(Folder("report/explorer", "a page with its data"),),
     version=4,

@@ -16,10 +16,10 @@ from featcx_core.analyses.v_information import REFERENCE_V_INFORMATION, V_INFORM
 from featcx_core.analyses.visualisation import VISUALISATION
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.features.examples import TopImages
-from featcx_core.figures.canvas import is_coloured
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.data import StudyImages
 from featcx_core.images.decoding import read_ahead
+from featcx_core.images.visible import is_coloured
 from featcx_core.measures.neighbours import neighbours
 from featcx_core.report.explorer.charts import charts
 from featcx_core.report.explorer.columns import concept_columns

@@ -11,6 +11,7 @@ FIGURES = Artefact(
     kinds=frozenset({"matplotlib"}),
     description="Every figure of the report, as PNG files.",
     grain="once",
+    grows=False,
     make="featcx_core.analyses.figures.make:draw",
     holds=(Folder("report/figures", "one PNG file a figure"),),
     version=14,

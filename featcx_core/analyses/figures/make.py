@@ -1,6 +1,9 @@
 """The figures of a study's report: those of its tables, and sheets of concepts with their images."""
 
+import logging
+
 import numpy as np
+import pandas as pd
 import zarr
 from jaxtyping import Int, Num
 from matplotlib.figure import Figure
@@ -14,15 +17,19 @@ from featcx_core.artefacts.declaration import resolve
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.figures.canvas import png
-from featcx_core.figures.concepts import choose_concepts, concept_labels, concept_sheet, how_chosen
+from featcx_core.figures.concepts import concept_sheet
 from featcx_core.figures.dynamics import training_curves
-from featcx_core.figures.groups import choose_groups, group_sheet
-from featcx_core.figures.meta_features import concepts_of
+from featcx_core.figures.groups import group_sheet
 from featcx_core.figures.pictures import concept_pictures
-from featcx_core.findings.evidence import not_measured, number
+from featcx_core.findings.evidence import number
+from featcx_core.findings.meta_features import clustered_concepts
+from featcx_core.findings.selection import not_measured
+from featcx_core.findings.sheets import choose_concepts, choose_groups, concept_labels, how_chosen
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.classes import chance
 from featcx_core.report.gallery import gallery
+
+logger = logging.getLogger("featcx")
 
 N_TOP_IMAGES = 8
 
@@ -57,11 +64,14 @@ def _of_other_packages(given: Given) -> dict[str, Figure]:
     """Draw the figures that declarations name, each from its artefact's rows, as `artefact.figure`."""
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        if artefact.figures and artefact.tables:
-            rows = given.table(artefact.tables[0].name)
-            if len(rows):
+        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else pd.DataFrame()
+        if len(rows):
+            try:
                 drawn: dict[str, Figure] = resolve(artefact.figures)(rows)
-                figures |= {f"{artefact.name}.{name}": figure for name, figure in drawn.items()}
+            except Exception as error:  # another package's code fails in any way
+                logger.warning("%s: no figures: %s: %s", artefact.name, type(error).__name__, error)
+                continue
+            figures |= {f"{artefact.name}.{name}": figure for name, figure in drawn.items()}
     return figures
 
 
@@ -110,7 +120,7 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
 def _group_sheet(reader: StudyReader, tables: StudyTables) -> Figure:
     """Draw the strongest image, with its heat map, of each concept of clusters along the reference epoch's spectrum."""
     epoch, shape = reader.study.reference_epoch, map_shape(reader) or (1, 1)
-    known = concepts_of(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
+    known = clustered_concepts(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
     groups = choose_groups(known)
     if not groups:
         elsewhere = {"reason": not_measured(tables.clusters, epoch=epoch).rstrip(".")} if known.empty else {}

@@ -10,6 +10,7 @@ LAYERS = Artefact(
     kinds=frozenset({"parquet"}),
     description="Layers of the network that are recorded. One row per layer, in forward order.",
     grain="once",
+    grows=False,
     make="featcx_core.analyses.layers.make:layer_rows",
     holds=(
         Rows(

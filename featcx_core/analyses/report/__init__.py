@@ -9,6 +9,7 @@ REPORT = Artefact(
     kinds=frozenset({"html"}),
     description="The study's report, one HTML file.",
     grain="once",
+    grows=False,
     make="featcx_core.analyses.report.make:write_report",
     holds=(Page("report/index.html"),),
     version=14,

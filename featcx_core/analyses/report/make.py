@@ -1,13 +1,15 @@
 """The report of a study: its facts, and the page."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.analyses.reading import doubts, read_tables
 from featcx_core.artefacts.given import Given
+from featcx_core.findings.study_tables import StudyTables
 from featcx_core.networks.anatomy import Anatomy
-from featcx_core.report.report import render_report
+from featcx_core.report.report import FurtherAnalysis, render_report
 from featcx_core.study.fields import Study
 
 _ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
@@ -17,16 +19,31 @@ def write_report(given: Given) -> None:
     """Write the study's report, one HTML file with its pictures inside, which leads to the explorer."""
     (place,) = given.partitions
     pictures = {path.stem: path.read_bytes() for path in sorted(given.folder(FIGURES).glob("*.png"))}
+    further = list(_further(given, pictures))
     tables = read_tables(given)
     html = render_report(
         tables,
         study=given.study.name,
         facts=_facts(given, tables.epochs["epoch"].tolist()),
         reference_epoch=given.study.reference_epoch,
-        figures=pictures,
+        figures={name: picture for name, picture in pictures.items() if "." not in name},
         has_explorer=given.is_expected(EXPLORER),
+        further=further,
     )
     given.draft(place).write_text(html, encoding="utf-8")
+
+
+def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
+    """Yield the analyses whose tables the report's own sections do not read, with their figures."""
+    for artefact in given.snapshot.catalogue.shown:
+        names = [table.name for table in artefact.tables]
+        if names and not {*names} & {*StudyTables._fields} and (n_rows := len(given.table(names[0]))):
+            figures = {
+                name.partition(".")[2]: picture
+                for name, picture in pictures.items()
+                if name.startswith(f"{artefact.name}.")
+            }
+            yield FurtherAnalysis(artefact.name, artefact.description, names[0], n_rows, figures)
 
 
 def _facts(given: Given, epochs: list[int]) -> dict[str, str]:

@@ -15,10 +15,10 @@ from featcx_core.artefacts.given import Given
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.visualisation import N_CROPS, Pictures, Spectrum, visualise
-from featcx_core.figures.canvas import visible
-from featcx_core.figures.concepts import choose_concepts
+from featcx_core.findings.sheets import choose_concepts
 from featcx_core.images.data import StudyImages
 from featcx_core.images.decoding import read_ahead
+from featcx_core.images.visible import visible
 
 SPECTRUM_IMAGES = 1000
 """Training images behind the fixed spectrum, at most."""

@@ -1,4 +1,4 @@
-"""The small charts of a concept's page: what runs along the horizontal axis, and each concept's values along it."""
+"""The small charts of a concept's page."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from featcx_core.findings.evidence import of_kind
+from featcx_core.findings.selection import of_kind
 from featcx_core.findings.study_tables import StudyTables
 
 
 class Chart(NamedTuple):
-    """A line chart that every concept's page has."""
+    """A line chart on every concept's page."""
 
     title: str
     """The question that it answers."""
@@ -20,7 +20,7 @@ class Chart(NamedTuple):
     up: str
     """Label of the vertical axis."""
     places: list[str] | list[int]
-    """Along the horizontal axis: names in their order, or epochs."""
+    """Places along the horizontal axis: names in their order, or epochs."""
     series: dict[str, Float[np.ndarray, "concept place"]]
     """The lines; NaN where there is no value."""
     errors: Float[np.ndarray, "concept place"] | None = None
@@ -30,25 +30,26 @@ class Chart(NamedTuple):
 
 
 def charts(tables: StudyTables, *, n_concepts: int, reference_epoch: int) -> list[Chart]:
-    """The charts for which the study has values.
+    """Return the charts for which the study has values.
 
-    tables: of `v_information` only the reference epoch's concepts count, in all layers of their own epoch and in the
-    penultimate layer of the others.
+    tables: `v_information` needs the reference epoch's concepts only, in all layers of their own epoch and in the
+    penultimate layer of the other epochs.
     """
-    found = [
+    every = [
         _by_layer(tables, n_concepts, reference_epoch),
         _by_epoch(tables, n_concepts, reference_epoch),
         *_paths(tables.concept_paths, n_concepts),
         _branches(tables.branches, n_concepts, reference_epoch),
     ]
-    return [chart for chart in found if chart.places and any(np.isfinite(v).any() for v in chart.series.values())]
+    return [chart for chart in every if chart.places and any(np.isfinite(v).any() for v in chart.series.values())]
 
 
 def _by_layer(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
+    """Return I_V by layer at the concepts' own epoch."""
     rows = _information(tables, epoch)
     rows = rows[rows["epoch"] == epoch]
-    known = set(rows["layer"])
-    layers = [str(name) for name in tables.layers.sort_values("depth")["layer"] if name in known]
+    measured = set(rows["layer"])
+    layers = [str(name) for name in tables.layers.sort_values("depth")["layer"] if name in measured]
     return Chart(
         "Where can it be read?",
         f"layer, epoch {epoch}",
@@ -61,6 +62,7 @@ def _by_layer(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
 
 
 def _by_epoch(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
+    """Return I_V in the penultimate layer by epoch."""
     rows = _information(tables, epoch)
     rows = rows[rows["layer"].isin(tables.layers.loc[tables.layers["role"] == "penultimate", "layer"])]
     epochs = _epochs(rows)
@@ -81,13 +83,14 @@ def _information(tables: StudyTables, epoch: int) -> pd.DataFrame:
 
 
 def _paths(paths: pd.DataFrame, n_concepts: int) -> list[Chart]:
+    """Return K and Γ of the matched concepts, and the cosines of the matches, by epoch."""
     epochs = _epochs(paths)
 
     def series(**columns: str) -> dict[str, Float[np.ndarray, "concept place"]]:
         return {name: _grid(paths, column, n_concepts, "epoch", epochs) for name, column in columns.items()}
 
-    there = ~(paths["cosine"] <= paths["null_cosine"])  # a match by chance says nothing of the concept
-    paths = paths.assign(complexity=paths["complexity"].where(there), importance=paths["importance"].where(there))
+    is_match = ~(paths["cosine"] <= paths["null_cosine"])  # a match by chance says nothing of the concept
+    paths = paths.assign(**{name: paths[name].where(is_match) for name in ("complexity", "importance")})
     across, above = "epoch, matched concept", "epoch, matched above chance"
     return [
         Chart("How complex was it?", above, "K", epochs, series(K="complexity"), is_share=True),
@@ -97,6 +100,7 @@ def _paths(paths: pd.DataFrame, n_concepts: int) -> list[Chart]:
 
 
 def _branches(branches: pd.DataFrame, n_concepts: int, epoch: int) -> Chart:
+    """Return CKA by block, one line a branch."""
     rows = of_kind(branches[branches["epoch"] == epoch], "concept")
     blocks = [str(name) for name in rows["block"].unique()]
     series = {
@@ -113,10 +117,10 @@ def _epochs(rows: pd.DataFrame) -> list[int]:
 def _grid(
     rows: pd.DataFrame, column: str, n_concepts: int, by: str, places: list[str] | list[int]
 ) -> Float[np.ndarray, "concept place"]:
-    """One value a concept and place, NaN where the table has none."""
+    """Return one value per concept and place; NaN where the table has none."""
     grid = np.full((n_concepts, len(places)), np.nan)
     row = pd.RangeIndex(n_concepts).get_indexer(pd.Index(rows["concept"]))
     place = pd.Index(places).get_indexer(pd.Index(rows[by]))
-    there = (row >= 0) & (place >= 0)
-    grid[row[there], place[there]] = rows[column].to_numpy(dtype=float, na_value=np.nan)[there]
+    has_place = (row >= 0) & (place >= 0)
+    grid[row[has_place], place[has_place]] = rows[column].to_numpy(dtype=float, na_value=np.nan)[has_place]
     return grid

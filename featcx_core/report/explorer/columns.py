@@ -1,4 +1,4 @@
-"""What the explorer's table can show of every concept of the reference epoch: one column a property."""
+"""Columns of the explorer's table: the properties of the reference epoch's concepts."""
 
 import re
 from typing import Literal, NamedTuple
@@ -9,41 +9,41 @@ from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.study_tables import StudyTables
 
 Form = Literal["text", "count", "share", "percent", "value"]
-"""How a column is written: a name, a whole number, two decimals, per cent, three significant digits."""
+"""Form of a column's values: a name, a whole number, two decimals, per cent, three significant digits."""
 
 
 class Property(NamedTuple):
-    """A property of concepts, and where it stands in the tables."""
+    """A property of concepts and its place in the tables."""
 
     name: str
-    """What scripts call it."""
+    """Name in the scripts."""
     label: str
-    """What readers see."""
+    """Name on the page."""
     table: str
-    """Table."""
+    """Table that holds it."""
     column: str
-    """Column of it."""
+    """Column of that table."""
     form: Form
-    """How it is written."""
+    """Form of its values."""
     in_table: bool = True
     """Whether the explorer's table shows it; the others can be axes and filters."""
 
 
-class Column(NamedTuple):
+class ConceptColumn(NamedTuple):
     """A property with its values."""
 
     name: str
-    """What scripts call it."""
+    """Name in the scripts."""
     label: str
-    """What readers see."""
+    """Name on the page."""
     meaning: str
     """One sentence, with direction."""
     form: Form
-    """How it is written."""
+    """Form of its values."""
     in_table: bool
     """Whether the explorer's table shows it."""
     values: list[float | int | str | None]
-    """One a concept, in their order; None where there is none."""
+    """One value per concept, in the order of their numbers; None where there is none."""
 
 
 PROPERTIES = (
@@ -62,22 +62,25 @@ PROPERTIES = (
     Property("y", "plane, up", "clusters", "y", "value", in_table=False),
     Property("standard_error", "error of K", "complexity", "standard_error", "share", in_table=False),
 )
-"""One value a concept; redundancy and sensitivity have one a level and come in between."""
+"""Properties with one value per concept; redundancy and sensitivity, with one per level, come in between."""
 LEVELS: tuple[tuple[str, str, str, Form], ...] = (
     ("redundancy", "masked_fraction", "redundancy, {:.0%} masked", "share"),
     ("sensitivity", "sigma", "sensitivity, σ {:g}", "value"),
 )
-"""Tables with several rows a concept, and what tells them apart; the table shows the level in the middle."""
+"""Property with several rows per concept, the column that tells them apart, label and form.
+
+The explorer's table shows the level in the middle.
+"""
 NUMBERED = {"class_name": "class_id", "cluster": "cluster"}
-"""Properties, and the column whose numbers below 0 mean that there is none."""
+"""Property -> column whose numbers below 0 mean that there is none."""
 _ON_MISSING = re.compile(r"[;,] (null|empty|-1)\b.*")
 
 
-def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[Column]:
-    """A column for each property of the reference epoch's concepts of which the study has any value.
+def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[ConceptColumn]:
+    """Return a column for each property of the reference epoch's concepts that has any value.
 
-    Its values are in the order of the concepts' numbers, 0 to n - 1. Properties that the study does not measure are
-    left out, so that the table has no empty columns; so is the class of concepts that were fitted on all classes.
+    Values are in the order of the concepts' numbers, 0 to n - 1. Properties that the study does not measure are left
+    out, so that the table has no empty columns. So is the class, where concepts were fitted on all classes.
 
     Raises: ValueError where there is no concept at that epoch.
     """
@@ -88,41 +91,46 @@ def concept_columns(tables: StudyTables, *, reference_epoch: int) -> list[Column
     concepts = range(len(of_epoch["concepts"]))
     if not concepts:
         raise ValueError(f"wanted the concepts of epoch {reference_epoch}, got none; materialise codes first")
-    found = []
+    columns = []
     for row in PROPERTIES:
         if row.name == "cluster":
-            found += _levels(of_epoch, concepts)
+            columns += _levels(of_epoch, concepts)
         rows = of_epoch[row.table].set_index("concept")
         if row.name in NUMBERED:
             rows = rows[rows[NUMBERED[row.name]] >= 0]
         meaning, values = _meaning(row.table, row.column), _listed(rows[row.column], concepts)
-        found.append(Column(row.name, row.label, meaning, row.form, row.in_table, values))
-    return [column for column in found if any(value is not None for value in column.values)]
+        columns.append(ConceptColumn(row.name, row.label, meaning, row.form, row.in_table, values))
+    return [column for column in columns if any(value is not None for value in column.values)]
 
 
 def _of_epoch(table: pd.DataFrame, epoch: int) -> pd.DataFrame:
+    """Return the concepts' rows of an epoch."""
     rows = table[table["reference_epoch" if "reference_epoch" in table else "epoch"] == epoch]
     return rows[rows["kind"] == "concept"] if "kind" in rows else rows
 
 
-def _levels(of_epoch: dict[str, pd.DataFrame], concepts: range) -> list[Column]:
-    found: list[Column] = []
+def _levels(of_epoch: dict[str, pd.DataFrame], concepts: range) -> list[ConceptColumn]:
+    """Return a column for each level of redundancy and of sensitivity."""
+    columns: list[ConceptColumn] = []
     for name, by, label, form in LEVELS:
         rows = of_epoch[name]
         levels = sorted(rows[by].unique())
         for place, level in enumerate(levels):
             values = _listed(rows[rows[by] == level].set_index("concept")[name], concepts)
             is_middle = place == len(levels) // 2
-            found.append(Column(f"{name}_{place}", label.format(level), _meaning(name, name), form, is_middle, values))
-    return found
+            columns.append(
+                ConceptColumn(f"{name}_{place}", label.format(level), _meaning(name, name), form, is_middle, values)
+            )
+    return columns
 
 
 def _listed(values: "pd.Series[float]", concepts: range) -> list[float | int | str | None]:
-    """In the order of the concepts; what is not known, an empty name and the cluster of no concept are None."""
+    """Return values in the order of the concepts; None for a missing value or an empty name."""
     return [_plain(value) for value in values.reindex(concepts)]
 
 
 def _plain(value: object) -> float | int | str | None:
+    """Return a value of a table as JSON has it."""
     if isinstance(value, str):
         return value or None
     number = float("nan") if value is None or value is pd.NA else float(str(value))
@@ -130,7 +138,7 @@ def _plain(value: object) -> float | int | str | None:
 
 
 def short(number: float) -> float | int:
-    """Six significant digits, in half of the bytes: rounded to two once more, they say what the report says.
+    """Return a number with six significant digits: half of the bytes, and enough to round as the report does.
 
     >>> short(0.1949988), short(3.0)
     (0.194999, 3)
@@ -144,7 +152,7 @@ def _meaning(table: str, column: str) -> str:
 
 
 def for_readers(description: str) -> str:
-    """What a column means, without how the database writes that there is no value: the page has a dash for that.
+    """Return a column's meaning without the words on missing values: the page shows a dash for these.
 
     >>> for_readers("Λ: 0 = available early in training, 1 = late; null if dead.")
     'Λ: 0 = available early in training, 1 = late.'

@@ -1,4 +1,4 @@
-"""The explorer's files: its page, the scripts and the library of charts beside it, and the data that they read."""
+"""The explorer's files: its page, scripts, library of charts, and the data that the scripts read."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -15,14 +15,14 @@ from matplotlib.colors import to_hex
 from featcx_core.figures.canvas import BLUE, GREEN, ORANGE, PURPLE, SEQUENCE, SKY, VERMILION
 from featcx_core.figures.concepts import DARKEST, GLOW, STRONGEST
 from featcx_core.report.explorer.charts import Chart
-from featcx_core.report.explorer.columns import Column, short
+from featcx_core.report.explorer.columns import ConceptColumn, short
 
 SCRIPTS = ("data.js", "format.js", "filters.js", "table.js", "charts.js", "scatter.js", "concept.js", "main.js")
-"""Of the page, in the order in which they build on each other; the concepts come before the last."""
+"""Scripts of the page, in the order in which they build on each other; the concepts come before the last."""
 CHART_LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
-"""Comes with the package bokeh, which is not imported."""
+"""Files of the package bokeh, which is not imported."""
 FILE_SIZE = 100
-"""Concepts whose details are read together."""
+"""Concepts whose details are in one file."""
 _GROUPS = (
     BLUE,
     ORANGE,
@@ -45,13 +45,13 @@ class Made(NamedTuple):
     file: str
     """Beside the page."""
     activation: float
-    """What it reaches along the concept's atom."""
+    """Its activation along the concept's atom."""
     best_image: float
-    """What the best of the probe images reaches."""
+    """The highest activation of any probe image."""
 
 
 class Looks(NamedTuple):
-    """What a concept's page shows beside its numbers and charts."""
+    """The pictures and neighbours on a concept's page."""
 
     images: list[int]
     """The probe images on which it is strongest, strongest first."""
@@ -60,7 +60,7 @@ class Looks(NamedTuple):
     strengths: list[float]
     """Its code on them, as a share of the highest."""
     heat_maps: str
-    """Where in them it is active, as `pictures.as_text` writes it; empty where there are no maps."""
+    """Heat maps of where it is active in them, as `pictures.as_text` writes them; empty where there are none."""
     neighbours: list[tuple[int, float]]
     """The nearest concepts and the cosine of their atoms."""
     made: list[Made]
@@ -68,12 +68,12 @@ class Looks(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What all concepts share."""
+    """Facts that all concepts share."""
 
     study: str
     """Name of the study."""
     reference_epoch: int
-    """The epoch whose concepts they are."""
+    """The concepts' epoch."""
     class_names: tuple[str, ...]
     """Name of each class of the data."""
     image_shape: tuple[int, int]
@@ -81,19 +81,21 @@ class Setting(NamedTuple):
     map_shape: tuple[int, int] | None
     """Height and width of a heat map; None where the dictionary has one vector an image."""
     n_images: int
-    """Images that a concept's page shows, at most."""
+    """Images on a concept's page, at most."""
     smallest_smooth: int
     """Longest side, in pixels, up to which images are enlarged with sharp edges."""
     in_colour: bool = False
-    """Whether images have colours, which a tint would change: heat maps darken the rest instead."""
+    """Whether images have colours: a tint would change them, so heat maps darken the rest instead."""
 
 
 def fixed_files(setting: Setting, *, n_concepts: int) -> Iterator[tuple[str, bytes]]:
-    """Page, style, scripts and library: name and content of each."""
+    """Yield name and content of the page, the style, the scripts and the library."""
     folder = Path(__file__).parent
-    places = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    templates = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
     scripts = [*SCRIPTS[:-1], "concepts.js", SCRIPTS[-1]]
-    page = places.get_template("index.html.j2").render(
+    page = templates.get_template("index.html.j2").render(
         study=setting.study, reference_epoch=setting.reference_epoch, n_concepts=n_concepts, scripts=scripts
     )
     yield "index.html", page.encode()
@@ -104,15 +106,15 @@ def fixed_files(setting: Setting, *, n_concepts: int) -> Iterator[tuple[str, byt
 
 
 def concepts_script(
-    setting: Setting, columns: Sequence[Column], charts: Sequence[Chart], strongest: Sequence[int | None]
+    setting: Setting, columns: Sequence[ConceptColumn], charts: Sequence[Chart], strongest: Sequence[int | None]
 ) -> str:
-    """What the overview needs: every column, which charts there are, and the strongest image of each concept.
+    """Return the script of the overview: every column, the charts' axes, and each concept's strongest image.
 
     Names are numbered, so that each is written once.
     """
     height, width = setting.image_shape
     heat = (colormaps["inferno"](np.linspace(0.35, 0.95, 64))[:, :3] * 255).round().astype(int).tolist()
-    given = {
+    overview = {
         "name": setting.study,
         "epoch": setting.reference_epoch,
         "count": len(strongest),
@@ -137,11 +139,11 @@ def concepts_script(
             "lights": [DARKEST, GLOW] if setting.in_colour else None,
         },
     }  # fmt: skip
-    return f"featcx.study({_json(given)});\n"
+    return f"featcx.study({_json(overview)});\n"
 
 
 def details_scripts(looks: Sequence[Looks], charts: Sequence[Chart]) -> Iterator[tuple[str, str]]:
-    """The concepts' own pages, a file of some at a time: name and content of each."""
+    """Yield name and content of the files of the concepts' own pages."""
     for start in range(0, len(looks), FILE_SIZE):
         rows = [_details(look, charts, start + place) for place, look in enumerate(looks[start : start + FILE_SIZE])]
         number = start // FILE_SIZE
@@ -149,6 +151,7 @@ def details_scripts(looks: Sequence[Looks], charts: Sequence[Chart]) -> Iterator
 
 
 def _details(look: Looks, charts: Sequence[Chart], concept: int) -> dict[str, Any]:
+    """Return the data of a concept's page."""
     return {
         "images": [list(row) for row in zip(look.images, look.labels, map(short, look.strengths), strict=True)],
         "heat": look.heat_maps,
@@ -161,13 +164,14 @@ def _details(look: Looks, charts: Sequence[Chart], concept: int) -> dict[str, An
     }
 
 
-def _column(column: Column) -> dict[str, Any]:
-    said = column._asdict()
+def _column(column: ConceptColumn) -> dict[str, Any]:
+    """Return a column's data; names are numbered."""
+    data = column._asdict()
     if column.form != "text":
-        return said
+        return data
     names = sorted({str(value) for value in column.values if value is not None})
     place = {name: number for number, name in enumerate(names)}
-    return said | {"names": names, "values": [place[str(v)] if v is not None else None for v in column.values]}
+    return data | {"names": names, "values": [place[str(v)] if v is not None else None for v in column.values]}
 
 
 def _numbers(values: Float[np.ndarray, " place"]) -> list[float | int | None]:

@@ -1,4 +1,4 @@
-"""Pictures of the explorer: each probe image once, small, and heat maps as a few bytes that the browser enlarges."""
+"""Pictures of the explorer: small probe images, and heat maps as a few bytes that the browser enlarges."""
 
 import base64
 from io import BytesIO
@@ -9,15 +9,15 @@ import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from featcx_core.figures.canvas import visible
+from featcx_core.images.visible import visible
 
-LONGEST = 160  # pixels: what a page of eight shows of an image
+LONGEST = 160  # pixels: the longest side on a page of eight images
 LARGEST_MAP = 16  # positions a side: finer than the eye needs of something this blurred
 LOSSLESS = 64  # pixels: smaller images are enlarged with sharp edges, where artefacts would show
 
 
 def thumbnail(image: UInt8[np.ndarray, "channel height width"]) -> bytes:
-    """An image as a small WebP file: grey or colours."""
+    """Return an image as a small WebP file, in grey or in colour."""
     pixels = visible(image).astype(np.uint8)
     picture = Image.fromarray(pixels[0] if len(pixels) == 1 else np.ascontiguousarray(pixels.transpose(1, 2, 0)))
     picture.thumbnail((LONGEST, LONGEST))
@@ -27,16 +27,16 @@ def thumbnail(image: UInt8[np.ndarray, "channel height width"]) -> bytes:
 
 
 class SmallMaps(NamedTuple):
-    """Heat maps in a byte a place."""
+    """Heat maps with one byte per place."""
 
     shares: UInt8[np.ndarray, "map small_height small_width"]
-    """Share of the map's own highest place, 0 to 255."""
+    """Share of the map's own highest value, 0 to 255."""
     highest: Float[np.ndarray, " map"]
-    """Its highest place."""
+    """The map's highest value."""
 
 
 def small_maps(maps: Float[np.ndarray, "map height width"]) -> SmallMaps:
-    """Heat maps >= 0 in a byte a place; large ones are made smaller by means."""
+    """Return heat maps >= 0 with one byte per place; large maps are averaged to a smaller size."""
     heat = torch.from_numpy(maps)
     size = (min(heat.shape[1], LARGEST_MAP), min(heat.shape[2], LARGEST_MAP))
     small = torch.nn.functional.adaptive_avg_pool2d(heat[:, None], size)[:, 0]
@@ -46,7 +46,7 @@ def small_maps(maps: Float[np.ndarray, "map height width"]) -> SmallMaps:
 
 
 def as_text(maps: SmallMaps) -> str:
-    """One concept's maps, scaled by the highest place of all so that they compare, in base64.
+    """Return one concept's maps in base64, scaled by the highest value of all, so that they compare.
 
     >>> as_text(SmallMaps(np.full((2, 1, 1), 200, dtype=np.uint8), np.array([1.0, 0.5])))
     'yGQ='

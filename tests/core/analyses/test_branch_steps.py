@@ -7,15 +7,22 @@ import zarr
 
 import featcx_core as fx
 from featcx_core.analyses.activations.make import record_activations
+from featcx_core.analyses.branches.checks import (
+    directions_stand_beside,
+    permuted_codes_have_no_branch,
+    shortcuts_bring_what_came,
+)
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.checks import check_rows
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Activations
 from tests.core.features.test_branch_recording import EVERYTHING
 from tests.references import branches as reference
-from tests.steps import altered, arrays_of, probe_of, refresh, remake, rows_of, table_of
+from tests.steps import altered, arrays_of, path_of, probe_of, reader, refresh, remake, rows_of, table_of
 
 
 @pytest.fixture
@@ -38,8 +45,8 @@ def test_rows_are_those_of_the_definitions(asking: Store):
         table_of(asking, "branches"),
         probe_of(asking, epoch=2, kinds=("concept", "random_direction", "shuffled")),
     )
-    dead = ~codes.alive()[:112]
-    z = codes.rows(0, 60).astype(float), codes.rows(60, 120).astype(float)
+    dead = ~codes.alive[:112]
+    z = tuple(codes.codes_of(chunk).astype(float) for chunk in codes.chunks())
     assert len(table) == 2 * 2 * (12 + 100)
     assert (~dead[12:]).sum() > 0
     assert set(zip(table["block"], table["shortcut"], strict=True)) == {
@@ -73,10 +80,12 @@ def test_rows_are_those_of_the_definitions(asking: Store):
 
 
 def test_the_rows_are_sound_and_current(asking: Store):
-    assert table_rows(asking, TABLES["branches"]).passed
+    assert check_rows(reader(asking), catalogue().tables["branches"]).passed
     assert Snapshot(asking).is_current(Partition("branches", 2))
-    assert permuted_codes_have_no_branch(asking).numbers["largest_mean"] < 0.1
-    found = shortcuts_bring_what_came(asking)  # blocks are left out, so neighbours in the list need not be neighbours
+    assert permuted_codes_have_no_branch(reader(asking)).numbers["largest_mean"] < 0.1
+    found = shortcuts_bring_what_came(
+        reader(asking)
+    )  # blocks are left out, so neighbours in the list need not be neighbours
     assert (found.passed, found.says.split(":")[0]) == (True, "not compared")
 
 
@@ -94,27 +103,28 @@ def test_a_notebook_opens_branches(asking: Store):
 
 def test_checks_find_what_is_wrong(asking: Store):
     altered(asking, "branches", "000002", lambda rows: rows.assign(cka_shuffled=0.3))
-    found = permuted_codes_have_no_branch(asking)
+    found = permuted_codes_have_no_branch(reader(asking))
     assert (found.passed, found.says) == (False, "epoch 2: 0.300")
-    beside = random_directions_stand_beside(asking, TABLES["branches"])
+    beside = directions_stand_beside(reader(asking))
     assert (beside.passed, beside.says) == (True, "400 rows of random directions")
     altered(asking, "branches", "000002", lambda rows: rows[(rows["kind"] == "concept") | (rows["branch"] == "main")])
-    beside = random_directions_stand_beside(asking, TABLES["branches"])
+    beside = directions_stand_beside(reader(asking))
     assert (beside.passed, beside.says) == (False, "epoch 2: no random direction")
 
 
 def test_a_shortcut_that_brings_something_else_is_found(trained: Store):
     store = register(trained.study.model_copy(update={"analyses": EVERYTHING}), home=trained.home)
     record_activations(store, epoch=2, device="cpu")
-    rows = TABLES["branches"].columns
+    columns = catalogue().tables["branches"].columns
     fill = {"string": "main", "int64": 2, "float64": 0.5, "list<float>": None}
-    frame = pd.DataFrame([{c.name: fill[c.dtype] for c in rows if c.name not in ("study", "fingerprint")}])
-    store.write_table("branches", "000002", frame, fingerprint="f")
-    store.write_current([("branches", "f")])
-    assert shortcuts_bring_what_came(store).passed
+    frame = pd.DataFrame([{c.name: fill[c.dtype] for c in columns if c.name not in ("study", "fingerprint")}])
+    fingerprint, file = Snapshot(store).fingerprint(Partition("branches", 2)), store.table("branches", "000002")
+    write_rows(file, catalogue().tables["branches"], frame, study="tiny", fingerprint=fingerprint)
+    assert shortcuts_bring_what_came(reader(store)).passed
     residual = arrays_of(store, "branch_activations", epoch=2, layer="layer1.1")["residual"]
-    zarr.open_array(str(store.branch(2, "layer1.1", "residual")), mode="r+")[:] = 2 * residual[:]
-    found = shortcuts_bring_what_came(store)
+    place = path_of(store, "branch_activations", 2, "layer1.1") / "residual"
+    zarr.open_array(str(place), mode="r+")[:] = 2 * residual[:]
+    found = shortcuts_bring_what_came(reader(store))
     assert not found.passed
     assert found.says == "epoch 2: layer1.1 is not given what layer1.0 gives"
 
@@ -126,4 +136,4 @@ def test_a_network_that_adds_nothing_has_no_rows(asking: Store):
     asking.layers_path.write_text(bare.model_dump_json())
     assert remake(asking, "branches", epoch=2, device="cpu").empty
     assert rows_of(asking, "branches", epoch=2).empty
-    assert random_directions_stand_beside(asking, TABLES["branches"]).passed
+    assert directions_stand_beside(reader(asking)).passed

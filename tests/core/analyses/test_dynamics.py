@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featcx_core.analyses.activations.make import record_activations
+from featcx_core.analyses.complexity.make import scored
 from featcx_core.analyses.over_images import ImageResamples
+from featcx_core.analyses.sedimentation import make as sedimentation
+from featcx_core.artefacts.making import make
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.anatomy import Anatomy
@@ -26,16 +28,10 @@ def measured_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) 
     home = shutil.copytree(trained_home, tmp_path_factory.mktemp("measured") / "home")
     store = open_store(home, "tiny")
     for epoch in EPOCHS:
-        remake(store, "checkpoint", epoch=epoch, device="cpu")
-        record_activations(store, epoch=epoch, device="cpu")
-        remake(store, "dictionary_activations", epoch=epoch, device="cpu")
-        remake(store, "dictionary", epoch=epoch, device="cpu")
-        remake(store, "codes", epoch=epoch)
-        make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=[epoch])
-        remake(store, "complexity", epoch=epoch)
-        remake(store, "importance", epoch=epoch)
+        for name in ("complexity", "importance", "v_information"):
+            make(store, name, epoch=epoch, device="cpu")
     for epoch in EPOCHS[:-1]:
-        make_v_information(store, epoch=epoch, layers=store.anatomy.names, dictionary_epochs=[EPOCHS[-1]])
+        make(store, "reference_v_information", epoch=epoch, device="cpu")
     return home
 
 
@@ -69,23 +65,19 @@ def test_without_an_epoch_of_both_measures(measured: Store) -> None:
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
     remake(measured, "decode_time")
-    with pytest.raises(ValueError, match="no epoch has all of complexity, importance, codes; materialise"):
+    with pytest.raises(
+        ValueError, match="no epoch has all of complexity, importance, codes, v_information; materialise"
+    ):
         remake(measured, "sedimentation")
     assert set(remake(measured, "correlations")["y"]) == {"decode_time", "hoyer"}
     for epoch in EPOCHS:
         measured.table("complexity", f"{epoch:06d}").unlink()
-    with pytest.raises(ValueError, match="no epoch has all of complexity, codes; materialise"):
+    with pytest.raises(ValueError, match="no epoch has all of complexity, codes, v_information; materialise"):
         remake(measured, "correlations")
 
 
 def test_an_epoch_of_dead_concepts_has_no_group(measured: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Store.read_partition
-
-    def dead(store: Store, table: str, partition: str, **options: list[str]) -> object:
-        frame = read(store, table, partition, **options)
-        return frame.assign(complexity=np.nan) if table == "complexity" else frame
-
-    monkeypatch.setattr(Store, "read_partition", dead)
+    monkeypatch.setattr(sedimentation, "scored", lambda reader, epoch: scored(reader, epoch).assign(complexity=np.nan))
     assert len(remake(measured, "sedimentation")) == 0
 
 
@@ -141,7 +133,7 @@ def without_concepts(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
-    with pytest.raises(ValueError, match="no epoch has all of clusters, complexity; materialise"):
+    with pytest.raises(ValueError, match="no epoch has all of clusters, complexity, v_information; materialise"):
         remake(measured, "meta_features")
     altered(measured, "complexity", "000002", without_concepts)
     for layer in measured.anatomy.names:

@@ -12,17 +12,17 @@ import zarr
 from PIL import Image
 
 from featcx_core.analyses.examples import heat_maps, map_shape
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.report.explorer.charts import charts
 from featcx_core.report.explorer.columns import PROPERTIES, concept_columns, for_readers
 from featcx_core.report.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
 from featcx_core.report.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
-from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import TABLES
-from tests.core.figures.test_figures import no_rows
+from featcx_core.store.places import Store, committed, open_store
+from tests.core.findings.synthetic import no_rows
 from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
-from tests.steps import remake, table_of
+from tests.steps import path_of, reader, remake, table_of
 
 N = 50
 
@@ -36,6 +36,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def done(home: Path) -> Store:
     """The tiny study, all of it made."""
     return open_store(home, "tiny")
+
+
+def explored(store: Store) -> Path:
+    """The page of the explorer, written anew."""
+    remake(store, "explorer")
+    return path_of(store, "explorer") / "index.html"
 
 
 def argument(script: str) -> object:
@@ -67,7 +73,7 @@ def test_meanings_are_those_of_the_tables_without_what_databases_say():
     assert found["cluster"] == "Meta-feature: cluster of the atom, by K-means."
     assert found["class_name"] == "Name of the class whose images it was fitted on."
     for prop in PROPERTIES:
-        said = for_readers(next(c.description for c in TABLES[prop.table].columns if c.name == prop.column))
+        said = for_readers(next(c.description for c in catalogue().tables[prop.table].columns if c.name == prop.column))
         assert not re.search(r"\b(null|empty)\b|-1", said)
         assert said.endswith(".")
 
@@ -176,8 +182,8 @@ def test_the_page_reads_only_what_lies_beside_it(folder: Path):
 
 
 def test_a_study_gets_its_explorer(done: Store):
-    assert 'href="explorer/index.html"' in (done.report / "index.html").read_text()  # made after the report
-    page = remake(done, "explorer")
+    assert 'href="explorer/index.html"' in (done.root / "report" / "index.html").read_text()  # made after the report
+    page = explored(done)
     given = argument((page.parent / "concepts.js").read_text())
     concepts = table_of(done, "concepts").query("epoch == 2")
     assert given["count"] == len(concepts) == 12
@@ -206,49 +212,48 @@ def test_a_study_gets_its_explorer(done: Store):
         "sensitivity, σ 0.1",
         "cluster",
     } <= {*shown}
-    assert done.committed(done.explorer) is not None
+    assert committed(page.parent) is not None
 
 
-def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store, monkeypatch: pytest.MonkeyPatch):
-    folder = done.visualisation(2)
-    with done.writing(folder, fingerprint="made up") as draft:
+def test_pictures_made_to_excite_a_concept_stand_on_its_page(done: Store):
+    folder, place = path_of(done, "visualisation", 2), Partition("visualisation", 2)
+    with done.writing(folder, fingerprint=Snapshot(done).fingerprint(place)) as draft:
         draft.mkdir(parents=True)
         Image.new("L", (8, 8)).save(draft / "000005.png")
         group = zarr.create_group(store=str(draft / "arrays.zarr"))
         for name, values in {"concept": [5], "projection": [12.341], "best_image": [7.0]}.items():
             group.create_array(name, data=np.array(values))
-    monkeypatch.setattr(State, "current", Snapshot(done).current | {Partition("visualisation", 2)})
-    page = remake(done, "explorer")
+    page = explored(done)
     rows = argument((page.parent / "data" / "details_0000.js").read_text())
     assert [row["made"] for row in rows] == [[] if i != 5 else [["made/000005.png", 12.341, 7]] for i in range(12)]
     assert (page.parent / "made" / "000005.png").read_bytes() == (folder / "000005.png").read_bytes()
 
 
 def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monkeypatch: pytest.MonkeyPatch):
-    page = remake(done, "explorer")
+    page = explored(done)
     before = page.read_bytes()
 
     def full(image: np.ndarray) -> bytes:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("featcx_core.analyses.explorer.thumbnail", full)
+    monkeypatch.setattr("featcx_core.analyses.explorer.make.thumbnail", full)
     with pytest.raises(OSError, match="No space left"):
-        remake(done, "explorer")
+        explored(done)
     assert page.read_bytes() == before
-    assert list(done.report.glob(".*.partial")) == []
+    assert list((done.root / "report").glob(".*.partial")) == []
 
 
 def test_a_class_token_has_no_maps(done: Store):
     layers = done.layers_path.read_text()
-    assert map_shape(done) is not None
+    assert map_shape(reader(done)) is not None
     done.layers_path.write_text(layers.replace('"channels_first"', '"class_token"'))
-    assert map_shape(done) is None
-    assert list(heat_maps(done, np.zeros((2, 3), dtype=np.int64))) == []
+    assert map_shape(reader(done)) is None
+    assert list(heat_maps(reader(done), np.zeros((2, 3), dtype=np.int64))) == []
 
 
 def test_where_there_is_one_position_an_image_there_are_no_maps(done: Store, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("featcx_core.analyses.explorer.map_shape", lambda store: None)
-    monkeypatch.setattr("featcx_core.analyses.examples.map_shape", lambda store: None)
-    page = remake(done, "explorer")
+    monkeypatch.setattr("featcx_core.analyses.explorer.make.map_shape", lambda reader: None)
+    monkeypatch.setattr("featcx_core.analyses.examples.map_shape", lambda reader: None)
+    page = explored(done)
     assert argument((page.parent / "concepts.js").read_text())["heat"] is None
     assert {row["heat"] for row in argument((page.parent / "data" / "details_0000.js").read_text())} == {""}

@@ -7,14 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import zarr
 from matplotlib.figure import Figure
 from PIL import Image
 from scipy.stats import spearmanr
 
-from featcx_core.analyses import explorer, report
+from featcx_core.analyses.controls import control_stands_beside
 from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.explorer import make as explorer
+from featcx_core.analyses.figures import make as figures
 from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.analyses.reading import read_tables
+from featcx_core.analyses.redundancy.checks import fewer_masked_units_change_less
+from featcx_core.analyses.sensitivity.checks import weak_noise_moves_little
+from featcx_core.analyses.sensitivity.make import noisy_groups
+from featcx_core.analyses.support.checks import support_starts_from_the_dictionary
+from featcx_core.analyses.visualisation import VISUALISATION
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.making import make
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
@@ -24,12 +34,11 @@ from featcx_core.features.nnls import nnls
 from featcx_core.images.data import load_data, normalised
 from featcx_core.images.noise import white_noise
 from featcx_core.measures.redundancy import masks
-from featcx_core.store.places import Store, epoch_key, open_store
-from featcx_core.store.tables import TABLES
+from featcx_core.store.places import Store, committed, epoch_key, mark, open_store
 from tests.references import redundancy as redundancy_reference
 from tests.references import sensitivity as sensitivity_reference
 from tests.references import support as support_reference
-from tests.steps import altered, probe_of, reader, refresh, remake, rows_of, table_of
+from tests.steps import altered, arrays_of, path_of, probe_of, reader, refresh, remake, rows_of, table_of
 
 EPOCH, LAYER = 2, "layer3.2"
 SETTINGS = """
@@ -48,11 +57,10 @@ def measured_home(finished_home: Path, tmp_path_factory: pytest.TempPathFactory)
     study.write_text(few + SETTINGS)
     store = open_store(home, "tiny")
     for epoch in (0, EPOCH):
-        remake(store, "redundancy", epoch=epoch)
-        remake(store, "sensitivity", epoch=epoch, device="cpu")
-        remake(store, "support", epoch=epoch, device="cpu")
-    remake(store, "correlations")
-    remake(store, "visualisation", epoch=EPOCH, device="cpu")
+        for name in ("redundancy", "sensitivity", "support"):
+            make(store, name, epoch=epoch, device="cpu")
+    make(store, "correlations")
+    make(store, "visualisation", epoch=EPOCH, device="cpu")
     refresh(store)
     return home
 
@@ -69,15 +77,15 @@ def measured(measured_home: Path, tmp_path: Path) -> Store:
 
 
 def arrays(store: Store) -> tuple[np.ndarray, np.ndarray]:
-    acts = np.asarray(arrays(store, "activations", epoch=EPOCH, layer=LAYER)[:], dtype=np.float64)
-    return acts, np.asarray(arrays(store, "codes", epoch=EPOCH)["concept"][:], dtype=np.float64)
+    acts = np.asarray(arrays_of(store, "activations", epoch=EPOCH, layer=LAYER)[:], dtype=np.float64)
+    return acts, np.asarray(arrays_of(store, "codes", epoch=EPOCH)["concept"][:], dtype=np.float64)
 
 
 def with_control(store: Store) -> tuple[np.ndarray, np.ndarray]:
     """Codes of the concepts and, behind them, of the random directions; which of them are alive."""
-    reader = probe_of(store, epoch=EPOCH, kinds=("concept", "random_direction"))
-    codes = [reader.rows(*chunk) for half in ("fit", "score") for chunk in reader.chunks(half)]
-    return np.concatenate(codes).astype(np.float64), reader.alive()
+    probe = probe_of(store, epoch=EPOCH, kinds=("concept", "random_direction"))
+    codes = [probe.codes_of(chunk) for chunk in probe.chunks()]
+    return np.concatenate(codes).astype(np.float64), probe.alive
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -96,9 +104,13 @@ def test_everything_is_current_and_in_the_tables(stored: Store):
 
 def test_sums_are_those_of_all_probe_images(stored: Store):
     acts, codes = arrays(stored)[0], with_control(stored)[0]
-    sums, x, z = open_sums(stored, epoch=EPOCH), acts - acts.mean(axis=0), codes - codes.mean(axis=0)
+    sums, x, z = (
+        arrays_of(stored, "sums", epoch=EPOCH, layer=LAYER),
+        acts - acts.mean(axis=0),
+        codes - codes.mean(axis=0),
+    )
     assert sums.attrs["n"] == len(acts)
-    for name, expected in {"xx": x.T @ x, "xz": x.T @ z, "zz": np.square(z).sum(axis=0)}.items():
+    for name, expected in {"xx": x.T @ x, "xz": x.T @ z}.items():
         np.testing.assert_allclose(np.asarray(sums[name]), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
@@ -230,37 +242,41 @@ def test_support_is_that_of_codes_set_to_zero(stored: Store):
     }
 
 
-def test_the_sums_belong_to_the_partition(measured: Store):
+def test_sums_belong_to_the_partition_that_they_come_with(measured: Store):
     partition = Partition("v_information", EPOCH, LAYER)
+    assert Snapshot(measured).is_whole(partition)
+    folder = path_of(measured, "sums", EPOCH, LAYER)
+    shutil.rmtree(folder)
     assert Snapshot(measured).is_current(partition)
-    shutil.rmtree(measured.sums(EPOCH))
-    assert not Snapshot(measured).is_current(partition)
-    with pytest.raises(ValueError, match=r"epoch 2: no sums yet at .*; materialise v_information first"):
-        remake(measured, "redundancy", epoch=EPOCH)
-    make_v_information(measured, epoch=EPOCH, layers=[LAYER], dictionary_epochs=[EPOCH])
-    assert Snapshot(measured).is_current(partition)
+    assert not Snapshot(measured).is_whole(partition)
+    assert make(measured, "v_information", epoch=EPOCH, layers=[LAYER]) == []  # the rows were there
+    assert Snapshot(measured).is_whole(partition)
+    assert not path_of(measured, "sums", 1, LAYER).exists()  # no detailed analysis is made there
 
 
 @pytest.mark.parametrize("left", ["nothing", "those of other groups"])
-def test_sums_without_groups_come_with_v_information_or_are_made_for_redundancy(measured: Store, left: str):
-    assert not measured.sums_without_groups(1).exists()  # no detailed analysis is made there
-    before, folder = rows_of(measured, "redundancy", epoch=2), measured.sums_without_groups(EPOCH)
-    fingerprint = measured.committed(folder)
-    assert fingerprint == Snapshot(measured).prints.sums_without_groups(EPOCH)
-    shutil.rmtree(folder)
-    if left != "nothing":
-        shutil.copytree(measured.sums(EPOCH), folder)
-        measured.mark(folder, fingerprint="0" * 16)
-    assert Snapshot(measured).is_current(Partition("v_information", EPOCH, LAYER))
+def test_sums_that_are_missing_are_made_for_redundancy(measured: Store, left: str):
+    before, folder = rows_of(measured, "redundancy", epoch=2), path_of(measured, "sums", EPOCH, LAYER)
+    fingerprint = committed(folder)
+    assert fingerprint == Snapshot(measured).fingerprint(Partition("sums", EPOCH, LAYER))
+    if left == "nothing":
+        shutil.rmtree(folder)
+    else:
+        mark(folder, fingerprint="0" * 16)
     wanted = Partition("redundancy", EPOCH)
     assert Snapshot(measured).lacking(wanted) == []
-    shutil.move(measured.codes(EPOCH), measured.root / "away")  # which they would be made from
-    assert Snapshot(measured).lacking(wanted) == [Partition("codes", EPOCH)]
-    shutil.move(measured.root / "away", measured.codes(EPOCH))
+    codes = path_of(measured, "codes", EPOCH)
+    shutil.move(codes, measured.root / "away")  # which they would be made from
+    assert Partition("codes", EPOCH) in Snapshot(measured).lacking(wanted)
+    shutil.move(measured.root / "away", codes)
     again = remake(measured, "redundancy", epoch=EPOCH)
-    assert measured.committed(folder) == fingerprint
+    assert committed(folder) == fingerprint
     known = before["jackknife"].notna()
     np.testing.assert_allclose(np.stack(again["jackknife"][known]), np.stack(before["jackknife"][known]), rtol=1e-5)
+
+
+def pictures(store: Store) -> zarr.Group:
+    return zarr.open_group(str(path_of(store, "visualisation", EPOCH) / "arrays.zarr"), mode="r")
 
 
 def test_a_made_picture_stands_beside_the_image_as_bright_as_it_is(stored: Store, monkeypatch):
@@ -270,16 +286,16 @@ def test_a_made_picture_stands_beside_the_image_as_bright_as_it_is(stored: Store
         drawn.update(images=images)
         return Figure()
 
-    monkeypatch.setattr(report, "concept_pictures", draw)
-    report._made_pictures(stored, read_tables(stored))
-    data, codes = load_data(stored.study), np.asarray(arrays(stored, "codes", epoch=EPOCH)["concept"])
-    concepts = np.asarray(open_visualisation(stored, epoch=EPOCH)["concept"])
+    monkeypatch.setattr(figures, "concept_pictures", draw)
+    figures._made_pictures(reader(stored), read_tables(reader(stored)))
+    data, codes = load_data(stored.study), np.asarray(arrays_of(stored, "codes", epoch=EPOCH)["concept"])
+    concepts = np.asarray(pictures(stored)["concept"])
     strongest = data.images[data.probe[codes[:, concepts].argmax(axis=0)]]
     np.testing.assert_allclose(drawn["images"], strongest / 255, rtol=1e-6)
 
 
 def test_pictures_are_committed_with_what_they_reach(stored: Store):
-    group = open_visualisation(stored, epoch=EPOCH)
+    group = pictures(stored)
     images, concepts = np.asarray(group["images"]), np.asarray(group["concept"])
     assert images.shape == (3, *load_data(stored.study).image_shape)
     assert len(np.unique(concepts)) == 3
@@ -287,17 +303,17 @@ def test_pictures_are_committed_with_what_they_reach(stored: Store):
     best = (acts @ read_dictionary(reader(stored), epoch=EPOCH).atoms[concepts].T).max(axis=0)
     np.testing.assert_allclose(np.asarray(group["best_image"]), best, rtol=1e-5)
     for concept, pixels in zip(concepts, images, strict=True):
-        picture = np.asarray(Image.open(stored.visualisation(EPOCH) / f"{concept:06d}.png"))
+        picture = np.asarray(Image.open(path_of(stored, "visualisation", EPOCH) / f"{concept:06d}.png"))
         np.testing.assert_allclose(picture / 255, pixels[0].clip(0, 1), atol=1 / 255)
-    with pytest.raises(ValueError, match="epoch 1: no pictures yet"):
-        open_visualisation(stored, epoch=1)
+    with pytest.raises(ValueError, match="epoch 1: no visualisation yet"):
+        reader(stored).folder(VISUALISATION, epoch=1)
 
 
 def test_the_strongest_image_does_not_depend_on_how_many_are_held(measured: Store, monkeypatch: pytest.MonkeyPatch):
-    whole = np.asarray(open_visualisation(measured, epoch=EPOCH)["best_image"])
-    monkeypatch.setattr("featcx_core.analyses.visualisation._ROWS_AT_ONCE", 5)
+    whole = np.asarray(pictures(measured)["best_image"])
+    monkeypatch.setattr("featcx_core.analyses.visualisation.make._ROWS_AT_ONCE", 5)
     remake(measured, "visualisation", epoch=EPOCH, device="cpu")
-    np.testing.assert_allclose(np.asarray(open_visualisation(measured, epoch=EPOCH)["best_image"]), whole, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(pictures(measured)["best_image"]), whole, rtol=1e-5)
 
 
 def test_no_picture_is_made_where_no_concept_has_a_complexity(measured: Store, monkeypatch: pytest.MonkeyPatch):
@@ -315,21 +331,20 @@ def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(mea
     study.write_text(text.replace("[analyses]\n", '[analyses]\nepochs = "all"\n'))
     store = open_store(measured.home, "tiny")
     remake(store, "support", epoch=1, device="cpu")
-    state = Snapshot(store)
-    store.write_current(state.visible())
+    refresh(store)
     assert set(table_of(store, "support")["epoch"]) == {0, 1, EPOCH}
-    drawn, shown = read_tables(store), explorer._read_tables(state)
+    drawn, shown = read_tables(reader(store)), explorer._read_tables(reader(store))
     assert set(drawn.support["epoch"]) == {0, EPOCH}
     assert set(drawn.complexity["epoch"]) == {0, 1, EPOCH}
     for name in ("support", "complexity", "importance", "concepts"):
         assert set(getattr(shown, name)["epoch"]) == {EPOCH}
     store.table("support", "000002").unlink()
-    assert set(read_tables(store).support["epoch"]) == {0, 1}  # the last one there is
+    assert set(read_tables(reader(store)).support["epoch"]) == {0, 1}  # the last one there is
 
 
 def test_between_its_two_epochs_a_report_reads_means_of_v_information_and_draws_the_same(measured: Store):
     refresh(measured)
-    everything, read = table_of(measured, "v_information"), read_tables(measured).v_information
+    everything, read = table_of(measured, "v_information"), read_tables(reader(measured)).v_information
     keys = ["epoch", "layer", "dictionary_epoch", "kind"]
     between = read[read["epoch"] == 1]
     assert len(between)
@@ -342,7 +357,7 @@ def test_between_its_two_epochs_a_report_reads_means_of_v_information_and_draws_
 
 def test_checks_pass_and_find_what_is_wrong(measured: Store):
     finds = (support_starts_from_the_dictionary, fewer_masked_units_change_less, weak_noise_moves_little)
-    assert all(find(measured).passed for find in finds)
+    assert all(find(reader(measured)).passed for find in finds)
 
     def lost(rows: pd.DataFrame) -> pd.DataFrame:
         return rows.assign(predictions_kept_fraction=rows["predictions_kept_fraction"] / 2)
@@ -355,7 +370,7 @@ def test_checks_pass_and_find_what_is_wrong(measured: Store):
 
     for table, change in (("support", lost), ("redundancy", turned), ("sensitivity", moved)):
         altered(measured, table, "000002", change)
-    support, redundancy, sensitivity = (find(measured) for find in finds)
+    support, redundancy, sensitivity = (find(reader(measured)) for find in finds)
     assert not support.passed
     assert support.is_error
     assert "epoch 2, random: " in support.says
@@ -365,12 +380,12 @@ def test_checks_pass_and_find_what_is_wrong(measured: Store):
 
 def test_random_directions_are_missed_where_there_are_none(measured: Store):
     for name in ("redundancy", "sensitivity"):
-        table = TABLES[name]
-        found = random_directions_stand_beside(measured, table)
+        table = catalogue().tables[name]
+        found = control_stands_beside(reader(measured), table)
         assert (found.passed, found.says) == (True, f"{2 * 3 * 100} rows of random directions")
         level = table.keys[-1]
         altered(measured, name, "000002", lambda rows, by=level: rows[(rows["kind"] == "concept") | (rows[by] < 0.4)])
-        found = random_directions_stand_beside(measured, table)
+        found = control_stands_beside(reader(measured), table)
         assert (found.passed, found.says) == (False, "epoch 2: no random direction")
 
 
@@ -382,10 +397,10 @@ def test_two_predictions_may_turn_where_logits_are_nearly_equal(measured: Store,
         return rows.assign(predictions_kept_fraction=rows["predictions_kept_fraction"] + n_images / n_probe)
 
     altered(measured, "dictionaries", epoch_key(EPOCH), turned)
-    assert support_starts_from_the_dictionary(measured).passed == (n_images == 2)
+    assert support_starts_from_the_dictionary(reader(measured)).passed == (n_images == 2)
 
 
 def test_nothing_made_is_nothing_wrong(measured: Store):
-    measured.write_current([])
+    shutil.rmtree(measured.root / "tables")
     for find in (support_starts_from_the_dictionary, fewer_masked_units_change_less, weak_noise_moves_little):
-        assert find(measured).passed
+        assert find(reader(measured)).passed

@@ -13,11 +13,15 @@ from sklearn.linear_model import Ridge
 
 import featcx_core as fx
 from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.artefacts.given import Tools
+from featcx_core.artefacts.making import make, make_stale
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
+from featcx_core.features.probe_reader import KINDS, Chunk
 from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import KINDS
 from featcx_core.study.fields import StudyError
-from tests.steps import reader, remake
+from tests.steps import path_of, probe_of, reader, remake, rows_of
 
 EPOCHS = (0, 1, 2)
 REFERENCE = 2
@@ -236,62 +240,79 @@ def test_dictionaries_rebuild_activations_and_predictions(stored: Arrays):
 
 
 def test_codes_of_every_kind_stand_side_by_side(stored: Arrays):
-    reader = probe(stored.store, epoch=REFERENCE)
-    assert reader.widths == {"concept": 12, "random_direction": 100, "shuffled": 12, "class_logit": 3, "unit": 64}
-    assert list(reader.columns["kind"].unique()) == [*KINDS]
-    assert reader.n_images == 120
-    assert reader.rows(0, 60).shape == (60, 191)
-    np.testing.assert_array_equal(reader.rows(0, 60)[:, :12], stored.study.codes(epoch=REFERENCE)[:60])
+    codes = probe_of(stored.store, epoch=REFERENCE)
+    assert codes.widths == {"concept": 12, "random_direction": 100, "shuffled": 12, "class_logit": 3, "unit": 64}
+    assert list(codes.columns["kind"].unique()) == [*KINDS]
+    assert codes.n_images == 120
+    (first, _) = codes.chunks()
+    assert codes.codes_of(first).shape == (60, 191)
+    np.testing.assert_array_equal(codes.codes_of(first)[:, :12], stored.study.codes(epoch=REFERENCE)[:60])
 
 
 def test_shuffling_permutes_the_images_of_each_half(stored: Arrays):
-    concepts = probe(stored.store, epoch=REFERENCE, kinds=("concept",))
-    shuffled = probe(stored.store, epoch=REFERENCE, kinds=("shuffled",))
-    for start, stop in ((0, 60), (60, 120)):
-        whole, moved = concepts.rows(start, stop), shuffled.rows(start, stop)
+    concepts = probe_of(stored.store, epoch=REFERENCE, kinds=("concept",))
+    shuffled = probe_of(stored.store, epoch=REFERENCE, kinds=("shuffled",))
+    for chunk in concepts.chunks():
+        whole, moved = concepts.codes_of(chunk), shuffled.codes_of(chunk)
         shifts = [shift for shift in range(60) if np.array_equal(moved, np.roll(whole, -shift, axis=0))]
         assert len(shifts) == 1
         assert 15 <= shifts[0] <= 46
-        pieces = [shuffled.rows(a, min(a + 7, stop)) for a in range(start, stop, 7)]
+        pieces = [
+            shuffled.codes_of(Chunk(chunk.half, a, min(a + 7, chunk.stop), a - chunk.start))
+            for a in range(chunk.start, chunk.stop, 7)
+        ]
         np.testing.assert_array_equal(np.concatenate(pieces), moved)  # whatever the chunks
+
+
+def test_aliveness_is_decided_once_for_every_kind(stored: Arrays):
+    codes = probe_of(stored.store, epoch=REFERENCE)
+    halves = [np.concatenate([codes.codes_of(chunk) for chunk in codes.chunks(half)]) for half in ("fit", "score")]
+    wanted = np.all([np.count_nonzero(half, axis=0) >= 10 for half in halves], axis=0)
+    np.testing.assert_array_equal(codes.alive, wanted)
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
 
 
 BOTH = (1, REFERENCE)
+ASSETS = ("v_information", "reference_v_information")
 MEASURED = ["v_information", "standard_error", "penalty", "v_information_as_printed"]
 
 
-def information(stored: Arrays, home: Path, *dictionaries: tuple[int, ...], device: str) -> pd.DataFrame:
-    """V-information of epoch 1 at one layer, computed again in a copy of the home, a call for each tuple of epochs."""
+def information(stored: Arrays, home: Path, *together: tuple[str, ...], device: str) -> pd.DataFrame:
+    """V-information of epoch 1 at one layer, computed again in a copy of the home, a call for each tuple of names."""
     store = open_store(shutil.copytree(stored.store.home, home), "tiny")
     for epoch in BOTH:
         remake(store, "codes", epoch=epoch, device=device)
-    for epochs in dictionaries:
-        make_v_information(store, epoch=1, layers=["layer1.0"], dictionary_epochs=epochs, device=device)
-    parts = [store.read_partition("v_information", f"{prefix}000001-layer1.0") for prefix in ("", "reference-")]
+    for names in together:
+        snapshot = Snapshot(store)
+        places = [Partition(name, 1, "layer1.0") for name in names]
+        tools = Tools(device=device)
+        made = list(make_stale(snapshot, places[:1], tools=tools, together=names[1:], anew=True))
+        assert made[: len(places)] == places
+    parts = [rows_of(store, name, epoch=1, layer="layer1.0") for name in ASSETS]
     return pd.concat(parts).sort_values(["dictionary_epoch", "kind", "concept"])[MEASURED]
 
 
 def test_dictionaries_side_by_side_give_the_numbers_of_each_alone(stored: Arrays, tmp_path: Path):
-    together = information(stored, tmp_path / "together", BOTH, device="cpu")
-    alone = information(stored, tmp_path / "alone", (1,), (REFERENCE,), device="cpu")
+    for name in ("together", "alone"):  # neither is current, so that both are made
+        home = shutil.copytree(stored.store.home, tmp_path / name)
+        for prefix in ("", "reference-"):
+            (home / "tiny" / "tables" / "v_information" / f"{prefix}000001-layer1.0.parquet").unlink()
+    stale = [stored._replace(store=open_store(tmp_path / name, "tiny")) for name in ("together", "alone")]
+    together = information(stale[0], tmp_path / "one", ASSETS, device="cpu")
+    alone = information(stale[1], tmp_path / "two", ASSETS[:1], ASSETS[1:], device="cpu")
     assert together["v_information"].notna().sum() > 30
     np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-12, equal_nan=True)
-
-
-def test_only_the_own_and_the_reference_dictionary_can_be_asked_for(stored: Arrays):
-    for epochs in ((), (0,), (1, 1), (1, 2, 0)):
-        with pytest.raises(ValueError, match=r"wanted dictionary_epochs out of \[1, 2\], each once, got \["):
-            make_v_information(stored.store, epoch=1, layers=["stem"], dictionary_epochs=epochs)
 
 
 @pytest.mark.gpu
 def test_codes_and_v_information_on_a_gpu_are_those_of_the_cpu(stored: Arrays, tmp_path: Path):
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
-    on_cpu, on_gpu = (information(stored, tmp_path / device, BOTH, device=device) for device in ("cpu", "cuda"))
+    on_cpu, on_gpu = (
+        information(stored, tmp_path / device, ASSETS[:1], ASSETS[1:], device=device) for device in ("cpu", "cuda")
+    )
     np.testing.assert_allclose(on_gpu["v_information"], on_cpu["v_information"], atol=1e-3, equal_nan=True)
     np.testing.assert_allclose(
         on_gpu["v_information_as_printed"], on_cpu["v_information_as_printed"], atol=1e-3, equal_nan=True
@@ -299,21 +320,19 @@ def test_codes_and_v_information_on_a_gpu_are_those_of_the_cpu(stored: Arrays, t
 
 
 def test_steps_in_the_wrong_order_say_what_is_missing(trained: Store):
-    for step, missing in (
-        (lambda: remake(trained, "codes", epoch=1), "epoch 1: no dictionary yet at .*; materialise dictionary first"),
-        (lambda: read_dictionary(reader(trained), epoch=1), "epoch 1: no dictionary yet"),
-        (
-            lambda: make_v_information(trained, epoch=1, layers=["stem"], dictionary_epochs=[1]),
-            "epoch 1: no codes yet at .*; materialise codes first",
-        ),
-        (
-            lambda: remake(trained, "complexity", epoch=1),
-            "v_information 000001-stem is not made yet: .*; materialise it first",
-        ),
-        (lambda: remake(trained, "importance", epoch=1), "epoch 1: no dictionary yet"),
-    ):
-        with pytest.raises(ValueError, match=missing):
-            step()
+    missing = {
+        "activations": "checkpoint of epoch 1",
+        "codes": "dictionary of epoch 1",
+        "v_information": "activations of epoch 1, layer stem",
+        "complexity": "v_information of epoch 1, layer stem",
+        "importance": "codes of epoch 1",
+    }
+    for name, lacking in missing.items():
+        said = f"epoch 1: {lacking} is not there or not current; materialise {lacking.split()[0]} first"
+        with pytest.raises(ValueError, match=said):
+            make(trained, name, epoch=1, inputs=False)
+    with pytest.raises(ValueError, match=r"epoch 1: no dictionary yet at .*; materialise dictionary first"):
+        read_dictionary(reader(trained), epoch=1)
 
 
 @pytest.mark.parametrize("scope", ["class", "all"])
@@ -326,8 +345,8 @@ def test_a_class_with_fewer_images_than_atoms(trained: Store, scope: str):
     with pytest.raises(
         StudyError, match=f"atoms_per_class = 91: {who} has only {count} dictionary images; lower it, or"
     ):
-        remake(store, "dictionary", epoch=1, device="cpu")
-    assert not store.dictionary(1).exists()
+        remake(store, "dictionary", epoch=1)
+    assert not path_of(store, "dictionary", 1).exists()
 
 
 def test_a_checkpoint_without_metrics_is_measured(trained: Store):

@@ -1,26 +1,38 @@
 """What a change of the study, of a checkpoint or of the code makes stale, and what it leaves alone."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from featcx_core.artefacts import fingerprints
-from featcx_core.artefacts.fingerprints import CODE_VERSIONS, Fingerprints, combine
+from featcx_core.artefacts import snapshot as module
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.declaration import Artefact
+from featcx_core.artefacts.fingerprints import combine
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.checkpoints.survey import Survey
 from featcx_core.networks.anatomy import Anatomy, read_anatomy
+from featcx_core.store.places import Store
 from featcx_core.study.fields import Study
 from featcx_core.study.files import load_study, packaged_studies
 
 DIGESTS = {0: "a", 1: "b", 12: "c"}
-OF_EPOCHS = (*EPOCHLY, *GRID)
+ONCE = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
+OF_EPOCHS = {artefact.name for artefact in catalogue().shown if artefact.has_epochs}
+Prints = dict[Partition, str]
+Look = Callable[..., Snapshot]
 
 
-def downstream(*assets: str) -> set[str]:
-    """The assets and everything that is made from them."""
-    found = set(assets)
-    for asset in ASSETS:
-        if found & {*NEEDS[asset]}:
-            found.add(asset)
-    return found
+def downstream(*names: str) -> set[str]:
+    """The artefacts and everything that is made from them."""
+    found = set(names)
+    for artefact in catalogue():
+        if found & {need.artefact.name for need in catalogue().needs(artefact) if need.uses != "order"}:
+            found.add(artefact.name)
+    return found & {*catalogue().names}
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +40,30 @@ def anatomy() -> Anatomy:
     return read_anatomy(packaged_studies()["mnist"].with_suffix(".layers.json"))
 
 
-def all_of(study: Study, anatomy: Anatomy, digests: dict[int, str] = DIGESTS) -> dict[tuple[str, int, str], str]:
-    prints = Fingerprints(study, anatomy, digests)
-    found = {("training", -1, ""): prints.of("training")}
-    for epoch in digests:
-        found |= {(asset, epoch, ""): prints.of(asset, epoch) for asset in EPOCHLY}
-        found |= {(asset, epoch, layer): prints.of(asset, epoch, layer) for asset in GRID for layer in anatomy.names}
-    found |= {(asset, -1, ""): prints.fields(asset) for asset in ONCE if asset != "training"}
-    return found
+@pytest.fixture
+def look(anatomy: Anatomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Look:
+    """Gives the snapshot of a study with such checkpoints, of which nothing is made."""
+
+    def taken(study: Study, digests: dict[int, str] = DIGESTS) -> Snapshot:
+        store = Store(tmp_path, study)
+        store.root.mkdir(exist_ok=True)
+        store.layers_path.write_text(anatomy.model_dump_json())
+        monkeypatch.setattr(
+            module, "survey", lambda store, parameters: Survey(digests, {}, frozenset(), frozenset(), {})
+        )
+        return Snapshot(store, also=["visualisation"])
+
+    return taken
+
+
+def all_of(snapshot: Snapshot) -> Prints:
+    """The fingerprint of every partition; of what is made once of a study, the digest of its fields."""
+    prints = {}
+    for artefact in catalogue().shown:
+        for place in snapshot.partitions(artefact):
+            parts = (snapshot.fingerprint(place),) if artefact.has_epochs else snapshot._fixed_parts(artefact, place)
+            prints[place] = " ".join(parts)
+    return prints
 
 
 def changed(study: Study, **parts: dict[str, object]) -> Study:
@@ -84,17 +112,17 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ({"analyses": {"top_shares": [0.5]}}, {"sedimentation", "figures", "report", "explorer"}),
     ],
 )
-def test_a_field_makes_stale_what_uses_it_and_what_follows(anatomy: Anatomy, parts: dict, stale: set[str]):
+def test_a_field_makes_stale_what_uses_it_and_what_follows(look: Look, parts: dict, stale: set[str]):
     study = load_study("mnist")
-    before, after = all_of(study, anatomy), all_of(changed(study, **parts), anatomy)
+    before, after = all_of(look(study)), all_of(look(changed(study, **parts)))
     differs = {key for key in before if before[key] != after[key]}
-    assert {asset for asset, _, _ in differs} == stale
+    assert {place.artefact for place in differs} == stale
     assert all(key in differs for key in before if key[0] in stale)  # in every epoch and layer
 
 
-def test_the_reference_epoch_moves_only_what_is_measured_against_it(anatomy: Anatomy):
+def test_the_reference_epoch_moves_only_what_is_measured_against_it(look: Look):
     study = load_study("mnist")
-    before, after = all_of(study, anatomy), all_of(changed(study, probe={"reference_epoch": 1}), anatomy)
+    before, after = all_of(look(study)), all_of(look(changed(study, probe={"reference_epoch": 1})))
     assert {key[0] for key in before if before[key] != after[key]} == {
         "reference_v_information",
         "decode_time",
@@ -106,41 +134,34 @@ def test_the_reference_epoch_moves_only_what_is_measured_against_it(anatomy: Ana
     }
 
 
-def test_a_replaced_checkpoint_touches_its_epoch_and_what_is_measured_against_it(anatomy: Anatomy):
+def test_a_replaced_checkpoint_touches_its_epoch_and_what_is_measured_against_it(look: Look):
     study = load_study("mnist")
-    before = all_of(study, anatomy)
-    after = all_of(study, anatomy, {**DIGESTS, 1: "other"})
+    before = all_of(look(study))
+    after = all_of(look(study, {**DIGESTS, 1: "other"}))
     assert {key[1] for key in before if before[key] != after[key]} == {1}
-    after = all_of(study, anatomy, {**DIGESTS, 12: "other"})
+    after = all_of(look(study, {**DIGESTS, 12: "other"}))
     others = {key for key in before if before[key] != after[key] and key[1] != 12}
     assert {key[0] for key in others} == {"reference_v_information"}  # the reference epoch's codes are new
 
 
-def test_a_further_checkpoint_touches_nothing(anatomy: Anatomy):
+def test_a_further_checkpoint_touches_nothing(look: Look):
     study = load_study("mnist")
-    before = all_of(study, anatomy)
-    assert all_of(study, anatomy, {**DIGESTS, 13: "d"}).items() >= before.items()
+    before = all_of(look(study))
+    assert all_of(look(study, {**DIGESTS, 13: "d"})).items() >= before.items()
 
 
-def test_every_partition_has_its_own_fingerprint(anatomy: Anatomy):
-    prints = all_of(load_study("mnist"), anatomy, {0: "same", 1: "same", 12: "same"})
+def test_every_partition_has_its_own_fingerprint(look: Look):
+    prints = all_of(look(load_study("mnist"), {0: "same", 1: "same", 12: "same"}))
     own = [digest for (asset, _, _), digest in prints.items() if asset not in ONCE]
     assert len(set(own)) == len(own)
 
 
-@pytest.mark.parametrize("asset", ASSETS)
-def test_another_code_version_is_another_fingerprint(monkeypatch: pytest.MonkeyPatch, asset: str):
-    before = combine(asset, "x")
-    monkeypatch.setitem(fingerprints.CODE_VERSIONS, asset, 99)
-    assert combine(asset, "x") != before
+@pytest.mark.parametrize("artefact", list(catalogue()), ids=lambda artefact: artefact.name)
+def test_another_version_is_another_fingerprint(artefact: Artefact):
+    place = Partition(artefact.name, 1)
+    assert combine(artefact, "x", partition=place) != combine(replace(artefact, version=99), "x", partition=place)
 
 
-def test_every_asset_has_a_code_version():
-    assert CODE_VERSIONS.keys() == {*ASSETS}
-
-
-def test_an_epoch_without_a_checkpoint_has_none(anatomy: Anatomy):
+def test_an_epoch_without_a_checkpoint_has_none(look: Look):
     with pytest.raises(KeyError):
-        Fingerprints(load_study("mnist"), anatomy, DIGESTS).of("codes", 7)
-    with pytest.raises(ValueError, match="wanted an asset made once an epoch, got 'report'"):
-        Fingerprints(load_study("mnist"), anatomy, DIGESTS).of("report", 1)
+        look(load_study("mnist")).fingerprint(Partition("codes", 7))

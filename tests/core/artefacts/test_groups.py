@@ -6,12 +6,25 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from featcx_core.analyses import comparison
-from featcx_core.artefacts.groups import Comparison, Group, differing, group_paths, group_store, read_group, write_group
+from featcx_core.analyses.comparison import COMPARISON
+from featcx_core.analyses.comparison import make as comparison
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.checks import check_rows
+from featcx_core.artefacts.groups import (
+    Group,
+    GroupReader,
+    GroupSnapshot,
+    differing,
+    group_paths,
+    group_store,
+    make_of_group,
+    read_group,
+    write_group,
+)
+from featcx_core.artefacts.making import make
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.sharing import take_over
 from featcx_core.store.places import Store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Study, StudyError
 from tests.steps import refresh, table_of
 
@@ -21,8 +34,8 @@ def made_sibling(small: Store, name: str, **analyses: object) -> Store:
     changed = small.study.analyses.model_copy(update=analyses)
     store = register(small.study.model_copy(update={"name": name, "analyses": changed}), home=small.home)
     take_over(store, [small])
-    for make in (make_decode_time, make_sedimentation, make_correlations):
-        make(store)
+    for table in ("decode_time", "sedimentation", "correlations"):
+        make(store, table)
     refresh(store)
     return store
 
@@ -47,7 +60,7 @@ def test_a_group_is_read_as_it_was_written(tmp_path: Path):
     store = write_group(tmp_path, group)
     assert group_paths(tmp_path) == {"mine": store.group_path}
     assert read_group(store.group_path) == group
-    assert table_of(store, "comparison").empty
+    assert GroupReader(tmp_path, group).table("comparison").empty
 
 
 @pytest.mark.parametrize(
@@ -91,77 +104,79 @@ def test_where_studies_differ():
 
 
 def test_the_comparison_of_two_studies(small: Store, pair: Group):
-    found = Comparison(small.home, pair)
+    found = GroupSnapshot(small.home, pair, COMPARISON)
     assert found.is_wanting
-    pictures = make_comparison(small.home, pair)
-    assert pictures.keys() == {
+    make_of_group(small.home, pair, COMPARISON)
+    folder = group_store(small.home, "both").root / "comparison"
+    assert {picture.stem for picture in (folder / "figures").iterdir()} == {
         "differences",
         "at_the_end_by_analyses_bootstrap",
         "over_epochs_by_analyses_bootstrap",
     }
-    store = found.store
-    assert (store.comparison / "figures" / "differences.png").read_bytes() == pictures["differences"]
-    page = (store.comparison / "index.html").read_text(encoding="utf-8")
+    reader = GroupReader(small.home, pair)
+    page = (folder / "index.html").read_text(encoding="utf-8")
     assert "analyses.bootstrap" in page
     for name in ("compared", "comparison"):
-        finding = table_rows(store, TABLES[name])
+        finding = check_rows(reader, catalogue().tables[name])
         assert finding.passed, finding.says
         assert finding.numbers["rows"] > 0
-    compared = table_of(store, "compared")
+    compared = reader.table("compared")
     assert set(compared["member"]) == {"tiny", "other"}
     own = table_of(small, "sedimentation").query("epoch == 2 and group_name == 'all'").iloc[0]
     row = compared.query("member == 'tiny' and epoch == 2 and measure == 'mean_complexity_all'").iloc[0]
     assert tuple(row[["value", "low", "high", "n"]]) == tuple(own[["mean_complexity", "low", "high", "n_concepts"]])
     # The same weights and concepts: no difference but in the intervals.
-    apart = table_of(store, "comparison").query("against != ''")
+    apart = reader.table("comparison").query("against != ''")
     assert set(apart["mean"]) == {0.0}
-    assert not Comparison(small.home, pair).is_wanting
+    assert not GroupSnapshot(small.home, pair, COMPARISON).is_wanting
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_it_is_stale_when_a_table_of_a_member_changed(small: Store, pair: Group):
-    make_comparison(small.home, pair)
+    make_of_group(small.home, pair, COMPARISON)
     text = small.study_path.read_text()
     small.study_path.write_text(text.replace("bootstrap = 100", "bootstrap = 150"))  # says: other intervals are wanted
-    found = Comparison(small.home, pair)
+    found = GroupSnapshot(small.home, pair, COMPARISON)
     assert found.is_wanting
-    make_comparison(small.home, pair)  # of what is there
-    compared = group_store(small.home, "both").read_table("compared")
+    make_of_group(small.home, pair, COMPARISON)  # of what is there
+    compared = GroupReader(small.home, pair).table("compared")
     assert "mean_complexity_all" not in set(compared.query("member == 'tiny'")["measure"])
-    changed = Store(small.home, found.states[0].study)
-    for make in (make_sedimentation, make_correlations):
-        make(changed)
-    assert Comparison(small.home, pair).is_wanting
-    make_comparison(small.home, pair)
-    assert Comparison(small.home, pair).is_current
+    changed = Store(small.home, found.members[0].study)
+    for table in ("sedimentation", "correlations"):
+        make(changed, table)
+    assert GroupSnapshot(small.home, pair, COMPARISON).is_wanting
+    make_of_group(small.home, pair, COMPARISON)
+    assert GroupSnapshot(small.home, pair, COMPARISON).is_current
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_it_is_stale_when_its_members_changed_or_a_part_is_gone(small: Store, pair: Group):
-    make_comparison(small.home, pair)
+    make_of_group(small.home, pair, COMPARISON)
     made_sibling(small, "third", bootstrap=300)
-    assert Comparison(small.home, pair._replace(members=("tiny", "other", "third"))).is_wanting
-    assert Comparison(small.home, pair._replace(members=("other", "tiny"))).is_wanting  # the first is the base
-    shutil.rmtree(group_store(small.home, "both").comparison)
-    assert Comparison(small.home, pair).is_wanting
+    assert GroupSnapshot(small.home, pair._replace(members=("tiny", "other", "third")), COMPARISON).is_wanting
+    assert GroupSnapshot(
+        small.home, pair._replace(members=("other", "tiny")), COMPARISON
+    ).is_wanting  # the first is the base
+    shutil.rmtree(group_store(small.home, "both").root / "comparison")
+    assert GroupSnapshot(small.home, pair, COMPARISON).is_wanting
 
 
 @pytest.mark.usefixtures("no_figures")
 def test_a_member_without_results_is_left_out_and_said(small: Store, pair: Group):
     register(small.study.model_copy(update={"name": "third", "seed": 1}), home=small.home)
     group = Group("three", (*pair.members, "third", "fourth"))
-    found = Comparison(small.home, group)
+    found = GroupSnapshot(small.home, group, COMPARISON)
     assert found.is_ready
     assert found.left_out["third"] == "nothing of it is made yet"
     assert "no study 'fourth'" in found.left_out["fourth"]
-    make_comparison(small.home, group)
-    rows: pd.DataFrame = found.table(store, "compared")
+    make_of_group(small.home, group, COMPARISON)
+    rows: pd.DataFrame = GroupReader(small.home, group).table("compared")
     assert set(rows["member"]) == set(pair.members)
 
 
 def test_what_cannot_be_compared(small: Store, pair: Group):
     with pytest.raises(ValueError, match="one: wanted at least two studies with results, got 1"):
-        make_comparison(small.home, Group("one", ("tiny", "nobody")))
+        make_of_group(small.home, Group("one", ("tiny", "nobody")), COMPARISON)
     made_sibling(small, "twin")
     with pytest.raises(ValueError, match="same: the studies differ in no field; there is nothing to compare"):
-        make_comparison(small.home, Group("same", ("tiny", "twin")))
+        make_of_group(small.home, Group("same", ("tiny", "twin")), COMPARISON)

@@ -5,13 +5,14 @@ import sys
 import numpy as np
 import pytest
 
+from featcx_core.artefacts.making import make
 from featcx_core.artefacts.register import register
 from featcx_core.networks.anatomy import read_anatomy
 from featcx_core.store.places import open_store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Model, Study, StudyError
 from featcx_core.study.files import load_study, packaged_studies, study_text
 from tests.conftest import TINY, write_tiny
+from tests.steps import table_of
 
 
 def stamps(folder):
@@ -22,11 +23,8 @@ def test_a_registered_study_has_all_that_later_steps_read(tiny, tmp_path):
     store = register(tiny, home=tmp_path)
     assert open_store(tmp_path, "tiny").study == tiny
     assert store.anatomy.names == ["stem", *(f"layer{s}.{b}" for s in (1, 2, 3) for b in range(3))]
-    for table in TABLES:
-        assert table(store, table).empty
-    assert store.table_fingerprint("layers", "layers") == (store.anatomy.made_from, frozenset())
-    store.write_current([("layers", store.anatomy.made_from)])
-    assert list(table(store, "layers")["layer"]) == store.anatomy.names
+    make(store, "layers")
+    assert list(table_of(store, "layers")["layer"]) == store.anatomy.names
 
 
 def test_registering_again_writes_only_what_changed(tiny, tmp_path):
@@ -160,3 +158,14 @@ def test_a_share_of_the_images_that_is_too_small_for_the_jackknife(tmp_path):
     ):
         register(load_study(path), home=tmp_path / "home")
     assert not (tmp_path / "home").exists()
+
+
+def test_an_analysis_that_nobody_declares_is_refused(tiny, tmp_path):
+    for run, said in {
+        ("complexty",): r"analyses\.run: no analysis 'complexty'; did you mean complexity\?",
+        ("support", "complexity"): r"support needs importance in analyses\.run",
+    }.items():
+        study = tiny.model_copy(update={"analyses": tiny.analyses.model_copy(update={"run": run})})
+        with pytest.raises(StudyError, match=said):
+            register(study, home=tmp_path)
+    assert not list(tmp_path.rglob("study.toml"))

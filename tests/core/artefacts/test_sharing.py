@@ -5,13 +5,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.making import make
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.sharing import take_over
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import MARKER, Store
-from featcx_core.store.tables import TABLES
-from tests.steps import refresh
+from tests.steps import path_of, refresh
+
+ONCE = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
 
 
 def sibling(small: Store, **changes: object) -> Store:
@@ -20,24 +24,25 @@ def sibling(small: Store, **changes: object) -> Store:
 
 
 def taken_assets(store: Store, small: Store) -> set[str]:
-    return {one.partition.asset for one in take_over(store, [small])}
+    return {one.partition.artefact for one in take_over(store, [small])}
 
 
 def stale(store: Store) -> set[str]:
-    state = Snapshot(store)
-    return {asset for asset in state.wanted if state.stale(asset)}
+    snapshot = Snapshot(store)
+    return {artefact.name for artefact in snapshot.wanted if snapshot.stale(artefact)}
 
 
 def test_all_is_taken_where_only_the_name_differs(small: Store):
     other = sibling(small)
     taken = take_over(other, [small])
-    assert stale(other) == set(ONCE) - {"training"} | stale(small)  # these are cheap, and made from all epochs
+    assert stale(other) == ONCE - {"training"} | stale(small)  # these are cheap, and made from all epochs
     assert {one.source for one in taken} == {"tiny"}
-    assert len(taken) == 1 + len(Snapshot(small).current)
+    current = Snapshot(small).current
+    assert len(taken) == 1 + sum(p.artefact in catalogue().names for p in current)  # and what is stored on the way
     refresh(other)
-    for name, table in TABLES.items():
+    for name, table in catalogue().tables.items():
         mine, theirs = table(other, name), table(small, name)
-        if table.asset in ONCE:
+        if not any(artefact.has_epochs for artefact in catalogue().holders[name]):
             continue
         assert set(mine["study"]) <= {"sibling"}
         columns = [column for column in mine if column not in ("study", "jackknife")]
@@ -48,17 +53,20 @@ def test_all_is_taken_where_only_the_name_differs(small: Store):
     assert take_over(other, [small]) == []
 
 
-def test_sums_without_groups_come_along(small: Store):
-    open_sums_without_groups(small, epoch=2)
+def test_what_is_stored_on_the_way_comes_along(small: Store):
+    layer = small.anatomy.penultimate
+    make(small, "sums", epoch=2)
     other = sibling(small)
     take_over(other, [small])
-    assert other.committed(other.sums_without_groups(2)) == Snapshot(other).prints.sums_without_groups(2)
+    assert Snapshot(other).is_current(Partition("sums", 2, layer))
 
 
 def test_arrays_are_linked_and_checkpoints_copied(small: Store):
     other = sibling(small)
     take_over(other, [small])
-    arrays = [path for path in small.activations(1, "stem").rglob("*") if path.is_file() and path.name != MARKER]
+    arrays = [
+        path for path in path_of(small, "activations", 1, "stem").rglob("*") if path.is_file() and path.name != MARKER
+    ]
     assert arrays
     for path in arrays:
         assert (other.root / path.relative_to(small.root)).samefile(path)
@@ -109,7 +117,7 @@ def test_the_reference_epochs_positions_come_along_or_its_activations_do_not(sma
     other = sibling(small, probe=analysis)
     take_over(other, [small])
     layer = small.anatomy.penultimate
-    lacking = {(p.epoch, p.layer) for p in Snapshot(other).stale("activations")}
+    lacking = {(p.epoch, p.layer) for p in Snapshot(other).stale(catalogue()["activations"])}
     assert lacking == {(1, layer)}  # the small study has positions of epoch 2 only
 
 
@@ -121,19 +129,19 @@ def test_another_disk_is_copied_to(small: Store, monkeypatch: pytest.MonkeyPatch
     other = sibling(small)
     take_over(other, [small])
     assert "activations" not in stale(other)
-    path = next(path for path in other.activations(1, "stem").rglob("*") if path.is_file())
+    path = next(path for path in path_of(other, "activations", 1, "stem").rglob("*") if path.is_file())
     assert not path.samefile(small.root / path.relative_to(other.root))
 
 
 def test_what_was_replaced_meanwhile_is_left(small: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     other = sibling(small)
-    state = Snapshot(small)
-    _ = state.current
+    before = Snapshot(small)
+    _ = before.current
     for layer in small.anatomy.names:
-        write_bytes(small.activations(1, layer) / MARKER, b'{"fingerprint": "new"}')
+        write_bytes(path_of(small, "activations", 1, layer) / MARKER, b'{"fingerprint": "new"}')
     monkeypatch.setattr(
         "featcx_core.artefacts.sharing.State", lambda store: state if store is small else Snapshot(store)
     )
-    taken = {(one.partition.asset, one.partition.epoch) for one in take_over(other, [small])}
+    taken = {(one.partition.artefact, one.partition.epoch) for one in take_over(other, [small])}
     assert ("activations", 0) in taken
     assert ("activations", 1) not in taken

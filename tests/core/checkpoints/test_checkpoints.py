@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints import survey as checkpoints
 from featcx_core.checkpoints.landing import landed
 from featcx_core.checkpoints.survey import (
-    fingerprints,
     load_checkpoint,
     read_head,
     read_metrics,
@@ -160,7 +160,7 @@ def test_survey_names_what_cannot_be_used_and_keeps_the_rest(trained: Store):
         assert reason in found.bad[epoch]
         assert "\n" not in found.bad[epoch]
     assert sorted(landed(trained)) == list(range(9))
-    assert fingerprints(trained).digests == found.digests
+    assert Snapshot(trained).survey.digests == found.digests
 
 
 def test_training_is_whole_unless_its_own_file_is_missing_or_of_another_training(trained: Store):
@@ -216,10 +216,11 @@ def test_what_is_there_is_known_without_torch(trained: Store):
     code = f"""
 import sys
 from featcx_core.store.places import open_store
-from featcx_core.checkpoints.survey import fingerprints, read_head, survey, training_is_whole
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.checkpoints.survey import read_head, survey
 store = open_store({str(trained.home)!r}, "tiny")
-prints = fingerprints(store)
-assert training_is_whole(store, prints.of("training"))
+assert Snapshot(store).is_current(Partition("training"))
 assert sorted(survey(store).digests) == [0, 1, 2]
 read_head(store, epoch=1)
 print(sorted({{"torch", "sklearn", "torchvision", "mlxtend"}} & set(sys.modules)))

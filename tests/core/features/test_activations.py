@@ -9,16 +9,21 @@ import zarr
 from safetensors.torch import load_file
 
 from featcx_core.analyses.activations.make import record_activations
+from featcx_core.analyses.dictionary_activations.make import class_positions, dictionary_activation_bytes
+from featcx_core.artefacts.given import Tools
+from featcx_core.artefacts.making import make
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
-from featcx_core.checkpoints.survey import fingerprints, read_head, write_checkpoint
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.checkpoints.survey import read_head, write_checkpoint
 from featcx_core.features import writing
 from featcx_core.features.forward import Network, Tap
 from featcx_core.images.data import dictionary_images, image_digest, load_data
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import CheckpointError
-from featcx_core.store.places import Store
+from featcx_core.store.places import Store, committed
 from featcx_core.study.fields import Activations, Study
-from tests.steps import arrays_of, remake
+from tests.steps import arrays_of, path_of, reader, remake
 
 LAST = "layer3.2"
 
@@ -59,7 +64,7 @@ def test_every_layer_is_the_mean_over_positions_in_the_order_fit_score(trained: 
         assert acts.attrs.asdict() == {
             "layer": row.layer, "pooling": "gap", "epoch": 1, "n_fit": 60, "images": image_digest(data, data.probe),
         }  # fmt: skip
-    assert trained.committed(trained.positions(1)) is None
+    assert committed(path_of(trained, "positions", 1, LAST)) is None
 
 
 def test_penultimate_activations_times_head_are_the_logits(trained: Store):
@@ -73,23 +78,25 @@ def test_positions_are_kept_at_the_reference_epoch(trained: Store, caplog):
     caplog.set_level(logging.INFO, logger="featcx")
     record_activations(trained, epoch=2, device="cpu", batch_size=7)
     assert len(passes(caplog)) == 1
-    positions = zarr.open_array(str(trained.positions(2)), mode="r")
+    positions = zarr.open_array(str(path_of(trained, "positions", 2)), mode="r")
     expected = maps(trained, load_data(trained.study).probe, LAST)
     np.testing.assert_allclose(positions[:], expected.flatten(2).transpose(1, 2), rtol=1e-3, atol=1e-4)
     assert (positions.attrs["height"], positions.attrs["width"]) == (3, 3)
     pooled = arrays_of(trained, "activations", epoch=2, layer=LAST)[:]
     np.testing.assert_allclose(positions[:].mean(1), pooled, rtol=1e-4, atol=1e-5)
-    assert trained.committed(trained.positions(2)) == fingerprints(trained).of("activations", 2, LAST)
+    assert committed(path_of(trained, "positions", 2, LAST)) == Snapshot(trained).fingerprint(
+        Partition("positions", 2, LAST)
+    )
 
 
 def test_only_what_is_missing_is_recorded(trained: Store, caplog):
     caplog.set_level(logging.INFO, logger="featcx")
     assert record_activations(trained, epoch=2, layers=["stem"], device="cpu") == ["stem"]
-    stamp = trained.activations(2, "stem").stat().st_mtime_ns
+    stamp = path_of(trained, "activations", 2, "stem").stat().st_mtime_ns
     assert record_activations(trained, epoch=2, layers=[LAST, "stem", "layer1.0"], device="cpu") == ["layer1.0", LAST]
     assert record_activations(trained, epoch=2, layers=["stem", LAST], device="cpu") == []
     assert len(passes(caplog)) == 2
-    assert trained.activations(2, "stem").stat().st_mtime_ns == stamp
+    assert path_of(trained, "activations", 2, "stem").stat().st_mtime_ns == stamp
     assert len(record_activations(trained, epoch=2, device="cpu")) == 7
     assert record_activations(trained, epoch=2, device="cpu") == []
     weights = {name: tensor * 2 for name, tensor in load_file(trained.checkpoint(2)).items()}
@@ -142,7 +149,7 @@ def test_broken_weights_commit_nothing(trained: Store, value):
     assert not [path for path in trained.root.joinpath("activations").rglob("*") if path.is_file()]
     with pytest.raises(ValueError, match=r"epoch 2, layer layer3\.2: .* NaN or infinite"):
         remake(trained, "dictionary_activations", epoch=2, device="cpu")
-    assert trained.committed(trained.dictionary_activations(2)) is None
+    assert committed(path_of(trained, "dictionary_activations", 2)) is None
 
 
 def test_values_too_large_for_half_precision():
@@ -271,12 +278,13 @@ def test_dictionary_images_are_the_first_of_each_class(tiny: Study):
 @pytest.mark.parametrize("batch_size", [7, 30, 256])  # within a class, up to its end, over all
 def test_dictionary_positions_from_the_store_and_from_a_stream_are_the_same(trained: Store, caplog, batch_size: int):
     caplog.set_level(logging.INFO, logger="featcx")
-    assert dictionary_activation_bytes(trained) == 90 * 9 * 64 * 4
-    streamed = list(class_positions(trained, epoch=2, device="cpu", batch_size=batch_size))
+    assert dictionary_activation_bytes(reader(trained)) == 90 * 9 * 64 * 4
+    streamed = list(class_positions(reader(trained), epoch=2, tools=Tools("cpu", batch_size)))
     assert passes(caplog) == ["forward pass: epoch 2, 90 training images, positions of layer3.2"]
-    assert remake(trained, "dictionary_activations", epoch=2, device="cpu", batch_size=batch_size)
-    assert remake(trained, "dictionary_activations", epoch=2, device="cpu")
-    stored = list(class_positions(trained, epoch=2, device="cpu"))
+    made = [Partition("dictionary_activations", 2)]
+    assert make(trained, "dictionary_activations", epoch=2, device="cpu", batch_size=batch_size) == made
+    assert make(trained, "dictionary_activations", epoch=2, device="cpu") == []
+    stored = list(class_positions(reader(trained), epoch=2, tools=Tools("cpu")))
     assert len(passes(caplog)) == 2
     for class_id, rows in enumerate(dictionary_images(load_data(trained.study), trained.study)):
         expected = maps(trained, rows, LAST).flatten(2).transpose(1, 2).reshape(-1, 64)
@@ -287,9 +295,9 @@ def test_dictionary_positions_from_the_store_and_from_a_stream_are_the_same(trai
 
 def test_half_precision_positions_are_the_same_stored_or_not(trained: Store):
     store = changed(trained, dtype="float16")
-    streamed = list(class_positions(store, epoch=2, device="cpu"))
-    assert remake(store, "dictionary_activations", epoch=2, device="cpu")
-    for one, two in zip(class_positions(store, epoch=2), streamed, strict=True):
+    streamed = list(class_positions(reader(store), epoch=2, tools=Tools("cpu")))
+    assert make(store, "dictionary_activations", epoch=2, device="cpu")
+    for one, two in zip(class_positions(reader(store), epoch=2, tools=Tools("cpu")), streamed, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
@@ -300,11 +308,11 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
     )
     store = register(study, home=trained.home)
     for _ in range(2):  # the second time the empty group is there, and says the same
-        assert not remake(store, "dictionary_activations", epoch=2, device="cpu")
-    assert zarr.open_group(str(store.dictionary_activations(2)), mode="r").attrs["kept"] is False
-    assert not list(store.dictionary_activations(2).glob("*/zarr.json"))
+        make(store, "dictionary_activations", epoch=2, device="cpu")
+    assert zarr.open_group(str(path_of(store, "dictionary_activations", 2)), mode="r").attrs["kept"] is False
+    assert not list(path_of(store, "dictionary_activations", 2).glob("*/zarr.json"))
     assert passes(caplog) == []
-    (everything,) = class_positions(store, epoch=2, device="cpu")
+    (everything,) = class_positions(reader(store), epoch=2, tools=Tools("cpu"))
     assert everything.shape == (90 * 9, 64)
     assert "one dictionary over all images is fitted on 0.0 GB in memory; dictionary.images_per_class" in caplog.text
 
@@ -320,8 +328,8 @@ def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path)
     relu, probe = arrays_of(store, "activations", epoch=2, layer="relu"), load_data(study).probe
     np.testing.assert_allclose(relu[:], maps(store, probe, "relu").flatten(1), rtol=1e-4, atol=1e-5)
     assert arrays_of(store, "activations", epoch=2, layer="conv")[:].min() < 0
-    assert zarr.open_array(str(store.positions(2)), mode="r").shape == (120, 1, 200)
-    assert [part.shape for part in class_positions(store, epoch=2, device="cpu")] == [(30, 200)] * 3
+    assert zarr.open_array(str(path_of(store, "positions", 2)), mode="r").shape == (120, 1, 200)
+    assert [part.shape for part in class_positions(reader(store), epoch=2, tools=Tools("cpu"))] == [(30, 200)] * 3
 
 
 @pytest.mark.gpu

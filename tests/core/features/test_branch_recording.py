@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn.functional import relu, scaled_dot_product_attention
 
 from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.making import make
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.checkpoints.survey import fingerprints
 from featcx_core.features.operands import Operands
 from featcx_core.images.data import load_data
 from featcx_core.measures.branches import concept_cka
@@ -23,7 +24,7 @@ from featcx_core.networks.models import build_model
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Analyses, Model, Study
 from tests.core.features.test_activations import maps, passes
-from tests.steps import arrays_of
+from tests.steps import arrays_of, path_of
 
 EVERYTHING = Analyses(run=("complexity", "importance", "branches"), bootstrap=100)
 
@@ -220,7 +221,7 @@ def test_branches_come_with_the_activations_where_the_study_asks_for_them(asking
     for epoch in (0, 1, 2):
         record_activations(asking, epoch=epoch, device="cpu", batch_size=7)
     assert passes(caplog) == [f"forward pass: epoch {epoch}, 120 probe images, 10 layers" for epoch in (0, 1, 2)]
-    assert not asking.branch(1, "layer1.0", "main").exists()
+    assert not path_of(asking, "branch_activations", 1, "layer1.0").exists()
     probe = load_data(asking.study).probe
     for block, branch, module in (
         ("layer1.1", "main", "layer1.1.bn2"),
@@ -229,7 +230,7 @@ def test_branches_come_with_the_activations_where_the_study_asks_for_them(asking
     ):
         acts = arrays_of(asking, "branch_activations", epoch=2, layer=block)[branch]
         np.testing.assert_allclose(acts[:], maps(asking, probe, module).mean((2, 3)), rtol=1e-3, atol=1e-4)
-        assert asking.committed(asking.branch(2, block, branch)) == fingerprints(asking).of_branch(2, block, branch)
+        assert Snapshot(asking).is_current(Partition("branch_activations", 2, block))
         assert (acts.attrs["layer"], acts.attrs["branch"], acts.attrs["n_fit"]) == (block, branch, 60)
     for before, block in (("layer1.0", "layer1.1"), ("layer3.1", "layer3.2")):
         given = arrays_of(asking, "activations", epoch=2, layer=before)[:]
@@ -241,23 +242,26 @@ def test_branches_come_with_the_activations_where_the_study_asks_for_them(asking
 def test_only_missing_branches_are_recorded(asking: Store, caplog):
     plain = asking.study.model_copy(update={"analyses": Analyses(run=("complexity", "importance"))})
     record_activations(Store(asking.home, plain), epoch=2, device="cpu")
-    stamp = asking.activations(2, "stem").stat().st_mtime_ns
-    assert not asking.branch(2, "layer1.0", "main").exists()
+    stamp = path_of(asking, "activations", 2, "stem").stat().st_mtime_ns
+    assert not path_of(asking, "branch_activations", 2, "layer1.0").exists()
     caplog.set_level(logging.INFO, logger="featcx")
     caplog.clear()
-    record_branches(asking, epoch=2, device="cpu")
-    record_branches(asking, epoch=2, device="cpu")
+    assert len(make(asking, "branch_activations", epoch=2, device="cpu")) == 9
+    assert make(asking, "branch_activations", epoch=2, device="cpu") == []
     assert passes(caplog) == ["forward pass: epoch 2, 120 probe images, 9 layers"]
-    shutil.rmtree(asking.branch(2, "layer1.0", "main"))
-    other = asking.branch(2, "layer1.0", "residual").stat().st_mtime_ns
-    assert record_activations(asking, epoch=2, device="cpu") == ["layer1.0"]
-    assert asking.branch(2, "layer1.0", "residual").stat().st_mtime_ns == other
-    assert asking.activations(2, "stem").stat().st_mtime_ns == stamp
+    shutil.rmtree(path_of(asking, "branch_activations", 2, "layer1.0"))
+    other = path_of(asking, "branch_activations", 2, "layer1.1").stat().st_mtime_ns
+    assert len(make(asking, "branch_activations", epoch=2, device="cpu")) == 1
+    shutil.rmtree(path_of(asking, "branch_activations", 2, "layer1.0"))
+    record_activations(asking, epoch=2, device="cpu")  # what lacks comes with the activations
+    assert Snapshot(asking).is_current(Partition("branch_activations", 2, "layer1.0"))
+    assert path_of(asking, "branch_activations", 2, "layer1.1").stat().st_mtime_ns == other
+    assert path_of(asking, "activations", 2, "stem").stat().st_mtime_ns == stamp
     assert record_activations(asking, epoch=2, device="cpu") == []
 
 
 def test_no_branch_is_there(trained: Store):
-    with pytest.raises(ValueError, match=r"epoch 1, block layer1\.0: no activations of its branch main at "):
+    with pytest.raises(ValueError, match=r"epoch 1, layer layer1\.0: no branch_activations yet at "):
         arrays_of(trained, "branch_activations", epoch=1, layer="layer1.0")["main"]
 
 
@@ -267,7 +271,7 @@ def test_an_anatomy_without_branches_is_found_anew_and_makes_nothing_else_stale(
     rows = tuple(row.model_copy(update={"branches": {}}) for row in fresh.layers)
     old = fresh.model_copy(update={"made_from": "older", "layers": rows})
     trained.layers_path.write_text(old.model_dump_json())
-    before = {p for p in Snapshot(trained).current if p.asset != "branches"}
+    before = {p for p in Snapshot(trained).current if p.artefact != "branch_activations"}
     register(trained.study, home=trained.home)
     assert read_anatomy(trained.layers_path) == fresh
-    assert {p for p in Snapshot(trained).current if p.asset != "branches"} == before
+    assert {p for p in Snapshot(trained).current if p.artefact != "branch_activations"} == before

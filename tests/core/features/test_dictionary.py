@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.features import dictionary as module
+from featcx_core.features import samples
 from featcx_core.features.dictionary import METHODS, encode, fit_class_dictionaries, fit_dictionary, random_atoms
 from featcx_core.features.nmf import nmf
 from featcx_core.features.nnls import nnls
@@ -40,7 +40,7 @@ def test_without_labels_one_dictionary_serves_all_images() -> None:
 def test_streamed_classes_give_the_same_atoms(monkeypatch: pytest.MonkeyPatch) -> None:
     acts, labels = activations(), np.repeat([0, 1, 2, 3], [50, 70, 90, 30])
     whole = fit_dictionary(acts, n_concepts=5, labels=labels)
-    monkeypatch.setattr(module, "_GROUP_BYTES", 100 * 24 * 4)
+    monkeypatch.setattr(samples, "_GROUP_BYTES", 100 * 24 * 4)
     seen: list[int] = []
 
     def classes():  # type: ignore[no-untyped-def]

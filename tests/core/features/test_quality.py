@@ -4,12 +4,16 @@ import pytest
 import torch
 
 from featcx_core.features import quality as module
+from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.quality import (
     alive,
     code_statistics,
+    count_active,
     dictionary_quality,
     dictionary_quality_streamed,
     hoyer,
+    is_alive,
+    random_hoyer,
 )
 
 
@@ -30,6 +34,14 @@ def test_hoyer() -> None:
         hoyer(np.ones((3, 1)))
 
 
+def test_random_hoyer_is_the_mean_over_random_directions() -> None:
+    for is_signed in (False, True):
+        found = hoyer(random_atoms(40_000, 8, seed=0, is_signed=is_signed)).mean()
+        assert found == pytest.approx(random_hoyer(8), abs=2e-3)
+    with pytest.raises(ValueError, match="at least two units, got 1"):
+        random_hoyer(1)
+
+
 def test_quality_by_hand() -> None:
     acts = np.array([[2.0, 0.0], [0.0, 1.0], [2.0, 1.0], [0.0, 2.0]])
     codes = np.array([[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
@@ -40,7 +52,6 @@ def test_quality_by_hand() -> None:
     assert quality.explained_variance == pytest.approx(1 - 5 / 6)
     assert quality.predictions_kept_fraction == 0.75  # (2, 1.5) becomes (1, 1.5)
     assert quality.l0 == 1.0
-    assert quality.dead == 1
     pair = (3**0.5 - 2**0.5) / (3**0.5 - 1)
     assert quality.code_hoyer == pytest.approx((1 + 1 + pair) / 3)
 
@@ -69,7 +80,8 @@ def test_alive_needs_both_halves() -> None:
     fit[:10, :2] = 1
     score[:10, 0] = score[:9, 1] = score[:, 2] = 1
     assert alive(fit, score).tolist() == [True, False, False]
-    assert alive(fit, score, at_least=9).tolist() == [True, True, False]
+    halves = [sum(count_active(part) for part in np.split(codes, [3, 11])) for codes in (fit, score)]
+    assert is_alive(*halves).tolist() == [True, False, False]
     assert alive(torch.from_numpy(fit), torch.from_numpy(score)).dtype == torch.bool
 
 

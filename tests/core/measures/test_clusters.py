@@ -8,6 +8,7 @@ import torch
 from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.spatial.distance import squareform
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.metrics import adjusted_rand_score
 
 from featcx_core.features.dictionary import random_atoms
@@ -107,6 +108,21 @@ def test_few_atoms_have_a_place_too(method, n):
     plane = embed_atoms(random_atoms(n, 6, seed=0), method=method, seed=0)
     assert plane.shape == (n, 2)
     assert np.isfinite(plane).all()
+
+
+def test_the_pca_plane_is_that_of_a_full_decomposition():
+    directions = random_atoms(40, 60, seed=0).astype(np.float64)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    plane, scores = embed_atoms(directions, method="pca", seed=0), PCA(2, svd_solver="full").fit_transform(directions)
+    np.testing.assert_allclose(np.abs(plane), np.abs(scores), atol=1e-12)
+    assert (plane[np.abs(plane).argmax(0), [0, 1]] > 0).all()
+
+
+def test_atoms_that_differ_by_rounding_have_a_place():
+    chance = np.random.default_rng(0)
+    for _ in range(20):
+        atoms = chance.random((1, 5)) * chance.uniform(0.1, 9, (6, 1))
+        assert np.abs(embed_atoms(atoms, method="pca", seed=0)).max() < 1e-12
 
 
 def test_few_units_and_equal_atoms_have_a_place_too():

@@ -1,16 +1,13 @@
-"""Studies side by side: the numbers, the figures and the page."""
+"""Studies side by side: the numbers."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from featcx_core.figures.canvas import png
-from featcx_core.figures.comparison import comparison_figures, differences, drawn_fields, measure_label, measures_of
 from featcx_core.measures.comparison import compare, means, study_values, together
-from featcx_core.report.comparison_page import by_value, render_comparison
 from tests.references import comparison as reference
 
 FIELDS = {"schedule": ("one_cycle", "constant"), "decay": ("0.0", "0.5"), "seed": ("0", "1", "2")}
@@ -116,7 +113,6 @@ def test_fields_that_part_the_studies_alike_are_not_told_apart():
     assert set(seed["together_with"]) == {"data.source"}
     assert set(seed["n"]) == {1}  # a and b: c has other groups
     assert seed["low"].isna().all()
-    assert drawn_fields(settings) == ["seed", "probe.groups"]
 
 
 def test_the_end_is_each_studys_own():
@@ -174,81 +170,3 @@ def test_a_study_of_which_little_is_made():
     empty = {name: frame.head(0) for name, frame in full.items()}
     assert len(study_values(**empty)) == 0
     assert set(study_values(**{**empty, "epochs": full["epochs"]})["measure"]) == {"test_accuracy", "train_accuracy"}
-
-
-# -- figures and page --------------------------------------------------------------------------------------------------
-
-
-def texts(figure: object) -> Iterator[str]:
-    from matplotlib.text import Text
-
-    yield from (text.get_text() for text in figure.findobj(Text))  # type: ignore[attr-defined]
-
-
-def test_every_figure_is_a_question_and_shows_every_value():
-    settings = grid()
-    values = measured(settings)
-    figures = comparison_figures(values, compare(values, settings), settings)
-    assert list(figures) == [
-        "differences",
-        *(f"{kind}_by_{field}" for field in FIELDS for kind in ("at_the_end", "over_epochs")),
-    ]
-    for name, figure in figures.items():
-        assert png(figure).startswith(b"\x89PNG"), name
-        assert figure.get_suptitle().endswith("?"), name
-    for field, listed in FIELDS.items():
-        for kind in ("at_the_end", "over_epochs"):
-            said = set(texts(figures[f"{kind}_by_{field}"]))
-            assert said >= {*listed, "held-out accuracy", "mean K, all concepts"}
-
-
-def test_a_figure_without_data_says_so():
-    settings = {"seed": {"a": "0", "b": "1"}}
-    values = measured({"schedule": {"a": "x", "b": "x"}})
-    nothing = compare(values, settings).head(0)
-    figures = comparison_figures(values.head(0), nothing, settings)
-    assert all(any("nothing to show" in text for text in texts(figure)) for figure in figures.values())
-    assert any("no two studies differ in one field alone" in text for text in texts(differences(nothing)))
-
-
-def test_many_values_have_colours_of_their_own():
-    settings = {"seed": {f"s{i}": str(i) for i in range(9)}}
-    values = measured({"schedule": dict.fromkeys(settings["seed"], "x")})
-    figure = comparison_figures(values, compare(values, settings), settings)["over_epochs_by_seed"]
-    (legend,) = figure.legends
-    assert len({line.get_color() for line in legend.get_lines()}) == 9
-
-
-def test_measures_have_an_order_and_words():
-    there = ["v_information_penultimate", "mean_complexity_top_10pct", "mean_complexity_all", "test_accuracy"]
-    assert measures_of(pd.DataFrame({"measure": there})) == [
-        "test_accuracy",
-        "mean_complexity_all",
-        "mean_complexity_top_10pct",
-        "v_information_penultimate",
-    ]
-    assert measure_label("something_else") == "something_else"
-
-
-def test_the_page_has_the_numbers_and_says_what_cannot_be_told():
-    settings = grid()
-    values = measured(settings)
-    found = compare(values, settings)
-    table = by_value(found, settings, field="schedule")
-    assert table.header == ["measure", "one_cycle (n = 6)", "constant (n = 6)", "constant − one_cycle (6 pairs)"]
-    assert [row[0] for row in table.rows] == ["held-out accuracy", "mean K, all concepts"]
-    assert table.rows[0][3].startswith("0.3")
-    left_out = {"gone": "no study 'gone'"}
-    page = render_comparison(
-        found, settings, name="mine", figures={"differences": b"PNG"}, left_out=left_out, reports={}
-    )
-    assert table.rows[0][3] in page
-    assert "Left out: gone (no study &#39;gone&#39;)." in page
-    assert "other initial weights" in page
-    two = {"a": {"x": "1", "y": "2"}, "b": {"x": "3", "y": "4"}}
-    values = measured({"schedule": {"x": "s", "y": "s"}})
-    page = render_comparison(
-        compare(values, two), two, name="mine", figures={}, left_out={}, reports={"x": "../x.html"}
-    )
-    assert "also differ in b in just the same way" in page
-    assert '<a href="../x.html">x</a>' in page

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from featcx_core.features.moments import Moments
 from featcx_core.measures.complexity import complexity, complexity_standard_error
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.explained import explained
@@ -11,7 +12,7 @@ from featcx_core.measures.intervals import draw_groups, jackknife_error
 from featcx_core.measures.layer_information import layer_information
 from featcx_core.measures.over_images import redraw, redraw_information, redraw_lack
 from featcx_core.measures.sedimentation import sedimentation
-from featcx_core.measures.v_information import v_information
+from featcx_core.measures.v_information import v_information_streamed
 from tests.references import over_images as reference
 
 
@@ -63,12 +64,15 @@ def study(n_fit: int = 300, n_score: int = 400, units: int = 12, concepts: int =
     return layers, codes, np.linspace(2, 0.2, concepts) * np.abs(codes) ** 1.5
 
 
+def score_images_left_out(x, codes, n_fit, *, penalty, groups):
+    fit, score = Moments.of(x[:n_fit], codes[:n_fit]), [(x[n_fit:], codes[n_fit:])]
+    return v_information_streamed(fit, score, penalty=penalty, groups=groups)
+
+
 def test_agrees_with_the_bootstrap_over_images():
     layers, codes, contributions = study()
     n_fit, groups, alpha = 300, 100, 1.0
-    found = [
-        v_information(x[:n_fit], codes[:n_fit], x[n_fit:], codes[n_fit:], penalty=alpha, groups=groups) for x in layers
-    ]
+    found = [score_images_left_out(x, codes, n_fit, penalty=alpha, groups=groups) for x in layers]
     k = complexity(np.stack([layer.v_information for layer in found]))
     half = [np.arange(n_fit) % groups, np.arange(len(codes) - n_fit) % groups]
     member = np.concatenate(half)
@@ -112,7 +116,7 @@ def test_agrees_with_the_bootstrap_over_images():
 
 def test_the_same_error_as_the_tables():
     layers, codes, _ = study()
-    found = [v_information(x[:300], codes[:300], x[300:], codes[300:], penalty=1.0) for x in layers]
+    found = [score_images_left_out(x, codes, 300, penalty=1.0, groups=20) for x in layers]
     information, jackknife = (np.stack([layer[i] for layer in found]) for i in (0, 3))
     redrawn = redraw_lack(information, jackknife, draw_groups(20, n_bootstrap=20_000, seed=0))
     far = information.min(0) > 0.3  # where nothing is clipped

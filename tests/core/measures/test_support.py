@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from featcx_core.measures import support as module
-from featcx_core.measures.removal_orders import N_RANDOM_ORDERS, removal_orders
+from featcx_core.measures.removal_orders import removal_orders
 from featcx_core.measures.support import SupportCounts, support
 from tests.references import support as reference
 
@@ -125,18 +125,6 @@ def test_removing_what_matters_first_costs_most():
     areas = {name: curve.relative_accuracy.mean() for name, curve in curves.items()}
     assert areas["importance_descending"] == areas["complexity_ascending"] < areas["random"]
     assert areas["random"] < areas["complexity_descending"]
-
-
-def test_orders():
-    complexity, importance = np.array([0.5, np.nan, 0.1, 0.9, np.nan]), np.array([3.0, 9.0, 1.0, 1.0, 0.0])
-    orders = removal_orders(complexity, importance, seed=0)
-    assert orders["complexity_descending"].tolist() == [[1, 4, 3, 0, 2]]
-    assert orders["complexity_ascending"].tolist() == [[1, 4, 2, 0, 3]]
-    assert orders["importance_descending"].tolist() == [[1, 4, 0, 2, 3]]
-    assert orders["random"].shape == (N_RANDOM_ORDERS, 5)
-    assert (orders["random"][:, :2] == [1, 4]).all()  # the dead are first here, too
-    assert len(np.unique(orders["random"], axis=0)) > 1
-    assert (removal_orders(complexity, importance, seed=0)["random"] == orders["random"]).all()
 
 
 def test_without_labels_predictions_are_followed():

@@ -40,9 +40,19 @@ def test_equals_scikit_learn_concept_by_concept(n_fit):
     for i in range(halves[1].shape[1]):
         x, z, x_score, z_score = halves[0], halves[1][:, i], halves[2], halves[3][:, i]
         assert result.penalty[i] == pytest.approx(reference.best_alpha(x, z), rel=1e-9)
-        r2 = reference.r2(x, z, x_score, z_score, result.penalty[i])
-        left_out, error = reference.jackknife(x, z, x_score, z_score, result.penalty[i], 5)
+        r2, left_out = reference.refitted(x, z, x_score, z_score, 5)
         assert result.v_information[i] == pytest.approx(max(0, r2), abs=1e-6)
+        np.testing.assert_allclose(result.jackknife[i], left_out, atol=1e-6)
+        assert result.standard_error[i] == pytest.approx(reference.jackknife_error(left_out), abs=1e-6)
+
+
+def test_streamed_the_reader_stays_where_score_images_are_left_out():
+    x, z, x_score, z_score = planted()
+    result = v_information_streamed(Moments.of(x, z), chunks(x_score, z_score, 32), groups=5)
+    for i in range(z.shape[1]):
+        halves = x, z[:, i], x_score, z_score[:, i]
+        left_out, error = reference.score_jackknife(*halves, result.penalty[i], 5)
+        assert result.v_information[i] == pytest.approx(max(0, reference.r2(*halves, result.penalty[i])), abs=1e-6)
         np.testing.assert_allclose(result.jackknife[i], left_out, atol=1e-6)
         assert result.standard_error[i] == pytest.approx(error, abs=1e-6)
 
@@ -61,8 +71,9 @@ def test_a_penalty_given_is_used_as_it_is():
     result = v_information(*halves, penalty=alphas)
     np.testing.assert_array_equal(result.penalty, alphas)
     for i, alpha in enumerate(alphas):
-        expected = max(0, reference.r2(halves[0], halves[1][:, i], halves[2], halves[3][:, i], alpha))
-        assert result.v_information[i] == pytest.approx(expected, abs=1e-6)
+        r2, left_out = reference.refitted(halves[0], halves[1][:, i], halves[2], halves[3][:, i], 20, alpha)
+        assert result.v_information[i] == pytest.approx(max(0, r2), abs=1e-6)
+        np.testing.assert_allclose(result.jackknife[i], left_out, atol=1e-6)
     one = v_information(*halves, penalty=10.0)
     assert one.v_information[3] == pytest.approx(result.v_information[3])
 
@@ -77,7 +88,8 @@ def test_the_grid_is_relative_to_the_mean_eigenvalue():
 @pytest.mark.parametrize("size", [1, 32, 64, 500])
 def test_chunks_of_any_size_give_the_same_numbers(size):
     halves = planted(dtype=np.float32)
-    whole = v_information(*halves)
+    score = chunks(*halves[2:], 500)
+    whole = v_information_streamed(Moments.over(chunks(*halves[:2], 500)), score)
     streamed = v_information_streamed(Moments.over(chunks(*halves[:2], size)), chunks(*halves[2:], size))
     for a, b in zip(streamed, whole, strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5, rtol=2e-5)
@@ -123,15 +135,12 @@ def test_independent_codes_score_about_zero():
     assert np.mean(np.abs(unclipped) > 4 * result.standard_error + 0.01) < 0.02
 
 
-def test_the_standard_error_is_the_spread_over_score_halves():
+def test_the_standard_error_is_the_spread_over_images():
     values, errors = [], []
     for seed in range(30):
         chance = np.random.default_rng(seed)
         x = chance.normal(size=(600, 4))
         z = x[:, :1] + chance.normal(size=(600, 1))
-        fixed = np.random.default_rng(99)
-        x[:200] = fixed.normal(size=(200, 4))
-        z[:200] = x[:200, :1] + fixed.normal(size=(200, 1))
         result = v_information(x[:200], z[:200], x[200:], z[200:])
         values.append(result.v_information[0])
         errors.append(result.standard_error[0])
@@ -223,13 +232,21 @@ def test_the_kind_of_array_comes_back():
 
 def test_errors():
     x, z, x_score, z_score = planted()
-    with pytest.raises(ValueError, match="each of 20 groups, got 19 images"):
+    with pytest.raises(ValueError, match="one image for each of 20 groups, got 19 images"):
         v_information(x, z, x_score[:19], z_score[:19])
+    with pytest.raises(ValueError, match="one image for each of 20 groups, got 1 images"):
+        v_information(x[:1], z[:1], x_score, z_score)
+    with pytest.raises(ValueError, match="one score image for each of 20 groups, got 19 images"):
+        v_information_streamed(Moments.of(x, z), [(x_score[:19], z_score[:19])])
     with pytest.raises(ValueError, match="penalties >= 0"):
         v_information(x, z, x_score, z_score, penalty=-1.0)
     with pytest.raises(ValueError, match="at least 2 images in the fit half, got 1"):
-        v_information(x[:1], z[:1], x_score, z_score)
+        v_information_streamed(Moments.of(x[:1], z[:1]), [(x_score, z_score)])
+    with pytest.raises(ValueError, match="at least 2 images in the fit half, got 1"):
+        v_information(x[:2], z[:2], x_score, z_score, groups=2)
     x_score[31, 4] = np.nan
+    with pytest.raises(ValueError, match=r"finite activations, got 1 values .* image 31, unit 4"):
+        v_information(x, z, x_score, z_score)
     with pytest.raises(ValueError, match=r"finite activations, got 1 values .* image 31, unit 4"):
         v_information_streamed(Moments.of(x, z), chunks(x_score, z_score, 10))
 

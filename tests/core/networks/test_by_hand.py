@@ -5,12 +5,13 @@ import pytest
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.places import Store
 from tests.benchmarks.library import analyse_epochs, analyse_study
+from tests.steps import table_of
 
 
 @pytest.mark.usefixtures("no_gallery")
 def test_plain_calls_make_everything_that_a_run_makes(trained: Store):
     analyse_study(trained, analyse_epochs(trained))
-    state = Snapshot(trained)
-    assert {asset: state.stale(asset) for asset in state.wanted} == {asset: [] for asset in state.wanted}
-    rows = {name: len(table(trained, name)) for name in ("branches", "support", "clusters", "concept_paths")}
+    snapshot = Snapshot(trained)
+    assert {a.name: snapshot.stale(a) for a in snapshot.wanted} == {a.name: [] for a in snapshot.wanted}
+    rows = {name: len(table_of(trained, name)) for name in ("branches", "support", "clusters", "concept_paths")}
     assert min(rows.values()) > 0, rows

@@ -12,8 +12,9 @@ from torch import nn
 from torchvision import models
 
 from featcx_core.analyses.training.make import train
-from featcx_core.artefacts.fingerprints import Fingerprints
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_metrics, write_checkpoint
 from featcx_core.checkpoints.training import evaluate
 from featcx_core.images.classes import class_outputs, refuse_other_outputs
@@ -68,24 +69,25 @@ def test_epoch_0_is_these_weights_and_training_goes_on_from_them(tiny: Study, we
     assert not torch.equal(one["fc.weight"], zero["fc.weight"])
 
 
+def training_fingerprint(store: Store) -> str:
+    return Snapshot(store).fingerprint(Partition("training"))
+
+
 def test_other_weights_in_the_file_are_another_training(tiny: Study, weights: Path, tmp_path: Path):
-    study = changed(tiny, model=Model(weights=str(weights)))
-    anatomy = register(study, home=tmp_path).anatomy
-
-    def prints() -> Fingerprints:
-        return Fingerprints(study, anatomy, {1: "a"})
-
-    before = prints()
-    assert before.of("training") != Fingerprints(tiny, anatomy, {1: "a"}).of("training")
+    store = register(changed(tiny, model=Model(weights=str(weights))), home=tmp_path)
+    before = training_fingerprint(store)
+    assert before != training_fingerprint(register(tiny, home=tmp_path / "plain"))
+    save_file(of_seed(tiny, 8), store.checkpoint(1))
+    of_epoch = Snapshot(store).fingerprint(Partition("checkpoint", 1))
     save_file(of_seed(tiny, 8), weights)
-    assert prints().of("training") != before.of("training")
-    assert prints().of("checkpoint", 1) == before.of("checkpoint", 1)  # its own digest says what it holds
+    assert training_fingerprint(store) != before
+    assert Snapshot(store).fingerprint(Partition("checkpoint", 1)) == of_epoch  # its own digest says what it holds
 
 
 def test_studies_without_weights_keep_their_fingerprints(tiny: Study, trained: Store):
-    plain = Fingerprints(tiny, trained.anatomy, {1: "a"})
+    plain = training_fingerprint(trained)
     same = changed(tiny, model=Model(weights="", outputs="classes"))
-    assert Fingerprints(same, trained.anatomy, {1: "a"}).of("training") == plain.of("training")
+    assert training_fingerprint(Store(trained.home, same)) == plain
     assert tiny.model.digested().keys() == {"source", "arguments"}
 
 

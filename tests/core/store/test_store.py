@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.views import write_current
 from featcx_core.store.files import replacing, write_bytes
-from featcx_core.store.parquet import schema
-from featcx_core.store.places import MARKER, Store, epoch_key, open_store
-from featcx_core.store.tables import TABLES
+from featcx_core.store.parquet import read_all, read_footer, read_rows, schema, write_rows
+from featcx_core.store.places import MARKER, Store, committed, epoch_key, open_store
 from featcx_core.study.fields import Study, StudyError
-from tests.steps import table_of
 
 
 @pytest.fixture
@@ -41,23 +41,23 @@ def test_epoch_keys_sort_as_numbers():
 
 
 def test_a_folder_appears_whole_and_marked(store: Store):
-    folder = store.activations(1, "stem")
+    folder = store.root / "activations/000001/stem.zarr"
     with store.writing(folder, fingerprint="f1") as draft:
         draft.mkdir()
         (draft / "data").write_text("one")
         assert not folder.exists()
-    assert store.committed(folder) == "f1"
+    assert committed(folder) == "f1"
     with store.writing(folder, fingerprint="f2") as draft:
         draft.mkdir()
         (draft / "other").write_text("two")
         assert (folder / "data").read_text() == "one"
-    assert store.committed(folder) == "f2"
+    assert committed(folder) == "f2"
     assert sorted(path.name for path in folder.iterdir()) == sorted([MARKER, "other"])
     assert not litter(store)
 
 
 def test_a_failed_writer_leaves_what_was_there(store: Store):
-    folder = store.activations(1, "stem")
+    folder = store.root / "activations/000001/stem.zarr"
     with store.writing(folder, fingerprint="f1") as draft:
         draft.mkdir()
 
@@ -68,12 +68,12 @@ def test_a_failed_writer_leaves_what_was_there(store: Store):
 
     with pytest.raises(OSError, match="No space left"):
         fail()
-    assert store.committed(folder) == "f1"
+    assert committed(folder) == "f1"
     assert not litter(store)
 
 
 def test_what_a_killed_writer_left_is_swept_by_the_next(store: Store):
-    folder = store.activations(1, "stem")
+    folder = store.root / "activations/000001/stem.zarr"
     folder.parent.mkdir(parents=True)
     (folder.parent / ".stem.zarr.0badcafe.partial").mkdir()
     (folder.parent / ".other.zarr.0badcafe.partial").mkdir()
@@ -84,12 +84,12 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(store: Store):
 
 @pytest.mark.parametrize("marker", ["", "{}", "[1]", '{"finger'])
 def test_a_folder_without_a_whole_marker_is_not_there(store: Store, marker: str):
-    folder = store.codes(1)
-    assert store.committed(folder) is None
+    folder = store.root / "codes/000001.zarr"
+    assert committed(folder) is None
     folder.mkdir(parents=True)
-    assert store.committed(folder) is None
+    assert committed(folder) is None
     (folder / MARKER).write_text(marker)
-    assert store.committed(folder) is None
+    assert committed(folder) is None
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path):
@@ -139,55 +139,61 @@ def test_a_second_writer_waits_and_a_killed_one_holds_nothing(store: Store):
     child.join()
 
 
-def test_a_partition_replaces_exactly_its_own_rows(store: Store):
-    store.write_table("importance", "000001", importance(1, 0.1, 0.2), fingerprint="f1")
-    store.write_table("importance", "000002", importance(2, 0.3), fingerprint="f2")
-    store.write_table("importance", "000001", importance(1, 0.5), fingerprint="f3", inputs=["y", "x"])
-    store.write_current([("importance", "f2"), ("importance", "f3")])
-    rows = table_of(store, "importance")
-    assert list(rows.columns) == [column.name for column in TABLES["importance"].columns]
+IMPORTANCE = catalogue().tables["importance"]
+
+
+def test_a_file_holds_the_rows_of_its_partition(store: Store):
+    paths = [store.table("importance", f"00000{epoch}") for epoch in (1, 2)]
+    write_rows(paths[0], IMPORTANCE, importance(1, 0.1, 0.2), study="s", fingerprint="f1")
+    write_rows(paths[1], IMPORTANCE, importance(2, 0.3), study="s", fingerprint="f2")
+    write_rows(paths[0], IMPORTANCE, importance(1, 0.5), study="s", fingerprint="f3", inputs=["y", "x"])
+    rows = read_all(IMPORTANCE, paths)
+    assert list(rows.columns) == [column.name for column in IMPORTANCE.columns]
     assert rows[["study", "epoch", "importance", "fingerprint"]].values.tolist() == [
         ["s", 1, 0.5, "f3"],
         ["s", 2, 0.3, "f2"],
     ]
-    assert store.table_fingerprint("importance", "000001") == ("f3", frozenset({"x", "y"}))
-    assert list(rows(store, "importance", epoch=2)["importance"]) == [0.3]
-    assert list(table_of(store, "importance", columns=["epoch"]).columns) == ["epoch"]
+    assert read_footer(paths[0]) == ("f3", frozenset({"x", "y"}))
+    assert list(read_rows(paths[1])["importance"]) == [0.3]
+    assert list(read_all(IMPORTANCE, paths, columns=["epoch"]).columns) == ["epoch"]
 
 
-def test_rows_of_another_fingerprint_are_not_visible(store: Store):
-    store.write_table("importance", "000001", importance(1, 0.1), fingerprint="old")
-    assert table_of(store, "importance").empty
-    store.write_current([("importance", "new")])
-    assert table_of(store, "importance").empty
-    store.write_current([("importance", "old")])
-    assert len(table_of(store, "importance")) == 1
+def test_the_list_of_visible_rows_is_written_where_it_changes(store: Store):
+    write_current(store, [("importance", "old")])
     stamp = store.current_path.stat().st_mtime_ns
-    store.write_current([("importance", "old"), ("importance", "old")])
+    write_current(store, [("importance", "old"), ("importance", "old")])
     assert store.current_path.stat().st_mtime_ns == stamp
 
 
-def test_wrong_columns_are_refused(store: Store):
-    rows = importance(1, 0.1).rename(columns={"importance": "gamma"})
-    with pytest.raises(ValueError, match=r"table importance: .* missing \['importance'\], unknown \['gamma'\]"):
-        store.write_table("importance", "000001", rows, fingerprint="f")
-    assert not store.table("importance", "000001").exists()
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda rows: rows.rename(columns={"importance": "gamma"}), r"missing \['importance'\], unknown \['gamma'\]"),
+        (lambda rows: rows.assign(importance=-1.0), r"importance: -1\.0 is below 0\.0"),
+        (lambda rows: pd.concat([rows, rows]), "2 rows share a key"),
+    ],
+)
+def test_rows_that_break_the_description_are_refused(store: Store, change, said: str):
+    path = store.table("importance", "000001")
+    with pytest.raises(ValueError, match=f"table importance: .*{said}"):
+        write_rows(path, IMPORTANCE, change(importance(1, 0.1)), study="s", fingerprint="f")
+    assert not path.exists()
 
 
-def test_a_table_without_rows_has_its_columns(store: Store):
-    for spec in TABLES.values():
-        rows = table(store, spec.name)
+def test_a_table_without_rows_has_its_columns():
+    for table in catalogue().tables.values():
+        rows = read_all(table, [])
         assert rows.empty
-        assert list(rows) == schema(spec).names
+        assert list(rows) == schema(table).names
 
 
 def test_columns_carry_their_meaning():
-    field = schema(TABLES["complexity"]).field("complexity")
+    field = schema(catalogue().tables["complexity"]).field("complexity")
     assert field.metadata[b"comment"].startswith(b"K: 0 = simple")
 
 
 def test_a_file_that_is_not_there_has_no_footer(tmp_path: Path):
-    assert footer(tmp_path / "x.parquet") is None
+    assert read_footer(tmp_path / "x.parquet") is None
 
 
 def test_opening_a_study_that_is_not_there(tmp_path: Path):

@@ -1,0 +1,87 @@
+"""Nearness of simple and of complex concepts to the residual branch, and its verdict."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from featcx_core.findings.branches import branch_scores, complete_members, ends_at
+from featcx_core.findings.evidence import Estimate, difference, precise
+from featcx_core.findings.selection import of_kind
+from featcx_core.findings.verdicts import STATUS_OF_VERDICT, Status, judge
+from featcx_core.measures.intervals import bootstrap_means, interval
+
+
+class Nearness(NamedTuple):
+    """Score in the residual minus mean score in the other branches, mean over blocks; positive = nearer to it."""
+
+    simplest: Estimate
+    """Of the simplest concepts."""
+    most_complex: Estimate
+    """Of the most complex ones."""
+    contrast: Estimate
+    """The simplest less the most complex."""
+
+    @property
+    def over_concepts(self) -> "Nearness":
+        """The same without intervals over images."""
+        return Nearness(*(part.over_concepts for part in self))
+
+    def __str__(self) -> str:
+        return f"{precise(self.simplest)} for the simplest, {precise(self.most_complex)} for the most complex"
+
+
+def nearness_to_residual(
+    branches: pd.DataFrame,
+    complexity: pd.DataFrame,
+    layers: pd.DataFrame,
+    *,
+    epoch: int,
+    measure: str = "cka",
+    kind: str = "concept",
+) -> Nearness | None:
+    """Return the nearness of the smallest groups of at least 10 concepts (1 % at the most); None without rows."""
+    groups = ends_at(complexity, epoch=epoch, end_shares=(0.01,), kind=kind)
+    if not groups or not (of_kind(branches, kind)["epoch"] == epoch).any():
+        return None
+    scores = branch_scores(branches, layers, epoch=epoch, measure=measure, kind=kind)
+    nearer = _nearer(scores.values, scores.columns)
+    estimates, draws = [], []
+    for group in (groups[0].simplest, groups[0].most_complex):
+        members = complete_members(nearer, group)
+        measured = ~np.isnan(nearer[members]).any(axis=0)
+        if not len(members) or not measured.any():
+            return None
+        mean, low, high = bootstrap_means(nearer[members][:, measured].mean(axis=1)[:, None])
+        drawn = _nearer(scores.over_images(members, measure=measure), scores.columns)[:, measured].mean(axis=1)
+        draws.append(drawn)
+        estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(members), *interval(drawn)))
+    low_images, high_images = interval(draws[0] - draws[1])  # of the same images
+    simplest, most_complex = estimates
+    contrast = difference(most_complex.over_concepts, simplest.over_concepts)
+    return Nearness(simplest, most_complex, contrast._replace(low_images=low_images, high_images=high_images))
+
+
+def _nearer(values: Float[np.ndarray, "row branch"], columns: pd.DataFrame) -> Float[np.ndarray, "row block"]:
+    """Return the score in the residual minus the mean score in the other branches, by block."""
+    is_residual, blocks = (columns["branch"] == "residual").to_numpy(), columns["block"].to_numpy()
+    by_block = [
+        values[:, is_residual & (blocks == block)].mean(1) - values[:, ~is_residual & (blocks == block)].mean(1)
+        for block in dict.fromkeys(blocks)
+    ]
+    return np.stack(by_block, axis=1)
+
+
+def weigh_nearness(nearness: Nearness) -> tuple[Status, str]:
+    """Return status and sentence for: simple concepts nearer to the residual, complex ones to what is added to it."""
+    simple = judge(nearness.simplest, expected="positive")
+    built = judge(nearness.most_complex, expected="negative")
+    apart = judge(nearness.contrast, expected="positive")
+    contrast = precise(nearness.contrast)
+    if simple == built == "holds here":
+        return "seen", "holds here"
+    if apart == "holds here":
+        sentence = f"simple concepts are nearer to the residual than complex ones, by {contrast}, but not both are as"
+        return "partly", f"{sentence} the claim says"
+    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex: {contrast})"

@@ -1,0 +1,45 @@
+"""Variance share of a concept at a layer: how much of the layer's variance lies along the direction that is read.
+
+Two features that are decoded equally well may take very different parts of a representation: easy ones much, hard ones
+little [Lampinen, Chan, Hermann, *Learned feature representations are biased by complexity, learning order, position,
+and more*, TMLR 2024].
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+
+from featcx_core.arrays import Array, as_tensors
+
+
+def variance_share(
+    acts_gram: Float[Array, "unit unit"], directions: Float[Array, "unit concept"]
+) -> Float[Array, "concept"]:
+    """Return the variance of the activations along each direction over the layer's variance, in [0, 1].
+
+    `w'X'Xw / (w'w · tr X'X)`, X centred over images, w the weights of a concept's reader. Free of the length of w and
+    of the scale of X. A random direction has 1/units on average, the first principal component the most. NaN for a
+    direction of length 0 and for a layer that never varies. Arithmetic in float64 (float32 on MPS).
+
+    Args:
+        acts_gram: X'X of centred activations, (unit, unit).
+        directions: one a column, (unit, concept).
+
+    Raises:
+        ValueError: sums and directions count different units.
+
+    >>> import numpy as np
+    >>> variance_share(np.diag([3.0, 1.0]), np.array([[1.0, 2.0], [0.0, 2.0]]))
+    array([0.75, 0.5 ])
+    """
+    (gram, w), restore = as_tensors(acts_gram, directions)
+    if len(gram) != len(w):
+        raise ValueError(
+            f"wanted sums and directions of the same units, got {len(gram)} and {len(w)} units; try one layer for both"
+        )
+    dtype = torch.float32 if gram.device.type == "mps" else torch.float64
+    gram, w = gram.to(dtype), w.to(dtype)
+    along, length, whole = (w * (gram @ w)).sum(0), w.square().sum(0), gram.trace()
+    share = along / (length * whole)
+    return restore(share.masked_fill((length <= 0) | (whole <= 0), math.nan))

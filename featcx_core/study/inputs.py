@@ -1,0 +1,145 @@
+"""The sections `[data]` and `[model]`: images, how they are divided and prepared, and the network."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from featcx_core.study.part import Part
+
+Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, le=1, strict=True)]
+"""A count (an integer) or a share of the images (1.0: all)."""
+Pixels = Literal["auto"] | Annotated[int, Field(ge=1, strict=True)]
+"""A number of pixels; `auto`: follows from the network or the images."""
+TENSOR_FILES = (".safetensors", ".pt", ".pth")
+"""Endings of files of tensors."""
+
+
+class Split(Part):
+    """Sizes of the four parts of the images: seeded, stratified by label, disjoint."""
+
+    train: Size = 3500
+    """Images that train the network and feed the dictionary."""
+    fit: Size = 500
+    """Probe images on which the probes are fitted."""
+    score: Size = 500
+    """Probe images on which the probes are scored."""
+    test: Size = 500
+    """Images for accuracy and loss only."""
+
+
+class Transform(Part):
+    """How images become the network's input.
+
+    `auto`, for one field or for all of them (`transform = "auto"`), takes the value that the network's weights state,
+    if the study names weights; otherwise the value that the field's description gives.
+    """
+
+    weights: str = ""
+    """Weights of torchvision whose transform is taken, `ResNet50_Weights.IMAGENET1K_V2`; they are not loaded. Empty:
+    the weights of torchvision in `model.weights`, or those that the tag in the name of timm's model stands for."""
+    resize: Pixels = "auto"
+    """The shorter side before the crop, in pixels; `auto`: the side of the crop."""
+    crop: Pixels = "auto"
+    """Side of the square cut from the centre, in pixels; `auto`: no crop, and all images must be of one size."""
+    fit: Literal["auto", "crop", "squash"] = "auto"
+    """`crop` keeps the ratio of the sides; `squash` resizes both to `resize`; `auto`: as the weights state, else
+    `crop`."""
+    channels: Literal["auto", 1, 3] = "auto"
+    """1: grey, 3: colour; `auto`: as many as `mean` has values, else 3 if any image has colours."""
+    interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
+    """Filter of the resizing; `auto`: bilinear. Always antialiased, over the whole area of a pixel."""
+    mean: Literal["auto"] | tuple[float, ...] = "auto"
+    """Mean of each channel to subtract, for pixels in [0, 1]; `auto`: that of the training images."""
+    std: Literal["auto"] | tuple[Annotated[float, Field(gt=0)], ...] = "auto"
+    """Standard deviation of each channel to divide by; `auto`: that of the training images."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_auto(cls, value: Any) -> Any:
+        return {} if value == "auto" else value
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Transform":
+        if self.resize != "auto" and self.crop != "auto" and self.resize < self.crop:
+            raise ValueError(f"data.transform: crop = {self.crop} is larger than resize = {self.resize}")
+        if self.mean != "auto" and self.std != "auto" and len(self.mean) != len(self.std):
+            raise ValueError(f"data.transform: mean has {len(self.mean)} values, std {len(self.std)}; one a channel")
+        return self
+
+    def digested(self) -> dict[str, Any]:
+        """Return the stated values only: a study older than this section has the digest of one that states none."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+class Data(Part):
+    """The images."""
+
+    source: str = "packaged:mnist5k"
+    """`packaged:mnist5k`; `npz:FILE`, read into memory, with arrays `images` (image, [channel,] height, width) and
+    `labels`; `npy:FOLDER`, mapped from `images.npy` and `labels.npy`, for images that memory does not hold;
+    `folder:PATH` with files `CLASS/*.jpg`, or `train/CLASS/*.jpg` and `val/CLASS/*.jpg`; `torchvision:NAME:ROOT`, a
+    data set of torchvision that lies at ROOT already."""
+    split: Split = Split()
+    """Sizes of the four disjoint parts. If the source has training and held-out images, `train` comes from the first,
+    the other parts from the second, and a share is one of these."""
+    transform: Transform = Transform()
+    """How images become the network's input: `"auto"` or a table."""
+    classes: str = ""
+    """File of class names: one a line in the order of the classes (sorted folder names), or lines `FOLDER NAME`."""
+    superclasses: str | dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Classes that belong together, `{animal = ["cat", "dog"]}`, or a TOML file of such lines."""
+    broken_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    """Share of unreadable image files that is tolerated: they are named and left out; with more, the study is
+    refused."""
+
+    @property
+    def kind(self) -> str:
+        """Kind of the source: the word before the first colon."""
+        return self.source.partition(":")[0]
+
+    @property
+    def path(self) -> str:
+        """Path of the source; empty if it has none."""
+        rest = self.source.partition(":")[2]
+        if self.kind == "torchvision":
+            return rest.partition(":")[2]
+        return rest if self.kind in ("npz", "npy", "folder") else ""
+
+    def digested(self) -> dict[str, Any]:
+        """Return the values that decide pixels, labels and parts."""
+        transform = self.transform.digested()
+        stated = {"transform": transform} if transform else {}
+        return self.model_dump(mode="json", include={"source", "split"}) | stated
+
+
+class Model(Part):
+    """The network."""
+
+    source: str = "builtin:small_resnet"
+    """`builtin:small_resnet`, `torchvision:NAME`, `timm:NAME` (extra `timm`) or `package.module:factory`."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the factory."""
+    folder: str = ""
+    """Folder that is searched for `package.module` after the installed packages; empty: that of the study file."""
+    weights: str = ""
+    """Initial weights: a file of tensors (.safetensors, .pt, .pth) or weights of torchvision,
+    `ResNet50_Weights.IMAGENET1K_V2`. Empty: random numbers that follow from the seed."""
+    outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
+    """Meaning of the network's outputs: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
+    of each class; `none`, something else than the classes: accuracy and loss stay empty."""
+
+    @property
+    def is_imported(self) -> bool:
+        """True for a `package.module:factory`."""
+        return self.source.partition(":")[0] not in ("builtin", "torchvision", "timm")
+
+    @property
+    def weights_path(self) -> str:
+        """File of initial weights; empty for weights of torchvision and for none."""
+        return self.weights if Path(self.weights).suffix in TENSOR_FILES else ""
+
+    def digested(self) -> dict[str, Any]:
+        """Return the values that decide the network; weights and outputs only if stated, as in older studies."""
+        stated = self.model_dump(mode="json", exclude_defaults=True, include={"weights", "outputs"})
+        return self.model_dump(mode="json", include={"source", "arguments"}) | stated

@@ -1,0 +1,170 @@
+"""The sections of what is done with images and network: training, checkpoints, recording, concepts, probes, analyses.
+
+The section `[analyses]` itself, which names the analyses to make, is in `featcx_core.study.fields`.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from featcx_core.study.part import Part
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+"""A share that is less than all."""
+
+
+class Optimizer(Part):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"] = "sgd"
+    """Name of the optimizer."""
+    lr: Annotated[float, Field(gt=0)] = 0.2
+    """Learning rate; with a schedule its peak."""
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Momentum."""
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """L2 penalty, on weights of two and more dimensions only (not on biases and normalisation)."""
+    nesterov: bool = True
+    """Nesterov's momentum."""
+
+
+class Training(Part):
+    """How the network is trained; a checkpoint is written before the first epoch and after each."""
+
+    epochs: Annotated[int, Field(ge=1, le=999_999)] = 12
+    """Passes over the training images."""
+    optimizer: Optimizer = Optimizer()
+    """The optimizer and its settings."""
+    schedule: Literal["one_cycle", "constant"] = "one_cycle"
+    """Learning rate over the steps."""
+    batch_size: Annotated[int, Field(ge=2)] = 128
+    """Images a step; it changes the result, unlike the batch sizes of the analysis."""
+
+
+class Checkpoints(Part):
+    """Checkpoints that another program writes; with a folder they replace `[training]`."""
+
+    folder: str = ""
+    """Folder of the checkpoints, or its URL (`s3://…`, `gs://…`, any that fsspec reads). Empty: featcx trains the
+    network itself."""
+    pattern: str = ""
+    """Names of the files in it, with `{epoch}` for the number and `*` for anything else: `epoch_{epoch}.pt`,
+    `run*/step-{epoch}/model.safetensors`. Without `{epoch}`: one file, taken for epoch 1."""
+    weights: str = "auto"
+    """The dictionary of tensors in a file, keys with dots between them: `state_dict`, `ema.state_dict`; or the
+    beginning of the names in it: `student`, `state_dict.teacher`. `auto`: the one that fits the network; an average of
+    weights (EMA) only if nothing else fits."""
+
+    @model_validator(mode="after")
+    def _has_both(self) -> "Checkpoints":
+        if bool(self.folder) != bool(self.pattern):
+            lacks, has = ("pattern", "folder") if self.folder else ("folder", "pattern")
+            raise ValueError(
+                f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
+            )
+        if self.pattern.startswith("/") or ".." in self.pattern.split("/"):
+            raise ValueError(f"checkpoints.pattern: wanted names within the folder, got {self.pattern!r}")
+        if self.pattern.count("{epoch}") > 1:
+            raise ValueError(f"checkpoints.pattern: wanted {{epoch}} once, got {self.pattern!r}")
+        return self
+
+
+class Activations(Part):
+    """Which activations are recorded, and how."""
+
+    layers: Literal["auto"] | tuple[str, ...] = "auto"
+    """`auto`: stem, every block (else the stages) and the penultimate layer; or module names, wildcards allowed."""
+    pooling: Annotated[str, Field(pattern=r"^(gap|grid:[1-9])$")] = "gap"
+    """`gap`: mean over positions, or the class token where the head reads it; `grid:p`: p x p adaptive means. The
+    penultimate layer stays what the head reads."""
+    dtype: Literal["float32", "float16"] = "float32"
+    """Storage precision; float16 for stores beyond about 1 GB an epoch."""
+
+
+class Dictionary(Part):
+    """How concepts are found."""
+
+    method: Literal["auto", "nmf", "semi_nmf", "kmeans", "pca", "sae"] = "auto"
+    """`nmf`: non-negative matrix factorisation, for non-negative activations; `semi_nmf`: non-negative codes of signed
+    atoms; `auto`: `nmf` if the activations are non-negative, else `semi_nmf`. Three others check a conclusion: `kmeans`
+    and `pca` of scikit-learn, `sae`: the sparse autoencoder of overcomplete (extra `dictionaries`)."""
+    scope: Literal["class", "all"] = "class"
+    """`class`: atoms for each class on its own images; `all`: one dictionary over all images, whose positions memory
+    must hold at once."""
+    atoms_per_class: Annotated[int, Field(ge=1)] = 10
+    """Concepts a class (with scope `all`: concepts)."""
+    images_per_class: Annotated[int, Field(ge=1)] = 500
+    """Cap on the images of a class whose positions feed the dictionary."""
+    keep_positions_gb: Annotated[float, Field(ge=0)] = 2.0
+    """An epoch's positions beyond this are streamed into the fit and not stored."""
+    l1: Annotated[float, Field(ge=0)] = 1e-3
+    """Sparsity of the codes, relative to each image's norm."""
+    l2: Annotated[float, Field(ge=0)] = 1e-6
+    """Ridge penalty on the codes; makes them unique."""
+
+
+class Penalties(Part):
+    """Ridge penalties to try, log-spaced, times trace(X'X)/units."""
+
+    count: Annotated[int, Field(ge=1)] = 20
+    """Number of penalties."""
+    low: Annotated[float, Field(gt=0)] = 1e-6
+    """Smallest penalty."""
+    high: Annotated[float, Field(gt=0)] = 1e3
+    """Largest penalty."""
+
+
+class Probe(Part):
+    """How V-information is measured."""
+
+    penalties: Penalties = Penalties()
+    """The grid from which generalised cross-validation chooses, for each layer and concept."""
+    groups: Annotated[int, Field(ge=2)] = 20
+    """Groups of the probe images, of either half; leaving out one at a time gives errors and intervals over images."""
+    reference_epoch: Literal["last_trained"] | Annotated[int, Field(ge=1)] = "last_trained"
+    """The epoch whose concepts are followed through all epochs."""
+
+
+class Redundancy(Part):
+    """How much of a concept is left when units are hidden."""
+
+    masked_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.5, 0.9)
+    """Shares of the penultimate layer's units that a mask removes."""
+    masks: Annotated[int, Field(ge=2)] = 20
+    """Random masks of each share; two or more show how far the choice of masks matters."""
+
+
+class Sensitivity(Part):
+    """How much a concept moves when noise is added to the image."""
+
+    images: Annotated[int, Field(ge=2)] = 200
+    """Number of probe images; at most all."""
+    draws: Annotated[int, Field(ge=2)] = 20
+    """Noisy copies of each image."""
+    sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.01, 0.1, 0.5)
+    """Standard deviations of the noise, on pixels in [0, 1]."""
+
+
+class Support(Part):
+    """How far the decision rests on some of the concepts."""
+
+    steps: Annotated[int, Field(ge=1)] = 20
+    """Points of the curve between all concepts and none."""
+
+
+class Clusters(Part):
+    """Meta-features: concepts that point the same way."""
+
+    count: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"
+    """Number of clusters; `auto`: 1.5 times the root of the number of concepts, 150 for 10,000."""
+    embedding: Literal["umap", "tsne", "pca"] = "tsne"
+    """Method that lays the atoms out on a plane: `tsne` and `pca` of scikit-learn, `umap` (extra `umap`)."""
+
+
+class Visualisation(Part):
+    """Images optimised to excite a concept."""
+
+    concepts: Annotated[int, Field(ge=1)] = 20
+    """Number of concepts, evenly along the complexity spectrum; at most all."""
+    steps: Annotated[int, Field(ge=1)] = 256
+    """Steps of the optimisation."""

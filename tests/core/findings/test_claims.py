@@ -1,0 +1,20 @@
+import numpy as np
+import pytest
+
+from featcx_core.findings.claims import claims, dictionary_keeps_predictions
+from tests.core.findings.synthetic import REFERENCE, frame, no_rows, study
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.994, "seen"), (0.99, "absent"), (np.nan, "missing")])
+def test_dictionary_claim_wants_more_than_99_percent(share, status):
+    table = frame("dictionaries", [{"epoch": REFERENCE, "predictions_kept_fraction": share}])
+    assert dictionary_keeps_predictions(table, reference_epoch=REFERENCE).status == status
+
+
+def test_without_rows_no_claim_is_measured():
+    assert {claim.status for claim in claims(no_rows(), reference_epoch=REFERENCE)} == {"missing"}
+
+
+def test_every_claim_says_something_else():
+    answers = claims(study(), reference_epoch=REFERENCE)
+    assert len({claim.statement for claim in answers}) == len(answers) == 12

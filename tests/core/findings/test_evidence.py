@@ -1,0 +1,31 @@
+import numpy as np
+import pytest
+
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate, difference, number
+from featcx_core.findings.verdicts import verdict
+
+
+def test_numbers_are_written_with_a_real_minus_and_a_dash():
+    assert str(Estimate(-0.5, -0.75, 0.001, 9)) == "−0.50 [−0.75, 0.001]"
+    assert str(NOT_MEASURED) == "–"
+    assert number(float("inf")) == "–"
+
+
+@pytest.mark.parametrize(("low", "verdict_"), [(0.45, "not decided"), (0.5, "holds here")])
+def test_bands_that_overlap_widely_leave_a_difference_undecided(low, verdict_):
+    change = difference(Estimate(0.6, low, 0.7, 10), Estimate(0.45, 0.4, 0.55, 10))
+    assert verdict(change.value, change.low, change.high, expected="negative").startswith(verdict_)
+
+
+def test_a_difference_has_the_interval_of_simulated_independent_means():
+    chance = np.random.default_rng(0)
+    first, last = chance.normal(0.0, 0.3, 200_000), chance.normal(1.0, 0.4, 200_000)
+    ends = [np.quantile(draws, [0.025, 0.975]) for draws in (first, last)]
+    change = difference(Estimate(0.0, *ends[0], 9), Estimate(1.0, *ends[1], 9))
+    np.testing.assert_allclose(change[1:3], np.quantile(last - first, [0.025, 0.975]), atol=0.01)
+
+
+def test_the_widest_interval_has_the_outer_ends_of_both():
+    assert Estimate(0.5, 0.3, 0.6, 9, 0.4, 0.7).widest == (0.3, 0.7)
+    assert Estimate(0.5, 0.3, 0.6, 9).widest == (0.3, 0.6)
+    assert Estimate(0.5, 0.3, 0.6, 9, 0.4, 0.7).over_concepts.widest == (0.3, 0.6)

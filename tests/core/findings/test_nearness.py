@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from featcx_core.findings.branches import branch_scores
+from featcx_core.findings.evidence import Estimate, difference
+from featcx_core.findings.nearness import Nearness, nearness_to_residual, weigh_nearness
+from tests.core.findings.synthetic_branches import resampled, study_of_branches
+
+
+@pytest.mark.parametrize(("spread", "status"), [(0.0005, "seen"), (0.2, "undecided")])
+def test_the_interval_over_images_decides_too(spread: float, status: str):
+    study = resampled(study_of_branches(), spread=spread)
+    nearness = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
+    assert nearness is not None
+    assert np.isfinite(nearness.simplest.low_images)
+    assert "{" in str(nearness)
+    assert weigh_nearness(nearness)[0] == status
+    assert weigh_nearness(nearness.over_concepts)[0] == "seen"
+    scores = branch_scores(study.branches, study.layers, epoch=4, measure="cka")
+    draws = [
+        scores.over_images(np.array(members), measure="cka")
+        for members in ([0, 1, 2, *range(4, 11)], list(range(30, 40)))
+    ]
+    is_residual = scores.columns["branch"] == "residual"
+    nearer = [drawn[:, is_residual].mean(axis=1) - drawn[:, ~is_residual].mean(axis=1) for drawn in draws]
+    expected = np.quantile(nearer[0] - nearer[1], [0.025, 0.975])  # of the same images, not of independent ones
+    np.testing.assert_allclose([nearness.contrast.low_images, nearness.contrast.high_images], expected)
+
+
+def test_nearness_is_the_difference_over_blocks():
+    study = study_of_branches(simple=0.2, built=0.05)
+    nearness = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
+    assert nearness is not None
+    assert nearness.simplest.value == pytest.approx(0.2, abs=0.01)
+    assert nearness.most_complex.value == pytest.approx(-0.05, abs=0.01)
+    assert nearness.simplest.low < nearness.simplest.value < nearness.simplest.high
+    assert nearness.simplest.n == 10
+    assert nearness_to_residual(study.branches, study.complexity, study.layers, epoch=3) is None
+
+
+def test_nearness_goes_without_a_block_whose_branch_does_not_vary():
+    study = study_of_branches()
+    is_constant = (study.branches["block"] == "layer2.0") & (study.branches["branch"] == "main")
+    branches = study.branches.assign(cka=study.branches["cka"].mask(is_constant))
+    nearness = nearness_to_residual(branches, study.complexity, study.layers, epoch=4)
+    assert nearness is not None
+    assert nearness.simplest.value == pytest.approx(0.1, abs=0.01)
+
+
+def estimate(value: float, half: float = 0.01) -> Estimate:
+    return Estimate(value, value - half, value + half, 10)
+
+
+@pytest.mark.parametrize(
+    ("simplest", "most_complex", "status"),
+    [
+        (0.1, -0.1, "seen"), (0.2, 0.1, "partly"), (-0.1, -0.2, "partly"), (0.1, 0.1, "undecided"),
+        (0.0, 0.0, "undecided"), (-0.1, 0.1, "absent"),
+    ],
+)  # fmt: skip
+def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str):
+    ends = estimate(simplest), estimate(most_complex)
+    assert weigh_nearness(Nearness(*ends, difference(ends[1], ends[0])))[0] == status
