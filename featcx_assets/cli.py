@@ -197,7 +197,7 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
     from featcx_core.networks.models import build_model
 
     shape = (channels, height, width)
-    study = Study.model_validate({"name": "layers", "model": {"source": model, "folder": str(Path.cwd())}})
+    study = Study.model_validate({"name": "any", "model": {"source": model, "folder": str(Path.cwd())}})
     anatomy = resolve_anatomy(build_model(study, n_classes=classes, image_shape=shape), study, image_shape=shape)
     if as_json:
         click.echo(anatomy.model_dump_json(indent=1))

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from featcx_core.analyses.features import open_codes, read_dictionary
-from featcx_core.features.activations import open_activations
 
 import featcx_core as fx
+from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.data import load_data
@@ -25,6 +24,7 @@ from featcx_core.measures.importance import importance
 from featcx_core.measures.intervals import jackknife_error
 from featcx_core.measures.v_information import VInformation
 from featcx_core.store.places import Store, open_store
+from tests.steps import arrays_of, reader, table_of
 
 N_RESAMPLES = 2000
 
@@ -74,7 +74,7 @@ class PlantedUnit(NamedTuple):
 def planted_units(store: Store) -> list[PlantedUnit]:
     """K of every unit beside what it must be: a parity that block k adds, of the five, has k/5."""
     epoch = store.study.reference_epoch
-    table = store.read_table("complexity")
+    table = table_of(store, "complexity")
     rows = table[(table["epoch"] == epoch) & (table["kind"] == "unit")].sort_values("concept")
     expected = [0.0] * N_BITS + [place / N_PARITIES for place in range(N_PARITIES)]
     return [
@@ -121,7 +121,7 @@ def known_codes(store: Store, known: GeneratedImages) -> dict[str, np.ndarray]:
 def measured(store: Store, codes: Mapping[str, np.ndarray]) -> dict[str, Measured]:
     """Codes that are not a network's own, held against its layers as concepts are."""
     reference, penultimate = store.study.reference_epoch, store.anatomy.penultimate
-    epochs = sorted(set(store.read_table("epochs")["epoch"]))
+    epochs = sorted(set(table_of(store, "epochs")["epoch"]))
     layers = store.anatomy.in_complexity
     values = np.concatenate(list(codes.values()), axis=1)
     ends = np.cumsum([part.shape[1] for part in codes.values()])[:-1]
@@ -140,7 +140,7 @@ def measured(store: Store, codes: Mapping[str, np.ndarray]) -> dict[str, Measure
 
 
 def _information(store: Store, epoch: int, layer: str, codes: np.ndarray) -> VInformation:
-    acts = np.asarray(open_activations(store, epoch=epoch, layer=layer), dtype=np.float64)
+    acts = np.asarray(arrays_of(store, "activations", epoch=epoch, layer=layer), dtype=np.float64)
     n_fit = len(load_data(store.study).split["fit"])
     return fx.v_information(acts[:n_fit], codes[:n_fit], acts[n_fit:], codes[n_fit:])
 
@@ -164,11 +164,11 @@ class FactorConcepts(NamedTuple):
 def factor_concepts(store: Store, known: GeneratedImages) -> dict[str, FactorConcepts]:
     """The reference epoch's concepts, each with the factor that explains most of its code's variance (eta squared)."""
     epoch, probe = store.study.reference_epoch, load_data(store.study).probe
-    codes = np.asarray(open_codes(store, epoch=epoch))
+    codes = np.asarray(arrays_of(store, "codes", epoch=epoch)["concept"])
     explained = np.stack([eta_squared(codes, values[probe]) for values in known.factors.values()])
-    table = store.read_table("complexity")
+    table = table_of(store, "complexity")
     own = table[(table["epoch"] == epoch) & (table["kind"] == "concept")].set_index("concept")["complexity"]
-    late = store.read_table("decode_time").set_index("concept")["decode_time"]
+    late = table_of(store, "decode_time").set_index("concept")["decode_time"]
     found = {}
     for place, name in enumerate(known.factors):
         rows = [row for row in np.flatnonzero(explained.argmax(axis=0) == place) if np.isfinite(own[row])]
@@ -223,8 +223,8 @@ def patch_concept(store: Store) -> PatchConcept:
     """Found by adding the patch to the probe images, not by its name."""
     epoch, data = store.study.reference_epoch, load_data(store.study)
     plain = shortcut(has_patch=False).images
-    dictionary, (head, bias) = read_dictionary(store, epoch=epoch), read_head(store, epoch=epoch)
-    spread = np.asarray(open_codes(store, epoch=epoch)).std(axis=0)
+    dictionary, (head, bias) = read_dictionary(reader(store), epoch=epoch), read_head(store, epoch=epoch)
+    spread = np.asarray(arrays_of(store, "codes", epoch=epoch)["concept"]).std(axis=0)
     codes = {}
     for name, images in (("with", with_patch(plain)), ("without", plain)):
         acts = penultimate(store, images)[0]
@@ -233,7 +233,7 @@ def patch_concept(store: Store) -> PatchConcept:
     scaled = np.divide(effect, spread, out=np.zeros_like(effect), where=spread > 0)
     acts, unpatched = codes["without"]
     now = importance(unpatched, dictionary.atoms, head, predicted=(acts @ head + bias).argmax(axis=1)).importance
-    tables = {name: store.read_table(name) for name in ("complexity", "importance", "decode_time")}
+    tables = {name: table_of(store, name) for name in ("complexity", "importance", "decode_time")}
     scored = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")
     own = scored["complexity"]
     gamma = tables["importance"].query("epoch == @epoch").set_index("concept")["importance"]

@@ -5,7 +5,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import torch
-from featcx_core.artefacts.state import ACROSS, ONCE, State
 from filelock import FileLock
 from safetensors.torch import load_file
 
@@ -13,13 +12,20 @@ from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.runner import run_study
-from featcx_core.analyses import features, measures
+from featcx_core.analyses.codes import make as codes_make
 from featcx_core.analyses.reading import doubts
+from featcx_core.analyses.v_information import make as information_make
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.given import Given
 from featcx_core.artefacts.register import register
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Checkpoints
 from featcx_core.study.files import study_text
+from tests.steps import altered, reader, table_of
+
+ONCE = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
 
 Tick = dg.SensorResult | dg.SkipReason
 
@@ -67,8 +73,8 @@ def scheduled(dagster: dg.DagsterInstance, store: Store) -> list[str] | str:
 
 
 def stale(store: Store) -> dict[str, list[int]]:
-    state = State(store)
-    return {asset: [p.epoch for p in state.stale(asset)] for asset in state.wanted if state.stale(asset)}
+    snapshot = Snapshot(store)
+    return {a.name: [p.epoch for p in snapshot.stale(a)] for a in snapshot.wanted if snapshot.stale(a)}
 
 
 def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, capsys: pytest.CaptureFixture[str]):
@@ -88,24 +94,25 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
             ["checkpoint"],
             ["activations"],
             ["dictionary_activations", "dictionary", "codes"],
-            ["v_information", "reference_v_information"],
-            ["complexity", "importance"],
+            ["reference_v_information", "v_information"],
+            ["importance", "complexity"],
         ]
         assert dagster.get_dynamic_partitions("tiny_epochs") == ["000000", "000001", "000002", "000003"]
-    assert stale(small).keys() <= {*ONCE}
+    assert stale(small).keys() <= ONCE
     assert small.table("decode_time", "all").read_bytes() == curves  # the reference epoch is pinned
     (named,) = [line for line in capsys.readouterr().err.splitlines() if "left out" in line]  # once in seven ticks
     assert "000004.safetensors is truncated" in named
-    assert set(small.read_table("complexity")["epoch"]) == {0, 1, 2, 3}  # seen without any further run
+    assert set(table_of(small, "complexity")["epoch"]) == {0, 1, 2, 3}  # seen without any further run
 
     with instance(small.home) as dagster:
         asked = scheduled(dagster, small)
-        old = ("decode_time", "meta_features")  # nothing is new at the epochs that they read
-        assert asked == [*(name for name in ACROSS if name not in old), "figures", "report", "explorer"]
+        # nothing is new at the epochs that decode_time and meta_features read
+        curves = ["layer_information", "concept_paths", "correlations", "sedimentation"]
+        assert asked == [*curves, "explorer", "figures", "report"]
     run_study(small, only=["sedimentation", "correlations"], epochs=(), device="cpu", say=lambda line: None)
     with instance(small.home) as dagster:
         asked = scheduled(dagster, small)
-        assert asked == ["layer_information", "concept_paths", "figures", "report", "explorer"]
+        assert asked == ["layer_information", "concept_paths", "explorer", "figures", "report"]
 
 
 EPOCHLY = [
@@ -113,7 +120,7 @@ EPOCHLY = [
     ["activations"],
     ["dictionary_activations", "dictionary", "codes"],
     ["v_information"],
-    ["complexity", "importance"],
+    ["importance", "complexity"],
 ]
 
 
@@ -137,29 +144,26 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
     with instance(small.home) as dagster:
         assert tick(dagster, store).skip_reason.skip_message == "no checkpoint yet"
         write(10, weights[1])
-        assert follow(dagster, store) == [*EPOCHLY, ["support", "clusters"]]
+        assert follow(dagster, store) == [*EPOCHLY, ["clusters", "support"]]
         write(30, weights[2])
         write(5, weights[0])  # late, of an earlier epoch
         (runs / "20.pth").write_bytes(b"broken")
         settle(runs / "20.pth")
         follow(dagster, store)
-        assert stale(store).keys() <= {*ONCE}
+        assert stale(store).keys() <= ONCE
         write(10, weights[0])  # another network at the same epoch
         assert {epoch for epochs in stale(store).values() for epoch in epochs} - {-1} == {10}
         follow(dagster, store)
-        assert stale(store).keys() <= {*ONCE}
+        assert stale(store).keys() <= ONCE
         assert dagster.get_dynamic_partitions("other_epochs") == ["000010", "000005", "000030"]
-    assert doubts(store) == []
+    assert doubts(reader(store)) == []
     for epoch in (5, 10, 30):  # as if it guessed
-        rows = store.read_partition("epochs", f"{epoch:06d}")
-        made = rows["fingerprint"].iloc[0]
-        rows = rows.drop(columns=["study", "fingerprint"]).assign(test_accuracy=0.33)
-        store.write_table("epochs", f"{epoch:06d}", rows, fingerprint=made)
-    (said,) = doubts(store)
+        altered(store, "epochs", f"{epoch:06d}", lambda rows: rows.assign(test_accuracy=0.33))
+    (said,) = doubts(reader(store))
     assert said.startswith("held-out accuracy at epoch 30 is 33.0%, about a guess's (33.3%): are images prepared as in")
-    assert doubts(small) == []
-    known = store.read_table("complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
-    own = small.read_table("complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
+    assert doubts(reader(small)) == []
+    known = table_of(store, "complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
+    own = table_of(small, "complexity").query("kind == 'concept'").set_index(["epoch", "concept"])["complexity"]
     for epoch, source in {5: 0, 10: 0, 30: 2}.items():
         assert known[epoch].to_numpy() == pytest.approx(own[source].to_numpy(), abs=1e-6, nan_ok=True)
 
@@ -175,15 +179,16 @@ def test_nothing_is_asked_for_on_a_finished_study(home: Path):
 def test_a_run_of_both_measures_own_and_reference_concepts_together(small: Store, monkeypatch: pytest.MonkeyPatch):
     for path in (small.root / "tables" / "v_information").glob("*-*.parquet"):
         path.unlink()
-    make, calls = measures.make_v_information, []
+    inform, calls = information_make.inform, []
 
-    def count(store: Store, **given: object) -> object:
-        calls.append((given["epoch"], set(given["dictionary_epochs"])))
-        return make(store, **given)
+    def count(given: Given) -> object:
+        calls.append((given.epoch, {place.artefact for place in given.partitions}))
+        return inform(given)
 
-    monkeypatch.setattr(measures, "make_v_information", count)
+    monkeypatch.setattr(information_make, "inform", count)
     run_study(small, only=(), epochs=(), device="cpu", say=lambda line: None)
-    assert sorted(calls) == [(0, {0, 2}), (1, {1, 2}), (2, {2})]
+    both = {"v_information", "reference_v_information"}
+    assert sorted(calls, key=lambda call: call[0]) == [(0, both), (1, both), (2, {"v_information"})]
     assert not stale(small)
 
 
@@ -204,20 +209,20 @@ def test_what_was_made_from_something_else_is_not_read(small: Store):
             (failure,) = run.filter_events(lambda event: event.is_step_failure)
             wanted = f"epoch 1: {need} of epoch 1"
             assert failure.step_failure_data.user_failure_data.description.startswith(wanted)
-            assert State(changed).stale(asset)
+            assert Snapshot(changed).stale(catalogue()[asset])
 
 
 def test_what_fails_is_tried_once_and_holds_nothing_up(small: Store, monkeypatch: pytest.MonkeyPatch):
     for epoch in (0, 1, 2):
         small.table("concepts", f"{epoch:06d}").unlink()
-    make_codes = features.make_codes
+    encode = codes_make.encode_probe_images
 
-    def refuse(store: Store, *, epoch: int, device: str) -> object:
-        if epoch == 1:
+    def refuse(given: Given) -> object:
+        if given.epoch == 1:
             raise ValueError("no codes today")
-        return make_codes(store, epoch=epoch, device=device)
+        return encode(given)
 
-    monkeypatch.setattr(features, "make_codes", refuse)
+    monkeypatch.setattr(codes_make, "encode_probe_images", refuse)
     with instance(small.home) as dagster:
         assert follow(dagster, small) == [["codes", "failed"]] * 2  # of all three epochs, then of the one that is left
         assert stale(small)["codes"] == [1]

@@ -13,17 +13,18 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
-from featcx_core.artefacts.state import ASSETS, State
 from safetensors.torch import load_file, save_file
 
 from featcx_assets import cli
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.models import build_model
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import TABLES
 from featcx_core.study.fields import Model
 from tests.assets.command import HEAVY, featcx, refused
 from tests.assets.servers import free_port
+from tests.steps import path_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -176,7 +177,7 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
         (line,) = (line for line in failed if re.search(reason, line))
         failed.remove(line)
     assert failed == []
-    current = {p.epoch for p in State(open_store(small.home, "tiny")).current if p.asset == "importance"}
+    current = {p.epoch for p in Snapshot(open_store(small.home, "tiny")).current if p.artefact == "importance"}
     assert current == {0, 2, 4}
     assert re.fullmatch(r"tiny: \d+ partitions made, some failed", result.stdout.splitlines()[0])
     again = featcx("run", "tiny", "--epochs", "3")
@@ -216,8 +217,8 @@ def test_run_says_what_it_made_and_where_things_lie(small: Store):
     first, *numbers, report, explorer, database = result.stdout.splitlines()
     assert first == "tiny: nothing to do, everything is current"
     assert any("held-out accuracy" in line for line in numbers)
-    assert report == f"report: {small.report / 'index.html'}"
-    assert explorer == f"explorer: {small.explorer / 'index.html'}"
+    assert report == f"report: {path_of(small, 'report')}"
+    assert explorer == f"explorer: {path_of(small, 'explorer') / 'index.html'}"
     assert database == f"database: {small.home / 'featcx.duckdb'}"
     assert result.stderr == ""
     values = json.loads(featcx("run", "tiny", "--only", "sedimentation", "--json").stdout)
@@ -230,7 +231,7 @@ def test_a_summary_of_what_is_not_there_yet(study: Path):
     result = featcx("run", str(study), "--only", "checkpoint", "--epochs", "0", "--device", "cpu")
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == "tiny: 2 partitions made"
-    assert result.stderr.splitlines() == ["[1/8] training: training", "[2/8] checkpoints: 1 partitions, epoch 0"]
+    assert result.stderr.splitlines() == ["[1/8] training", "[2/8] checkpoint: 1 partitions, epoch 0"]
 
 
 def test_training_that_diverges(study: Path):
@@ -254,7 +255,7 @@ def test_queries_answer_as_a_table_json_or_csv(small_home: Path, monkeypatch: py
 
 
 def test_status_counts_what_is_made_stale_and_missing(small: Store):
-    shutil.rmtree(small.codes(1))
+    shutil.rmtree(path_of(small, "codes", 1))
     write_bytes(small.checkpoint(3), b"")
     change(small.study_path, "[dictionary]", "[dictionary]\nl1 = 0.002")
     lines = featcx("status").stdout.splitlines()
@@ -265,7 +266,7 @@ def test_status_counts_what_is_made_stale_and_missing(small: Store):
     assert rows["figures"] == "0 of 1 1 stale, 0 missing"
     assert lines[-1].startswith(f"  bad checkpoint: {small.checkpoint(3)} is truncated")
     found = json.loads(featcx("status", "tiny", "--json").stdout)["tiny"]
-    assert {row["asset"] for row in found["assets"]} == {*ASSETS} - {"visualisation"}  # not asked for
+    assert {row["asset"] for row in found["assets"]} == {*catalogue().names} - {"visualisation"}  # not asked for
     assert len(found["bad_checkpoints"]) == 1
 
 
@@ -344,10 +345,10 @@ class Net(nn.Module):
 
 def test_tables_are_described():
     text = featcx("tables").stdout
-    for table in TABLES.values():
+    for table in catalogue().tables.values():
         assert f"{table.name}: {table.row} Key: {', '.join(table.keys)}." in text
         assert all(column.description in text for column in table.columns)
-    assert json.loads(featcx("tables", "--json").stdout).keys() == TABLES.keys()
+    assert json.loads(featcx("tables", "--json").stdout).keys() == catalogue().tables.keys()
 
 
 def test_the_web_ui_is_on_loopback_and_of_this_home(small: Store, monkeypatch: pytest.MonkeyPatch):

@@ -66,7 +66,7 @@ def test_checkpoints_of_another_program_are_run(desk: Path):
     assert "time: about" not in result.stdout
     again = featcx("run", "mine.toml", "--only", "importance", "--device", "cpu")
     assert again.exit_code == 0, again.output
-    assert "[2/8] checkpoints: 2 partitions, 2 epochs, 1 to 4" in again.stderr
+    assert "[2/8] checkpoint: 2 partitions, 2 epochs, 1 to 4" in again.stderr
 
 
 def test_a_network_that_guesses_is_pointed_out(desk: Path):

@@ -5,13 +5,19 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from featcx_core.artefacts.state import ACROSS, DETAILED, GRID, State
 
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import RANGE_END, RANGE_START, register_epochs
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
 from tests.assets.test_runner import same, visible
+from tests.steps import table_of
+
+ACROSS = [a.name for a in catalogue().shown if not a.has_epochs and a.tables]
+DETAILED = [a.name for a in catalogue().shown if a.when == "detailed"]
 
 
 class Ui:
@@ -59,8 +65,8 @@ def test_single_partitions_and_ragged_ranges_give_the_same_tables(trained_only: 
         assert ui.materialise("checkpoint", first="000000", last="000002").success
 
         assert ui.materialise("activations", one=key(1, "stem")).success
-        state = State(small)
-        assert [p for p in state.partitions("activations") if state.is_current(p)] == [("activations", 1, "stem")]
+        snapshot, activations = Snapshot(small), catalogue()["activations"]
+        assert [p for p in snapshot.partitions(activations) if snapshot.is_current(p)] == [("activations", 1, "stem")]
         # a backfill along the layers, as Dagster forms one where fewer layers than epochs are selected
         for layer in layers[1:]:
             assert ui.materialise("activations", first=key(0, layer), last=key(2, layer)).success
@@ -69,11 +75,12 @@ def test_single_partitions_and_ragged_ranges_give_the_same_tables(trained_only: 
             assert ui.materialise("dictionary_activations", "dictionary", "codes", one=epoch).success
 
         assert ui.materialise("v_information", one=key(2, "layer2.0")).success
-        assert set(small.read_table("v_information")["layer"]) == {"layer2.0"}  # seen at once
-        assert ui.materialise(*GRID[1:], first=key(0, layers[0]), last=key(2, layers[-1])).success
+        assert set(table_of(small, "v_information")["layer"]) == {"layer2.0"}  # seen at once
+        both = ("v_information", "reference_v_information")
+        assert ui.materialise(*both, first=key(0, layers[0]), last=key(2, layers[-1])).success
         assert ui.materialise("complexity", "importance", first="000000", last="000002").success
         for epoch in ("000002", "000000"):  # the ends
-            assert ui.materialise(*(asset for asset in DETAILED if asset != "visualisation"), one=epoch).success
+            assert ui.materialise(*DETAILED, one=epoch).success
         assert ui.materialise(*ACROSS).success
     same(visible(small.home), visible(small_home))
 
@@ -91,7 +98,7 @@ def test_what_is_current_is_not_made_again_and_keeps_its_numbers_in_the_ui(small
                 dg.AssetRecordsFilter(dg.AssetKey(["tiny", "complexity"]), asset_partitions=[epoch]), limit=1
             ).records
             metadata = event.asset_materialization.metadata
-            assert metadata["fingerprint"].value == State(small).prints.of("complexity", int(epoch))
+            assert metadata["fingerprint"].value == Snapshot(small).fingerprint(Partition("complexity", int(epoch)))
             assert metadata["complexity spectrum"].value.startswith("![preview]")
         assert ui.materialise("decode_time").success
         assert ui.materialise("training").success
@@ -108,7 +115,7 @@ def test_what_fails_in_a_range_is_named_and_the_rest_is_made(small: Store):
         assert f"{small.checkpoint(1)} is truncated" in failed.step_failure_data.user_failure_data.description
         made = dagster.get_materialized_partitions(dg.AssetKey(["tiny", "importance"]))
         assert made == {"000000", "000002"}
-    assert State(small).stale("importance") == []
+    assert Snapshot(small).stale(catalogue()["importance"]) == []
 
 
 def test_an_epoch_that_is_not_analysed_in_detail_says_so(small: Store):

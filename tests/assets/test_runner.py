@@ -12,15 +12,20 @@ from filelock import FileLock
 from featcx_assets.catalog import connect
 from featcx_assets.dagster_home import instance
 from featcx_assets.runner import Outcome, run_study
-from featcx_core.analyses import measures
+from featcx_core.analyses.complexity import make as complexity_make
+from featcx_core.analyses.importance import make as importance_make
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.register import register
-from featcx_core.artefacts.state import ASSETS, DETAILED, GRID, ONCE, State
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.places import Store, open_store
-from featcx_core.store.tables import COMPARED, TABLES, Table
+from featcx_core.store.tables import Table
 from featcx_core.study.fields import StudyError
 from featcx_core.study.files import load_study
 
 TABLES_ONLY = ("sedimentation", "correlations")
+TABLES = catalogue().tables
+COMPARED = {table.name for artefact in catalogue().of_groups for table in artefact.tables}
+GRID = ("activations", "v_information", "reference_v_information")
 
 
 def run(store: Store, *, only=TABLES_ONLY, epochs=(), device="cpu", say=lambda line: None) -> Outcome:
@@ -42,7 +47,6 @@ def visible(home: Path) -> dict[str, pd.DataFrame]:
     with connect(home) as connection:
         return {
             name: connection.sql(f"from {name} order by {quoted(table)}").df()
-            for name, table in TABLES.items()
             for name, table in TABLES.items()
         }
 
@@ -71,10 +75,10 @@ def edit(store: Store, old: str, new: str) -> Store:
 
 
 def test_a_run_makes_every_partition(finished_home: Path):
-    state = State(open_store(finished_home, "tiny"))
-    assert {asset: state.stale(asset) for asset in state.wanted} == {asset: [] for asset in state.wanted}
-    counts = {asset: len(list(state.partitions(asset))) for asset in ASSETS}
-    assert {counts[asset] for asset in ONCE} == {1}
+    snapshot = Snapshot(open_store(finished_home, "tiny"))
+    assert not any(snapshot.stale(artefact) for artefact in snapshot.wanted)
+    counts = {artefact.name: len(snapshot.partitions(artefact)) for artefact in catalogue().shown}
+    assert {counts[artefact.name] for artefact in catalogue().shown if not artefact.has_epochs} == {1}
     assert [counts[asset] for asset in GRID] == [30, 30, 20]  # 3 epochs x 10 layers; the reference is not repeated
     assert counts["codes"] == counts["complexity"] == 3
 
@@ -84,8 +88,8 @@ def test_the_web_ui_has_the_runs_partitions_numbers_and_pictures(home: Path):
         runs = dagster.get_runs()
         assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS] * 9  # two of the detailed analyses
         assert dagster.get_dynamic_partitions("tiny_epochs") == ["000000", "000001", "000002"]
-        for asset in ASSETS:
-            key = dg.AssetKey(["tiny", asset])
+        for artefact in catalogue().shown:
+            asset, key = artefact.name, dg.AssetKey(["tiny", artefact.name])
             event = dagster.get_latest_materialization_event(key)
             if asset == "visualisation":
                 assert event is None  # not asked for
@@ -93,7 +97,8 @@ def test_the_web_ui_has_the_runs_partitions_numbers_and_pictures(home: Path):
             latest = event.asset_materialization
             assert latest.metadata.keys() & {"fingerprint", "epochs", "note"}
             made = dagster.get_materialized_partitions(key)
-            assert len(made) == (0 if asset in ONCE else 30 if asset in GRID else 2 if asset in DETAILED else 3), asset
+            n_epochs = 2 if artefact.when == "detailed" else 3
+            assert len(made) == (0 if not artefact.has_epochs else 30 if asset in GRID else n_epochs), asset
         assert "000001|layer3.2" in dagster.get_materialized_partitions(dg.AssetKey(["tiny", "activations"]))
         complexity = dagster.get_latest_materialization_event(dg.AssetKey(["tiny", "complexity"]))
         metadata = complexity.asset_materialization.metadata
@@ -107,7 +112,7 @@ def test_the_web_ui_has_the_runs_partitions_numbers_and_pictures(home: Path):
         ]
         evaluations = [entry.dagster_event.asset_check_evaluation_data for entry in checks]
         assert {evaluation.check_name for evaluation in evaluations} >= {
-            f"{name}_rows_are_valid" for name in TABLES if name not in ("layers", *COMPARED)
+            f"{name}_rows_are_valid" for name in TABLES if name not in COMPARED
         }
         assert all(evaluation.passed for evaluation in evaluations)
     passes = forward_passes(home, last=9)
@@ -157,7 +162,7 @@ def test_a_changed_dictionary_leaves_activations_alone(small: Store):
     outcome = run(changed, say=lambda line: seen.append((line, visible(small.home))))
     assert not outcome.failures
     line, at_first = seen[0]
-    assert line == "[4/8] dictionary and codes: 6 partitions, epochs 0 … 2"
+    assert line == "[4/8] dictionary, codes: 6 partitions, epochs 0 … 2"
     gone = {name for name in TABLES if len(rows[name]) and not len(at_first[name])}
     assert gone == TABLES.keys() - {"epochs", "layers", *COMPARED}  # old rows are out of sight before new ones are made
     assert stamps(*kept) == before
@@ -183,10 +188,10 @@ KILLED = """
 import os, signal, sys
 from featcx_assets import runner
 from featcx_assets.cli import main
-from featcx_core.store import places as store
+from featcx_core.store import files
 from featcx_core.features import writing
 from featcx_core.checkpoints import training
-from featcx_core.analyses import dynamics, measures, sources
+import featcx_core.analyses.correlations.make, featcx_core.analyses.training.make, featcx_core.analyses.v_information.make
 
 def kill_at(owner, name, place):
     function, calls = getattr(owner, name), []
@@ -200,10 +205,10 @@ def kill_at(owner, name, place):
 places = [
     # the state to resume from is written, the checkpoint is not
     (training._Run, "_commit_checkpoint", lambda n, run, epoch, metrics: epoch == 1),
-    # one layer of the second epoch is written, the others are not
-    (writing.Writer, "close", lambda n, writer: n == 6),
+    # one array of the second epoch is written, the others are not; the first has 3 layers and 4 branches
+    (writing.Writer, "close", lambda n, writer: n == 9),
     # the rows are in a temporary file
-    (store, "_flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
+    (files, "_flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
 ]
 for place in places:
     if not (child := os.fork()):  # libraries are loaded once for all
@@ -224,7 +229,7 @@ def test_a_run_that_was_killed_anywhere_is_finished_by_the_next(small_home: Path
     assert set(half["v_information"]["epoch"]) == {0, 1}
     assert half["complexity"].empty
 
-    tables = {table.asset for name, table in TABLES.items() if name not in COMPARED}
+    tables = {artefact.name for artefact in catalogue().shown if artefact.tables}
     assert run(open_store(empty_home, "tiny"), only=tables).failures == ()
     same(visible(empty_home), visible(small_home))
     with instance(empty_home) as dagster:
@@ -240,7 +245,7 @@ def test_a_defect_is_told_from_bad_input(small: Store, monkeypatch: pytest.Monke
     def broken(*arguments: object, **named: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr(measures, "make_importance", broken)
+    monkeypatch.setattr(importance_make, "importance_rows", broken)
     outcome = run(small, only=["importance"])
     assert outcome == Outcome(made=0, failures=("RuntimeError: a defect",), broken=True)
 
@@ -249,10 +254,10 @@ def test_ctrl_c_ends_the_run(small: Store, monkeypatch: pytest.MonkeyPatch):
     for table in ("complexity", "importance"):
         small.table(table, "000001").unlink()
     said: list[str] = []
-    monkeypatch.setattr(measures, "make_complexity", lambda store, *, epoch: signal.raise_signal(signal.SIGINT))
+    monkeypatch.setattr(complexity_make, "complexity_rows", lambda given: signal.raise_signal(signal.SIGINT))
     with pytest.raises(KeyboardInterrupt):
         run(small, say=said.append)
-    assert said == ["[6/8] complexity and importance: 2 partitions, epoch 1"]
+    assert said == ["[6/8] importance, complexity: 2 partitions, epoch 1"]
     with instance(small.home) as dagster:
         assert dagster.get_runs()[0].status == dg.DagsterRunStatus.FAILURE
     monkeypatch.undo()
@@ -278,7 +283,7 @@ def test_only_some_epochs_and_assets(small: Store):
     for name in ("activations", "codes", "tables"):
         shutil.rmtree(small.root / name)
     assert run(small, only=["codes"], epochs=[1]).made == 1 + 3 + 1
-    state = State(small)
-    assert [p.epoch for p in state.stale("codes")] == [0, 2]
-    assert [p.epoch for p in state.stale("checkpoint")] == [0, 2]
+    snapshot = Snapshot(small)
+    assert [p.epoch for p in snapshot.stale(catalogue()["codes"])] == [0, 2]
+    assert [p.epoch for p in snapshot.stale(catalogue()["checkpoint"])] == [0, 2]
     assert not (small.root / "tables/v_information/000001-stem.parquet").exists()

@@ -9,12 +9,13 @@ import dagster as dg
 import pytest
 
 from featcx_assets.catalog import connect
-from featcx_assets.comparison import schedule
 from featcx_assets.dagster_home import instance
 from featcx_assets.definitions import definitions
+from featcx_assets.group_assets import group_schedules
 from featcx_assets.sweep import register_sweep
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.groups import Group, group_store, read_group, write_group
-from featcx_core.artefacts.state import State
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.places import Store, open_store
 from tests.assets.command import featcx, refused
 from tests.conftest import FEW_LAYERS, TINY, MadeOnce, _use, leave_out_gallery, write_tiny
@@ -68,15 +69,15 @@ def test_a_sweep_runs_one_study_after_another_and_compares_them(swept_home: Path
         f"database: {swept_home / 'featcx.duckdb'}",
     ]
     for name in MEMBERS:
-        state = State(open_store(swept_home, name))
-        assert {asset: state.stale(asset) for asset in state.wanted} == {asset: [] for asset in state.wanted}
+        snapshot = Snapshot(open_store(swept_home, name))
+        assert [artefact.name for artefact in snapshot.wanted if snapshot.stale(artefact)] == []
 
 
 def test_what_no_swept_field_decides_is_computed_once(swept_home: Path):
     said = (swept_home.parent / "stderr").read_text().split(f"study 2 of 2: {MEMBERS[1]}")[1]
     assert f"taken from {MEMBERS[0]}: " in said
     assert [int(n) for n in re.findall(r"\[(\d)/8\]", said)] == [4, 5, 6, 7, 8]  # no training, no forward pass
-    assert "[4/8] dictionary and codes: 3 partitions" in said  # the codes
+    assert "[4/8] codes: 3 partitions" in said  # the codes
     one, two = (open_store(swept_home, name) for name in MEMBERS)
     assert one.checkpoint(2).read_bytes() == two.checkpoint(2).read_bytes()
     assert one.layers_path.read_bytes() == two.layers_path.read_bytes()
@@ -144,14 +145,14 @@ def test_a_changed_member_makes_the_comparison_stale(swept: Path):
     store.study_path.write_text(store.study_path.read_text().replace("bootstrap = 100", "bootstrap = 120"))
     assert "1 stale" in featcx("status", "sweep").stdout
     with instance(swept) as dagster:
-        context = dg.build_schedule_context(instance=dagster)
-        request = schedule(read_group(group_store(swept, "sweep").group_path))(context)
+        (schedule,) = group_schedules(read_group(group_store(swept, "sweep").group_path))
+        request = schedule(dg.build_schedule_context(instance=dagster))
         assert isinstance(request, dg.RunRequest)
     result = featcx("run", "sweep", "--device", "cpu")
     assert result.stderr.splitlines()[-1] == "comparison of 2 studies"
     with instance(swept) as dagster:
-        context = dg.build_schedule_context(instance=dagster)
-        skipped = schedule(read_group(group_store(swept, "sweep").group_path))(context)
+        (schedule,) = group_schedules(read_group(group_store(swept, "sweep").group_path))
+        skipped = schedule(dg.build_schedule_context(instance=dagster))
         assert isinstance(skipped, dg.SkipReason)
         assert skipped.skip_message == "nothing is stale"
 
@@ -164,7 +165,8 @@ def test_a_member_that_cannot_be_run_is_named_and_the_others_finish(swept: Path,
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("failed: "))
     assert line.startswith("failed: sweep__atoms_per_class_31: dictionary.atoms_per_class = 31: class '0' has only 30")
     assert re.fullmatch(r"sweep: \d+ partitions made, some failed", result.stdout.splitlines()[0])
-    assert not State(open_store(swept, "sweep__atoms_per_class_4")).stale("checkpoint")
+    snapshot = Snapshot(open_store(swept, "sweep__atoms_per_class_4"))
+    assert not snapshot.stale(catalogue()["checkpoint"])
 
 
 def test_a_sweep_file_that_says_something_else_names_what(empty_home: Path, tmp_path: Path):

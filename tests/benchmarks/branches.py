@@ -2,7 +2,8 @@
 
 import shutil
 
-from featcx_core.features.activations import record_activations
+from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.making import make
 from featcx_core.images.data import load_data
 from featcx_core.store.places import Store
 from tests.benchmarks.inputs import study_on_noise
@@ -32,6 +33,7 @@ def _row(store: Store, what: str, device: str, *, repeats: int) -> Row:
             shutil.rmtree(of.root / folder, ignore_errors=True)
         record_activations(of, epoch=0, device=device)
 
+    make(store, "checkpoint", epoch=0, device=device)
     measured = pairs(lambda: extraction(asking), lambda: extraction(store), repeats=repeats)
     n_branches, n_images = sum(len(row.branches) for row in store.anatomy.layers), len(load_data(study).probe)
     ours, peer = measured.seconds

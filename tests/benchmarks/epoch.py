@@ -2,8 +2,7 @@
 
 import torch
 
-from featcx_core.analyses import features, measures
-from featcx_core.features.activations import record_activations, record_dictionary_activations
+from featcx_core.artefacts.making import make
 from featcx_core.features.forward import Network
 from featcx_core.images.data import batches, dictionary_images
 from tests.benchmarks.inputs import study_on_noise
@@ -35,18 +34,19 @@ def measure(device: str) -> list[Row]:
                     network.model(images).cpu()
 
     forward = timed(bare)
+    make(store, "checkpoint", epoch=0, device=device)
+    artefacts = {
+        "activations": "activations",
+        "positions": "dictionary_activations",
+        "dictionary": "dictionary",
+        "codes": "codes",
+        "V-information": "v_information",
+        "complexity": "complexity",
+        "importance": "importance",
+    }
     parts = {
-        "activations": timed(lambda: record_activations(store, epoch=0, device=device)),
-        "positions": timed(lambda: record_dictionary_activations(store, epoch=0, device=device)),
-        "dictionary": timed(lambda: features.make_dictionary(store, epoch=0, device=device)),
-        "codes": timed(lambda: features.make_codes(store, epoch=0, device=device)),
-        "V-information": timed(
-            lambda: measures.make_v_information(
-                store, epoch=0, layers=store.anatomy.names, dictionary_epochs=[0], device=device
-            )
-        ),
-        "complexity": timed(lambda: measures.make_complexity(store, epoch=0)),
-        "importance": timed(lambda: measures.make_importance(store, epoch=0)),
+        what: timed(lambda name=name: make(store, name, epoch=0, inputs=False, device=device))
+        for what, name in artefacts.items()
     }
     whole = sum(parts.values())
     return [

@@ -4,7 +4,8 @@ import shutil
 
 import torch
 
-from featcx_core.features.activations import record_activations
+from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.making import make
 from featcx_core.features.forward import Network
 from featcx_core.images.data import batches
 from featcx_core.store.places import Store
@@ -23,6 +24,7 @@ def measure(device: str) -> list[Row]:
 
 
 def _row(store: Store, what: str, device: str) -> Row:
+    make(store, "checkpoint", epoch=0, device=device)
     network = Network.load(store, epoch=1, device=device)
     probe = network.data.probe
     prepared = list(batches(network.data, probe, batch_size=256, device=network.device))

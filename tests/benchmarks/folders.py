@@ -78,9 +78,10 @@ class _Waiting(logging.Handler):
 
 
 def _child(size: int, source: str, device: str) -> None:
+    from featcx_core.analyses.activations.make import record_activations
+    from featcx_core.artefacts.making import make
     from featcx_core.artefacts.register import register
     from featcx_core.checkpoints.survey import write_checkpoint
-    from featcx_core.features.activations import record_activations
     from featcx_core.images.data import probe_digest
     from featcx_core.images.decoding import N_THREADS
     from featcx_core.networks.models import build_model
@@ -104,6 +105,7 @@ def _child(size: int, source: str, device: str) -> None:
     model = build_model(study, n_classes=2, image_shape=(3, 224, 224))
     write_checkpoint(store.checkpoint(1), model.state_dict(), metrics={"test_loss": 1.0}, made_by="")
     del model
+    make(store, "checkpoint", epoch=1, device=device)
     probe_digest(study)  # a pass of its own over the files, once a process
     waiting, idle = _Waiting(), anonymous_megabytes()
     logger = logging.getLogger("featcx")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from featcx_core.artefacts.fingerprints import Fingerprints
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import write_checkpoint
 from featcx_core.networks.models import build_model
 from featcx_core.store.places import Store
@@ -52,7 +53,7 @@ def study_on_noise(
         }
     )
     store = register(study, home=folder / "home")
-    made_by = Fingerprints(study, store.anatomy, {}).of("training")
+    made_by = Snapshot(store).fingerprint(Partition("training"))
     for epoch in range(epochs + 1):
         seeded = study.model_copy(update={"seed": epoch})
         model = build_model(seeded, n_classes=classes, image_shape=(channels, side, side))

@@ -1,53 +1,36 @@
 """The analysis of a study by plain library calls, without Dagster: what `featcx run` is compared with."""
 
-from featcx_core.analyses import (
-    branches,
-    clusters,
-    dynamics,
-    explorer,
-    features,
-    means,
-    measures,
-    paths,
-    properties,
-    report,
-    sources,
-)
-from featcx_core.artefacts.state import State
-from featcx_core.features.activations import record_activations, record_dictionary_activations
+from collections.abc import Sequence
+
+from featcx_core.artefacts.given import Tools
+from featcx_core.artefacts.making import make_stale
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.artefacts.views import write_current
 from featcx_core.store.places import Store
+
+DESCRIBED = ("checkpoint", "activations", "dictionary_activations", "dictionary", "codes")
+MEASURED = ("v_information", "reference_v_information", "complexity", "importance")
 
 
 def describe_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     """Activations, dictionary and codes of one epoch."""
-    sources.make_checkpoint(store, epoch=epoch, device=device)
-    record_activations(store, epoch=epoch, device=device)
-    record_dictionary_activations(store, epoch=epoch, device=device)
-    features.make_dictionary(store, epoch=epoch, device=device)
-    features.make_codes(store, epoch=epoch, device=device)
+    _make(store, DESCRIBED, epoch=epoch, device=device)
 
 
 def measure_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     """Everything that is measured at one epoch, once the codes of the reference epoch are there."""
-    wanted = dict.fromkeys((epoch, store.study.reference_epoch))
-    layers = store.anatomy.names
-    measures.make_v_information(store, epoch=epoch, layers=layers, dictionary_epochs=list(wanted), device=device)
-    measures.make_complexity(store, epoch=epoch)
-    measures.make_importance(store, epoch=epoch)
+    _make(store, MEASURED, epoch=epoch, device=device)
 
 
 def detail_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     """The detailed analyses of one epoch, as by default: all but the pictures."""
-    branches.make_branches(store, epoch=epoch, device=device)
-    properties.make_redundancy(store, epoch=epoch, device=device)
-    properties.make_sensitivity(store, epoch=epoch, device=device)
-    properties.make_support(store, epoch=epoch, device=device)
-    clusters.make_clusters(store, epoch=epoch)
+    wanted = [artefact.name for artefact in Snapshot(store).wanted if artefact.when == "detailed"]
+    _make(store, wanted, epoch=epoch, device=device)
 
 
 def analyse_epochs(store: Store, *, device: str = "cpu") -> list[int]:
     """What is made of every epoch, given the checkpoints; returns the epochs."""
-    epochs = sorted(State(store).survey.digests)
+    epochs = list(Snapshot(store).epochs)
     for epoch in epochs:
         describe_epoch(store, epoch, device=device)
     for epoch in epochs:
@@ -59,13 +42,17 @@ def analyse_study(store: Store, epochs: list[int], *, device: str = "cpu") -> No
     """What follows it: together they are what `featcx run` makes with the default analyses."""
     for epoch in sorted(store.study.detailed_epochs(epochs)):
         detail_epoch(store, epoch, device=device)
-    dynamics.make_decode_time(store)
-    dynamics.make_sedimentation(store)
-    means.make_layer_information(store)
-    dynamics.make_correlations(store)
-    means.make_meta_features(store)
-    paths.make_concept_paths(store)
-    report.make_figures(store)
-    report.make_report(store, with_explorer=True)
-    explorer.make_explorer(store)
-    store.write_current(State(store).visible())
+    for artefact in Snapshot(store).wanted:
+        if not artefact.has_epochs:
+            _make(store, [artefact.name], device=device)
+    snapshot = Snapshot(store)
+    assert not any(snapshot.stale(artefact) for artefact in snapshot.wanted)
+    write_current(store, snapshot.visible())
+
+
+def _make(store: Store, names: Sequence[str], *, epoch: int = -1, device: str) -> None:
+    """Make artefacts of an epoch, or without epochs, where they are stale; those of one `make` in one call."""
+    snapshot = Snapshot(store)
+    for name in names:
+        stale = [place for place in snapshot.stale(snapshot.catalogue[name]) if place.epoch == epoch]
+        list(make_stale(snapshot, stale, tools=Tools(device), together=names))

@@ -74,27 +74,17 @@ def anonymous_megabytes() -> float:
 
 
 def _child(size: int, device: str) -> None:
-    from featcx_core.analyses.features import make_codes, make_dictionary
-    from featcx_core.analyses.measures import make_v_information
-    from featcx_core.features.activations import record_activations, record_dictionary_activations
+    from featcx_core.artefacts.making import make
     from tests.benchmarks.inputs import study_on_noise
 
     source = "builtin:small_resnet"
     store = study_on_noise(source=source, side=48, channels=1, classes=10, train=1000, probe=size, arguments=SMALL)
-    record_dictionary_activations(store, epoch=0, device=device)
-    make_dictionary(store, epoch=0, device=device)
+    make(store, "dictionary", epoch=0, device=device)
     idle, peaks = anonymous_megabytes(), {}
-    steps = {
-        "extraction": lambda: record_activations(store, epoch=0, device=device),
-        "codes": lambda: make_codes(store, epoch=0, device=device),
-        "V-information": lambda: make_v_information(
-            store, epoch=0, layers=store.anatomy.names, dictionary_epochs=[0], device=device
-        ),
-    }
-    for name, step in steps.items():
+    for step, name in {"extraction": "activations", "codes": "codes", "V-information": "v_information"}.items():
         watched = Peak()
-        step()
-        peaks[name] = watched.end()
+        make(store, name, epoch=0, inputs=False, device=device)
+        peaks[step] = watched.end()
     sys.stdout.write(json.dumps({"idle": idle, "peaks": peaks}))
 
 

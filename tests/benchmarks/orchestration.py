@@ -16,10 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
-from featcx_core.checkpoints.survey import survey
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.training import train_epochs
-from featcx_core.features.activations import record_activations
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.files import load_study
 from tests.benchmarks.inputs import study_on_noise
@@ -86,7 +87,8 @@ def _checkpoints(home: Path, device: str) -> Store:
     study = load_study("mnist")
     training = study.training.model_copy(update={"epochs": EPOCHS})
     store = register(study.model_copy(update={"name": NAME, "training": training}), home=home)
-    for epoch in train_epochs(store, device=device):
+    fingerprint = Snapshot(store).fingerprint(Partition("training"))
+    for epoch in train_epochs(store, fingerprint=fingerprint, device=device):
         if epoch == TRAINED:
             break
     for epoch in range(TRAINED + 1, store.study.training.epochs + 1):
@@ -150,7 +152,7 @@ def _many(
     growth = size(store) - before
     idle = timed(lambda: _featcx(store.home, *command, "activations", **variables))
     shutil.rmtree(store.root / "activations")
-    bare = timed(lambda: [record_activations(store, epoch=epoch, device=device) for epoch in survey(store).digests])
+    bare = timed(lambda: [record_activations(store, epoch=epoch, device=device) for epoch in Snapshot(store).epochs])
     count = epochs * LAYERS
     each = (run - bare) / count * 1000
     return Row(

@@ -2,9 +2,9 @@
 
 import torch
 
-from featcx_core.analyses import features
-from featcx_core.analyses.properties import make_sensitivity
-from featcx_core.features.activations import record_activations, record_dictionary_activations
+from featcx_core.analyses.codes.make import N_RANDOM_DIRECTIONS, encoders
+from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.artefacts.making import make
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.moments import Moments
 from featcx_core.images.noise import noisy_batches
@@ -13,6 +13,7 @@ from featcx_core.store.places import Store
 from tests.benchmarks.inputs import study_on_noise
 from tests.benchmarks.pairs import pairs, timed
 from tests.benchmarks.table import Row
+from tests.steps import reader
 
 UNITS, CONCEPTS, MASKS, GROUPS, SHARES = 512, 2_000, 20, 20, (0.1, 0.5, 0.9)
 REDUNDANCY_AIM, SENSITIVITY_AIM = 10.0, 1.1
@@ -63,10 +64,8 @@ def _all_shares(gram: torch.Tensor, cross: torch.Tensor) -> None:
 
 
 def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
-    record_activations(store, epoch=0, device=device)
-    record_dictionary_activations(store, epoch=0, device=device)
-    dictionary = features.make_dictionary(store, epoch=0, device=device)
-    features.make_codes(store, epoch=0, device=device)
+    make(store, "codes", epoch=0, device=device)
+    dictionary = read_dictionary(reader(store), epoch=0)
     settings = store.study.sensitivity.model_copy(update={"images": n_images})
     store.study = store.study.model_copy(update={"sensitivity": settings})
     network = Network.load(store, epoch=0, device=device)
@@ -84,7 +83,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     row = next(row for row in store.anatomy.layers if row.role == "penultimate")
     taps, n = [Tap(row.layer, pooled(row, "gap"))], len(batches)
     acts = [torch.from_numpy(found) for (found,) in network.over(iter(batches), taps, n_batches=n, desc="")]
-    by_kind = features.encoders(store.study, dictionary, device=device)
+    by_kind = encoders(store.study, dictionary, device=device)
 
     def bare() -> None:
         with torch.inference_mode():
@@ -94,7 +93,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
                     encode(seen)
 
     def ours() -> None:
-        make_sensitivity(store, epoch=0, device=device)
+        make(store, "sensitivity", epoch=0, inputs=False, anew=True, device=device)
 
     measured = pairs(ours, bare, repeats=3, warm=False)
     seconds, peer = measured.seconds
@@ -102,7 +101,7 @@ def _sensitivity(store: Store, what: str, device: str, *, n_images: int) -> Row:
     return Row(
         "n",
         f"sensitivity: {what}, {n_images} images × {settings.draws} draws × {len(settings.sigmas)} levels, "
-        f"{len(dictionary.atoms)} concepts, {features.N_RANDOM_DIRECTIONS} random directions",
+        f"{len(dictionary.atoms)} concepts, {N_RANDOM_DIRECTIONS} random directions",
         f"{seconds:.1f} s",
         f"{peer:.1f} s (bare forward passes on noisy images that are ready, and encoding)",
         f"{ratio} times its time",

