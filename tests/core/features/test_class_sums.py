@@ -70,7 +70,7 @@ def test_errors(monkeypatch):
         ClassSums(n_classes=1)
     with pytest.raises(ValueError, match=r"labels from 0 to 2, got 0 to 3; try n_classes = largest label \+ 1"):
         summed(values, labels, classes=3)
-    with pytest.raises(ValueError, match="finite values, got 1 values .* the first at image 60, column 2"):
+    with pytest.raises(ValueError, match=r"finite values, got 1 values .* the first at image 60, column 2"):
         summed(values, labels).add(np.array([[0.0, 0.0, np.nan, 0.0, 0.0]]), labels[:1])
     with pytest.raises(ValueError, match="at least one image, got none"):
         ClassSums(n_classes=2).means()

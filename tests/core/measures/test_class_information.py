@@ -95,7 +95,7 @@ def test_errors():
         class_information(ClassSums(n_classes=2))
     with pytest.raises(ValueError, match="more images than classes, got 2 images of 2 classes"):
         class_information(summed(np.array([[0.0], [1.0]]), np.array([0, 1])))
-    with pytest.raises(ValueError, match="at least 2 classes, .* got 3 images of 1 classes"):
+    with pytest.raises(ValueError, match=r"at least 2 classes, .* got 3 images of 1 classes"):
         class_information(summed(np.ones((3, 1)), np.zeros(3, dtype=int)))
     with pytest.raises(ValueError, match="at least 2 groups of images, got 1"):
         class_information_left_out(summed(*planted()))
