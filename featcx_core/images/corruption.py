@@ -15,7 +15,7 @@ from featcx_core.images.decoding import read_ahead
 from featcx_core.images.reading import Images
 
 PIXEL_CORRUPTIONS = ("shuffled", "random", "gaussian")
-"""One permutation of the pixels for all images; one an image; normal noise in place of the pixels, cut to 0 … 255, with the
+"""One permutation of the pixels for all images; one an image; normal noise in their place, cut to 0 … 255, that has the
 mean and deviation of each channel."""
 _ROWS_AT_ONCE = 256
 _LABELS, _ORDER, _PIXELS = 1, 2, 3  # keep the draws of one seed apart
