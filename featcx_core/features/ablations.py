@@ -139,7 +139,8 @@ def clamp_directions(acts: Tensor, *, basis: Float[Tensor, "unit rank"], value: 
     >>> clamp_directions(torch.tensor([[1.0, 2.0]]), basis=torch.tensor([[0.0], [1.0]]), value=torch.zeros(2))
     tensor([[1., 0.]])
     """
-    return acts - (acts - value.to(acts)) @ basis @ basis.T
+    columns = basis.to(acts)
+    return acts - (acts - value.to(acts)) @ columns @ columns.T
 
 
 def orthonormal(

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from featcx_core.features.exact import exact
 from featcx_core.networks.anatomy import module_and_call
 
-_TOLERANCE = 1e-3  # of the largest logit; a whole pass and a replay differ by the order of sums, about 1e-6
+_TOLERANCE = 1e-4  # of the largest logit; a whole pass and a replay differ by the order of sums, about 1e-6
 _STAND_IN = 2  # images that run below the layer; what passes by a single one could be added to any number of rows
 
 
@@ -113,8 +113,8 @@ class Replay:
     def _from(self, acts: Tensor) -> Float[Tensor, "row class"]:
         if self._stand_in is None:
             raise ValueError(f"{self.layer}: wanted a recorded forward pass first, got none; try record(images)")
-        # Never as many rows as images that stand in: what passes by the layer then fails to be added to it.
-        self._given = acts.repeat(2, *[1] * (acts.ndim - 1)) if len(acts) == _STAND_IN else acts
+        # Never one row, nor as many as images that stand in: what passes by the layer then fails to be added to it.
+        self._given = acts.repeat(3, *[1] * (acts.ndim - 1)) if len(acts) <= _STAND_IN else acts
         return self._logits(self._stand_in)[: len(acts)]
 
     def _logits(self, inputs: Tensor) -> Tensor:

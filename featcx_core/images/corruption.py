@@ -8,13 +8,15 @@ import difflib
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64, UInt8
+from jaxtyping import Int, Int64, UInt8
 
+from featcx_core.images.clipped_normal import Normal, normal_before_clipping
 from featcx_core.images.decoding import read_ahead
 from featcx_core.images.reading import ImageArray
 
 PIXEL_CORRUPTIONS = ("shuffled", "random", "gaussian")
-"""One permutation of the pixels for all images; one an image; normal noise in place of the pixels."""
+"""One permutation of the pixels for all images; one an image; normal noise in their place, cut to 0 … 255, that has the
+mean and deviation of each channel."""
 _ROWS_AT_ONCE = 256
 _LABELS, _ORDER, _PIXELS = 1, 2, 3  # keep the draws of one seed apart
 
@@ -84,7 +86,7 @@ def corrupt_labels(
 
 
 class CorruptedPixels:
-    """ImageArray whose pixels are shuffled or replaced when they are read; a source of images like any other.
+    """Images whose pixels are shuffled or replaced when they are read; a source of images like any other.
 
     What an image becomes follows from the seed and its index alone, whatever is read with it.
 
@@ -113,7 +115,7 @@ class CorruptedPixels:
         self._order = np.random.default_rng([seed, _ORDER]).permutation(height * width)
         if how == "gaussian":
             chosen = _within(np.arange(n_images) if rows is None else rows, n_images)
-            self._mean, self._deviation = _channel_moments(images, chosen)
+            self._normals = np.array([normal_before_clipping(moments) for moments in _channel_moments(images, chosen)])
 
     def __getitem__(self, rows: Int[np.ndarray, "_"]) -> UInt8[np.ndarray, "_ channel height width"]:
         shape = (len(rows), *self.shape[1:])
@@ -128,9 +130,8 @@ class CorruptedPixels:
         return np.array(made, dtype=np.uint8).reshape(shape)
 
     def _noise(self, row: int) -> UInt8[np.ndarray, "channel height width"]:
-        """Rounded and cut to 0 … 255, which takes a little of the deviation where the mean is near an end."""
-        noise = self._chance(row).standard_normal(self.shape[1:])
-        values = self._mean[:, None, None] + self._deviation[:, None, None] * noise
+        mean, deviation = self._normals.T[:, :, None, None]
+        values = mean + deviation * self._chance(row).standard_normal(self.shape[1:])
         return values.round().clip(0, 255).astype(np.uint8)
 
     def _chance(self, row: int) -> np.random.Generator:
@@ -159,9 +160,7 @@ def _within(rows: Int[np.ndarray, "_"], n_images: int) -> Int[np.ndarray, "_"]:
     return rows
 
 
-def _channel_moments(
-    images: ImageArray, rows: Int[np.ndarray, "_"]
-) -> tuple[Float64[np.ndarray, "channel"], Float64[np.ndarray, "channel"]]:
+def _channel_moments(images: ImageArray, rows: Int[np.ndarray, "_"]) -> list[Normal]:
     """Return mean and deviation of each channel's pixels, exactly, from sums of whole numbers."""
     total, squares = np.zeros(images.shape[1]), np.zeros(images.shape[1])
     parts = (np.sort(rows)[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
@@ -171,4 +170,5 @@ def _channel_moments(
         squares += np.square(values).sum(axis=(0, 2, 3))
     n = max(1, len(rows) * images.shape[2] * images.shape[3])
     mean = total / n
-    return mean, np.sqrt(np.maximum(squares / n - np.square(mean), 0))
+    deviation = np.sqrt(np.maximum(squares / n - np.square(mean), 0))
+    return [Normal(*moments) for moments in zip(mean.tolist(), deviation.tolist(), strict=True)]

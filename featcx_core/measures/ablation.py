@@ -132,13 +132,13 @@ class AblationCounts:
         each = self.right.sum(axis=1)[places] / n  # (order, step)
         by_group = self.right[places].mean(axis=0)  # (step, group), over the orders
         accuracy, left_out = each.mean(axis=0), (by_group.sum(axis=1, keepdims=True) - by_group) / n_left
-        whole = self.right[0].sum() / n
+        whole = np.array(self.right[0].sum() / n)
         whole_left_out = (self.right[0].sum() - self.right[0]) / n_left
         relative, relative_left_out = _over(accuracy, whole), _over(left_out, whole_left_out)
-        area, area_left_out = _area(relative, shares), _area(relative_left_out, shares)
+        area, *area_left_out = _area(np.column_stack([relative, relative_left_out]), shares)
         low, high = _ends(accuracy, left_out, most=1.0)
         relative_low, relative_high = _ends(relative, relative_left_out, most=np.inf)
-        area_low, area_high = _ends(area, area_left_out, most=np.inf)
+        area_low, area_high = _ends(np.array([area]), np.array([area_left_out]), most=np.inf)
         return AblationCurve(
             accuracy=accuracy,
             low=low,
@@ -149,9 +149,9 @@ class AblationCounts:
             orders_low=each.min(axis=0),
             orders_high=each.max(axis=0),
             area=float(area),
-            area_low=float(area_low),
-            area_high=float(area_high),
-            area_left_out=area_left_out,
+            area_low=float(area_low[0]),
+            area_high=float(area_high[0]),
+            area_left_out=np.array(area_left_out),
         )
 
 
@@ -161,7 +161,7 @@ def _counted(is_right: Tensor, member: Tensor) -> Int64[np.ndarray, "edit group"
     return counts
 
 
-def _over(accuracy: Float64[np.ndarray, "..."], whole: Float64[np.ndarray, "..."] | float) -> np.ndarray:
+def _over(accuracy: Float64[np.ndarray, "step *group"], whole: Float64[np.ndarray, "*group"]) -> np.ndarray:
     """NaN over 0."""
     denominator = np.broadcast_to(whole, accuracy.shape)
     undefined = np.full(accuracy.shape, np.nan)
@@ -169,17 +169,17 @@ def _over(accuracy: Float64[np.ndarray, "..."], whole: Float64[np.ndarray, "..."
     return relative
 
 
-def _area(curve: Float64[np.ndarray, "step *group"], shares: Float[np.ndarray, "step"]) -> np.ndarray:
+def _area(curves: Float64[np.ndarray, "step curve"], shares: Float[np.ndarray, "step"]) -> Float64[np.ndarray, "curve"]:
     """Trapezoids, over the range of the shares; NaN for a single one."""
     if len(shares) < 2:
-        return np.full(curve.shape[1:], np.nan)
-    area: np.ndarray = np.trapezoid(curve, shares, axis=0) / (shares[-1] - shares[0])
+        return np.full(curves.shape[1], np.nan)
+    area: np.ndarray = np.trapezoid(curves, shares, axis=0) / (shares[-1] - shares[0])
     return area
 
 
 def _ends(
-    value: Float64[np.ndarray, "*rest"], left_out: Float64[np.ndarray, "*rest group"], *, most: float
-) -> tuple[np.ndarray, np.ndarray]:
+    value: Float64[np.ndarray, "step"], left_out: Float64[np.ndarray, "step group"], *, most: float
+) -> tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]:
     """Return value ± t(groups - 1) · SE, cut to between 0 and the most that is possible."""
     groups = left_out.shape[-1]
     error = np.sqrt((groups - 1) * left_out.var(axis=-1))

@@ -61,8 +61,8 @@ class SmallResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, images: Maps) -> Float[torch.Tensor, "image class"]:
-        """Return the logits."""
+    def forward(self, images: Maps) -> Float[torch.Tensor, "row class"]:
+        """Return the logits: a row an image, unless a hook puts other activations in place of a layer's."""
         maps = self.stem(images)
         for stage in range(1, self.n_stages + 1):
             maps = self.get_submodule(f"layer{stage}")(maps)

@@ -57,7 +57,7 @@ class XorChain(nn.Module):
         self.blocks = nn.Sequential(*(Parity(place) for place in range(N_PARITIES)))
         self.fc = nn.Linear(N_BITS + N_PARITIES, n_classes)
 
-    def forward(self, images: Float[torch.Tensor, "image 1 height width"]) -> Float[torch.Tensor, "image class"]:
-        """Return the logits."""
+    def forward(self, images: Float[torch.Tensor, "image 1 height width"]) -> Float[torch.Tensor, "row class"]:
+        """Return the logits: a row an image, unless a hook puts other activations in place of a layer's."""
         logits: torch.Tensor = self.fc(self.blocks(self.stem(images)))
         return logits

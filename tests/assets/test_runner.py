@@ -45,10 +45,7 @@ def quoted(table: Table) -> str:
 def visible(home: Path) -> dict[str, pd.DataFrame]:
     """All rows of every view, in the order of their keys."""
     with connect(home) as connection:
-        return {
-            name: connection.sql(f"from {name} order by {quoted(table)}").df()
-            for name, table in TABLES.items()
-        }
+        return {name: connection.sql(f"from {name} order by {quoted(table)}").df() for name, table in TABLES.items()}
 
 
 def same(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:

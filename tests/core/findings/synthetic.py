@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from featcx_core.analyses.means import group_rows
 
+from featcx_core.analyses.meta_features.make import group_rows
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.study_tables import StudyTables

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-from featcx_core.analyses.means import group_rows
 
+from featcx_core.analyses.meta_features.make import group_rows
 from featcx_core.findings.meta_features import (
     LEVELS,
     cluster_labels,

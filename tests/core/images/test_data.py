@@ -3,9 +3,9 @@ import pytest
 import torch
 import zarr
 
-from featcx_core.artefacts.register import register
+from featcx_core.analyses.activations.make import record_activations
 from featcx_core.analyses.training.make import train
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
+from featcx_core.artefacts.register import register
 from featcx_core.images.data import (
     batches,
     dictionary_images,
@@ -17,6 +17,7 @@ from featcx_core.images.data import (
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import Model, Training
 from tests.core.images.sources import CPU, LABELS, SHARES, folder, npz, of_folder, pictures, study
+from tests.steps import arrays_of, remake
 
 
 def test_files_and_arrays_of_the_same_pixels_are_the_same_data(tmp_path):
@@ -43,10 +44,10 @@ def test_a_study_of_files_trains_and_records_what_its_arrays_would(tmp_path):
     for one, home in ((of_files, "files"), (of_arrays, "arrays")):
         store = train(one, home=tmp_path / home, device="cpu")
         record_activations(store, epoch=1, device="cpu")
-        recorded = open_activations(store, epoch=1, layer=store.anatomy.penultimate)
+        recorded = arrays_of(store, "activations", epoch=1, layer=store.anatomy.penultimate)
         acts.append(recorded[:])
         assert recorded.attrs["images"] == probe_digest(of_files)
-        record_dictionary_activations(store, epoch=1, device="cpu")
+        remake(store, "dictionary_activations", epoch=1)
         chosen = dictionary_images(load_data(one), one)
         kept = zarr.open_group(str(store.dictionary_activations(1)), mode="r").attrs
         assert kept["images"] == selection_digest(chosen) != selection_digest([rows[::-1] for rows in chosen])

@@ -1,11 +1,13 @@
 import numpy as np
 
+from featcx_core.analyses.activations.make import record_activations
 from featcx_core.analyses.training.make import train
-from featcx_core.features.activations import open_activations, record_activations, record_dictionary_activations
+from featcx_core.artefacts.making import make
 from featcx_core.study.files import load_study
 from tests.conftest import TINY, write_tiny
 from tests.core.networks import small
 from tests.core.networks.small import SMALL_COLOUR, SMALL_VIT, VIT, anatomy, study
+from tests.steps import arrays_of
 
 
 def test_layers_of_tokens_can_be_named():
@@ -44,5 +46,5 @@ def test_tokens_are_recorded(tmp_path):
     store = train(load_study(path), home=tmp_path / "home", device="cpu")
     names = ["conv_proj", "encoder.layers.encoder_layer_0", "encoder.layers.encoder_layer_1", "encoder.ln"]
     assert record_activations(store, epoch=2, device="cpu") == names
-    assert open_activations(store, epoch=2, layer="encoder.ln").shape == (120, 8)
-    assert record_dictionary_activations(store, epoch=2, device="cpu")
+    assert arrays_of(store, "activations", epoch=2, layer="encoder.ln").shape == (120, 8)
+    assert make(store, "dictionary_activations", epoch=2, device="cpu")

@@ -7,12 +7,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from featcx_core.analyses.sources import make_checkpoint
+from featcx_core.analyses.dictionary_activations.make import class_positions
+from featcx_core.analyses.training.make import train
+from featcx_core.artefacts.given import Tools
 from featcx_core.artefacts.register import register
 from featcx_core.checkpoints.survey import read_metrics, write_checkpoint
 from featcx_core.checkpoints.training import evaluate
-from featcx_core.analyses.training.make import train
-from featcx_core.features.activations import class_positions, record_dictionary_activations
 from featcx_core.images.data import load_data
 from featcx_core.networks.models import build_model
 from featcx_core.store.places import open_store
@@ -20,6 +20,7 @@ from featcx_core.study.fields import Checkpoints, Model, Study, StudyError, Trai
 from featcx_core.study.files import load_study
 from tests.conftest import TINY, write_tiny
 from tests.core.networks.small import GREY
+from tests.steps import reader, remake
 
 ONE_EPOCH = Training(epochs=1, batch_size=32)
 
@@ -92,8 +93,8 @@ def test_other_outputs_than_classes_have_a_dictionary_for_each_class(tiny: Study
     assert store.anatomy.n_classes == 5
     weights = build_model(store.study, n_classes=3, image_shape=GREY).state_dict()
     write_checkpoint(store.checkpoint(1), weights, metrics={}, made_by="")
-    assert record_dictionary_activations(store, epoch=1, device="cpu")
-    kept = list(class_positions(store, epoch=1, device="cpu"))
+    remake(store, "dictionary_activations", epoch=1)
+    kept = list(class_positions(reader(store), epoch=1, tools=Tools("cpu")))
     assert [part.shape[1] for part in kept] == [8, 8, 8]
 
 
@@ -102,7 +103,7 @@ def test_without_an_output_of_a_class_nothing_is_measured(tiny: Study, tmp_path:
     study = changed(study, model=study.model.model_copy(update={"outputs": "none"}))
     save_file(build_model(study, n_classes=3, image_shape=GREY).state_dict(), tmp_path / "1.safetensors")
     store = register(study, home=tmp_path / "home")
-    row = make_checkpoint(store, epoch=1, device="cpu").iloc[0]
+    row = remake(store, "checkpoint", epoch=1).iloc[0]
     assert row[["train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate"]].isna().all()
     assert row["digest"]
 

@@ -7,10 +7,10 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision import models
 
-from featcx_core.artefacts.partition import Partition
-from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.artefacts.register import register
 from featcx_core.analyses.training.make import train
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.register import register
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.models import build_model
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Model, Study, StudyError, Training
