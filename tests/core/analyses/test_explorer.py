@@ -20,7 +20,7 @@ from featcx_core.report.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_
 from featcx_core.report.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
 from featcx_core.store.places import Store, open_store
 from featcx_core.store.tables import TABLES
-from tests.core.findings.synthetic import no_rows
+from tests.core.findings.frames import no_rows
 from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
 
 N = 50
