@@ -49,22 +49,23 @@ def against_complexity(
     shown = [epoch for epoch in epochs if (of_kind(points, "concept")["epoch"] == epoch).any()]
     if not shown:
         return nothing_to_show(question, reason)
-    places = [(epoch, at) for epoch in shown for at in levels]
+    places = [(epoch, level_or_none) for epoch in shown for level_or_none in levels]
     n_rows = 1 if across else len(shown)
     figure = canvas(question, height=1.5 + 3.5 * n_rows)
     panels = figure.subplots(
         n_rows, len(places) // n_rows, sharex=True, sharey="row" if is_log else True, squeeze=False
     )
-    for axes, (epoch, at) in zip(panels.ravel(), places, strict=True):
-        rows = points[(points["epoch"] == epoch) & (points["level"].fillna(_NONE) == at)]
+    for axes, (epoch, level_or_none) in zip(panels.ravel(), places, strict=True):
+        rows = points[(points["epoch"] == epoch) & (points["level"].fillna(_NONE) == level_or_none)]
         _control(axes, of_kind(rows, "random_direction"), is_log=is_log, by_chance=by_chance)
         _scatter(axes, of_kind(rows, "concept"), is_log=is_log)
         if y in AT_ONE:
             axes.axhline(1, color=ORANGE, linewidth=1.2, zorder=0, label=AT_ONE[y])
-        words = (label or y) if axes in panels[:, 0] else ""
-        dress(axes, x=K_SHORT if axes in panels[-1] else "", y=words)  # as the tick numbers
-        level_or_none = None if at == _NONE else at
-        lines = panel_lines(correlations, rows, epoch=epoch, y=y, level=level_or_none, level_name=level(at))
+        y_words = (label or y) if axes in panels[:, 0] else ""
+        dress(axes, x=K_SHORT if axes in panels[-1] else "", y=y_words)  # as the tick numbers
+        known_level = None if level_or_none == _NONE else level_or_none
+        level_name = level(level_or_none)
+        lines = panel_lines(correlations, rows, epoch=epoch, y=y, level=known_level, level_name=level_name)
         axes.set_title("\n".join(lines), fontsize=8, loc="left", color=INK)
     if is_log:
         _make_logarithmic([*panels[:, 0]])

@@ -15,8 +15,8 @@ from featcx_core.images.visible import is_coloured, visible
 QUESTION = "What do the concepts look like, from simple to complex?"
 LEAST_PIXELS = 96  # small images are enlarged to at least this, so that heat maps stay smooth on them
 STRONGEST = 0.7  # opacity of the heat map at its highest place: the image stays visible
-# Of coloured images, whose colours a tint would change: the light that is left where the concept is not active, and the
-# white that is added where it is, so that black places show it too.
+# A tint would change the colours of coloured images. They keep this share of their light where the concept is not
+# active, and gain this much white where it is, so that black places show it too.
 DARKEST, GLOW = 0.2, 0.25
 
 
@@ -45,8 +45,8 @@ def concept_sheet(
         )
     if not images.shape[0] * images.shape[1]:
         return nothing_to_show(title, "no concept has an image on which it is active")
-    [given], _ = as_tensors(images)
-    in_colour = is_coloured(given.detach().cpu().numpy())
+    [tensor], _ = as_tensors(images)
+    in_colour = is_coloured(tensor.detach().cpu().numpy())
     rows = [_strip(i, h, in_colour=in_colour) for i, h in zip(_pixels(images), _unit_heat(heat_maps), strict=True)]
     cell = 6.7 / images.shape[1]  # inches that a picture of a row is wide, at most
     height = min(1.3, cell * images.shape[3] / images.shape[4]) + 0.12
@@ -66,6 +66,7 @@ def concept_sheet(
 
 
 def _pixels(images: Num[Array, "concept rank channel height width"]) -> Float[torch.Tensor, "concept rank 3 h w"]:
+    """Return images as three channels in 0 … 1, enlarged where small; NaN is white."""
     [tensor], _ = as_tensors(images)
     is_bytes = not tensor.is_floating_point()
     floats = tensor.detach().cpu().float() / (255.0 if is_bytes else 1.0)
@@ -78,6 +79,7 @@ def _pixels(images: Num[Array, "concept rank channel height width"]) -> Float[to
 def _unit_heat(
     heat_maps: Float[Array, "concept rank height width"],
 ) -> Float[torch.Tensor, "concept rank height width"]:
+    """Return heat maps as shares of the concept's highest value."""
     [tensor], _ = as_tensors(heat_maps)
     heat = torch.nan_to_num(tensor.detach().cpu().float(), nan=0.0).clamp(min=0)
     highest = heat.amax(dim=(1, 2, 3), keepdim=True)
@@ -101,5 +103,6 @@ def _strip(
 
 
 def _side_by_side(mixed: Float[torch.Tensor, "rank h w 3"]) -> Float[np.ndarray, "h row 3"]:
+    """Return pictures in a row, with a white gap after each."""
     gap = mixed.new_ones(mixed.shape[1], max(2, mixed.shape[2] // 24), 3)
     return torch.cat([part for picture in mixed for part in (picture, gap)], dim=1).numpy()

@@ -37,7 +37,7 @@ def information_by_layer_and_epoch(means: LayerMeans, layers: pd.DataFrame, *, r
 
     I_V is a share of the code's variance: 0 = not readable, 1 = fully.
     """
-    if means.own.empty:
+    if means.own_concepts.empty:
         return nothing_to_show(QUESTION, "no epoch has V-information of all layers and of a concept")
     depth = layers.sort_values("depth")
     labels = [
@@ -47,9 +47,9 @@ def information_by_layer_and_epoch(means: LayerMeans, layers: pd.DataFrame, *, r
     figure = canvas(QUESTION, height=5.7 + 0.2 * len(labels) + 1.6)
     grid = figure.add_gridspec(3, 1, height_ratios=[0.2, 4.2, 1.4 + 0.25 * len(labels)])
     top, bottom = figure.add_subplot(grid[1]), figure.add_subplot(grid[2])
-    _lines(top, means.own, labels)
-    if reference_epoch in means.own:
-        _with_intervals(top, means.kinds, reference_epoch, _colours(means.own)[reference_epoch])
+    _lines(top, means.own_concepts, labels)
+    if reference_epoch in means.own_concepts:
+        _with_intervals(top, means.kinds, reference_epoch, _colours(means.own_concepts)[reference_epoch])
         footnote(
             figure,
             f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, "
@@ -57,40 +57,40 @@ def information_by_layer_and_epoch(means: LayerMeans, layers: pd.DataFrame, *, r
         )
     if top.get_legend_handles_labels()[1]:  # above the curves: of a readable network they fill the axes
         legend_beside(figure.add_subplot(grid[0]), top, columns=2)
-    if means.reference.empty:
+    if means.reference_concepts.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
-        _heat_map(bottom, means.reference, labels, reference_epoch)
+        _heat_map(bottom, means.reference_concepts, labels, reference_epoch)
     return figure
 
 
-def _lines(axes: Axes, own: pd.DataFrame, labels: list[str]) -> None:
+def _lines(axes: Axes, means: pd.DataFrame, labels: list[str]) -> None:
     """Draw mean I_V by layer, one line an epoch."""
     places = np.arange(len(labels))
-    for epoch, colour in _colours(own).items():
-        curve = own[epoch].to_numpy(dtype=float)
+    for epoch, colour in _colours(means).items():
+        curve = means[epoch].to_numpy(dtype=float)
         if epoch == 0:
             axes.plot(places, curve, "--s", color=colour, markersize=4, label="before training (epoch 0)")
         else:
             axes.plot(places, curve, "-o", color=colour, markersize=4, linewidth=1.4)
-    colour_bar(ScalarMappable(_scale(own), SEQUENCE), axes, label="epoch", is_integer=True)
+    colour_bar(ScalarMappable(_scale(means), SEQUENCE), axes, label="epoch", is_integer=True)
     title = "Each epoch's own concepts"
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)
     axes.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_ylim(-0.02, 1.02)
 
 
-def _scale(own: pd.DataFrame) -> Normalize:
+def _scale(means: pd.DataFrame) -> Normalize:
     """Return the scale from a trained epoch to its place between the first and the last."""
-    epochs = [int(epoch) for epoch in own.columns]
+    epochs = [int(epoch) for epoch in means.columns]
     trained = [epoch for epoch in epochs if epoch > 0] or epochs
     return Normalize(min(trained), max(max(trained), min(trained) + 1))
 
 
-def _colours(own: pd.DataFrame) -> dict[int, Any]:
+def _colours(means: pd.DataFrame) -> dict[int, Any]:
     """Return the colour of each epoch's line."""
-    scale = _scale(own)
-    return {epoch: SEQUENCE(scale(epoch)) if epoch > 0 else MUTED for epoch in map(int, own.columns)}
+    scale = _scale(means)
+    return {epoch: SEQUENCE(scale(epoch)) if epoch > 0 else MUTED for epoch in map(int, means.columns)}
 
 
 def _with_intervals(axes: Axes, kinds: dict[str, pd.DataFrame], reference_epoch: int, colour: Any) -> None:

@@ -115,9 +115,9 @@ def _super_classes(axes: Axes, placed: pd.DataFrame) -> None:
 def _clusters(axes: Axes, placed: pd.DataFrame, *, inches: tuple[float, float]) -> None:
     """Draw concepts tied to the middle of their cluster, with its number there or, if that hides a concept, beside."""
     dress(axes, x="", y="", title="cluster, by number")
-    everything = placed[["x", "y"]].to_numpy(dtype=float)
+    all_points = placed[["x", "y"]].to_numpy(dtype=float)
     room = np.array([MARGIN + DIGIT * len(str(placed["cluster"].max())), LINE])
-    taken = room * float((np.ptp(everything, axis=0) / inches).max())  # both axes have one scale
+    taken = room * float((np.ptp(all_points, axis=0) / inches).max())  # both axes have one scale
     middles: list[np.ndarray] = []
     colours: list[str] = []
     named: list[np.ndarray] = []
@@ -131,7 +131,7 @@ def _clusters(axes: Axes, placed: pd.DataFrame, *, inches: tuple[float, float]) 
         ties = [(point, middle) for point in points]
         axes.add_collection(LineCollection(ties, colors=colour, linewidths=0.5, alpha=0.6, zorder=1))
         axes.scatter(points[:, 0], points[:, 1], color=colour, s=point_area(len(placed)) / 2, zorder=2)
-        place = None if _n_hidden(middle, named, taken) else _place_of_number(middle, everything, written, taken)
+        place = None if _n_hidden(middle, named, taken) else _place_of_number(middle, all_points, written, taken)
         if place is not None:
             named.append(middle)
             written.append(place)

@@ -109,8 +109,8 @@ def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
         colour_bar(marks, axes, label=label, is_integer=True)
     else:
         for epoch, colour in zip(epochs, SEQUENCE(np.linspace(0, 1, len(epochs))), strict=True):
-            at = first == epoch
-            axes.scatter(x[at], y[at], color=colour, s=area, label=f"{epoch:.0f} ({at.sum()})")
+            is_first = first == epoch
+            axes.scatter(x[is_first], y[is_first], color=colour, s=area, label=f"{epoch:.0f} ({is_first.sum()})")
     if axes.get_legend_handles_labels()[1]:  # outside: its marks are those of the points
         named = {"title": textwrap.fill(label, 18), "title_fontsize": 9, "alignment": "left"}
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), **named)

@@ -71,8 +71,8 @@ def important_concepts_become_simpler(sedimentation: pd.DataFrame) -> Claim:
     if group is None:
         return Claim(statement, "missing", "not measured: no group of important concepts that differs from all.")
     sentence, status, numbers = _change(sedimentation_curve(sedimentation, group), expected="negative")
-    everything = sedimentation_curve(sedimentation, "all")
-    _, status_of_all, of_all = _change(everything, expected="negative", is_doubt=True)
+    curve_of_all = sedimentation_curve(sedimentation, "all")
+    _, status_of_all, of_all = _change(curve_of_all, expected="negative", is_doubt=True)
     if status == status_of_all == "seen":
         return Claim(statement, "partly", f"{sentence}: {numbers} But so do all concepts: {of_all}")
     return Claim(statement, status, f"{sentence}: {numbers}")

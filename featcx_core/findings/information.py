@@ -8,9 +8,9 @@ import pandas as pd
 class LayerMeans(NamedTuple):
     """Mean I_V of concepts, one row per layer in forward order."""
 
-    own: pd.DataFrame
+    own_concepts: pd.DataFrame
     """One column per epoch: the epoch's own concepts, which differ from column to column."""
-    reference: pd.DataFrame
+    reference_concepts: pd.DataFrame
     """One column per epoch: the reference epoch's concepts, read from that epoch's layers."""
     kinds: dict[str, pd.DataFrame]
     """Kind -> its rows of the table `layer_information` at the reference epoch."""
@@ -28,8 +28,8 @@ def layer_means(
     is_reference = (v_information["dictionary_epoch"] == reference_epoch) & (v_information["kind"] == "concept")
     at_reference = layer_information[layer_information["epoch"] == reference_epoch].set_index("layer")
     return LayerMeans(
-        own=_by_layer(of_concepts, names),
-        reference=_by_layer(v_information[is_reference].dropna(subset=["v_information"]), names),
+        own_concepts=_by_layer(of_concepts, names),
+        reference_concepts=_by_layer(v_information[is_reference].dropna(subset=["v_information"]), names),
         kinds={str(kind): rows.reindex(names) for kind, rows in at_reference.groupby("kind")},
     )
 

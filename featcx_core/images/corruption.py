@@ -132,7 +132,7 @@ class CorruptedPixels:
     def _noise(self, row: int) -> UInt8[np.ndarray, "channel height width"]:
         mean, deviation = self._normals.T[:, :, None, None]
         values = mean + deviation * self._chance(row).standard_normal(self.shape[1:])
-        return values.round().clip(0, 255).astype(np.uint8)
+        return np.asarray(values.round().clip(0, 255), dtype=np.uint8)
 
     def _chance(self, row: int) -> np.random.Generator:
         return np.random.default_rng([self._seed, _PIXELS, row])

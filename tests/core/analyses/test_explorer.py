@@ -20,7 +20,7 @@ from featcx_core.report.explorer.columns import PROPERTIES, concept_columns, for
 from featcx_core.report.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
 from featcx_core.report.explorer.pictures import LARGEST_MAP, LONGEST, SmallMaps, as_text, small_maps, thumbnail
 from featcx_core.store.places import Store, committed, open_store
-from tests.core.findings.synthetic import no_rows
+from tests.core.findings.frames import no_rows
 from tests.explorers import CLASSES, LAYERS, REFERENCE, made_up_tables, write_explorer
 from tests.steps import path_of, reader, remake, table_of
 

@@ -6,7 +6,7 @@ from featcx_core.figures.branches import branches_by_block
 from featcx_core.figures.canvas import png
 from featcx_core.findings.branches import branch_curves
 from tests.core.figures.drawn import is_png, texts
-from tests.core.findings.synthetic import no_rows
+from tests.core.findings.frames import no_rows
 from tests.core.findings.synthetic_branches import resampled, study_of_branches
 
 

@@ -16,8 +16,8 @@ def test_concept_sheet_takes_bytes_floats_and_tensors(kind):
     if kind == "bytes":
         images = (images * 255).astype(np.uint8)
     before = images.copy()
-    given = (torch.from_numpy(images), torch.from_numpy(heat)) if kind == "tensor" else (images, heat)
-    figure = concept_sheet(*given, labels=["a", "b", "c"])
+    as_given = (torch.from_numpy(images), torch.from_numpy(heat)) if kind == "tensor" else (images, heat)
+    figure = concept_sheet(*as_given, labels=["a", "b", "c"])
     assert len([axes for axes in figure.axes if axes.images]) == 3
     assert is_png(png(figure, dots_per_inch=50))
     np.testing.assert_array_equal(images, before)

@@ -4,7 +4,8 @@ from featcx_core.figures.canvas import png
 from featcx_core.figures.paths import concept_paths
 from featcx_core.findings.paths import follow_concepts
 from tests.core.figures.drawn import is_png, texts
-from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, no_rows, study
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, study
 
 
 def drawn(paths):

@@ -20,7 +20,8 @@ from featcx_core.findings.properties import (
     sparsity_points,
 )
 from tests.core.figures.drawn import is_drawn, texts
-from tests.core.findings.synthetic import REFERENCE, no_rows
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE
 from tests.core.findings.synthetic_properties import ENDS, study_with_properties
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tests.core.findings.synthetic import CONTROLS, REFERENCE, frame
+from tests.core.findings.frames import frame
+from tests.core.findings.synthetic import CONTROLS, REFERENCE
 
 
 def correlations(*, raw: tuple, partial: tuple, y: str, epoch: int = REFERENCE) -> pd.DataFrame:

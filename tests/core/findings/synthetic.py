@@ -3,16 +3,12 @@
 from functools import cache
 
 import numpy as np
-import pandas as pd
 
-from featcx_core.analyses.meta_features.make import group_rows
-from featcx_core.artefacts.catalogue import catalogue
-from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
-from featcx_core.measures.layer_information import layer_information
-from featcx_core.measures.over_images import draw_groups
 from featcx_core.measures.sedimentation import sedimentation
+from tests.core.findings.frames import frame
+from tests.core.findings.synthetic_means import with_means
 
 Rows = dict[str, list[dict]]
 """Table -> its rows."""
@@ -22,28 +18,6 @@ LAYERS = ["stem", *(f"layer{stage}.{block}" for stage in (1, 2, 3) for block in 
 COUNTS = {"concept": N_CONCEPTS, "random_direction": 100, "shuffled": N_CONCEPTS, "class_logit": 10, "unit": 64}
 DEAD = np.arange(N_CONCEPTS) % 33 == 32
 CONTROLS = "prevalence_fraction,variance"
-
-
-def frame(name: str, rows: list[dict]) -> pd.DataFrame:
-    """Return rows in the contract's columns; missing columns are filled with a value that their type allows."""
-    columns = catalogue().tables[name].columns
-    return pd.DataFrame(
-        [{column.name: row.get(column.name, _filler(column.name, column.dtype)) for column in columns} for row in rows],
-        columns=[column.name for column in columns],
-    )
-
-
-def _filler(column: str, dtype: str) -> object:
-    if column in ("study", "kind"):
-        return {"study": "mnist", "kind": "concept"}[column]
-    if column.endswith("_images") or column == "level":
-        return np.nan
-    return {"string": "x", "int64": 1, "float64": 0.5, "bool": True, "list<float>": None}[dtype]
-
-
-def no_rows() -> StudyTables:
-    """Return tables without rows."""
-    return StudyTables(*(frame(name, []) for name in StudyTables._fields))
 
 
 @cache
@@ -208,35 +182,3 @@ def _add_paths(rows: Rows, epoch: int, n_epochs: int, complexity: np.ndarray, ga
          "null_cosine": 0.7, "complexity": complexity[i], "importance": gamma[i]}
         for i in range(N_CONCEPTS)
     ]  # fmt: skip
-
-
-def with_means(tables: StudyTables) -> StudyTables:
-    """Return the tables with the means by layer and by group that follow from what they hold."""
-    weights = draw_groups(5, n_bootstrap=100, seed=0)
-    layers, of_own_epoch = tables.layers, tables.v_information.query("dictionary_epoch == epoch")
-    by_layer: list[dict] = []
-    for (epoch, kind), rows in of_own_epoch.groupby(["epoch", "kind"]):
-        values = rows.pivot(index="layer", columns="concept", values="v_information").reindex(layers["layer"])
-        jackknife = values.to_numpy()[..., None] + np.random.default_rng(0).normal(0, 0.01, (*values.shape, 5))
-        first = int(layers["in_complexity"].to_numpy().argmax())
-        means = layer_information(values.to_numpy(), jackknife, weights, first=first, seed=0)._asdict()
-        n = means.pop("n_concepts")
-        by_layer += [
-            {"epoch": epoch, "kind": kind, "layer": layer, "n_concepts": n, **{name: at[i] for name, at in means.items()}}
-            for i, layer in enumerate(layers["layer"]) if n
-        ]  # fmt: skip
-    groups = [rows.assign(epoch=epoch) for epoch in {*tables.clusters["epoch"]} for rows in _group_rows(tables, epoch)]
-    return tables._replace(
-        layer_information=frame("layer_information", by_layer),
-        meta_features=frame("meta_features", pd.concat(groups).to_dict("records") if groups else []),
-    )
-
-
-def _group_rows(tables: StudyTables, epoch: int) -> list[pd.DataFrame]:
-    concepts = clustered_concepts(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
-    scored, chance = concepts.dropna(subset=["complexity"]), np.random.default_rng(0)
-    redrawn = {
-        name: scored[name].to_numpy() + chance.normal(0, 0.01, (100, len(scored)))
-        for name in ("complexity", "importance")
-    }
-    return [*group_rows(scored, redrawn, n_bootstrap=100, seed=0)] if len(scored) else []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from featcx_core.findings.study_tables import StudyTables
-from tests.core.findings.synthetic import frame, no_rows
+from tests.core.findings.frames import frame, no_rows
 
 BLOCKS = {"layer1.0": "identity", "layer2.0": "projection", "layer10.0": "identity"}  # not in the order of letters
 N_CONCEPTS = 40

@@ -7,7 +7,8 @@ import pandas as pd
 
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation
-from tests.core.findings.synthetic import CONTROLS, REFERENCE, Rows, frame, study
+from tests.core.findings.frames import frame
+from tests.core.findings.synthetic import CONTROLS, REFERENCE, Rows, study
 
 ENDS = [0, REFERENCE]
 ORDERS = ("complexity_descending", "complexity_ascending", "importance_descending", "random")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from featcx_core.findings.claims import claims, dictionary_keeps_predictions
-from tests.core.findings.synthetic import REFERENCE, frame, no_rows, study
+from tests.core.findings.frames import frame, no_rows
+from tests.core.findings.synthetic import REFERENCE, study
 
 
 @pytest.mark.parametrize(("share", "status"), [(0.994, "seen"), (0.99, "absent"), (np.nan, "missing")])

@@ -1,7 +1,8 @@
 import json
 
 from featcx_core.findings.headlines import headlines
-from tests.core.findings.synthetic import REFERENCE, no_rows, study
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE, study
 
 
 def test_headlines_hold_the_studys_numbers():

@@ -22,7 +22,7 @@ def clustered() -> pd.DataFrame:
 
 
 def means_table(clustered: pd.DataFrame) -> pd.DataFrame:
-    """The table of means that follows from these concepts."""
+    """Return the table of means that follows from these concepts."""
     scored = clustered[clustered["cluster"] >= 0].dropna(subset=["complexity"])
     redrawn = {name: np.tile(scored[name].to_numpy(float), (10, 1)) for name in ("complexity", "importance")}
     return pd.concat(group_rows(scored, redrawn, n_bootstrap=100, seed=0)).assign(epoch=REFERENCE)

@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 
 from featcx_core.findings.paths import births, follow_concepts, paths_finding
-from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, frame, no_rows, study
+from tests.core.findings.frames import frame, no_rows
+from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, study
 
 
 def path_rows(cosines: dict[int, list[float]], complexity: dict[int, list[float]]) -> pd.DataFrame:

@@ -13,7 +13,8 @@ from featcx_core.findings.properties import (
     sparsity_points,
 )
 from featcx_core.measures.correlations import correlation
-from tests.core.findings.synthetic import REFERENCE, no_rows
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE
 from tests.core.findings.synthetic_properties import study_with_properties
 
 

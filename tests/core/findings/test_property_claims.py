@@ -8,12 +8,13 @@ from featcx_core.findings.property_claims import (
     complex_is_less_robust,
     sparsity_has_no_trend,
 )
-from tests.core.findings.synthetic import REFERENCE, no_rows
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE
 from tests.core.findings.synthetic_properties import study_with_properties, with_property_correlations
 
 
 def before_training(tables, y: str, level: float) -> str:
-    """The sentence on the correlations of epoch 0."""
+    """Return the sentence on the correlations of epoch 0."""
     raw, partial = raw_and_partial(tables.correlations, epoch=0, y=y, level=level)
     return f"Before training (epoch 0): {raw}, partial {partial}."
 

@@ -2,7 +2,8 @@ import math
 
 from featcx_core.findings.selection import last_clustered, nearest_level, of_kind, trained_epochs
 from featcx_core.findings.study_tables import StudyTables
-from tests.core.findings.synthetic import N_EPOCHS, REFERENCE, no_rows, study
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import N_EPOCHS, REFERENCE, study
 from tests.core.findings.synthetic_properties import study_with_properties
 
 

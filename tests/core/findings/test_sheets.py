@@ -1,6 +1,7 @@
 from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.sheets import choose_concepts, choose_groups, concept_labels, how_chosen
-from tests.core.findings.synthetic import REFERENCE, no_rows, study
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE, study
 
 
 def test_chosen_concepts_span_the_spectrum_and_carry_their_numbers():

@@ -1,5 +1,7 @@
 from featcx_core.findings.summary import concept_rows, control_rows, notes, super_class_rows
-from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, no_rows, study, with_means
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, study
+from tests.core.findings.synthetic_means import with_means
 
 
 def test_concept_rows_are_ordered():

@@ -4,7 +4,8 @@ import pytest
 
 from featcx_core.findings.evidence import percent
 from featcx_core.findings.support_claim import _weight_of_removed, complex_concepts_matter_together
-from tests.core.findings.synthetic import REFERENCE, frame, no_rows
+from tests.core.findings.frames import frame, no_rows
+from tests.core.findings.synthetic import REFERENCE
 from tests.core.findings.synthetic_properties import study_with_properties
 
 

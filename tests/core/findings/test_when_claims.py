@@ -2,7 +2,8 @@ import pytest
 
 from featcx_core.findings.when_claims import complex_is_late
 from tests.core.findings.curves import correlations
-from tests.core.findings.synthetic import REFERENCE, frame, no_rows
+from tests.core.findings.frames import frame, no_rows
+from tests.core.findings.synthetic import REFERENCE
 
 
 @pytest.mark.parametrize(

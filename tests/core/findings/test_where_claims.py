@@ -4,12 +4,13 @@ import pytest
 
 from featcx_core.findings.nearness import nearness_to_residual
 from featcx_core.findings.where_claims import layers_reveal_progressively, simple_by_the_residual
-from tests.core.findings.synthetic import frame, no_rows, with_means
+from tests.core.findings.frames import frame, no_rows
 from tests.core.findings.synthetic_branches import study_of_branches, with_signs_of_information
+from tests.core.findings.synthetic_means import with_means
 
 
 def layer_claim(means, *, control=None, noise=0.02):
-    """The claim on three layers, the penultimate last, with 40 concepts about these means."""
+    """Return the claim on layers with these means, the penultimate last, and 40 concepts about them."""
     chance = np.random.default_rng(0)
     roles = ["block"] * (len(means) - 1) + ["penultimate"]
     layers = frame("layers", [{"layer": f"l{i}", "depth": i, "role": role} for i, role in enumerate(roles)])

@@ -8,7 +8,8 @@ from featcx_core.figures.canvas import png
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.report.gallery import gallery
 from tests.core.figures.drawn import is_drawn, is_png, texts
-from tests.core.findings.synthetic import REFERENCE, no_rows, study
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE, study
 from tests.core.findings.synthetic_properties import study_with_properties
 
 

@@ -9,7 +9,8 @@ from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.findings.claims import claims
 from featcx_core.findings.correlations import correlation
 from featcx_core.report.report import ALTERNATIVE_TEXTS, render_report
-from tests.core.findings.synthetic import REFERENCE, no_rows, study
+from tests.core.findings.frames import no_rows
+from tests.core.findings.synthetic import REFERENCE, study
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +84,11 @@ def test_page_of_an_empty_study_promises_nothing():
 
 
 def test_page_refuses_pictures_without_a_place_and_rows_of_another_study():
-    given = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE}
+    options = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE}
     with pytest.raises(ValueError, match=r"wanted figures named .*, got a_mystery"):
-        render_report(study(), **given, figures={"a_mystery": b""})
+        render_report(study(), **options, figures={"a_mystery": b""})
     with pytest.raises(ValueError, match="wanted rows of study other in epochs, got mnist; try filtering by study"):
-        render_report(study(), **given | {"study": "other"}, figures={})
+        render_report(study(), **options | {"study": "other"}, figures={})
 
 
 def test_template_has_a_place_for_every_picture():
@@ -96,6 +97,6 @@ def test_template_has_a_place_for_every_picture():
 
 
 def test_the_explorer_is_linked_where_there_is_one(html):
-    given = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
+    options = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
     assert html.count("explorer/index.html") == 2
-    assert "explorer" not in render_report(study(), **given, has_explorer=False)
+    assert "explorer" not in render_report(study(), **options, has_explorer=False)
