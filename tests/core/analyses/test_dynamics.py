@@ -54,6 +54,7 @@ def test_figures_wait_for_the_tables(measured: Store) -> None:
     remake(measured, "decode_time")
     remake(measured, "sedimentation")
     remake(measured, "layer_information")
+    remake(measured, "concept_paths")
     with pytest.raises(ValueError, match="figures: correlations is not current"):
         remake(measured, "figures")
     remake(measured, "correlations")

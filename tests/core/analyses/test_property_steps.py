@@ -98,7 +98,7 @@ def test_everything_is_current_and_in_the_tables(stored: Store):
     state = Snapshot(stored)
     for asset in ("redundancy", "sensitivity", "support"):
         assert state.is_current(Partition(asset, EPOCH))
-        assert set(table(stored, asset)["epoch"]) == {0, EPOCH}
+        assert set(table_of(stored, asset)["epoch"]) == {0, EPOCH}
     assert state.is_current(Partition("visualisation", EPOCH))
 
 

@@ -39,7 +39,7 @@ def test_registering_again_writes_only_what_changed(tiny, tmp_path):
     register(smaller, home=tmp_path)
     assert store.anatomy.penultimate == "layer2.2"
     after = {path.name for path, stamp in stamps(tmp_path).items() if before.get(path) != stamp}
-    assert after == {"study.toml", "study.toml.before", "layers.json", "layers.parquet"}
+    assert after == {"study.toml", "study.toml.before", "layers.json"}
 
 
 def test_an_anatomy_of_another_version_is_found_anew(tiny, tmp_path):

@@ -79,7 +79,7 @@ def refuse_to_read(*_: object) -> None:
 def test_digests_are_remembered_until_a_file_changes(trained: Store, monkeypatch):
     before = survey(trained).digests
     assert {values[3] for values in json.loads(trained.digests_path.read_text()).values()} == set(before.values())
-    monkeypatch.setattr(checkpoints, "_held", refuse_to_read)
+    monkeypatch.setattr(checkpoints, "contents", refuse_to_read)
     assert survey(trained).digests == before
     monkeypatch.undo()
     tensors = load_file(trained.checkpoint(1))

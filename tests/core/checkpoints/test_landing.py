@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from featcx_core.analyses.activations.make import record_activations
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
@@ -230,9 +231,11 @@ def test_what_was_made_of_one_that_is_gone_stays(store: Store, runs: Path):
     (runs / "ckpt-10.pt").unlink()
     state = Snapshot(store)
     assert state.survey.gone == {10}
-    assert list(state.partitions("checkpoint")) == [Partition("checkpoint", epoch) for epoch in (1, 10, 30)]
+    assert list(state.partitions(catalogue()["checkpoint"])) == [
+        Partition("checkpoint", epoch) for epoch in (1, 10, 30)
+    ]
     assert Partition("checkpoint", 10) in state.current
-    assert [p.epoch for p in state.stale("activations") if p.layer == store.anatomy.names[0]] == [1, 30]
+    assert [p.epoch for p in state.stale(catalogue()["activations"]) if p.layer == store.anatomy.names[0]] == [1, 30]
     assert table_of(store, "epochs")["epoch"].tolist() == [10]
     with pytest.raises(
         CheckpointError, match=r"epoch 10: wanted one checkpoint in .*runs \(ckpt-\{epoch\}\.pt\), got 0"

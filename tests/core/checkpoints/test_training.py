@@ -9,7 +9,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from featcx_core.analyses.training.make import train
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
+from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
 from featcx_core.checkpoints.survey import read_metrics, survey
 from featcx_core.checkpoints.training import evaluate, train_epochs
@@ -32,8 +34,12 @@ def touched(store: Store) -> dict[str, int]:
     return {path.name: path.stat().st_mtime_ns for path in store.checkpoints.glob("*.safetensors")}
 
 
+def fingerprint(store: Store) -> str:
+    return Snapshot(store).fingerprint(Partition("training"))
+
+
 def again(store: Store) -> list[int]:
-    return list(train_epochs(store, device="cpu"))
+    return list(train_epochs(store, fingerprint=fingerprint(store), device="cpu"))
 
 
 def test_every_epoch_has_a_checkpoint_with_its_metrics(trained: Store, tiny: Study):
@@ -96,7 +102,7 @@ def test_a_second_training_gives_the_same_weights_whatever_the_global_chance(tra
 
 def test_training_goes_on_where_it_was_stopped(tiny: Study, trained: Store, tmp_path):
     store = register(tiny, home=tmp_path / "stopped")
-    epochs = train_epochs(store, device="cpu")
+    epochs = train_epochs(store, fingerprint=fingerprint(store), device="cpu")
     assert [next(epochs), next(epochs)] == [0, 1]
     epochs.close()
     shown: list[list[int]] = []
@@ -106,7 +112,7 @@ def test_training_goes_on_where_it_was_stopped(tiny: Study, trained: Store, tmp_
         shown.append(list(items))
         return shown[-1]
 
-    assert list(train_epochs(store, device="cpu", progress=progress)) == [0, 1, 2]
+    assert list(train_epochs(store, fingerprint=fingerprint(store), device="cpu", progress=progress)) == [0, 1, 2]
     assert shown == [[2]]
     assert digests(store) == digests(trained)
 
@@ -168,7 +174,7 @@ def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
     with pytest.raises(
         ValueError, match=r"diverged: the loss after epoch 1 is .*; lower training\.optimizer\.lr, now 1e\+20"
     ):
-        list(train_epochs(store, device="cpu"))
+        list(train_epochs(store, fingerprint=fingerprint(store), device="cpu"))
     assert sorted(digests(store)) == [0]
 
 

@@ -23,7 +23,7 @@ from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import CheckpointError
 from featcx_core.store.places import Store, committed
 from featcx_core.study.fields import Activations, Study
-from tests.steps import arrays_of, path_of, reader, remake
+from tests.steps import arrays_of, path_of, reader
 
 LAST = "layer3.2"
 
@@ -142,13 +142,13 @@ def test_progress_is_shown_by_batches(trained: Store):
 def test_broken_weights_commit_nothing(trained: Store, value):
     weights = load_file(trained.checkpoint(2))
     weights["layer2.0.bn2.bias"][3] = value
-    write_checkpoint(trained.checkpoint(2), weights, metrics={}, made_by="")
+    write_checkpoint(trained.checkpoint(2), weights, metrics={"test_accuracy": 0.5}, made_by="")
     message = r"epoch 2, layer layer2\.0: \d+ of 3840 activations are NaN or infinite; .*replace or delete it"
     with pytest.raises(ValueError, match=message):
         record_activations(trained, epoch=2, device="cpu")
     assert not [path for path in trained.root.joinpath("activations").rglob("*") if path.is_file()]
     with pytest.raises(ValueError, match=r"epoch 2, layer layer3\.2: .* NaN or infinite"):
-        remake(trained, "dictionary_activations", epoch=2, device="cpu")
+        make(trained, "dictionary_activations", epoch=2, device="cpu")
     assert committed(path_of(trained, "dictionary_activations", 2)) is None
 
 
@@ -164,7 +164,7 @@ def test_what_is_not_there(trained: Store):
         record_activations(trained, epoch=1, layers=["stem", "layer9"])
     with pytest.raises(ValueError, match=r"epoch 5: no usable checkpoint in .*checkpoints; epochs there: 0, 1, 2"):
         record_activations(trained, epoch=5)
-    with pytest.raises(ValueError, match=r"epoch 1, layer stem: no activations at .*stem\.zarr; record them first"):
+    with pytest.raises(ValueError, match=r"epoch 1, layer stem: no activations yet at .*stem\.zarr; materialise"):
         arrays_of(trained, "activations", epoch=1, layer="stem")
     network = Network.load(trained, epoch=1, device="cpu")
     trained.checkpoint(1).write_bytes(b"")

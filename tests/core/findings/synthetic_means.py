@@ -6,8 +6,8 @@ import pandas as pd
 from featcx_core.analyses.meta_features.make import group_rows
 from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.study_tables import StudyTables
+from featcx_core.measures.intervals import draw_groups
 from featcx_core.measures.layer_information import layer_information
-from featcx_core.measures.over_images import draw_groups
 from tests.core.findings.frames import frame
 
 

@@ -2,7 +2,8 @@ import numpy as np
 
 from featcx_core.findings.branches import branch_curves, branch_scores, ends_at, part_in_words
 from featcx_core.measures.ends import Ends
-from featcx_core.measures.over_images import draw_groups, redraw
+from featcx_core.measures.intervals import draw_groups
+from featcx_core.measures.over_images import redraw
 from tests.core.findings.frames import no_rows
 from tests.core.findings.synthetic_branches import BLOCKS, DEAD, resampled, study_of_branches
 

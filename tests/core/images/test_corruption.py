@@ -4,7 +4,7 @@ import pytest
 from featcx_core.images.arrays import packaged_digits
 from featcx_core.images.corruption import PIXEL_CORRUPTIONS, CorruptedPixels, corrupt_labels, corrupt_pixels
 from featcx_core.images.decoding import read_ahead
-from featcx_core.images.reading import Images
+from featcx_core.images.reading import ImageArray
 
 LABELS = np.random.default_rng(0).integers(0, 10, 5000)
 
@@ -71,7 +71,7 @@ def test_images_are_the_same_however_they_are_read(how):
     assert whole.shape == images().shape
     assert whole.dtype == np.uint8
     source = CorruptedPixels(Read(images()), how=how, seed=0)
-    assert isinstance(source, Images)
+    assert isinstance(source, ImageArray)
     for rows in ([5], [39, 0, 7], [], [3, 3]):
         np.testing.assert_array_equal(source[np.array(rows, dtype=int)], whole[np.array(rows, dtype=int)])
     parts = [np.arange(start, min(start + 7, 40)) for start in range(0, 40, 7)]

@@ -17,7 +17,7 @@ from featcx_core.images.data import (
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import Model, Training
 from tests.core.images.sources import CPU, LABELS, SHARES, folder, npz, of_folder, pictures, study
-from tests.steps import arrays_of, remake
+from tests.steps import arrays_of, path_of, remake
 
 
 def test_files_and_arrays_of_the_same_pixels_are_the_same_data(tmp_path):
@@ -49,7 +49,7 @@ def test_a_study_of_files_trains_and_records_what_its_arrays_would(tmp_path):
         assert recorded.attrs["images"] == probe_digest(of_files)
         remake(store, "dictionary_activations", epoch=1)
         chosen = dictionary_images(load_data(one), one)
-        kept = zarr.open_group(str(store.dictionary_activations(1)), mode="r").attrs
+        kept = zarr.open_group(str(path_of(store, "dictionary_activations", 1)), mode="r").attrs
         assert kept["images"] == selection_digest(chosen) != selection_digest([rows[::-1] for rows in chosen])
     np.testing.assert_array_equal(*acts)
 

@@ -63,6 +63,7 @@ def test_other_weights_in_the_file_are_another_training(tiny: Study, weights: Pa
     store = register(changed(tiny, model=Model(weights=str(weights))), home=tmp_path)
     before = training_fingerprint(store)
     assert before != training_fingerprint(register(tiny, home=tmp_path / "plain"))
+    store.checkpoints.mkdir()
     save_file(of_seed(tiny, 8), store.checkpoint(1))
     of_epoch = Snapshot(store).fingerprint(Partition("checkpoint", 1))
     save_file(of_seed(tiny, 8), weights)

@@ -13,12 +13,10 @@ MISTAKES = {
     'name = "a"\n[data.split]\nfit = 0': r"data\.split\.fit.*greater than 0",
     'name = "a"\n[activations]\npooling = "max"': r"activations\.pooling: .*got 'max'",
     'name = "a"\n[training]\nepochs = 3\n[probe]\nreference_epoch = 4': r"reference_epoch = 4 is beyond .* = 3",
-    'name = "a"\n[analyses]\nrun = ["sedimentation", "complexity"]': r"sedimentation needs importance in analyses\.run",
     'name = "a"\n[analyses]\nend_shares = []': r"analyses\.end_shares: wanted at least 1 entry, got \[\]$",
     'name = "a"\n[redundancy]\nmasked_fractions = []': r"redundancy\.masked_fractions: wanted at least 1 entry, got \[\]$",
     'name = "a"\n[redundancy]\nmasked_fractions = [1.5]': r"masked_fractions\.0: .*less than 1, got 1\.5$",
     'name = "a"\n[clusters]\ncount = -3': r"clusters\.count: Input should be 'auto' or greater than or equal to 2, got -3$",
-    'name = "a"\n[analyses]\nrun = ["visualization"]': r"analyses\.run\.0: .*got 'visualization'; did you mean visualisation\?$",
     'name = "a"\n[sensitivity]\nsigmas = []': r"sensitivity\.sigmas: wanted at least 1 entry, got \[\]$",
     'name = "a': r"not valid TOML",
 }
