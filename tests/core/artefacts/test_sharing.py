@@ -41,7 +41,7 @@ def test_all_is_taken_where_only_the_name_differs(small: Store):
     assert len(taken) == 1 + sum(p.artefact in catalogue().names for p in current)  # and what is stored on the way
     refresh(other)
     for name, table in catalogue().tables.items():
-        mine, theirs = table(other, name), table(small, name)
+        mine, theirs = table_of(other, name), table_of(small, name)
         if not any(artefact.has_epochs for artefact in catalogue().holders[name]):
             continue
         assert set(mine["study"]) <= {"sibling"}

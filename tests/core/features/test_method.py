@@ -82,7 +82,8 @@ def test_signed_activations_get_signed_atoms_and_controls(method, tiny, tmp_path
     assert row["method"].tolist() == [kept.method] == ["semi_nmf" if method == "auto" else "pca"]
     assert row["kkt_residual"].item() < 1e-6
     acts = np.asarray(arrays_of(store, "activations", epoch=1, layer="norm")[:], dtype=np.float32)
-    directions = probe_of(store, epoch=1, kinds=("random_direction",)).rows(0, 60)
+    random = probe_of(store, epoch=1, kinds=("random_direction",))
+    directions = random.codes_of(next(random.chunks("fit")))
     wanted = encode(acts[:60], random_atoms(100, 8, seed=0, is_signed=True))
     np.testing.assert_allclose(directions, wanted, atol=1e-4)
 
