@@ -28,7 +28,7 @@ Batches = Callable[[], Iterator[Float[Tensor, "image channel height width"]]]
 Acts = Callable[[Float[Tensor, "image channel height width"]], Float[Tensor, "image unit"]]
 
 
-class Spectrum(NamedTuple):
+class MagnitudeSpectrum(NamedTuple):
     """Colours and magnitudes that every picture shares with the images."""
 
     mean: Float[Tensor, "channel"]
@@ -39,7 +39,7 @@ class Spectrum(NamedTuple):
     """Mean size of the images' two-dimensional Fourier coefficients along each direction; 0 at frequency 0."""
 
     @classmethod
-    def of(cls, batches: Batches) -> "Spectrum":
+    def of(cls, batches: Batches) -> "MagnitudeSpectrum":
         """Return the spectrum of images with pixels in [0, 1]; `batches` is called twice."""
         n_pixels, total, products = 0, torch.zeros(()), torch.zeros(())
         for images in batches():
@@ -82,7 +82,7 @@ class Pictures(NamedTuple):
 def visualise(
     acts: Acts,
     atoms: Float[Tensor, "concept unit"],
-    spectrum: Spectrum,
+    spectrum: MagnitudeSpectrum,
     *,
     steps: int = 256,
     n_crops: int = N_CROPS,

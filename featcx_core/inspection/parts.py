@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from featcx_core.images.splits import divided
-from featcx_core.study.fields import Dictionary, Probe, StudyError
+from featcx_core.study.fields import DictionarySettings, Probe, StudyError
 
 _MANY = 2000  # images; with fewer, half of them are kept for the probes and the test
 _ENOUGH = 10_000  # probe images of a half, and test images; the paper has 20,000 probe images in all
@@ -44,7 +44,7 @@ def propose_parts(
     counts = np.bincount(labels[split["train"]], minlength=len(class_names))
     values: dict[str, dict[str, Any]] = {"data": {"split": sizes}}
     said = [f"split: {', '.join(f'{part} {len(rows)}' for part, rows in split.items())} images"]
-    atoms, groups = Dictionary().atoms_per_class, Probe().groups
+    atoms, groups = DictionarySettings().atoms_per_class, Probe().groups
     fewest, name, n_score = int(counts.min()), class_names[int(counts.argmin())], len(split["score"])
     if fewest >= atoms:
         said[0] += f"; every class has {fewest} or more for training"
@@ -78,7 +78,7 @@ def _sizes(n_images: int, n_classes: int, n_train: int | None, *, is_trained: bo
         sizes["train"] = n_images - sum(
             round(s * rest) if isinstance(s, float) else s for s in list(sizes.values())[1:]
         )
-    most = n_classes * Dictionary().images_per_class
+    most = n_classes * DictionarySettings().images_per_class
     share = sizes["train"]
     if not is_trained and (share * (n_train or n_images) if isinstance(share, float) else share) > most:
         sizes["train"] = most

@@ -15,7 +15,7 @@ from featcx_core.measures.intervals import interval, ranked_mean_interval
 from featcx_core.measures.over_images import Redrawn
 
 
-class Group(NamedTuple):
+class SedimentationGroup(NamedTuple):
     """Mean complexity of one group of an epoch's concepts."""
 
     group_name: str
@@ -43,7 +43,7 @@ def sedimentation(
     n_bootstrap: int = 1000,
     seed: int,
     over_images: tuple[Redrawn, Redrawn] | None = None,
-) -> list[Group]:
+) -> list[SedimentationGroup]:
     """Return the mean complexity of one epoch's alive concepts, and of their shares with the largest importance.
 
     A share s of n alive concepts has `max(at_least, ceil(s·n))` members. Groups with the same members are returned
@@ -80,7 +80,9 @@ def sedimentation(
     sizes = [n_alive, *sorted(set(names) - {n_alive})]
     # one seed for all groups: one more share changes no other's band
     bands = {size: ranked_mean_interval(ranked[:size], n_bootstrap=n_bootstrap, seed=seed) for size in sizes}
-    return [Group(names[size], size, ranked[:size].mean().item(), *bands[size], *means(size)) for size in sizes]
+    return [
+        SedimentationGroup(names[size], size, ranked[:size].mean().item(), *bands[size], *means(size)) for size in sizes
+    ]
 
 
 def _means_over_images(*redrawn: Redrawn) -> Callable[[int], tuple[float, float]]:

@@ -17,20 +17,21 @@ from featcx_core.study.steps import (
     Activations,
     Checkpoints,
     Clusters,
-    Dictionary,
+    DictionarySettings,
     Optimizer,
     Penalties,
     Probe,
-    Redundancy,
-    Sensitivity,
+    RedundancySettings,
+    SensitivitySettings,
     Support,
     Training,
     Visualisation,
 )
 
 __all__ = [
-    "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "Dictionary", "Model", "Optimizer",
-    "Penalties", "Probe", "Redundancy", "Sensitivity", "Split", "Study", "StudyError", "Support", "Training",
+    "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
+    "Penalties", "Probe", "RedundancySettings", "SensitivitySettings", "Split", "Study", "StudyError", "Support",
+    "Training",
     "Transform", "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
@@ -74,15 +75,15 @@ class Study(Part):
     """Checkpoints of another program, instead of that training."""
     activations: Activations = Activations()
     """Which activations are recorded, and how."""
-    dictionary: Dictionary = Dictionary()
+    dictionary: DictionarySettings = DictionarySettings()
     """How concepts are found."""
     probe: Probe = Probe()
     """How V-information is measured."""
     analyses: Analyses = Analyses()
     """Which analyses are made, and how closely."""
-    redundancy: Redundancy = Redundancy()
+    redundancy: RedundancySettings = RedundancySettings()
     """How much of a concept is left when units are hidden."""
-    sensitivity: Sensitivity = Sensitivity()
+    sensitivity: SensitivitySettings = SensitivitySettings()
     """How much a concept moves when noise is added to the image."""
     support: Support = Support()
     """How far the decision rests on some of the concepts."""

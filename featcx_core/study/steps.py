@@ -81,7 +81,7 @@ class Activations(Part):
     """Storage precision; float16 for stores beyond about 1 GB an epoch."""
 
 
-class Dictionary(Part):
+class DictionarySettings(Part):
     """How concepts are found."""
 
     method: Literal["auto", "nmf", "semi_nmf", "kmeans", "pca", "sae"] = "auto"
@@ -125,7 +125,7 @@ class Probe(Part):
     """The epoch whose concepts are followed through all epochs."""
 
 
-class Redundancy(Part):
+class RedundancySettings(Part):
     """How much of a concept is left when units are hidden."""
 
     masked_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.5, 0.9)
@@ -134,7 +134,7 @@ class Redundancy(Part):
     """Random masks of each share; two or more show how far the choice of masks matters."""
 
 
-class Sensitivity(Part):
+class SensitivitySettings(Part):
     """How much a concept moves when noise is added to the image."""
 
     images: Annotated[int, Field(ge=2)] = 200

@@ -9,7 +9,7 @@ from featcx_core.analyses.complexity.make import scored
 from featcx_core.analyses.importance import IMPORTANCE
 from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.artefacts.given import Given
-from featcx_core.measures.sedimentation import Group, sedimentation
+from featcx_core.measures.sedimentation import SedimentationGroup, sedimentation
 
 CONTROLS = ("prevalence_fraction", "variance")
 """Properties of a concept that partial correlations hold fixed."""
@@ -28,7 +28,7 @@ def sedimentation_rows(given: Given) -> pd.DataFrame:
             seed=given.study.seed,
             over_images=(resamples.complexity(epoch), resamples.importance(epoch)),
         )
-        parts.append(pd.DataFrame(groups, columns=list(Group._fields)).assign(epoch=epoch))
+        parts.append(pd.DataFrame(groups, columns=list(SedimentationGroup._fields)).assign(epoch=epoch))
     return pd.concat(parts, ignore_index=True)
 
 

@@ -14,7 +14,7 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.given import Given
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.forward import Network, Tap, pooled
-from featcx_core.features.visualisation import N_CROPS, Pictures, Spectrum, visualise
+from featcx_core.features.visualisation import N_CROPS, MagnitudeSpectrum, Pictures, visualise
 from featcx_core.findings.sheets import choose_concepts
 from featcx_core.images.data import StudyImages
 from featcx_core.images.decoding import read_ahead
@@ -82,8 +82,8 @@ def _pictures(given: Given, network: Network, atoms: np.ndarray, seeds: list[int
     def acts(pixels: torch.Tensor) -> torch.Tensor:
         return network.through((pixels - mean) / std, tap)
 
-    spectrum = Spectrum.of(lambda: _pixels(data))
-    spectrum = Spectrum(*(part.to(where) for part in spectrum))
+    spectrum = MagnitudeSpectrum.of(lambda: _pixels(data))
+    spectrum = MagnitudeSpectrum(*(part.to(where) for part in spectrum))
     network.model.requires_grad_(requires_grad=False)
     at_once = max(1, data.at_once(_AT_ONCE) // N_CROPS)
     parts = []

@@ -13,7 +13,7 @@ from featcx_core.features.dictionary import encode, random_atoms
 from featcx_core.features.method import dictionary_method
 from featcx_core.networks.anatomy import Anatomy, read_anatomy
 from featcx_core.store.places import Store
-from featcx_core.study.fields import Dictionary, Model, Study, StudyError
+from featcx_core.study.fields import DictionarySettings, Model, Study, StudyError
 from featcx_core.study.files import load_study, packaged_studies
 from tests.steps import arrays_of, probe_of, reader, remake
 
@@ -34,7 +34,7 @@ class Normalised(nn.Module):
 
 
 def study(method: str) -> Study:
-    return Study(name="any", dictionary=Dictionary(method=method))
+    return Study(name="any", dictionary=DictionarySettings(method=method))
 
 
 def normalised(tiny: Study, **dictionary: object) -> Study:
@@ -66,7 +66,7 @@ def test_nmf_wants_a_relu(tiny, tmp_path):
 def test_a_missing_package_is_told_before_anything_is_made(monkeypatch, tmp_path):
     monkeypatch.setattr("featcx_core.features.method.find_spec", lambda name: None)
     with pytest.raises(StudyError, match=r"overcomplete is not installed; try pip install 'featcx\[dictionaries\]'"):
-        register(load_study("mnist").model_copy(update={"dictionary": Dictionary(method="sae")}), home=tmp_path)
+        register(load_study("mnist").model_copy(update={"dictionary": DictionarySettings(method="sae")}), home=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.features.visualisation import Spectrum, visualise
+from featcx_core.features.visualisation import MagnitudeSpectrum, visualise
 from featcx_core.figures.pictures import concept_pictures
 
 
@@ -16,7 +16,7 @@ def images(n=40, channels=3, height=10, width=8):
 
 def spectrum(**given):
     pictures = images(**given)
-    return Spectrum.of(lambda: iter(torch.split(pictures, 7)))
+    return MagnitudeSpectrum.of(lambda: iter(torch.split(pictures, 7)))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from featcx_core.study.fields import Data, Dictionary, Probe, Split, Study
+from featcx_core.study.fields import Data, DictionarySettings, Probe, Split, Study
 
 SHARES = {"train": 0.4, "fit": 0.2, "score": 0.2, "test": 0.2}
 COUNTS = {"train": 8, "fit": 4, "score": 4, "test": 4}
@@ -33,7 +33,7 @@ def folder(
 
 def study(source: object, **fields: object) -> Study:
     data = {"source": str(source), "split": SHARES, **fields}
-    few = {"probe": Probe(groups=2), "dictionary": Dictionary(atoms_per_class=2)}
+    few = {"probe": Probe(groups=2), "dictionary": DictionarySettings(atoms_per_class=2)}
     return Study(name="x", data=Data.model_validate(data), **few)
 
 
