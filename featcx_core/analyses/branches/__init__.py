@@ -7,6 +7,36 @@ from featcx_core.store.tables import CONCEPT, CONCEPT_OR_DIRECTION, EPOCH, left_
 
 _CHECKS = "featcx_core.analyses.branches.checks"
 
+BRANCHES_TABLE = table(
+    "branches",
+    "One row per (epoch, block, branch, kind, concept) of the epoch's own dictionary.",
+    ("epoch", "block", "branch", "kind", "concept"),
+    EPOCH,
+    text("block", "Module name of the residual block."),
+    text("branch", "residual (what the shortcut brings) or main; attention, mlp, main_2 … of several."),
+    text("shortcut", "identity, or projection: the shortcut is a learned map of what was given."),
+    CONCEPT_OR_DIRECTION,
+    CONCEPT,
+    real(
+        "cka", "Unbiased linear CKA of branch and code; about 0 = unrelated, 1 = the same; null if dead.", nullable=True
+    ),
+    share("cka_biased", "The biased, centred one; above 0 for unrelated ones; null if dead.", nullable=True),
+    real(
+        "cka_as_printed",
+        "||K_A K_z||² / (||K_A²|| ||K_z²||) as in the paper's appendix E; null if dead.",
+        0.0,
+        nullable=True,
+    ),
+    real(
+        "cka_shuffled",
+        "Unbiased CKA with the code permuted over images: about 0; kind concept only; null if dead.",
+        nullable=True,
+    ),
+    share("v_information", "Linearly decodable share of the code's variance; null if dead.", nullable=True),
+    real("standard_error", "Its jackknife error before clipping; null if dead.", 0.0, nullable=True),
+    left_out("cka_jackknife", "CKA without each group of probe images; null if dead.", nullable=True),
+    left_out("jackknife", "Unclipped V-information without each group of score images; null if dead.", nullable=True),
+)
 BRANCHES = Artefact(
     name="branches",
     group="measures",
@@ -17,48 +47,7 @@ BRANCHES = Artefact(
     when="detailed",
     asked="default",
     make="featcx_core.analyses.branches.make:branch_rows",
-    holds=(
-        Rows(
-            table(
-                "branches",
-                "One row per (epoch, block, branch, kind, concept) of the epoch's own dictionary.",
-                ("epoch", "block", "branch", "kind", "concept"),
-                EPOCH,
-                text("block", "Module name of the residual block."),
-                text("branch", "residual (what the shortcut brings) or main; attention, mlp, main_2 … of several."),
-                text("shortcut", "identity, or projection: the shortcut is a learned map of what was given."),
-                CONCEPT_OR_DIRECTION,
-                CONCEPT,
-                real(
-                    "cka",
-                    "Unbiased linear CKA of branch and code; about 0 = unrelated, 1 = the same; null if dead.",
-                    nullable=True,
-                ),
-                share(
-                    "cka_biased", "The biased, centred one; above 0 for unrelated ones; null if dead.", nullable=True
-                ),
-                real(
-                    "cka_as_printed",
-                    "||K_A K_z||² / (||K_A²|| ||K_z²||) as in the paper's appendix E; null if dead.",
-                    0.0,
-                    nullable=True,
-                ),
-                real(
-                    "cka_shuffled",
-                    "Unbiased CKA with the code permuted over images: about 0; kind concept only; null if dead.",
-                    nullable=True,
-                ),
-                share("v_information", "Linearly decodable share of the code's variance; null if dead.", nullable=True),
-                real("standard_error", "Its jackknife error before clipping; null if dead.", 0.0, nullable=True),
-                left_out("cka_jackknife", "CKA without each group of probe images; null if dead.", nullable=True),
-                left_out(
-                    "jackknife",
-                    "Unclipped V-information without each group of score images; null if dead.",
-                    nullable=True,
-                ),
-            )
-        ),
-    ),
+    holds=(Rows(BRANCHES_TABLE),),
     version=4,
     needs=(Need(CODES), Need(BRANCH_ACTIVATIONS)),
     fields=("probe.penalties", "probe.groups"),

@@ -7,6 +7,18 @@ from featcx_core.store.tables import EPOCH, real, share, table, text
 
 _NO_CLASSES = "null where no output is a class"
 
+EPOCHS_TABLE = table(
+    "epochs",
+    "One row per checkpoint.",
+    ("epoch",),
+    EPOCH,
+    real("train_loss", f"Mean cross-entropy on the training images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
+    share("train_accuracy", f"Share of training images classified rightly; {_NO_CLASSES}.", nullable=True),
+    real("test_loss", f"Mean cross-entropy on the test images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
+    share("test_accuracy", f"Share of test images classified rightly; {_NO_CLASSES}.", nullable=True),
+    real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0.0, nullable=True),
+    text("digest", "Digest of the checkpoint's tensors."),
+)
 CHECKPOINT = Artefact(
     name="checkpoint",
     group="sources",
@@ -14,31 +26,7 @@ CHECKPOINT = Artefact(
     description="Weights after an epoch, validated and measured. Table `epochs`: one row per checkpoint.",
     grain="epoch",
     make="featcx_core.analyses.checkpoint.make:epoch_row",
-    holds=(
-        Rows(
-            table(
-                "epochs",
-                "One row per checkpoint.",
-                ("epoch",),
-                EPOCH,
-                real(
-                    "train_loss",
-                    f"Mean cross-entropy on the training images, in nats; {_NO_CLASSES}.",
-                    0.0,
-                    nullable=True,
-                ),
-                share("train_accuracy", f"Share of training images classified rightly; {_NO_CLASSES}.", nullable=True),
-                real(
-                    "test_loss", f"Mean cross-entropy on the test images, in nats; {_NO_CLASSES}.", 0.0, nullable=True
-                ),
-                share("test_accuracy", f"Share of test images classified rightly; {_NO_CLASSES}.", nullable=True),
-                real(
-                    "learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0.0, nullable=True
-                ),
-                text("digest", "Digest of the checkpoint's tensors."),
-            )
-        ),
-    ),
+    holds=(Rows(EPOCHS_TABLE),),
     version=1,
     needs=(Need(TRAINING, uses="order"),),
     fields=("seed", "data", "model"),

@@ -7,6 +7,21 @@ from featcx_core.store.tables import CONCEPT, EPOCH, count, real, table, text
 
 _CHECKS = "featcx_core.analyses.clusters.checks"
 
+CLUSTERS_TABLE = table(
+    "clusters",
+    "One row per concept of an epoch's dictionary.",
+    ("epoch", "concept"),
+    EPOCH,
+    CONCEPT,
+    count("cluster", "Meta-feature: cluster of the atom, by K-means; -1 for a zero atom.", -1.0),
+    real("x", "First coordinate of the atom on a plane; null for a zero atom.", nullable=True),
+    real("y", "Second coordinate; null for a zero atom.", nullable=True),
+    text("super_class", "Super-class of the concept's class; empty where the study names none."),
+    *(
+        count(f"level_{n}", f"Branch of the clusters' dendrogram, level {n} of 4, coarse to fine; -1 as above.", -1.0)
+        for n in range(1, 5)
+    ),
+)
 CLUSTERS = Artefact(
     name="clusters",
     group="measures",
@@ -16,29 +31,7 @@ CLUSTERS = Artefact(
     when="detailed",
     asked="default",
     make="featcx_core.analyses.clusters.make:cluster_rows",
-    holds=(
-        Rows(
-            table(
-                "clusters",
-                "One row per concept of an epoch's dictionary.",
-                ("epoch", "concept"),
-                EPOCH,
-                CONCEPT,
-                count("cluster", "Meta-feature: cluster of the atom, by K-means; -1 for a zero atom.", -1.0),
-                real("x", "First coordinate of the atom on a plane; null for a zero atom.", nullable=True),
-                real("y", "Second coordinate; null for a zero atom.", nullable=True),
-                text("super_class", "Super-class of the concept's class; empty where the study names none."),
-                *(
-                    count(
-                        f"level_{n}",
-                        f"Branch of the clusters' dendrogram, level {n} of 4, coarse to fine; -1 as above.",
-                        -1.0,
-                    )
-                    for n in range(1, 5)
-                ),
-            )
-        ),
-    ),
+    holds=(Rows(CLUSTERS_TABLE),),
     version=1,
     needs=(Need(DICTIONARY),),
     fields=("seed", "clusters", "data.superclasses"),

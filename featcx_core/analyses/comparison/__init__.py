@@ -10,6 +10,37 @@ from featcx_core.store.tables import EPOCH, Column, count, real, table, text
 _COMPARISON = text("study", "Name of the comparison, or of the sweep.")
 _MEASURE = text("measure", "What was measured, named as in the tables; `_partial`: controls held fixed.")
 
+COMPARED_TABLE = table(
+    "compared",
+    "One row per (study that is compared, epoch, measure).",
+    ("member", "epoch", "measure"),
+    text("member", "Name of the study that is compared."),
+    text("settings", "The fields in which the studies differ and its values, as JSON."),
+    EPOCH,
+    Column("is_reference", "bool", "Whether it is the study's reference epoch."),
+    _MEASURE,
+    real("value", "What the study measured."),
+    real("low", "2.5 % point over the study's concepts; null for accuracies.", nullable=True),
+    real("high", "97.5 % point over the study's concepts; null for accuracies.", nullable=True),
+    Column("n", "int64", "Concepts behind it; null for accuracies.", 0.0, nullable=True),
+    study=_COMPARISON,
+)
+COMPARISON_TABLE = table(
+    "comparison",
+    "One row per (field, value, against, epoch, measure) of studies that are compared.",
+    ("field", "value", "against", "epoch", "measure"),
+    text("field", "Field of the study, dotted, in which they differ."),
+    text("together_with", "Fields that part the studies alike, comma-separated; not to be told apart."),
+    text("value", "Value of the field."),
+    text("against", "Empty: a mean over studies. Else the value that is subtracted, all else equal."),
+    Column("epoch", "int64", "Checkpoint; null = the end, each study's own reference epoch.", 0.0, nullable=True),
+    _MEASURE,
+    real("mean", "Mean over the studies of that value, or of the differences over pairs of studies."),
+    real("low", "Lower end of its 95 % t-interval over studies or pairs; null for one.", nullable=True),
+    real("high", "Upper end; with few studies it may leave the measure's range.", nullable=True),
+    count("n", "Studies, or pairs.", 1.0),
+    study=_COMPARISON,
+)
 COMPARISON = Artefact(
     name="comparison",
     group="comparison",
@@ -19,47 +50,8 @@ COMPARISON = Artefact(
     grain="group",
     make="featcx_core.analyses.comparison.make:compare_studies",
     holds=(
-        Rows(
-            table(
-                "compared",
-                "One row per (study that is compared, epoch, measure).",
-                ("member", "epoch", "measure"),
-                text("member", "Name of the study that is compared."),
-                text("settings", "The fields in which the studies differ and its values, as JSON."),
-                EPOCH,
-                Column("is_reference", "bool", "Whether it is the study's reference epoch."),
-                _MEASURE,
-                real("value", "What the study measured."),
-                real("low", "2.5 % point over the study's concepts; null for accuracies.", nullable=True),
-                real("high", "97.5 % point over the study's concepts; null for accuracies.", nullable=True),
-                Column("n", "int64", "Concepts behind it; null for accuracies.", 0.0, nullable=True),
-                study=_COMPARISON,
-            )
-        ),
-        Rows(
-            table(
-                "comparison",
-                "One row per (field, value, against, epoch, measure) of studies that are compared.",
-                ("field", "value", "against", "epoch", "measure"),
-                text("field", "Field of the study, dotted, in which they differ."),
-                text("together_with", "Fields that part the studies alike, comma-separated; not to be told apart."),
-                text("value", "Value of the field."),
-                text("against", "Empty: a mean over studies. Else the value that is subtracted, all else equal."),
-                Column(
-                    "epoch",
-                    "int64",
-                    "Checkpoint; null = the end, each study's own reference epoch.",
-                    0.0,
-                    nullable=True,
-                ),
-                _MEASURE,
-                real("mean", "Mean over the studies of that value, or of the differences over pairs of studies."),
-                real("low", "Lower end of its 95 % t-interval over studies or pairs; null for one.", nullable=True),
-                real("high", "Upper end; with few studies it may leave the measure's range.", nullable=True),
-                count("n", "Studies, or pairs.", 1.0),
-                study=_COMPARISON,
-            )
-        ),
+        Rows(COMPARED_TABLE),
+        Rows(COMPARISON_TABLE),
         Folder("comparison", "a page with its figures"),
     ),
     version=1,

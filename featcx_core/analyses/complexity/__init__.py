@@ -4,6 +4,17 @@ from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact, Need, Rows
 from featcx_core.store.tables import CONCEPT, EPOCH, KIND, real, share, table
 
+COMPLEXITY_TABLE = table(
+    "complexity",
+    "One row per (epoch, kind, concept) of the epoch's own dictionary.",
+    ("epoch", "kind", "concept"),
+    EPOCH,
+    KIND,
+    CONCEPT,
+    share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
+    real("standard_error", "Jackknife error of K, layers' covariance included.", 0.0, nullable=True),
+    real("complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1.0, nullable=True),
+)
 COMPLEXITY = Artefact(
     name="complexity",
     group="measures",
@@ -12,23 +23,7 @@ COMPLEXITY = Artefact(
     grain="epoch",
     asked="default",
     make="featcx_core.analyses.complexity.make:complexity_rows",
-    holds=(
-        Rows(
-            table(
-                "complexity",
-                "One row per (epoch, kind, concept) of the epoch's own dictionary.",
-                ("epoch", "kind", "concept"),
-                EPOCH,
-                KIND,
-                CONCEPT,
-                share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
-                real("standard_error", "Jackknife error of K, layers' covariance included.", 0.0, nullable=True),
-                real(
-                    "complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1.0, nullable=True
-                ),
-            )
-        ),
-    ),
+    holds=(Rows(COMPLEXITY_TABLE),),
     version=1,
     needs=(Need(V_INFORMATION, layers="in_complexity"),),
     preview="featcx_core.analyses.complexity.make:spectrum",

@@ -12,6 +12,22 @@ from featcx_core.store.tables import CONCEPT_OR_DIRECTION, EPOCH, count, interva
 
 _CORRELATED = "concepts or directions; null where the value is"
 
+CORRELATIONS_TABLE = table(
+    "correlations",
+    "One row per (epoch, kind, x, y, level, method, controls).",
+    ("epoch", "kind", "x", "y", "level", "method", "controls"),
+    EPOCH,
+    CONCEPT_OR_DIRECTION,
+    text("x", "First property of a concept."),
+    text("y", "Second property."),
+    real("level", "Of y: masked_fraction of a redundancy, sigma of a sensitivity; null for others.", nullable=True),
+    text("method", "spearman or pearson."),
+    text("controls", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
+    real("value", "Correlation over them; null for too few, or where one is constant.", -1.0, 1.0, nullable=True),
+    *intervals("", -1.0, 1.0, over=_CORRELATED)[:2],
+    count("n", "Concepts, or directions, behind it."),
+    *intervals("", -1.0, 1.0, over=_CORRELATED)[2:],
+)
 CORRELATIONS = Artefact(
     name="correlations",
     group="dynamics",
@@ -22,36 +38,7 @@ CORRELATIONS = Artefact(
     asked="with",
     comes_with=(COMPLEXITY,),
     make="featcx_core.analyses.correlations.make:correlation_rows",
-    holds=(
-        Rows(
-            table(
-                "correlations",
-                "One row per (epoch, kind, x, y, level, method, controls).",
-                ("epoch", "kind", "x", "y", "level", "method", "controls"),
-                EPOCH,
-                CONCEPT_OR_DIRECTION,
-                text("x", "First property of a concept."),
-                text("y", "Second property."),
-                real(
-                    "level",
-                    "Of y: masked_fraction of a redundancy, sigma of a sensitivity; null for others.",
-                    nullable=True,
-                ),
-                text("method", "spearman or pearson."),
-                text("controls", "Properties held fixed (partial correlation), comma-separated; empty = raw."),
-                real(
-                    "value",
-                    "Correlation over them; null for too few, or where one is constant.",
-                    -1.0,
-                    1.0,
-                    nullable=True,
-                ),
-                *intervals("", -1.0, 1.0, over=_CORRELATED)[:2],
-                count("n", "Concepts, or directions, behind it."),
-                *intervals("", -1.0, 1.0, over=_CORRELATED)[2:],
-            )
-        ),
-    ),
+    holds=(Rows(CORRELATIONS_TABLE),),
     version=4,
     needs=(
         Need(COMPLEXITY),

@@ -7,6 +7,31 @@ from featcx_core.store.tables import CONCEPT, CONCEPT_OR_DIRECTION, EPOCH, count
 
 _CHECKS = "featcx_core.analyses.redundancy.checks"
 
+REDUNDANCY_TABLE = table(
+    "redundancy",
+    "One row per (epoch, kind, concept, masked share of units).",
+    ("epoch", "kind", "concept", "masked_fraction"),
+    EPOCH,
+    CONCEPT_OR_DIRECTION,
+    CONCEPT,
+    share("masked_fraction", "Share of the penultimate layer's units that a mask removes."),
+    count("n_masks", "Random masks.", 1.0),
+    real(
+        "redundancy",
+        "Mean CKA with the units left / CKA with all; 1 = any of them would do; null if dead.",
+        0.0,
+        nullable=True,
+    ),
+    real("standard_deviation", "Over masks; higher = in fewer units; null if dead.", 0.0, nullable=True),
+    real(
+        "redundancy_as_printed",
+        "The mean with the paper's appendix E in place of CKA; null if dead.",
+        0.0,
+        nullable=True,
+    ),
+    left_out("jackknife", "Redundancy without each group of images; null if dead.", nullable=True),
+    left_out("jackknife_as_printed", "As printed without each group; null if dead.", nullable=True),
+)
 REDUNDANCY = Artefact(
     name="redundancy",
     group="measures",
@@ -17,35 +42,7 @@ REDUNDANCY = Artefact(
     when="detailed",
     asked="default",
     make="featcx_core.analyses.redundancy.make:redundancy_rows",
-    holds=(
-        Rows(
-            table(
-                "redundancy",
-                "One row per (epoch, kind, concept, masked share of units).",
-                ("epoch", "kind", "concept", "masked_fraction"),
-                EPOCH,
-                CONCEPT_OR_DIRECTION,
-                CONCEPT,
-                share("masked_fraction", "Share of the penultimate layer's units that a mask removes."),
-                count("n_masks", "Random masks.", 1.0),
-                real(
-                    "redundancy",
-                    "Mean CKA with the units left / CKA with all; 1 = any of them would do; null if dead.",
-                    0.0,
-                    nullable=True,
-                ),
-                real("standard_deviation", "Over masks; higher = in fewer units; null if dead.", 0.0, nullable=True),
-                real(
-                    "redundancy_as_printed",
-                    "The mean with the paper's appendix E in place of CKA; null if dead.",
-                    0.0,
-                    nullable=True,
-                ),
-                left_out("jackknife", "Redundancy without each group of images; null if dead.", nullable=True),
-                left_out("jackknife_as_printed", "As printed without each group; null if dead.", nullable=True),
-            )
-        ),
-    ),
+    holds=(Rows(REDUNDANCY_TABLE),),
     version=4,
     needs=(Need(CODES), Need(SUMS)),
     fields=("seed", "redundancy"),

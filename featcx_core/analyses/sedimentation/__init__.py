@@ -7,6 +7,19 @@ from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact, Need, Rows
 from featcx_core.store.tables import EPOCH, count, share, table, text
 
+SEDIMENTATION_TABLE = table(
+    "sedimentation",
+    "One row per (epoch, group of concepts).",
+    ("epoch", "group_name"),
+    EPOCH,
+    text("group_name", "all, or the most important share: top_1pct, top_5pct, top_10pct."),
+    count("n_concepts", "Concepts in the group.", 1.0),
+    share("mean_complexity", "Mean K of the group."),
+    share("low", "2.5 % bootstrap percentile over concepts."),
+    share("high", "97.5 % bootstrap percentile over concepts."),
+    share("low_images", "2.5 % bootstrap percentile over groups of probe images.", nullable=True),
+    share("high_images", "97.5 % bootstrap percentile over groups of probe images.", nullable=True),
+)
 SEDIMENTATION = Artefact(
     name="sedimentation",
     group="dynamics",
@@ -15,23 +28,7 @@ SEDIMENTATION = Artefact(
     grain="once",
     asked="default",
     make="featcx_core.analyses.sedimentation.make:sedimentation_rows",
-    holds=(
-        Rows(
-            table(
-                "sedimentation",
-                "One row per (epoch, group of concepts).",
-                ("epoch", "group_name"),
-                EPOCH,
-                text("group_name", "all, or the most important share: top_1pct, top_5pct, top_10pct."),
-                count("n_concepts", "Concepts in the group.", 1.0),
-                share("mean_complexity", "Mean K of the group."),
-                share("low", "2.5 % bootstrap percentile over concepts."),
-                share("high", "97.5 % bootstrap percentile over concepts."),
-                share("low_images", "2.5 % bootstrap percentile over groups of probe images.", nullable=True),
-                share("high_images", "97.5 % bootstrap percentile over groups of probe images.", nullable=True),
-            )
-        ),
-    ),
+    holds=(Rows(SEDIMENTATION_TABLE),),
     version=3,
     needs=(Need(COMPLEXITY), Need(IMPORTANCE), Need(CODES), Need(V_INFORMATION, layers="in_complexity")),
     fields=("seed", "analyses.top_shares", "analyses.bootstrap"),

@@ -6,6 +6,27 @@ from featcx_core.store.tables import CONCEPT, CONCEPT_OR_DIRECTION, EPOCH, count
 
 _CHECKS = "featcx_core.analyses.sensitivity.checks"
 
+SENSITIVITY_TABLE = table(
+    "sensitivity",
+    "One row per (epoch, kind, concept, sigma).",
+    ("epoch", "kind", "concept", "sigma"),
+    EPOCH,
+    CONCEPT_OR_DIRECTION,
+    CONCEPT,
+    real("sigma", "Standard deviation of the noise on pixels in [0, 1].", 0.0),
+    count("n_images", "Probe images.", 1.0),
+    count("n_draws", "Noisy copies of each.", 2.0),
+    real(
+        "sensitivity",
+        "Variance of the code over draws / over images; 0 = robust, or silenced by noise; null if dead.",
+        0.0,
+        nullable=True,
+    ),
+    real("low", "2.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
+    real("high", "97.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
+    real("sensitivity_as_printed", "Variance of the code over draws, mean over images.", 0.0),
+    left_out("jackknife", "Sensitivity without each group of images; null if dead.", nullable=True),
+)
 SENSITIVITY = Artefact(
     name="sensitivity",
     group="measures",
@@ -15,31 +36,7 @@ SENSITIVITY = Artefact(
     when="detailed",
     asked="default",
     make="featcx_core.analyses.sensitivity.make:sensitivity_rows",
-    holds=(
-        Rows(
-            table(
-                "sensitivity",
-                "One row per (epoch, kind, concept, sigma).",
-                ("epoch", "kind", "concept", "sigma"),
-                EPOCH,
-                CONCEPT_OR_DIRECTION,
-                CONCEPT,
-                real("sigma", "Standard deviation of the noise on pixels in [0, 1].", 0.0),
-                count("n_images", "Probe images.", 1.0),
-                count("n_draws", "Noisy copies of each.", 2.0),
-                real(
-                    "sensitivity",
-                    "Variance of the code over draws / over images; 0 = robust, or silenced by noise; null if dead.",
-                    0.0,
-                    nullable=True,
-                ),
-                real("low", "2.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
-                real("high", "97.5 % bootstrap percentile over images; null if dead.", 0.0, nullable=True),
-                real("sensitivity_as_printed", "Variance of the code over draws, mean over images.", 0.0),
-                left_out("jackknife", "Sensitivity without each group of images; null if dead.", nullable=True),
-            )
-        ),
-    ),
+    holds=(Rows(SENSITIVITY_TABLE),),
     version=4,
     needs=(Need(CODES),),
     fields=("seed", "sensitivity", "probe.groups", "analyses.bootstrap"),

@@ -9,6 +9,31 @@ from featcx_core.store.tables import EPOCH, count, real, share, table, text
 _NO_CLASSES = "null where no output is a class"
 _LEFT = "relative_accuracy; without classes, of predictions_kept_fraction"
 
+SUPPORT_TABLE = table(
+    "support",
+    "One row per (epoch, order of removal, share of concepts kept).",
+    ("epoch", "order", "kept_fraction"),
+    EPOCH,
+    text(
+        "order",
+        "Removed first (a reserved word of SQL: quote it): complexity_descending (the most complex), "
+        "complexity_ascending, importance_descending, random.",
+    ),
+    share("kept_fraction", "Share of the concepts that are kept."),
+    count("n_kept", "Concepts kept."),
+    real("relative_accuracy", f"Accuracy / that with all concepts; {_NO_CLASSES}.", 0.0, nullable=True),
+    share(
+        "accuracy", f"Share of probe images classified rightly from the kept concepts; {_NO_CLASSES}.", nullable=True
+    ),
+    share("predictions_kept_fraction", "Share of the network's own top-1 predictions that are kept."),
+    real("low", f"2.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+    real("high", f"97.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+    real("beyond_random", "That less that of the random order; negative = costs more.", nullable=True),
+    real("beyond_random_low", "2.5 % bootstrap percentile over images.", nullable=True),
+    real("beyond_random_high", "97.5 % bootstrap percentile over images.", nullable=True),
+    real("orders_low", f"Least that an order of that name (20 at random) leaves of {_LEFT}.", nullable=True),
+    real("orders_high", f"Most that one leaves of {_LEFT}.", nullable=True),
+)
 SUPPORT = Artefact(
     name="support",
     group="measures",
@@ -18,39 +43,7 @@ SUPPORT = Artefact(
     when="detailed",
     asked="default",
     make="featcx_core.analyses.support.make:support_rows",
-    holds=(
-        Rows(
-            table(
-                "support",
-                "One row per (epoch, order of removal, share of concepts kept).",
-                ("epoch", "order", "kept_fraction"),
-                EPOCH,
-                text(
-                    "order",
-                    "Removed first (a reserved word of SQL: quote it): complexity_descending (the most complex), "
-                    "complexity_ascending, importance_descending, random.",
-                ),
-                share("kept_fraction", "Share of the concepts that are kept."),
-                count("n_kept", "Concepts kept."),
-                real("relative_accuracy", f"Accuracy / that with all concepts; {_NO_CLASSES}.", 0.0, nullable=True),
-                share(
-                    "accuracy",
-                    f"Share of probe images classified rightly from the kept concepts; {_NO_CLASSES}.",
-                    nullable=True,
-                ),
-                share("predictions_kept_fraction", "Share of the network's own top-1 predictions that are kept."),
-                real("low", f"2.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
-                real("high", f"97.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
-                real("beyond_random", "That less that of the random order; negative = costs more.", nullable=True),
-                real("beyond_random_low", "2.5 % bootstrap percentile over images.", nullable=True),
-                real("beyond_random_high", "97.5 % bootstrap percentile over images.", nullable=True),
-                real(
-                    "orders_low", f"Least that an order of that name (20 at random) leaves of {_LEFT}.", nullable=True
-                ),
-                real("orders_high", f"Most that one leaves of {_LEFT}.", nullable=True),
-            )
-        ),
-    ),
+    holds=(Rows(SUPPORT_TABLE),),
     version=3,
     needs=(Need(CODES), Need(COMPLEXITY), Need(IMPORTANCE)),
     fields=("seed", "support", "analyses.bootstrap"),

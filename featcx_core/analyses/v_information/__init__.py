@@ -75,8 +75,7 @@ SUMS = Artefact(
     make=_MAKE,
     holds=(
         Folder(
-            "sums/{epoch}.zarr",
-            "group: xx (unit, unit), xz (unit, code); xx_without and xz_without, the same by group",
+            "sums/{epoch}.zarr", "group: xx (unit, unit), xz (unit, code); xx_without and xz_without, the same by group"
         ),
     ),
     version=1,
