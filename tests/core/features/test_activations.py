@@ -318,7 +318,7 @@ def test_positions_beyond_the_limit_are_not_stored(trained: Store, caplog):
 
 
 def test_a_flattened_map_is_recorded_as_the_head_reads_it(tiny: Study, tmp_path):
-    model = tiny.model.model_copy(update={"source": "tests.core.networks.test_models:Flat"})
+    model = tiny.model.model_copy(update={"source": "tests.core.networks.small:Flat"})
     named = tiny.activations.model_copy(update={"layers": ("conv", "relu")})
     study = tiny.model_copy(update={"model": model, "activations": named, "name": "flat"})
     store = register(study, home=tmp_path)
