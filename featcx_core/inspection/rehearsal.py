@@ -94,7 +94,7 @@ class Rehearsal(NamedTuple):
     @property
     def disk(self) -> dict[str, float]:
         """Bytes of the whole study, by artefact, with the run history."""
-        sizes = {step.name: step.n_bytes * step.times for step in self.steps if step.n_bytes}
+        sizes = {step.name: float(step.n_bytes * step.times) for step in self.steps if step.n_bytes}
         return {**sizes, "run history": self.workflow.partition_bytes * self.n_partitions}
 
 

@@ -13,7 +13,7 @@ from featcx_core.artefacts.sharing import take_over
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import MARKER, Store
-from tests.steps import path_of, refresh
+from tests.steps import path_of, refresh, table_of
 
 ONCE = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
 

@@ -10,7 +10,7 @@ from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
-from tests.steps import path_of, table_of
+from tests.steps import path_of, refresh, table_of
 
 ONCE = {artefact.name for artefact in catalogue().shown if not artefact.has_epochs}
 DETAILED = {artefact.name for artefact in catalogue().shown if artefact.when in ("detailed", "reference")}

@@ -18,6 +18,7 @@ from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head, write_checkpoint
 from featcx_core.features import writing
 from featcx_core.features.forward import Network, Tap
+from featcx_core.features.writing import checked
 from featcx_core.images.data import dictionary_images, image_digest, load_data
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import CheckpointError
