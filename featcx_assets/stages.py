@@ -88,12 +88,13 @@ def work(snapshot: Snapshot, stage: Stage, *, only: Collection[str] = (), epochs
 def needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozenset[int]]:
     """Return the artefacts and everything that they are made from, each with the epochs at which it is needed."""
     epochs_of: dict[Artefact, frozenset[int]] = {}
-    for artefact in reversed(list(snapshot.catalogue)):
+    possible = [artefact for artefact in snapshot.catalogue if artefact.is_possible(snapshot.study)]
+    for artefact in reversed(possible):
         if artefact.name in only:
             epochs_of[artefact] = snapshot.epochs_of(artefact) if artefact.has_epochs else frozenset(snapshot.epochs)
         if artefact in epochs_of:
             for need in snapshot.catalogue.needs(artefact):
-                if need.uses != "if_there" or need.artefact in snapshot.wanted:
+                if need.artefact in possible and (need.uses != "if_there" or need.artefact in snapshot.wanted):
                     epochs_of[need.artefact] = epochs_of.get(need.artefact, frozenset()) | epochs_of[artefact]
                     if need.epochs == "reference":
                         epochs_of[need.artefact] |= {snapshot.study.reference_epoch}

@@ -33,7 +33,7 @@ class Snapshot:
         self.survey: Survey = survey(store, parameters=self.anatomy.parameters)
         self.epochs: tuple[int, ...] = tuple(sorted(self.survey.digests))
         asked = {*self.catalogue.wanted(self.study), *(self.catalogue[name] for name in also)}
-        self.wanted: tuple[Artefact, ...] = tuple(a for a in self.catalogue.shown if a in asked)
+        self.wanted: tuple[Artefact, ...] = tuple(a for a in self.catalogue.possible(self.study) if a in asked)
         # Each is asked for hundreds of times, and holds as long as the snapshot.
         self.fingerprint = cache(self._fingerprint)
         self.whole_epochs = cache(self._whole_epochs)

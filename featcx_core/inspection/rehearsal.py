@@ -232,7 +232,7 @@ def rehearsal_lines(rehearsal: Rehearsal) -> Iterator[str]:
     largest = sorted(rehearsal.disk.items(), key=lambda item: -item[1])
     listed = ", ".join(f"{name} {_bytes(size)}" for name, size in largest if size > 1e5)
     yield f"disk: about {_bytes(sum(rehearsal.disk.values()))}: {listed}"
-    yield f"memory: {_bytes(rehearsal.memory_bytes)} at the peak"
+    yield f"memory: {_bytes(float(rehearsal.memory_bytes))} at the peak"
 
 
 def rehearsal_values(rehearsal: Rehearsal) -> dict[str, Any]:

@@ -3,9 +3,11 @@ import shutil
 from featcx_assets.stages import Stage, Work, needed, runs, stages, without, work
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
+from featcx_core.study.fields import Checkpoints
 
 PLAN = stages(catalogue())
 BY_ARTEFACT = {artefact.name: stage for stage in PLAN for artefact in stage.artefacts}
@@ -128,6 +130,18 @@ def test_without_checkpoints_only_training_can_start(small: Store):
             shutil.rmtree(path)
     # the layers are known since the study was registered
     assert planned(small) == {BY_ARTEFACT["training"].name: {("training", -1)}, LAST: {("layers", -1)}}
+
+
+def test_another_program_trains_where_it_writes_the_checkpoints(small: Store):
+    checkpoints = Checkpoints(folder=str(small.checkpoints), pattern="{epoch}.safetensors")
+    study = small.study.model_copy(update={"checkpoints": checkpoints}).with_reference(2)
+    other = register(study, home=small.home)
+    shutil.rmtree(other.root / "tables")
+    assert PLAN[0].name == "training"
+    assert PLAN[0].name not in planned(other)
+    assert planned(other)[BY_ARTEFACT["checkpoint"].name] == {("checkpoint", epoch) for epoch in (0, 1, 2)}
+    assert "training" not in needed_by(Snapshot(other), "codes")
+    assert planned(other, only=("training",)) == {}
 
 
 def test_a_run_is_a_range_without_what_must_not_be_made(small: Store):
