@@ -111,8 +111,8 @@ def _shown_needs(artefact: Artefact) -> list[Need]:
         inner = _shown_needs(need.artefact) if need.artefact.is_internal else [need]
         for each in inner:
             if each.artefact is not artefact:
-                known = needs.get(each.artefact.name)
-                needs[each.artefact.name] = each if known is None or each.epochs == "reference" else known
+                mapped = needs.get(each.artefact.name)
+                needs[each.artefact.name] = each if mapped is None or each.epochs == "reference" else mapped
     return list(needs.values())
 
 

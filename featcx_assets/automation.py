@@ -149,9 +149,9 @@ def _key(snapshot: Snapshot, todo: Work) -> str:
 
 def _say_bad(context: dg.SensorEvaluationContext, snapshot: Snapshot, asked: dict[str, Any]) -> None:
     """Name each broken checkpoint once, not at every tick, and not while it is being written."""
-    said: list[str] = asked.get("bad", [])
+    already_named: list[str] = asked.get("bad", [])
     bad = [reason for epoch, reason in snapshot.survey.bad.items() if epoch not in snapshot.survey.young]
     for reason in bad:
-        if reason not in said:
+        if reason not in already_named:
             context.log.error("left out: %s", reason)
     asked["bad"] = bad

@@ -86,8 +86,8 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
         from featcx_core.networks.models import torch_device
 
         torch_device(device)
-    if found := group_to_run(study):
-        outcome = _run_group(*found, only=only, epochs=chosen, device=device, as_json=as_json)
+    if group := group_to_run(study):
+        outcome = _run_group(*group, only=only, epochs=chosen, device=device, as_json=as_json)
     else:
         outcome = _run_study(_registered(study), only=only, epochs=chosen, device=device, as_json=as_json)
     for line in outcome.failures:
@@ -144,15 +144,15 @@ def sql(query: str, output: str | None) -> None:
 
     with connect(home()) as connection:
         try:
-            found = connection.sql(query)
-            if found is None:
+            rows = connection.sql(query)
+            if rows is None:
                 raise _BadInput(f"wanted a query, got {query!r}; try 'select * from complexity limit 5'")
             if output == "csv":
-                click.echo(found.df().to_csv(index=False), nl=False)
+                click.echo(rows.df().to_csv(index=False), nl=False)
             elif output == "json":
-                click.echo(found.df().to_json(orient="records", indent=1))
+                click.echo(rows.df().to_json(orient="records", indent=1))
             else:
-                found.show(max_width=10_000, max_rows=200)
+                rows.show(max_width=10_000, max_rows=200)
         except duckdb.Error as error:
             reason, _, _ = str(error).partition("\n\n")  # what follows repeats the query
             raise _BadInput(" ".join(reason.split())) from None
@@ -163,15 +163,15 @@ def sql(query: str, output: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(study: str | None, *, as_json: bool) -> None:
     """What is made, stale or missing, by asset."""
-    there = (path.parent.name for path in home().glob("*/study.toml"))
-    names = [study] if study else sorted({*there, *group_paths(home())})
+    registered = (path.parent.name for path in home().glob("*/study.toml"))
+    names = [study] if study else sorted({*registered, *group_paths(home())})
     if not names:
         raise _BadInput(f"no study in {home()} yet; `featcx run` makes the first")
-    found = {name: _state_of(name) for name in names}
+    states = {name: _state_of(name) for name in names}
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(json.dumps(states, indent=1))
         return
-    for name, rows in found.items():
+    for name, rows in states.items():
         click.echo(f"{name}: {rows['error']}" if rows["error"] else name)
         for row in rows["assets"]:
             click.echo(f"  {row['asset']:<26}{row['current']:>6} of {row['partitions']:<6}{row['note']}")
@@ -272,9 +272,9 @@ def _registered(name: str) -> Store:
     kept = home() / name / "study.toml"
     path = kept if kept.is_file() else packaged_studies().get(name, Path(name))
     if not path.is_file():
-        there = (found.parent.name for found in home().glob("*/study.toml"))
-        known = sorted({*packaged_studies(), *packaged_sweeps(), *there})
-        raise _BadInput(f"no study {name!r}: wanted a path to a TOML file or one of: {', '.join(known)}")
+        there = (path_of_study.parent.name for path_of_study in home().glob("*/study.toml"))
+        names_known = sorted({*packaged_studies(), *packaged_sweeps(), *there})
+        raise _BadInput(f"no study {name!r}: wanted a path to a TOML file or one of: {', '.join(names_known)}")
     study = load_study(path)
     registered = home() / study.name / "study.toml"
     before = None

@@ -60,13 +60,13 @@ def compare(studies: tuple[str, ...], by: str | None, name: str, *, as_json: boo
 
 def say_comparison(group: Group, *, by: str | None, as_json: bool) -> None:
     """The comparison on stdout, and what is left out of it on stderr."""
-    found = group_snapshot(group)
-    for member, reason in found.left_out.items():
+    compared = group_snapshot(group)
+    for member, reason in compared.left_out.items():
         click.echo(f"left out: {member}: {reason}", err=True)
     if as_json:
-        click.echo(json.dumps({"name": group.name, **comparison_values(found, by=by)}, indent=1))
+        click.echo(json.dumps({"name": group.name, **comparison_values(compared, by=by)}, indent=1))
         return
-    for line in comparison_lines(found, by=by):
+    for line in comparison_lines(compared, by=by):
         click.echo(line)
 
 
@@ -80,13 +80,13 @@ def _rows(group: GroupSnapshot) -> "pd.DataFrame":
     return GroupReader(home(), group.group).table(group.artefact.tables[-1].name)
 
 
-def comparison_lines(found: GroupSnapshot, *, by: str | None = None) -> list[str]:
+def comparison_lines(compared: GroupSnapshot, *, by: str | None = None) -> list[str]:
     """A table for each field, at each study's reference epoch, then the paths of page and database."""
     from featcx_core.findings.comparison import by_value
 
-    settings = differing([member.study for member in found.members])
-    rows = _rows(found)
-    lines = [f"{found.group.name}: {len(found.members)} studies; at the end of each, mean [95 % over studies]"]
+    settings = differing([member.study for member in compared.members])
+    rows = _rows(compared)
+    lines = [f"{compared.group.name}: {len(compared.members)} studies; at the end of each, mean [95 % over studies]"]
     for field in [by] if by else settings:
         table = by_value(rows, settings, field=field)
         alike = f" (together with {', '.join(table.together_with)})" if table.together_with else ""
@@ -94,35 +94,35 @@ def comparison_lines(found: GroupSnapshot, *, by: str | None = None) -> list[str
         widths = [max(len(row[i]) for row in (table.header, *table.rows)) for i in range(len(table.header))]
         for row in (table.header, *table.rows):
             lines.append("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
-    return [*lines, "", *(f"{what}: {path}" for what, path in _places(found).items())]
+    return [*lines, "", *(f"{what}: {path}" for what, path in _places(compared).items())]
 
 
-def comparison_values(found: GroupSnapshot, *, by: str | None = None) -> dict[str, Any]:
+def comparison_values(compared: GroupSnapshot, *, by: str | None = None) -> dict[str, Any]:
     """The same for machines, with all epochs."""
-    settings = differing([member.study for member in found.members])
-    rows = _rows(found).drop(columns=["study", "fingerprint"])
+    settings = differing([member.study for member in compared.members])
+    rows = _rows(compared).drop(columns=["study", "fingerprint"])
     rows = rows.assign(epoch=rows["epoch"].astype("Int64"))
     if by:
         rows = rows[rows["field"] == by]
-    names = [member.study.name for member in found.members]
+    names = [member.study.name for member in compared.members]
     return {
-        "studies": {name: {field: said[name] for field, said in settings.items()} for name in names},
-        "left_out": found.left_out,
+        "studies": {name: {field: settings_of[name] for field, settings_of in settings.items()} for name in names},
+        "left_out": compared.left_out,
         "rows": json.loads(rows.to_json(orient="records")),
-        **{what: str(path) for what, path in _places(found).items()},
+        **{what: str(path) for what, path in _places(compared).items()},
     }
 
 
 def _group(names: tuple[str, ...], name: str) -> Group:
-    known = group_paths(home())
-    if len(names) == 1 and names[0] in known:
-        return read_group(known[names[0]])
-    members = [m for one in names for m in (read_group(known[one]).members if one in known else (one,))]
+    path_of = group_paths(home())
+    if len(names) == 1 and names[0] in path_of:
+        return read_group(path_of[names[0]])
+    members = [m for one in names for m in (read_group(path_of[one]).members if one in path_of else (one,))]
     return Group(name, tuple(dict.fromkeys(members)))
 
 
-def _places(found: GroupSnapshot) -> dict[str, Path]:
-    places = {"page": _folder(found) / "index.html", "database": database(found.store.home)}
+def _places(compared: GroupSnapshot) -> dict[str, Path]:
+    places = {"page": _folder(compared) / "index.html", "database": database(compared.store.home)}
     return {what: path for what, path in places.items() if path.exists()}
 
 
@@ -147,8 +147,8 @@ def group_to_run(name: str) -> tuple[Group, dict[str, str]] | None:
 
 def state_of_group(group: Group) -> dict[str, Any]:
     """What `featcx status` says of a comparison."""
-    found = group_snapshot(group)
-    stale = "missing" if not _folder(found).exists() else "stale"
-    note = "" if found.is_current else f"1 {stale}" if found.is_ready else "fewer than two studies have results"
-    row = {"asset": found.artefact.name, "partitions": 1, "current": int(found.is_current), "note": note}
+    compared = group_snapshot(group)
+    stale = "missing" if not _folder(compared).exists() else "stale"
+    note = "" if compared.is_current else f"1 {stale}" if compared.is_ready else "fewer than two studies have results"
+    row = {"asset": compared.artefact.name, "partitions": 1, "current": int(compared.is_current), "note": note}
     return {"error": "", "assets": [row], "bad_checkpoints": []}

@@ -26,8 +26,8 @@ def studies(folder: Path) -> Iterator[tuple[Study, Anatomy]]:
     registered = {path.parent.name: path for path in sorted(folder.glob("*/study.toml"))}
     layers = {name: path.with_name("layers.json") for name, path in registered.items()}
     if not registered:
-        known = {name: path.with_name(f"{name}.layers.json") for name, path in packaged_studies().items()}
-        layers = {name: path for name, path in known.items() if path.is_file()}
+        anatomy_paths = {name: path.with_name(f"{name}.layers.json") for name, path in packaged_studies().items()}
+        layers = {name: path for name, path in anatomy_paths.items() if path.is_file()}
         registered = {name: packaged_studies()[name] for name in layers}
     for name, path in registered.items():
         try:

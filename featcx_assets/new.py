@@ -98,10 +98,10 @@ def _refuse_taken(name: str, file: Path) -> None:
 def _parsed(arguments: tuple[str, ...]) -> dict[str, Any]:
     """`widths=[4, 8]`, the value as in TOML, or else as text."""
     values: dict[str, Any] = {}
-    for said in arguments:
-        key, equals, value = said.partition("=")
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
         if not equals or not key.isidentifier():
-            raise StudyError(f"--argument: wanted KEY=VALUE, got {said!r}")
+            raise StudyError(f"--argument: wanted KEY=VALUE, got {argument!r}")
         try:
             values[key] = tomllib.loads(f"x = {value}")["x"]
         except tomllib.TOMLDecodeError:

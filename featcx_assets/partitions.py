@@ -35,8 +35,8 @@ def grid_partitions(study: str, anatomy: Anatomy) -> dg.MultiPartitionsDefinitio
 
 def register_epochs(instance: dg.DagsterInstance, study: str, epochs: Iterable[int]) -> None:
     """Add the epochs that the instance does not know yet, in order: ranges follow the order of insertion."""
-    known = set(instance.get_dynamic_partitions(epochs_name(study)))
-    new = [key for epoch in sorted(epochs) if (key := epoch_key(epoch)) not in known]
+    registered = set(instance.get_dynamic_partitions(epochs_name(study)))
+    new = [key for epoch in sorted(epochs) if (key := epoch_key(epoch)) not in registered]
     if new:
         instance.add_dynamic_partitions(epochs_name(study), new)
 

@@ -95,31 +95,31 @@ def _tell(snapshot: Snapshot, taken: Sequence[Taken], say: Say) -> None:
     """Tell the web UI, and the user, what was taken from other studies."""
     if not taken:
         return
-    say(f"taken from {', '.join(sorted({one.source for one in taken}))}: {len(taken)} partitions")
+    say(f"taken from {', '.join(sorted({taking.source for taking in taken}))}: {len(taken)} partitions")
     store = snapshot.store
     with instance(store.home) as dagster:
         register_epochs(dagster, store.study.name, snapshot.epochs)
-        for one in taken:
-            key = partition_key(one.partition) if one.partition.epoch >= 0 else None
-            about = {"fingerprint": one.fingerprint, "taken from": one.source}
-            asset = asset_key(store.study.name, one.partition.artefact)
+        for taking in taken:
+            key = partition_key(taking.partition) if taking.partition.epoch >= 0 else None
+            about = {"fingerprint": taking.fingerprint, "taken from": taking.source}
+            asset = asset_key(store.study.name, taking.partition.artefact)
             dagster.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key, metadata=about))
 
 
 def _refuse_unknown(snapshot: Snapshot, epochs: Collection[int]) -> None:
     to_train = () if snapshot.study.checkpoints.folder else range(snapshot.study.training.epochs + 1)
-    known = {*to_train, *snapshot.survey.digests, *snapshot.survey.bad}
-    if unknown := sorted(set(epochs) - known):
-        there = ", ".join(map(str, sorted(known)))
+    epochs_known = {*to_train, *snapshot.survey.digests, *snapshot.survey.bad}
+    if unknown := sorted(set(epochs) - epochs_known):
+        listed = ", ".join(map(str, sorted(epochs_known)))
         where = whereabouts(snapshot.store)
-        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {there or 'none'}")
+        raise StudyError(f"no checkpoint of epoch {unknown[0]} in {where}; there or to be trained: {listed or 'none'}")
 
 
 def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
     """How another program's files were read, and what is still awaited of it."""
     found_as = snapshot.survey.found_as
-    for said in dict.fromkeys(found_as.values()):
-        yield f"checkpoints: {said} ({sum(other == said for other in found_as.values())} files)"
+    for sentence in dict.fromkeys(found_as.values()):
+        yield f"checkpoints: {sentence} ({sum(other == sentence for other in found_as.values())} files)"
     reference = snapshot.study.reference_epoch
     if snapshot.study.checkpoints.folder and reference not in snapshot.survey.digests:
         where = whereabouts(snapshot.store)
@@ -199,10 +199,10 @@ def execute(
     steps = result.filter_events(lambda event: event.is_step_failure)
     if any(was_interrupted(event) for event in steps):
         raise KeyboardInterrupt  # which Dagster takes for a failure
-    found = [failure for event in steps for failure in _failures(event)]
-    if not found and not result.success:
-        found = [Failure(-1, f"{what}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
-    return found
+    failures = [failure for event in steps for failure in _failures(event)]
+    if not failures and not result.success:
+        failures = [Failure(-1, f"{what}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
+    return failures
 
 
 def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:

@@ -63,12 +63,12 @@ def _difference(sweep: Sweep, home: Path) -> str:
         registered = home / study.name / "study.toml"
         with suppress(StudyError):
             fields += changed(load_study(registered), study) if registered.is_file() else []
-    said = {
+    fields_by_word = {
         "changed": list(dict.fromkeys(fields)),
         "new": [name for name in names if name not in before],
         "no longer in it, their results stay": [name for name in before if name not in names],
     }
-    return "; ".join(f"{what}: {', '.join(which)}" for what, which in said.items() if before and which)
+    return "; ".join(f"{what}: {', '.join(which)}" for what, which in fields_by_word.items() if before and which)
 
 
 def run_group(

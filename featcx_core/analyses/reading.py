@@ -39,8 +39,8 @@ def doubts(reader: StudyReader) -> list[str]:
     accuracy = rows.loc[rows["epoch"] == study.reference_epoch, "test_accuracy"].dropna()
     if not study.checkpoints.folder or accuracy.empty:
         return []
-    of = f"held-out accuracy at epoch {study.reference_epoch}"
-    sentence = doubt(study.model, float(accuracy.iloc[0]), n_outputs=reader.anatomy.n_classes, of=of)
+    which = f"held-out accuracy at epoch {study.reference_epoch}"
+    sentence = doubt(study.model, float(accuracy.iloc[0]), n_outputs=reader.anatomy.n_classes, of=which)
     return [sentence] if sentence else []
 
 

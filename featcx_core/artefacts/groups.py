@@ -81,10 +81,10 @@ def differing(studies: Sequence[Study]) -> dict[str, dict[str, str]]:
     >>> differing([one, two])
     {'seed': {'a': '0', 'b': '1'}}
     """
-    said = {study.name: study.settings for study in studies}
-    fields = next(iter(said.values()), {})
-    found = {field: {name: settings[field] for name, settings in said.items()} for field in fields}
-    return {field: values for field, values in found.items() if len(set(values.values())) > 1}
+    settings_of = {study.name: study.settings for study in studies}
+    fields = next(iter(settings_of.values()), {})
+    values_of = {field: {name: settings[field] for name, settings in settings_of.items()} for field in fields}
+    return {field: values for field, values in values_of.items() if len(set(values.values())) > 1}
 
 
 class GroupSnapshot:

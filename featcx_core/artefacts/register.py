@@ -40,9 +40,9 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
     content_digest(study.data)  # what cannot be read is not registered
     text_digest(study.model.weights_path, field="model.weights")
     try:
-        known = _known_anatomy(store, siblings)
-        anatomy = known or _found_anatomy(study)
-        if not (known and any(says(path, study) for path in (store.study_path, *packaged_studies().values()))):
+        anatomy_known = _known_anatomy(store, siblings)
+        anatomy = anatomy_known or _found_anatomy(study)
+        if not (anatomy_known and any(says(path, study) for path in (store.study_path, *packaged_studies().values()))):
             _refuse_unusable(study, anatomy)
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         if text is None:
@@ -73,10 +73,10 @@ def _keep_other(store: Store) -> None:
 def _reference(store: Store, anatomy: Anatomy) -> int:
     """The last of another program's checkpoints that can be used. Raises StudyError where there is none."""
     refuse_nothing(store)
-    found = survey(store, parameters=anatomy.parameters)
-    usable = [epoch for epoch in found.digests if epoch > 0]
+    surveyed = survey(store, parameters=anatomy.parameters)
+    usable = [epoch for epoch in surveyed.digests if epoch > 0]
     if not usable:
-        reason = next(iter(found.bad.values()), f"only epoch 0 is in {whereabouts(store)}")
+        reason = next(iter(surveyed.bad.values()), f"only epoch 0 is in {whereabouts(store)}")
         raise StudyError(f"{reason}; state the epoch to follow as probe.reference_epoch if it is still to come")
     return max(usable)
 

@@ -44,17 +44,17 @@ class Snapshot:
 
     def epochs_of(self, artefact: Artefact) -> frozenset[int]:
         """Return the epochs, of those that are there, at which an artefact is made."""
-        there, reference = frozenset(self.epochs), frozenset({self.study.reference_epoch})
-        if any(need.epochs == "reference" for need in artefact.needs) and not reference <= there:
+        present, reference = frozenset(self.epochs), frozenset({self.study.reference_epoch})
+        if any(need.epochs == "reference" for need in artefact.needs) and not reference <= present:
             return frozenset()
         match artefact.when:
             case "detailed":
-                return self.study.detailed_epochs(there)
+                return self.study.detailed_epochs(present)
             case "reference":
-                return there & reference
+                return present & reference
             case "others":
-                return there - reference
-        return there
+                return present - reference
+        return present
 
     def layers_of(self, artefact: Artefact) -> list[str]:
         """Return the layers at which an artefact is made; one empty name where it has none."""

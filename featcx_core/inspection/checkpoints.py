@@ -85,8 +85,8 @@ def checkpoint_lines(study: Study, found: Survey) -> Iterator[str]:
     yield f"checkpoints: {settings.folder}, {settings.pattern}: {len(epochs)} of {n_files} can be used"
     if epochs:
         yield f"  epochs: {_epochs(epochs)}"
-    for said in sorted(set(found.found_as.values())):
-        yield f"  in the files: {said}"
+    for sentence in sorted(set(found.found_as.values())):
+        yield f"  in the files: {sentence}"
     for reason in list(found.bad.values())[:5]:
         yield f"  bad: {reason}"
     if len(found.bad) > 5:
@@ -116,8 +116,8 @@ def _other_outputs(path: Path, anatomy: Anatomy) -> int | None:
     except CheckpointError:
         return None
     for shapes in dictionaries.values():
-        for there, shape in shapes.items():
-            is_head = re.fullmatch(rf"(.*\.)?{re.escape(name)}", there) is not None
+        for tensor, shape in shapes.items():
+            is_head = re.fullmatch(rf"(.*\.)?{re.escape(name)}", tensor) is not None
             if is_head and len(shape) == 2 and shape[1:] == wanted[1:] and shape != wanted:
                 return shape[0]
     return None

@@ -141,19 +141,19 @@ class Draft:
         notes = [f"In force: transform = {toml_value(values)}"]
         if "checkpoints" in self._parts and preprocessing(study).mean is None:
             taken = f"mean = {toml_value(values['mean'])}, std = {toml_value(values['std'])}"
-            said = f"of the images here ({taken}), since those of the network's training are not known"
-            self.found.append(f"  mean and std are {said}: state those in data.transform, or the network may guess")
-            notes += [f"mean and std are {said}.", "State those: with other ones the network may guess."]
+            origin = f"of the images here ({taken}), since those of the network's training are not known"
+            self.found.append(f"  mean and std are {origin}: state those in data.transform, or the network may guess")
+            notes += [f"mean and std are {origin}.", "State those: with other ones the network may guess."]
         self.notes["data.transform"] = tuple(notes)
 
     def _outputs(self, anatomy: Anatomy, n_classes: int) -> None:
         if anatomy.n_classes == n_classes or "outputs" in self._parts["model"]:
             return
-        said = f"the network has {anatomy.n_classes} outputs, the data {n_classes} classes"
+        outputs = f"the network has {anatomy.n_classes} outputs, the data {n_classes} classes"
         if "training" in self._parts:
-            self.lacking.append(f"model: {said}; to be trained it needs one a class, or a table model.outputs")
+            self.lacking.append(f"model: {outputs}; to be trained it needs one a class, or a table model.outputs")
         else:
-            self._other_things(said)
+            self._other_things(outputs)
 
     def _other_things(self, said: str) -> None:
         self._state("model", outputs="none")

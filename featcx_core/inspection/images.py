@@ -51,7 +51,7 @@ def data_source(text: str) -> str:
     Raises StudyError where there is nothing at the path.
     """
     kind, colon, rest = text.partition(":")
-    if colon and any(known.startswith(f"{kind}:") for known in SOURCES):
+    if colon and any(prefix.startswith(f"{kind}:") for prefix in SOURCES):
         if kind == "torchvision":
             name, _, root = rest.partition(":")
             return f"torchvision:{name}:{Path(root).resolve()}" if root else text
@@ -89,11 +89,11 @@ def propose_transform(found: ImagesFound, study: Study) -> dict[str, Any]:
     A square is cut where the images are of several sizes, or large: that of the network's own weights where it has
     any and the images are nearly as large, else what fits into the images in steps of 32 pixels.
     """
-    known = network_transform(study)
+    from_network = network_transform(study)
     values: dict[str, Any] = {}
-    if known.crop == "auto" and (len(found.sizes) > 1 or found.short_side > _LARGEST):
+    if from_network.crop == "auto" and (len(found.sizes) > 1 or found.short_side > _LARGEST):
         values["crop"] = _side(found.short_side, _trained_at(study.model.source))
-    if found.channels == 1 and known.mean == "auto" and study.model.source.startswith("torchvision:"):
+    if found.channels == 1 and from_network.mean == "auto" and study.model.source.startswith("torchvision:"):
         values["channels"] = 3  # its networks take colour only
     return values
 

@@ -63,17 +63,19 @@ def guess_patterns(folder: Path) -> list[Pattern]:
         for pattern, epoch, is_spoken in _patterns_of(name):
             unclear[pattern] += groups[pattern].setdefault(epoch, name) != name
             spoken[pattern] = is_spoken
-    found = [Pattern(text, files, unclear[text], spoken[text]) for text, files in groups.items()]
-    return _without_repetitions(sorted(found, key=_rank))
+    patterns = [Pattern(text, files, unclear[text], spoken[text]) for text, files in groups.items()]
+    return _without_repetitions(sorted(patterns, key=_rank))
 
 
 def _rank(pattern: Pattern) -> tuple[object, ...]:
-    one = len(pattern.files) < 2  # the number of a single file is an epoch only where the name says so: resnet18.pt
+    is_single = (
+        len(pattern.files) < 2
+    )  # the number of a single file is an epoch only where the name says so: resnet18.pt
     return (
         pattern.n_unclear > 0,
         -len(pattern.files),
         not pattern.is_spoken,
-        one and "{epoch}" in pattern.text,
+        is_single and "{epoch}" in pattern.text,
         pattern.text.count("*"),
         pattern.text,
     )
@@ -97,10 +99,10 @@ def _starred(text: str) -> str:
     return re.sub(r"[0-9]+", "*", text)
 
 
-def _without_repetitions(found: Iterable[Pattern]) -> list[Pattern]:
+def _without_repetitions(patterns: Iterable[Pattern]) -> list[Pattern]:
     """Patterns that no better one covers the same files of."""
     kept: list[Pattern] = []
-    for pattern in found:
+    for pattern in patterns:
         files = set(pattern.files.values())
         if not any(files <= set(better.files.values()) for better in kept):
             kept.append(pattern)

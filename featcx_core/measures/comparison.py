@@ -74,8 +74,8 @@ def study_values(
     ranks = correlations[compared & (correlations["method"] == "spearman")]
     partial = np.where(ranks["controls"] == "", "", "_partial")
     ranks = ranks.assign(measure=ranks["x"].astype(str) + "_" + ranks["y"].astype(str) + partial)
-    own = v_information[v_information["kind"] == "concept"].dropna(subset=["v_information"])
-    spread = own.groupby(["epoch", "place"])["v_information"].agg(["mean", "std", "count"]).reset_index()
+    of_concepts = v_information[v_information["kind"] == "concept"].dropna(subset=["v_information"])
+    spread = of_concepts.groupby(["epoch", "place"])["v_information"].agg(["mean", "std", "count"]).reset_index()
     half = NORMAL * spread["std"] / np.sqrt(spread["count"])
     information = spread.rename(columns={"mean": "value", "count": "n"}).assign(
         measure="v_information_" + spread["place"].astype(str), low=spread["mean"] - half, high=spread["mean"] + half

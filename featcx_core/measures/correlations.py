@@ -54,8 +54,8 @@ def correlation(
         raise ValueError(f"wanted method spearman or pearson, got {method!r}; try spearman")
     given = [x, y] if controls is None else [x, y, *controls.T]
     variables = np.stack([tensor.cpu().double().numpy() for tensor in as_tensors(*given)[0]])
-    known = ~np.isnan(variables).any(0)
-    variables = variables[:, known]
+    is_complete = ~np.isnan(variables).any(0)
+    variables = variables[:, is_complete]
     n = variables.shape[1]
     if n < len(variables) + 2:
         return Estimated(math.nan, math.nan, math.nan, n)
@@ -68,7 +68,7 @@ def correlation(
         return Estimated(value, math.nan, math.nan, n)
     images = math.nan, math.nan
     if over_images is not None:
-        drawn_anew = np.stack([redrawn[:, known] for redrawn in over_images], axis=1)
+        drawn_anew = np.stack([redrawn[:, is_complete] for redrawn in over_images], axis=1)
         seen = ~np.isnan(drawn_anew).any(axis=(0, 1))
         if seen.sum() >= len(variables) + 2:
             images = _over_images(drawn_anew[..., seen], variables[2:, seen], method)
@@ -79,13 +79,13 @@ def _over_images(
     redrawn: Float[np.ndarray, "draw two concept"], controls: Float[np.ndarray, "control concept"], method: str
 ) -> tuple[float, float]:
     n_draws, _, n = redrawn.shape
-    found = []
+    intervals = []
     for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * (2 + len(controls)) // _VALUES_AT_ONCE):
         held = np.broadcast_to(controls, (len(block), *controls.shape))
         values = np.concatenate([redrawn[block], held], axis=1)
         scores = _ranked(values) if method == "spearman" else _scaled(values)
-        found.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
-    return interval(np.concatenate(found))
+        intervals.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
+    return interval(np.concatenate(intervals))
 
 
 def _ranked(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:

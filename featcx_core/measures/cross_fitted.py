@@ -115,15 +115,15 @@ def cross_fitted_of_parts(
     Raises:
         ValueError: fewer images than groups in a half, or no part.
     """
-    there, back = OneWay(penalties=penalties), OneWay(penalties=penalties)
-    found = []
+    forward, back = OneWay(penalties=penalties), OneWay(penalties=penalties)
+    parts_read = []
     for fit, score in parts:
-        readings = there.read(fit, score), back.read(score, fit)
-        found.append([fit.whole.restore(column) for column in _results(*readings, groups=fit.groups)])
-    if not found:
+        readings = forward.read(fit, score), back.read(score, fit)
+        parts_read.append([fit.whole.restore(column) for column in _results(*readings, groups=fit.groups)])
+    if not parts_read:
         raise ValueError("wanted the sums of at least one part of the concepts, got none; try all of them at once")
-    columns = zip(*found, strict=True)
-    join = torch.cat if isinstance(found[0][0], Tensor) else np.concatenate
+    columns = zip(*parts_read, strict=True)
+    join = torch.cat if isinstance(parts_read[0][0], Tensor) else np.concatenate
     return CrossFitted(*(column[0] if len(column) == 1 else join(column) for column in columns))
 
 
@@ -148,12 +148,12 @@ class OneWay:
     ) -> Readings:
         """Readings of all images, without each group, and of two readers that are fitted on half the groups each."""
         self._at_once = self._at_once or max(1, _VALUES_AT_ONCE // fit.whole.xz.numel())
-        found = []
+        readings = []
         for place, (fitted, scored) in enumerate(self._sets(fit, score)):
             if place == len(self._bases):
                 self._bases.append(basis_of(fitted, scored, eps=fit.eps, penalties=self.penalties))
-            found.append(read_sets(fitted, scored, self._bases[place], penalty=penalty))
-        return Readings(*(torch.cat(columns) for columns in zip(*found, strict=True)))
+            readings.append(read_sets(fitted, scored, self._bases[place], penalty=penalty))
+        return Readings(*(torch.cat(columns) for columns in zip(*readings, strict=True)))
 
     def _sets(self, fit: MomentsByGroup, score: MomentsByGroup) -> Iterator[tuple[CentredSets, CentredSets]]:
         yield fit.everything(), score.everything()
@@ -165,8 +165,8 @@ class OneWay:
                 yield fit.every_second(first), score.everything()
 
 
-def _results(there: Readings, back: Readings, *, groups: int) -> CrossFitted:
-    r2 = (there.r2 + back.r2) / 2
+def _results(forward: Readings, back: Readings, *, groups: int) -> CrossFitted:
+    r2 = (forward.r2 + back.r2) / 2
     left_out, information = r2[1 : 1 + groups].T.contiguous(), r2[0].clamp(min=0)
     low, high = jackknife_interval(r2[0], left_out, within=(0.0, 1.0))
     half = r2[1 + groups :].mean(0).clamp(min=0)
@@ -175,9 +175,9 @@ def _results(there: Readings, back: Readings, *, groups: int) -> CrossFitted:
         standard_error=jackknife_error(left_out),
         low=low,
         high=high,
-        r2=there.r2[0],
+        r2=forward.r2[0],
         r2_swapped=back.r2[0],
-        penalty=there.penalty[0],
+        penalty=forward.penalty[0],
         penalty_swapped=back.penalty[0],
         jackknife=left_out,
         v_information_half=half,

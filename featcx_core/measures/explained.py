@@ -31,27 +31,27 @@ def explained(
     >>> explained(np.array([1.0, 1.0, 3.0, 3.0, 5.0, 5.0]), ["a", "a", "b", "b", "c", "c"])[:3]
     (1.0, 1.0, 1.0)
     """
-    _, of = np.unique(np.asarray(groups), return_inverse=True)
-    value, uncorrected = (float(share[0]) for share in _shares(values[None], of))
+    _, group = np.unique(np.asarray(groups), return_inverse=True)
+    value, uncorrected = (float(share[0]) for share in _shares(values[None], group))
     n = len(values)
     if math.isnan(value):
         return Estimated(value, math.nan, math.nan, n)
     samples = (each for block in draw_members(n, n_bootstrap=n_bootstrap, seed=seed) for each in block)
-    drawn = np.array([_shares(values[None, each], of[each])[0][0] for each in samples])
+    drawn = np.array([_shares(values[None, each], group[each])[0][0] for each in samples])
     low, high = (end - (uncorrected - value) for end in interval(drawn))
     images = math.nan, math.nan
     if over_images is not None:
-        known = ~np.isnan(over_images).any(axis=0)
-        images = interval(_shares(over_images[:, known], of[known])[0])
+        is_measured = ~np.isnan(over_images).any(axis=0)
+        images = interval(_shares(over_images[:, is_measured], group[is_measured])[0])
     return Estimated(value, low, high, n, *images)
 
 
 def _shares(
-    values: Float[np.ndarray, "draw concept"], of: Int[np.ndarray, "concept"]
+    values: Float[np.ndarray, "draw concept"], group: Int[np.ndarray, "concept"]
 ) -> tuple[Float[np.ndarray, "draw"], Float[np.ndarray, "draw"]]:
     """Return ε² and η² = 1 - (sum of squares within groups) / (sum of squares of all), in each draw."""
-    n, order = values.shape[1], np.argsort(of, kind="stable")
-    starts = np.flatnonzero(np.diff(of[order], prepend=-1))
+    n, order = values.shape[1], np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     if n == len(starts):
         return np.full(len(values), np.nan), np.full(len(values), np.nan)
     centred = (values - values.mean(axis=1, keepdims=True))[:, order]

@@ -47,18 +47,18 @@ def group_means(
     >>> [(g.group, g.n, g.mean) for g in group_means(np.array([1.0, 3.0, 5.0]), ["a", "a", "b"])]
     [('a', 2, 2.0), ('b', 1, 5.0)]
     """
-    of = np.asarray(groups)
+    group_of = np.asarray(groups)
     is_known = ~np.isnan(values)
     redrawn = np.full((1, len(values)), math.nan) if over_images is None else over_images
     is_seen = is_known & ~np.isnan(redrawn).any(axis=0)
-    found = []
+    means = []
     for group in sorted({*groups}):
-        members = values[(of == group) & is_known]
+        members = values[(group_of == group) & is_known]
         n = len(members)
         low = high = math.nan
         if n > 1:
             low, high = mean_interval(members, n_bootstrap=n_bootstrap, seed=seed)
-        seen = is_seen & (of == group)
+        seen = is_seen & (group_of == group)
         images = interval(redrawn[:, seen].mean(axis=1)) if seen.any() else (math.nan, math.nan)
-        found.append(GroupMean(group, n, float(members.mean()) if n else math.nan, low, high, *images))
-    return found
+        means.append(GroupMean(group, n, float(members.mean()) if n else math.nan, low, high, *images))
+    return means

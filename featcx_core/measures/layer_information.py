@@ -62,9 +62,9 @@ def layer_information(
     >>> found.v_information.round(2).tolist(), found.gain.round(2).tolist()
     ([0.2, 0.7], [0.0, 0.5])
     """
-    known = ~np.isnan(v_information).any(axis=0)
-    seen = known & ~np.isnan(jackknife).any(axis=(0, 2))
-    values, n = v_information[:, known].T, int(known.sum())
+    is_measured = ~np.isnan(v_information).any(axis=0)
+    seen = is_measured & ~np.isnan(jackknife).any(axis=(0, 2))
+    values, n = v_information[:, is_measured].T, int(is_measured.sum())
     n_draws, n_layers = len(weights), len(v_information)
     unknown = np.full((n_draws, n_layers), math.nan)
     means = values.mean(axis=0) if n else unknown[0]

@@ -142,7 +142,9 @@ class SupportCounts:
         labels: Int[Array, "image"] | None = None,
     ) -> None:
         """Images that follow the last ones."""
-        z, own, *given = as_tensors(self.effects, codes, predicted, *([] if labels is None else [labels]))[0][1:]
+        z, predicted_class, *given = as_tensors(self.effects, codes, predicted, *([] if labels is None else [labels]))[
+            0
+        ][1:]
         right = given[0] if given else None
         places = z.nonzero()
         values = z[places[:, 0], places[:, 1]].double()
@@ -153,7 +155,7 @@ class SupportCounts:
         for name, group in self.orders.items():
             for number, order in enumerate(group):
                 for step, says in enumerate(self._predictions(places, values, order, n_images=len(z))):
-                    self.kept[name][number, step] += _counted(group_of[says == own], groups)
+                    self.kept[name][number, step] += _counted(group_of[says == predicted_class], groups)
                     if right is not None:
                         self.right[name][number, step] += _counted(group_of[says == right], groups)
 
@@ -189,7 +191,7 @@ class SupportCounts:
         weights = draw_groups(len(self.n_images), n_bootstrap=n_bootstrap, seed=seed)
         counts = self.right if self.has_labels else self.kept
         left = {name: self._left(counts[name].mean(0)) for name in self.orders}
-        found = {}
+        results = {}
         for name, (value, left_out) in left.items():
             accuracy, kept = (part[name].mean(0).sum(1) / self.n_images.sum() for part in (self.right, self.kept))
             relative = value
@@ -201,8 +203,8 @@ class SupportCounts:
             each_order, _ = self._left(counts[name])
             spread = each_order.min(0), each_order.max(0)
             curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1], *spread)
-            found[name] = SupportCurve(self.n_kept, *(curve[step] for curve in curves))
-        return found
+            results[name] = SupportCurve(self.n_kept, *(curve[step] for curve in curves))
+        return results
 
     def _left(self, counts: Float64[np.ndarray, "... step group"]) -> _Left:
         """Return the relative accuracy, or without classes the predictions kept, from counts of images."""
@@ -212,9 +214,9 @@ class SupportCounts:
         return _over(whole, whole[..., -1:]), _over(without, without[..., -1:, :])
 
 
-def _over(counts: np.ndarray, of: np.ndarray) -> np.ndarray:
+def _over(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
     """Divide; NaN where the divisor is 0."""
-    shares: np.ndarray = np.divide(counts, of, out=np.full_like(counts, np.nan), where=of > 0)
+    shares: np.ndarray = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
     return shares
 
 

@@ -70,9 +70,9 @@ def v_information(
     halves = (acts_fit, codes_fit), (acts_score, codes_score)
     fit, score = (MomentsByGroup.of(*half, groups=groups) for half in halves)
     given = None if penalty is None else given_penalty(penalty, len(fit.whole.zz))
-    found = OneWay(penalties=penalties, with_halves=False).read(fit, score, penalty=given)
-    r2, left_out = found.r2[0], found.r2[1:].T.contiguous()
-    results = (r2.clamp(min=0), jackknife_error(left_out), found.penalty[0], left_out)
+    readings = OneWay(penalties=penalties, with_halves=False).read(fit, score, penalty=given)
+    r2, left_out = readings.r2[0], readings.r2[1:].T.contiguous()
+    results = (r2.clamp(min=0), jackknife_error(left_out), readings.penalty[0], left_out)
     return VInformation(*(fit.whole.restore(result) for result in results))
 
 

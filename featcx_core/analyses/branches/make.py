@@ -83,8 +83,8 @@ def _measured(
             yield x, z[:, :n_scored]
 
     fit = KernelSums.over(pairs("fit"))
-    own = fit.only(torch.arange(n_scored, device=where))
-    information = v_information_streamed(own, scored(), penalties=settings.penalties, groups=settings.groups)
+    scored_codes = fit.only(torch.arange(n_scored, device=where))
+    information = v_information_streamed(scored_codes, scored(), penalties=settings.penalties, groups=settings.groups)
     return information, concept_cka_of_sums(fit.merge(score[0])), concept_cka_without_each(grouped)
 
 

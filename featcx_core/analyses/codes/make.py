@@ -102,8 +102,10 @@ def _alive(reader: ProbeReader) -> dict[str, np.ndarray]:
     """Return, for each kind, whether a code is active on enough images of both halves; decided here, once."""
     flags = {}
     for kind in reader.codes:
-        own = replace(reader, kinds=(kind,))
-        fit, score = (np.sum([count_active(own.codes_of(c)) for c in own.chunks(half)], axis=0) for half in HALVES)
+        of_kind = replace(reader, kinds=(kind,))
+        fit, score = (
+            np.sum([count_active(of_kind.codes_of(c)) for c in of_kind.chunks(half)], axis=0) for half in HALVES
+        )
         flags[kind] = is_alive(fit, score)
     return flags
 

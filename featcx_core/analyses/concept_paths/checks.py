@@ -9,8 +9,10 @@ def matches_are_unique(reader: StudyReader) -> Finding:
     frame = reader.table("concept_paths", columns=["epoch", "concept", "matched_concept", "cosine"])
     matched = frame.dropna(subset=["matched_concept"])
     twice = matched[matched.duplicated(["epoch", "matched_concept"])]
-    own = matched[matched["epoch"] == reader.study.reference_epoch]
-    strayed = own[(own["concept"] != own["matched_concept"]) | (own["cosine"] < 1 - 1e-5)]
+    at_reference = matched[matched["epoch"] == reader.study.reference_epoch]
+    strayed = at_reference[
+        (at_reference["concept"] != at_reference["matched_concept"]) | (at_reference["cosine"] < 1 - 1e-5)
+    ]
     offenders = [f"epoch {row.epoch}: concept {row.matched_concept} is matched twice" for row in twice.itertuples()]
     offenders += [
         f"concept {row.concept} of the reference epoch is not matched to itself" for row in strayed.itertuples()

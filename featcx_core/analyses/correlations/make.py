@@ -76,15 +76,15 @@ def _reactions(given: Given, resamples: ImageResamples, epoch: int, *, kind: str
         rows = given.rows(artefact, epoch=epoch)
         rows = rows[rows["kind"] == kind].set_index("concept")
         for value in sorted({*rows[level].astype(float)}):
-            own = rows[rows[level] == value]
-            redrawn = resamples.redraw(own, name)
-            yield _Property(name, value, own[name], redrawn)
-            if "jackknife_as_printed" in own:
-                drawn = resamples.redraw(own, printed, jackknife="jackknife_as_printed")
+            at_level = rows[rows[level] == value]
+            redrawn = resamples.redraw(at_level, name)
+            yield _Property(name, value, at_level[name], redrawn)
+            if "jackknife_as_printed" in at_level:
+                drawn = resamples.redraw(at_level, printed, jackknife="jackknife_as_printed")
             else:  # the same times the code's variance, which is held fixed
-                default, as_printed = (own[column].to_numpy(dtype=float) for column in (name, printed))
-                drawn = redrawn * np.divide(as_printed, default, out=np.zeros(len(own)), where=default > 0)
-            yield _Property(printed, value, own[printed], drawn)
+                default, as_printed = (at_level[column].to_numpy(dtype=float) for column in (name, printed))
+                drawn = redrawn * np.divide(as_printed, default, out=np.zeros(len(at_level)), where=default > 0)
+            yield _Property(printed, value, at_level[printed], drawn)
 
 
 def _correlations(

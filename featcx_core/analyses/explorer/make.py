@@ -84,11 +84,11 @@ def _read_tables(reader: StudyReader) -> StudyTables:
 def _information(reader: StudyReader) -> pd.DataFrame:
     """The reference epoch's concepts: in every layer of their own epoch, before the head at the others."""
     reference, penultimate = reader.study.reference_epoch, reader.anatomy.penultimate
-    own = [(V_INFORMATION, reference, layer) for layer in reader.anatomy.names]
+    columns = [(V_INFORMATION, reference, layer) for layer in reader.anatomy.names]
     others = [(REFERENCE_V_INFORMATION, epoch, penultimate) for epoch in reader.snapshot.epochs]
     wanted = ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information", "standard_error"]
     parts = [without_rows(V_INFORMATION_TABLE)[wanted]]
-    for artefact, epoch, layer in (*own, *others):
+    for artefact, epoch, layer in (*columns, *others):
         if reader.has(artefact, epoch=epoch, layer=layer):
             rows = reader.rows(artefact, epoch=epoch, layer=layer, columns=wanted)
             parts.append(rows[rows["kind"] == "concept"])
@@ -111,22 +111,22 @@ def _made(reader: StudyReader) -> dict[int, Made]:
 def _looks(reader: StudyReader, data: StudyImages, top: TopImages, *, made: Mapping[int, Made]) -> list[Looks]:
     labels, shares, highest = data.labels[data.probe], *_small_maps(reader, top.images)
     near = neighbours(read_dictionary(reader, epoch=reader.study.reference_epoch).atoms, n_neighbours=N_NEIGHBOURS)
-    found = []
+    looks = []
     for concept, images in enumerate(top.images):
-        there, others = images >= 0, near.concepts[concept] >= 0
-        codes, maps = top.codes[concept, there], SmallMaps(shares[concept, there], highest[concept, there])
+        is_shown, others = images >= 0, near.concepts[concept] >= 0
+        codes, maps = top.codes[concept, is_shown], SmallMaps(shares[concept, is_shown], highest[concept, is_shown])
         nearest = zip(near.concepts[concept, others].tolist(), near.cosines[concept, others].tolist(), strict=True)
-        found.append(
+        looks.append(
             Looks(
-                images=images[there].tolist(),
-                labels=labels[images[there]].tolist(),
+                images=images[is_shown].tolist(),
+                labels=labels[images[is_shown]].tolist(),
                 strengths=(codes / codes[:1]).tolist(),
                 heat_maps=as_text(maps),
                 neighbours=list(nearest),
                 made=[made[concept]] if concept in made else [],
             )
         )
-    return found
+    return looks
 
 
 def _small_maps(
@@ -136,9 +136,9 @@ def _small_maps(
     height, width = _shown_shape(reader) or (0, 0)
     shares = np.zeros((*images.shape, height, width), dtype=np.uint8)
     highest = np.zeros(images.shape, dtype=np.float32)
-    for found in heat_maps(reader, images):
-        small = small_maps(found.maps)
-        shares[*found.places.T], highest[*found.places.T] = small.shares, small.highest
+    for maps in heat_maps(reader, images):
+        small = small_maps(maps.maps)
+        shares[*maps.places.T], highest[*maps.places.T] = small.shares, small.highest
     return shares, highest
 
 

@@ -87,12 +87,12 @@ def _made_pictures(reader: StudyReader, tables: StudyTables) -> Figure:
 
 
 def _label(tables: StudyTables, epoch: int, concept: int, made: float, best: float) -> str:
-    own = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == "concept")]
-    k = own.loc[own["concept"] == concept, "complexity"].iloc[0]
+    of_epoch = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == "concept")]
+    k = of_epoch.loc[of_epoch["concept"] == concept, "complexity"].iloc[0]
     names = tables.concepts[(tables.concepts["epoch"] == epoch) & (tables.concepts["concept"] == concept)]
     along = f"a {number(made, digits=1)} / {number(best, digits=1)}"
-    of = "" if names["class_id"].iloc[0] < 0 else f"class {names['class_name'].iloc[0]} · "
-    return f"{of}concept {concept}\nK {number(k)}, {along}"
+    class_label = "" if names["class_id"].iloc[0] < 0 else f"class {names['class_name'].iloc[0]} · "
+    return f"{class_label}concept {concept}\nK {number(k)}, {along}"
 
 
 def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
@@ -103,8 +103,8 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
         return concept_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), labels=[])
     top = read_top_images(reader, n_images=N_TOP_IMAGES).images[chosen]
     images, heat = _pictures(reader, top), np.zeros((*top.shape, *(map_shape(reader) or (1, 1))), dtype=np.float32)
-    for found in heat_maps(reader, top, of=chosen.__getitem__):
-        heat[*found.places.T] = found.maps
+    for maps in heat_maps(reader, top, of=chosen.__getitem__):
+        heat[*maps.places.T] = maps.maps
     labels = concept_labels(
         chosen,
         epoch=epoch,
@@ -120,18 +120,18 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
 def _group_sheet(reader: StudyReader, tables: StudyTables) -> Figure:
     """Draw the strongest image, with its heat map, of each concept of clusters along the reference epoch's spectrum."""
     epoch, shape = reader.study.reference_epoch, map_shape(reader) or (1, 1)
-    known = clustered_concepts(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
-    groups = choose_groups(known)
+    clustered = clustered_concepts(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
+    groups = choose_groups(clustered)
     if not groups:
-        elsewhere = {"reason": not_measured(tables.clusters, epoch=epoch).rstrip(".")} if known.empty else {}
+        elsewhere = {"reason": not_measured(tables.clusters, epoch=epoch).rstrip(".")} if clustered.empty else {}
         return group_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), groups, n_clusters=0, **elsewhere)
     n_ranks = max(len(group.concepts) for group in groups)
     chosen = np.array([group.concepts + [-1] * (n_ranks - len(group.concepts)) for group in groups])
     strongest = read_top_images(reader, n_images=1).images[:, 0]
     images, heat = np.where(chosen >= 0, strongest[chosen], -1), np.zeros((chosen.size, *shape), dtype=np.float32)
-    for found in heat_maps(reader, images.reshape(-1, 1), of=chosen.ravel().__getitem__):
-        heat[found.places[:, 0]] = found.maps
-    n_clusters = known.loc[(known["cluster"] >= 0) & known["complexity"].notna(), "cluster"].nunique()
+    for maps in heat_maps(reader, images.reshape(-1, 1), of=chosen.ravel().__getitem__):
+        heat[maps.places[:, 0]] = maps.maps
+    n_clusters = clustered.loc[(clustered["cluster"] >= 0) & clustered["complexity"].notna(), "cluster"].nunique()
     return group_sheet(_pictures(reader, images), heat.reshape(*chosen.shape, *shape), groups, n_clusters=n_clusters)
 
 

@@ -25,10 +25,10 @@ def _by_kind(given: Given, resamples: ImageResamples, epoch: int) -> Iterator[pd
     layers, wanted = given.anatomy.names, ["kind", "v_information", "jackknife"]
     parts = [given.rows(V_INFORMATION, epoch=epoch, layer=layer, columns=wanted) for layer in layers]
     for kind in dict.fromkeys(parts[0]["kind"]):
-        own = [part[part["kind"] == kind] for part in parts]
+        of_kind = [part[part["kind"] == kind] for part in parts]
         result = layer_information(
-            np.stack([rows["v_information"].to_numpy() for rows in own]),
-            np.stack([jackknife_of(rows, resamples.groups) for rows in own]),
+            np.stack([rows["v_information"].to_numpy() for rows in of_kind]),
+            np.stack([jackknife_of(rows, resamples.groups) for rows in of_kind]),
             resamples.weights,
             first=layers.index(given.anatomy.in_complexity[0]),
             seed=given.study.seed,

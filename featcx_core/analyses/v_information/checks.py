@@ -18,8 +18,10 @@ def penultimate_says_more(reader: StudyReader) -> Finding:
     anatomy, reference = reader.anatomy, reader.study.reference_epoch
     wanted = ["epoch", "layer", "dictionary_epoch", "kind", "v_information"]
     frame = reader.table("v_information", columns=wanted)
-    own = frame[(frame["epoch"] == reference) & (frame["dictionary_epoch"] == reference) & (frame["kind"] == "concept")]
-    means = own.groupby("layer")["v_information"].mean()
+    of_reference = frame[
+        (frame["epoch"] == reference) & (frame["dictionary_epoch"] == reference) & (frame["kind"] == "concept")
+    ]
+    means = of_reference.groupby("layer")["v_information"].mean()
     first, last = anatomy.names[0], anatomy.penultimate
     if first not in means or last not in means:
         return Finding(passed=True, says="the reference epoch is not there yet", numbers={})
