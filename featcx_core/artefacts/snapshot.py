@@ -116,12 +116,13 @@ class Snapshot:
         return self.is_current(partition) and all(self.is_current(p) for p in self.stored_with(partition))
 
     def stored_with(self, partition: Partition) -> Iterator[Partition]:
-        """Yield the internal partitions that are made in the same call and that somebody wants."""
-        make = self.catalogue[partition.artefact].make
+        """Yield the internal partitions that somebody wants, are made in the same call and from the same inputs."""
+        artefact = self.catalogue[partition.artefact]
         for other in self.catalogue:
-            if other.is_internal and other.make == make:
+            if other.is_internal and other.make == artefact.make:
                 place = Partition(other.name, partition.epoch, partition.layer)
-                if place in self.partitions(other) and self._is_asked(other, place):
+                is_wanted = place in self.partitions(other) and self._is_asked(other, place)
+                if is_wanted and {*self._read_by(other, place)} <= {*self._read_by(artefact, partition)}:
                     yield place
 
     def _is_asked(self, artefact: Artefact, partition: Partition) -> bool:
