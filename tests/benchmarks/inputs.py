@@ -37,6 +37,8 @@ def study_on_noise(
     for start in range(0, n, 1024):
         coarse = chance.integers(0, 256, (min(1024, n - start), channels, side // 4, side // 4), dtype=np.uint8)
         images[start : start + 1024] = coarse.repeat(4, axis=2).repeat(4, axis=3)
+    images.flush()  # and unmapped: the file's time of change belongs to what it is known by
+    del images
     labels = chance.permutation(np.arange(n) % classes)
     np.save(folder / "labels.npy", labels)
     study = Study.model_validate(
