@@ -40,11 +40,11 @@ class Need(NamedTuple):
     artefact: "Artefact"
     """The input."""
     epochs: Literal["matching", "reference", "until_reference"] = "matching"
-    """Which of its epochs. Matching: the same, or all for what is made once; `until_reference`: 1 … reference."""
+    """Epochs that are read. Matching: the same, or all for what is made once; `until_reference`: 1 … reference."""
     layers: Literal["matching", "in_complexity", "penultimate"] = "matching"
-    """Which of its layers. Matching: the same, or all for what has no layers."""
+    """Layers of it that are read. Matching: the same, or all for what has no layers."""
     uses: Uses = "required"
-    """How it is used."""
+    """Way in which it is used."""
 
 
 class Rows(NamedTuple):

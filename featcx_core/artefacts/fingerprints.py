@@ -71,4 +71,4 @@ NETWORK = Outside(_layers)
 PENULTIMATE = Outside(_penultimate)
 """The name of the layer before the head."""
 BRANCH_PLACES = Outside(_branches)
-"""Where the branches of the layer's block were found."""
+"""Places where the branches of the layer's block were found."""

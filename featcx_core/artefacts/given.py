@@ -167,7 +167,7 @@ class Given(StudyReader):
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """Of an artefact made once: the epochs at which everything that it needs is there."""
+        """Return, for an artefact made once, the epochs at which everything that it needs is there."""
         return self.snapshot.whole_epochs(self.artefact)
 
     def tell(self, epoch: int) -> None:

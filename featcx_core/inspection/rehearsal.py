@@ -38,7 +38,7 @@ class Workflow(NamedTuple):
     partition_seconds: float
     """To keep account of a partition."""
     partition_bytes: float
-    """Of a partition's part in the run history."""
+    """Size of a partition in the run history."""
 
 
 class Step(NamedTuple):
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     name: str
     """As the command line names it."""
     seconds: float
-    """Of one epoch; of all together where it is made once."""
+    """Time of one epoch; of all together where it is made once."""
     n_bytes: float
     """On disk, likewise."""
     times: int
