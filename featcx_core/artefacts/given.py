@@ -80,6 +80,9 @@ class StudyReader:
         self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
         holdings = [h for h in artefact.holds if isinstance(h, Rows) and (not table or h.table.name == table)]
+        if not holdings:
+            tables = ", ".join(each.name for each in artefact.tables) or "none"
+            raise ValueError(f"{artefact.name} has no table {table!r}; its tables: {tables}")
         path = place_of(self.store, holdings[0], place)
         if not path.exists():
             raise ValueError(f"{artefact.name} {place.name} is not made yet: no {path}; materialise it first")
