@@ -66,10 +66,10 @@ def test_what_is_declared_twice_is_refused(what: str, monkeypatch: pytest.Monkey
     ],
 )
 def test_a_declaration_that_says_nonsense_is_refused(change: dict[str, object], said: str):
+    declaration = replace(CODES)
+    for name, value in change.items():  # past the tests' type checks, which users do not have
+        object.__setattr__(declaration, name, value)
     with pytest.raises(ValueError, match=said):
-        declaration = replace(CODES)
-        for name, value in change.items():  # past the tests' type checks, which users do not have
-            object.__setattr__(declaration, name, value)
         declaration.__post_init__()
 
 
