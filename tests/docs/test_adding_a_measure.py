@@ -93,7 +93,7 @@ BROKEN = {
     "a group that Dagster cannot have": (('group="measures"', 'group="my measures"'), "group: wanted letters, digits"),
     "a field of no study": (
         ("    version=1,", '    fields=("dictionary.l3",),\n    version=1,'),
-        "did you mean dictionary.l1?",
+        "no field 'dictionary.l3' of a study; did you mean",
     ),
     "no declaration": (("PARTICIPATION = Artefact(", "PARTICIPATION = dict("), "wanted an Artefact, got "),
 }
