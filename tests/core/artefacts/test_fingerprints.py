@@ -48,9 +48,7 @@ def look(anatomy: Anatomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> L
         store = Store(tmp_path, study)
         store.root.mkdir(exist_ok=True)
         store.layers_path.write_text(anatomy.model_dump_json())
-        monkeypatch.setattr(
-            module, "survey", lambda store, parameters: Survey(digests, {}, frozenset(), frozenset(), {})
-        )
+        monkeypatch.setattr(module, "survey", lambda store, **_: Survey(digests, {}, frozenset(), frozenset(), {}))
         return Snapshot(store, also=["visualisation"])
 
     return taken
