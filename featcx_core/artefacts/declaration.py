@@ -34,6 +34,8 @@ class Outside(NamedTuple):
 
     digest: "Callable[[Study, Anatomy, Partition, dict[int, str]], str]"
     """From study, anatomy, partition and the checkpoints' digests to a digest; empty where there is no such input."""
+    is_of_study: bool = False
+    """Whether it is the same for all partitions: it is looked at once a snapshot, and may take a walk over a folder."""
 
 
 class Need(NamedTuple):

@@ -67,15 +67,15 @@ def _drawings(study: Study, anatomy: Anatomy, partition: Partition, digests: dic
     return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if texts else ""
 
 
-LABELS = Outside(_labels)
+LABELS = Outside(_labels, is_of_study=True)
 """The images at the data's path, and the files that say which image is which output."""
-WEIGHTS = Outside(_weights)
+WEIGHTS = Outside(_weights, is_of_study=True)
 """The file of tensors that the network starts from."""
 TENSORS = Outside(_checkpoint)
 """The tensors of the epoch's checkpoint."""
-CLASS_NAMES = Outside(_class_names)
+CLASS_NAMES = Outside(_class_names, is_of_study=True)
 """The file of class names."""
-SUPER_CLASSES = Outside(_super_classes)
+SUPER_CLASSES = Outside(_super_classes, is_of_study=True)
 """The file of super-classes."""
 NETWORK = Outside(_layers)
 """Everything that decides the network's layers."""

@@ -9,7 +9,7 @@ from functools import cache, cached_property
 
 from featcx_core.artefacts.catalogue import Catalogue, catalogue
 from featcx_core.artefacts.commits import committed_fingerprint
-from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Need, Rows
+from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Need, Outside, Rows
 from featcx_core.artefacts.fingerprints import combine
 from featcx_core.artefacts.partition import Partition
 from featcx_core.checkpoints.survey import Account, Survey, survey
@@ -40,6 +40,7 @@ class Snapshot:
         self.whole_epochs = cache(self._whole_epochs)
         self.partitions = cache(self._partitions)
         self._commits: dict[Partition, str | None] = {}
+        self._outside: dict[tuple[Outside, Partition | None], str] = {}
 
     # -- partitions ------------------------------------------------------------------------------------------------
 
@@ -86,9 +87,15 @@ class Snapshot:
 
     def _fixed_parts(self, artefact: Artefact, partition: Partition) -> tuple[str, ...]:
         """Return the digests of fields and of what lies outside."""
-        digests = self.survey.digests
-        outside = (each.digest(self.study, self.anatomy, partition, digests) for each in artefact.outside)
+        outside = (self._digest(each, partition) for each in artefact.outside)
         return self.study.digest(*artefact.fields), *(digest for digest in outside if digest)
+
+    def _digest(self, outside: Outside, partition: Partition) -> str:
+        """Return the digest of what lies outside; what all partitions share is looked at once."""
+        key = outside, None if outside.is_of_study else partition
+        if key not in self._outside:
+            self._outside[key] = outside.digest(self.study, self.anatomy, partition, self.survey.digests)
+        return self._outside[key]
 
     def note(self, partition: Partition) -> None:
         """Take down that a partition was committed just now, with the fingerprint that is expected."""

@@ -10,9 +10,11 @@ from featcx_assets.definitions import definitions
 from featcx_assets.partitions import RANGE_END, RANGE_START, register_epochs
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
+from featcx_core.study.files import load_study
 from tests.assets.test_runner import same, visible
 from tests.steps import table_of
 
@@ -83,6 +85,14 @@ def test_single_partitions_and_ragged_ranges_give_the_same_tables(trained_only: 
             assert ui.materialise(*DETAILED, one=epoch).success
         assert ui.materialise(*ACROSS).success
     same(visible(small.home), visible(small_home))
+
+
+def test_training_is_the_first_thing_in_a_home(small_home: Path, empty_home: Path):
+    store = register(load_study(small_home / "tiny" / "study.toml"), home=empty_home)
+    with dg.DagsterInstance.ephemeral() as dagster:
+        assert Ui(store, dagster).materialise("training").success
+    assert store.checkpoint(2).exists()
+    assert visible(empty_home)["epochs"].empty
 
 
 def test_what_is_current_is_not_made_again_and_keeps_its_numbers_in_the_ui(small: Store):

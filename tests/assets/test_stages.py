@@ -1,6 +1,9 @@
 import shutil
 
+import pytest
+
 from featcx_assets.stages import Stage, Work, needed, runs, stages, without, work
+from featcx_core.artefacts import fingerprints
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
@@ -184,6 +187,13 @@ def test_what_is_stored_on_the_way_goes_with_what_is_made_from_the_same(small: S
         path.unlink()
     both = {stage for stage, made in planned(small, only=("reference_v_information",)).items() if made}
     assert both == {BY_ARTEFACT["reference_v_information"].name}
+
+
+def test_a_plan_looks_at_the_images_once(small: Store, monkeypatch: pytest.MonkeyPatch):
+    looks: list[object] = []
+    monkeypatch.setattr(fingerprints, "content_digest", lambda data: looks.append(data) or "")
+    assert len(planned(small)) > 1  # all of it: the images are others
+    assert len(looks) == 1
 
 
 def test_work_without_epochs():
