@@ -82,8 +82,7 @@ def _once(study: Study, artefact: Artefact) -> dg.AssetsDefinition:
             tools = _tools(workbench, lambda epoch: register_epochs(context.instance, study.name, [epoch]))
             for _ in make_stale(snapshot, [place], tools=tools):
                 pass
-            if artefact.tables:
-                write_current(store, Snapshot(store).visible())
+            write_current(store, Snapshot(store).visible())
             metadata = metadata_of(StudyReader(snapshot), artefact, place)
             ensure_catalog(store.home)
         return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint(place), **metadata})

@@ -64,6 +64,9 @@ class _Asset(click.Choice[str]):
         super().__init__(catalogue().names)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        for line in catalogue().broken:
+            if line.startswith(f"analysis {value} "):
+                self.fail(line, param, ctx)
         if value not in self.choices:
             self.fail(f"no asset {value!r}; {nearest(str(value), self.choices)}", param, ctx)
         return super().convert(value, param, ctx)
@@ -177,6 +180,8 @@ def status(study: str | None, *, as_json: bool) -> None:
             click.echo(f"  {row['asset']:<26}{row['current']:>6} of {row['partitions']:<6}{row['note']}")
         for line in rows["bad_checkpoints"]:
             click.echo(f"  bad checkpoint: {line}")
+    for line in catalogue().broken:
+        click.echo(line, err=True)
 
 
 @main.command()

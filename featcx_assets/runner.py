@@ -161,7 +161,7 @@ def _stages(
             made += sum(after.is_current(p) for p in todo.partitions)
             failures |= {failure.reason: failure for failure in new}
             write_current(store, after.visible())
-            if not new or {failure.epoch for failure in new} <= failed:
+            if {failure.epoch for failure in new} <= {*failed, -1}:  # of the others, no run would go otherwise
                 break
             failed |= {failure.epoch for failure in new}
     bad = [reason for reason in Snapshot(store).survey.bad.values() if reason not in failures]
@@ -214,8 +214,16 @@ def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
         return
     error = (data.error.cause or data.error) if data.error else None
     is_input = error is not None and error.cls_name in ("ValueError", "StudyError", "CheckpointError", "OSError")
-    reason = error.message.strip().partition(": ")[2] if error and is_input else str(error.message if error else event)
+    reason = str(event)
+    if error:
+        reason = error.message.strip().partition(": ")[2] if is_input else _where(event, error.message, error.stack)
     yield Failure(-1, stated.description or reason if stated else reason.strip(), is_input=bool(stated) or is_input)
+
+
+def _where(event: dg.DagsterEvent, message: str, stack: Sequence[str]) -> str:
+    """Tell an error that nobody foresaw: the asset, the error and the line that raised it."""
+    raised = stack[-1].strip().splitlines()[0] if stack else "no traceback"
+    return f"{event.step_key}: {message.strip()} ({raised})"
 
 
 def _extent(todo: Work) -> str:

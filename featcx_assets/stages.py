@@ -95,9 +95,8 @@ def needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozense
         if artefact in epochs_of:
             for need in snapshot.catalogue.needs(artefact):
                 if need.artefact in possible and (need.uses != "if_there" or need.artefact in snapshot.wanted):
-                    epochs_of[need.artefact] = epochs_of.get(need.artefact, frozenset()) | epochs_of[artefact]
-                    if need.epochs == "reference":
-                        epochs_of[need.artefact] |= {snapshot.study.reference_epoch}
+                    at = {snapshot.study.reference_epoch} if need.epochs == "reference" else epochs_of[artefact]
+                    epochs_of[need.artefact] = epochs_of.get(need.artefact, frozenset()) | at
     return epochs_of
 
 

@@ -15,6 +15,7 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.checkpoints.survey import Account
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
 from featcx_core.store.parquet import read_rows
@@ -36,13 +37,14 @@ class OpenStudy:
 
     def __init__(self, name: str, *, home: str | Path = ".featcx") -> None:
         self._store = open_store(home, name)
+        self._accounts: dict[str, Account] = {}  # of checkpoints: looking at a study writes nothing
 
     def __repr__(self) -> str:
         return f"OpenStudy({self.study.name!r}, home={str(self._store.home)!r})"
 
     @property
     def _reader(self) -> StudyReader:
-        return StudyReader(Snapshot(self._store))
+        return StudyReader(Snapshot(self._store, accounts=self._accounts))
 
     @property
     def study(self) -> Study:

@@ -4,8 +4,11 @@ import pandas as pd
 
 from featcx_core.analyses.branches import BRANCHES
 from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.figures import FAILED, FIGURES
 from featcx_core.analyses.v_information import V_INFORMATION_TABLE
+from featcx_core.artefacts.commits import place_of
 from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.partition import Partition
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.classes import doubt
 from featcx_core.store.parquet import read_rows
@@ -33,7 +36,19 @@ def read_tables(reader: StudyReader) -> StudyTables:
 
 
 def doubts(reader: StudyReader) -> list[str]:
-    """Return what speaks against the settings: a network of another program that only guesses."""
+    """Return what needs a look: a network of another program that only guesses, figures that could not be drawn."""
+    return [*_guesses(reader), *_undrawn(reader)]
+
+
+def _undrawn(reader: StudyReader) -> list[str]:
+    folder = place_of(reader.store, FIGURES.folders[0], Partition(FIGURES.name))
+    return [
+        f"{path.name.partition('.')[0]}: its figures could not be drawn; {path} says why"
+        for path in sorted(folder.glob(f"*.{FAILED}.png"))
+    ]
+
+
+def _guesses(reader: StudyReader) -> list[str]:
     study, (table,) = reader.study, CHECKPOINT.tables
     rows = reader.table(table.name, columns=["epoch", "test_accuracy"])
     accuracy = rows.loc[rows["epoch"] == study.reference_epoch, "test_accuracy"].dropna()

@@ -123,6 +123,7 @@ def catalogue() -> Catalogue:
     A declaration of an installed package that cannot be used is named in `broken`; everything else is there.
     """
     own, broken = list(_own()), list[str]()
+    _refuse_repeated(own)
     declared = list(own)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         try:
@@ -146,6 +147,17 @@ def _own() -> Iterator[Artefact]:
     for info in pkgutil.iter_modules(package.__path__):
         if info.ispkg:
             yield from getattr(import_module(f"{PACKAGE}.{info.name}"), "DECLARED", ())
+
+
+def _refuse_repeated(artefacts: Collection[Artefact]) -> None:
+    """Raise ValueError where two artefacts have one name, or two descriptions of tables."""
+    described = {table.name: table for artefact in artefacts for table in artefact.tables}
+    for artefact in artefacts:
+        if sum(other.name == artefact.name for other in artefacts) > 1:
+            raise ValueError(f"two artefacts are called {artefact.name!r}; choose another name")
+        for table in artefact.tables:
+            if described[table.name] != table:
+                raise ValueError(f"{artefact.name}: the table {table.name!r} is declared already; choose another name")
 
 
 def _usable(point: EntryPoint, declared: Collection[Artefact]) -> list[Artefact]:

@@ -7,9 +7,11 @@ the command line follow from declarations; no other module names an artefact.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from featcx_core.store.tables import Table
+from featcx_core.study.fields import study_fields
+from featcx_core.study.nearest import nearest
 
 if TYPE_CHECKING:
     from featcx_core.artefacts.partition import Partition
@@ -40,11 +42,11 @@ class Need(NamedTuple):
     artefact: "Artefact"
     """The input."""
     epochs: Literal["matching", "reference", "until_reference"] = "matching"
-    """Which of its epochs. Matching: the same, or all for what is made once; `until_reference`: 1 … reference."""
+    """Epochs that are read. Matching: the same, or all for what is made once; `until_reference`: 1 … reference."""
     layers: Literal["matching", "in_complexity", "penultimate"] = "matching"
-    """Which of its layers. Matching: the same, or all for what has no layers."""
+    """Layers of it that are read. Matching: the same, or all for what has no layers."""
     uses: Uses = "required"
-    """How it is used."""
+    """Way in which it is used."""
 
 
 class Rows(NamedTuple):
@@ -139,6 +141,19 @@ class Artefact:
     """`module:function`, from the artefact's rows (a data frame) to figures by name, which the report shows."""
     refuse: str = ""
     """`module:function`, from study, anatomy and images; raises StudyError for what would only fail after hours."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what would only fail when it is used."""
+        for what, literal in (("grain", Grain), ("when", When), ("asked", Asked)):
+            if getattr(self, what) not in get_args(literal):
+                wanted = ", ".join(get_args(literal))
+                raise ValueError(f"{self.name}: {what}: wanted one of: {wanted}; got {getattr(self, what)!r}")
+        for what in ("name", "group"):
+            if not getattr(self, what).isidentifier():
+                raise ValueError(f"{what}: wanted letters, digits and _, got {getattr(self, what)!r}")
+        for path in self.fields:
+            if path not in study_fields():
+                raise ValueError(f"{self.name}: fields: no field {path!r} of a study; {nearest(path, study_fields())}")
 
     @property
     def is_internal(self) -> bool:

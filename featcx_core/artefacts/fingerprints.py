@@ -6,6 +6,8 @@ is stale is known without opening a single array.
 """
 
 import hashlib
+from importlib.util import find_spec
+from pathlib import Path
 
 from featcx_core.artefacts.declaration import Artefact, Outside
 from featcx_core.artefacts.partition import Partition
@@ -56,6 +58,15 @@ def _branches(study: Study, anatomy: Anatomy, partition: Partition, digests: dic
     return " ".join([row.shortcut, *(f"{name} {branch.model_dump_json()}" for name, branch in row.branches.items())])
 
 
+def _drawings(study: Study, anatomy: Anatomy, partition: Partition, digests: dict[int, str]) -> str:
+    from featcx_core.artefacts.catalogue import catalogue  # which collects the declarations that name this
+
+    modules = sorted({artefact.figures.partition(":")[0] for artefact in catalogue().shown if artefact.figures})
+    sources = (find_spec(module) for module in modules)
+    texts = [Path(source.origin).read_bytes() for source in sources if source and source.origin]
+    return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if texts else ""
+
+
 LABELS = Outside(_labels)
 """The images at the data's path, and the files that say which image is which output."""
 WEIGHTS = Outside(_weights)
@@ -68,7 +79,9 @@ SUPER_CLASSES = Outside(_super_classes)
 """The file of super-classes."""
 NETWORK = Outside(_layers)
 """Everything that decides the network's layers."""
+DRAWINGS = Outside(_drawings)
+"""The source of the figures that declarations name: a figure that is mended is drawn anew."""
 PENULTIMATE = Outside(_penultimate)
 """The name of the layer before the head."""
 BRANCH_PLACES = Outside(_branches)
-"""Where the branches of the layer's block were found."""
+"""Places where the branches of the layer's block were found."""

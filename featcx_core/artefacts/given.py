@@ -80,6 +80,9 @@ class StudyReader:
         self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
         holdings = [h for h in artefact.holds if isinstance(h, Rows) and (not table or h.table.name == table)]
+        if not holdings:
+            tables = ", ".join(each.name for each in artefact.tables) or "none"
+            raise ValueError(f"{artefact.name} has no table {table!r}; its tables: {tables}")
         path = place_of(self.store, holdings[0], place)
         if not path.exists():
             raise ValueError(f"{artefact.name} {place.name} is not made yet: no {path}; materialise it first")
@@ -167,7 +170,7 @@ class Given(StudyReader):
 
     @property
     def epochs(self) -> tuple[int, ...]:
-        """Of an artefact made once: the epochs at which everything that it needs is there."""
+        """Return, for an artefact made once, the epochs at which everything that it needs is there."""
         return self.snapshot.whole_epochs(self.artefact)
 
     def tell(self, epoch: int) -> None:

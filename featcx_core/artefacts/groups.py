@@ -37,7 +37,7 @@ class Group(NamedTuple):
 
 
 def group_store(home: str | Path, name: str) -> Store:
-    """Where a comparison's artefacts lie: as a study's, without a study file."""
+    """Places of a comparison's artefacts: as a study's, without a study file."""
     return Store(home, Study(name=name))
 
 

@@ -40,6 +40,20 @@ def make(
     again. Raises ValueError for an unknown name, epoch or layer, and where something that it is made from is not there.
     """
     artefact, tools = artefact_called(name), Tools(device, batch_size, progress)
+    return _make(store, artefact, epoch, layers, tools, inputs=inputs, anew=anew)
+
+
+def _make(
+    store: Store,
+    artefact: Artefact,
+    epoch: int | None,
+    layers: Sequence[str] | None,
+    tools: Tools,
+    *,
+    inputs: bool = True,
+    anew: bool = False,
+) -> list[Partition]:
+    name = artefact.name
     epochs = [-1] if not artefact.has_epochs else [epoch] if epoch is not None else None
     if epochs is None:
         epochs = sorted(Snapshot(store, also=(name,)).epochs_of(artefact))
@@ -63,8 +77,7 @@ def _make_inputs(store: Store, artefact: Artefact, epoch: int, layers: Sequence[
     lacking = dict.fromkeys((lack.artefact, lack.epoch) for place in places for lack in snapshot.lacking(place))
     for source, at in lacking:
         parts = {lack.layer for place in places for lack in snapshot.lacking(place) if lack[:2] == (source, at)}
-        settings = {"device": tools.device, "batch_size": tools.batch_size, "progress": tools.progress}
-        make(store, source, epoch=at, layers=sorted(parts) if any(parts) else None, **settings)  # type: ignore[arg-type]
+        _make(store, artefact_called(source), at, sorted(parts) if any(parts) else None, tools)
 
 
 def make_stale(

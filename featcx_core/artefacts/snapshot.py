@@ -12,7 +12,7 @@ from featcx_core.artefacts.commits import committed_fingerprint
 from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Need, Rows
 from featcx_core.artefacts.fingerprints import combine
 from featcx_core.artefacts.partition import Partition
-from featcx_core.checkpoints.survey import Survey, survey
+from featcx_core.checkpoints.survey import Account, Survey, survey
 from featcx_core.store.parquet import read_footer
 from featcx_core.store.places import Store
 
@@ -23,14 +23,15 @@ class Snapshot:
     Args:
         store: the study's places.
         also: names of artefacts that count as asked for, beside those of the study.
+        accounts: where to remember what was read of checkpoint files; by default in the study's folder.
     """
 
-    def __init__(self, store: Store, *, also: Collection[str] = ()) -> None:
+    def __init__(self, store: Store, *, also: Collection[str] = (), accounts: dict[str, Account] | None = None) -> None:
         self.store = store
         self.study = store.study
         self.anatomy = store.anatomy
         self.catalogue: Catalogue = catalogue()
-        self.survey: Survey = survey(store, parameters=self.anatomy.parameters)
+        self.survey: Survey = survey(store, parameters=self.anatomy.parameters, accounts=accounts)
         self.epochs: tuple[int, ...] = tuple(sorted(self.survey.digests))
         asked = {*self.catalogue.wanted(self.study), *(self.catalogue[name] for name in also)}
         self.wanted: tuple[Artefact, ...] = tuple(a for a in self.catalogue.possible(self.study) if a in asked)
@@ -115,12 +116,13 @@ class Snapshot:
         return self.is_current(partition) and all(self.is_current(p) for p in self.stored_with(partition))
 
     def stored_with(self, partition: Partition) -> Iterator[Partition]:
-        """Yield the internal partitions that are made in the same call and that somebody wants."""
-        make = self.catalogue[partition.artefact].make
+        """Yield the internal partitions that somebody wants, are made in the same call and from the same inputs."""
+        artefact = self.catalogue[partition.artefact]
         for other in self.catalogue:
-            if other.is_internal and other.make == make:
+            if other.is_internal and other.make == artefact.make:
                 place = Partition(other.name, partition.epoch, partition.layer)
-                if place in self.partitions(other) and self._is_asked(other, place):
+                is_wanted = place in self.partitions(other) and self._is_asked(other, place)
+                if is_wanted and {*self._read_by(other, place)} <= {*self._read_by(artefact, partition)}:
                     yield place
 
     def _is_asked(self, artefact: Artefact, partition: Partition) -> bool:

@@ -41,7 +41,7 @@ class Survey(NamedTuple):
     """Which of a file's tensors are the network's, in words, where that is not all."""
 
 
-class _Remembered(NamedTuple):
+class Account(NamedTuple):
     """A file's account, kept as long as the file is the same."""
 
     size_bytes: int
@@ -64,16 +64,21 @@ def write_checkpoint(
     write_bytes(path, save(tensors, metadata={"metrics": json.dumps(metrics), "training": made_by}))
 
 
-def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = None) -> Survey:
+def survey(
+    store: Store,
+    *,
+    parameters: Mapping[str, tuple[int, ...]] | None = None,
+    accounts: dict[str, Account] | None = None,
+) -> Survey:
     """Return which checkpoints can be used, and why the others cannot: truncated, corrupt or of another network.
 
-    `parameters` are the network's names and shapes; those of the registered anatomy where not given. Digests are
-    remembered in `checkpoints/.digests.json`, where that can be written, as long as a file is the same.
-    Raises StudyError when an object store cannot be read.
+    `parameters` are the network's names and shapes; those of the registered anatomy where not given. What was read of a
+    file is remembered, as long as the file is the same: in `checkpoints/.digests.json`, where that can be written, or
+    in `accounts`, where they are given, and nothing is written. Raises StudyError when an object store cannot be read.
     """
     wanted = store.anatomy.parameters if parameters is None else parameters
     fits = _digest_of(wanted, store.study.checkpoints.weights)
-    memory = _remembered(store)
+    memory = {**_remembered(store), **(accounts or {})}
     digests, bad, found_as, young = dict[int, str](), dict[int, str](), dict[int, str](), set[int]()
     for epoch, files in landed(store).items():
         if min(file.age_seconds for file in files) < _SETTLED_SECONDS:
@@ -83,7 +88,10 @@ def survey(store: Store, *, parameters: Mapping[str, tuple[int, ...]] | None = N
             account = memory.get(files[0].place)
             if account is None or account[:3] != (files[0].size_bytes, files[0].changed, fits):
                 account = memory[files[0].place] = _read(store, files[0], wanted, fits)
-                _remember(store, memory)
+                if accounts is None:
+                    _remember(store, memory)
+                else:
+                    accounts[files[0].place] = account
             if account.bad:
                 raise CheckpointError(account.bad)
             digests[epoch] = account.digest
@@ -177,7 +185,7 @@ def _refuse_unclear(epoch: int, files: tuple[Landed, ...]) -> None:
         raise CheckpointError(f"{files[0].place}: wanted an epoch up to {_LAST_EPOCH}, got {epoch}")
 
 
-def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> _Remembered:
+def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> Account:
     """Read a file's digest, or why it cannot be used. Raises Unreadable where that may be otherwise the next time."""
     path, bad, digest, match = local_path(store, file), "", "", ""
     try:
@@ -191,10 +199,10 @@ def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fit
         bad = str(error)
     except Exception as error:  # a damaged file fails in many ways, and must not hold up the others
         bad = f"{path} cannot be used ({type(error).__name__}: {error}); copy it again"
-    return _Remembered(file.size_bytes, file.changed, fits, digest, match, bad)
+    return Account(file.size_bytes, file.changed, fits, digest, match, bad)
 
 
-def _gone(store: Store, memory: Mapping[str, _Remembered], fits: str, epochs: Collection[int]) -> dict[int, str]:
+def _gone(store: Store, memory: Mapping[str, Account], fits: str, epochs: Collection[int]) -> dict[int, str]:
     """Return digests of files that were read and are gone, as where a program keeps its last few; not of these epochs.
 
     Not of featcx's own training, which makes them again.
@@ -206,14 +214,14 @@ def _gone(store: Store, memory: Mapping[str, _Remembered], fits: str, epochs: Co
     return {epoch: digest for epoch, digest in digests.items() if epoch is not None and epoch not in epochs}
 
 
-def _remembered(store: Store) -> dict[str, _Remembered]:
+def _remembered(store: Store) -> dict[str, Account]:
     with suppress(OSError, ValueError, TypeError, AttributeError):
         accounts = json.loads(store.digests_path.read_text(encoding="utf-8"))
-        return {place: _Remembered(*values) for place, values in accounts.items()}
+        return {place: Account(*values) for place, values in accounts.items()}
     return {}
 
 
-def _remember(store: Store, memory: Mapping[str, _Remembered]) -> None:
+def _remember(store: Store, memory: Mapping[str, Account]) -> None:
     with suppress(OSError):
         write_bytes(store.digests_path, json.dumps(memory).encode())
 

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int64
 from torch import nn
 
 from featcx_core.checkpoints.survey import load_checkpoint
+from featcx_core.features.exact import exact
 from featcx_core.features.operands import Operands, Take
 from featcx_core.images.data import StudyImages, batches, load_data
 from featcx_core.networks.anatomy import Branch, Layer, module_and_call
@@ -78,7 +79,7 @@ class Network(NamedTuple):
         """The same for batches that come normalised, on the device."""
         with _tapped(self.model, taps) as (taken, watching):
             for _ in (progress or silent)(range(n_batches), desc=desc):
-                with torch.inference_mode(), _exact(), watching:  # not around the yield: all would leak into the caller
+                with torch.inference_mode(), exact(), watching:  # not around the yield: all would leak into the caller
                     self.model(next(inputs))
                 if lacking := [tap.layer for place, tap in enumerate(taps) if place not in taken]:
                     raise ValueError(f"{lacking[0]}: wanted its activations of every batch, got none of this one")
@@ -86,7 +87,7 @@ class Network(NamedTuple):
 
     def through(self, inputs: torch.Tensor, tap: Tap) -> torch.Tensor:
         """What the tap takes from one batch, as a tensor on the device that gradients pass through."""
-        with _tapped(self.model, [tap]) as (taken, watching), _exact(), watching:
+        with _tapped(self.model, [tap]) as (taken, watching), exact(), watching:
             self.model(inputs)
         return taken[0]
 
@@ -141,11 +142,6 @@ def samples(row: Layer) -> Reduce:
 
 def _reading(row: Layer) -> Reading:
     return Reading(row.layout, row.height, row.width, row.rectified)
-
-
-def _exact() -> AbstractContextManager[None]:
-    """Run CUDA's convolutions in full float32 and reproducibly: TF32, the default, keeps three digits."""
-    return torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def _headlines_of_network(tables: StudyTables, epoch: int) -> list[Headline]:
         Headline("held-out accuracy", _percent(accuracy), f"epoch {epoch}, test images", _numbers(value=accuracy)),
         Headline(
             "concepts",
-            f"{len(concepts)}, {alive} alive",
+            f"{len(concepts)}, {alive} alive" if len(concepts) else "not measured",
             "alive: active on 10 images or more of each probe half",
             _numbers(value=len(concepts), alive=alive),
         ),

@@ -1,4 +1,4 @@
-"""How images become a network's input: as the study states, else as the network's weights do."""
+"""The transform from an image to a network's input: as the study states, else as the network's weights do."""
 
 import math
 from functools import cache

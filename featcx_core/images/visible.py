@@ -1,4 +1,4 @@
-"""What a screen can show of images with any number of channels."""
+"""Images of any number of channels made visible on a screen."""
 
 import numpy as np
 from jaxtyping import Num

@@ -1,4 +1,4 @@
-"""Which checkpoints of another program lie in a folder, and whether they are the network's."""
+"""Survey of another program's checkpoints in a folder: their pattern, and whether they fit the network."""
 
 import re
 import tempfile
@@ -79,7 +79,7 @@ def survey_checkpoints(study: Study, anatomy: Anatomy) -> Survey:
 
 
 def checkpoint_lines(study: Study, found: Survey) -> Iterator[str]:
-    """What was found, for people."""
+    """Yield the survey, for people."""
     settings, epochs = study.checkpoints, sorted(found.digests)
     n_files = len(epochs) + len(found.bad)
     yield f"checkpoints: {settings.folder}, {settings.pattern}: {len(epochs)} of {n_files} can be used"

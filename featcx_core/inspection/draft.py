@@ -29,14 +29,14 @@ _TO_COME = "state probe.reference_epoch, the epoch to follow, if they are still 
 
 
 class Wishes(NamedTuple):
-    """What the user says."""
+    """Statements of the user."""
 
     name: str
-    """Of the study."""
+    """Name of the study."""
     model: str = Model().source
     """The network."""
     arguments: Mapping[str, Any] = MappingProxyType({})
-    """Of its factory."""
+    """Arguments of its factory."""
     data: str = Data().source
     """Source or path of the images."""
     checkpoints: str = ""
@@ -46,7 +46,7 @@ class Wishes(NamedTuple):
 
 
 class Draft:
-    """What is known of a study so far.
+    """Facts of a study so far.
 
     Args:
         wishes: what the user says.
@@ -80,7 +80,7 @@ class Draft:
             self.epochs = tuple(range(n_epochs + 1))
 
     def study(self, *, beside: Path | None = None) -> Study:
-        """What it says by now; paths below a folder relative to that, where one is given."""
+        """Return the study as it stands; paths below a folder relative to that, where one is given."""
         parts = {name: dict(fields) for name, fields in self._parts.items() if fields}
         if beside is not None:
             if parts["model"].get("folder") == str(beside):
@@ -135,7 +135,7 @@ class Draft:
             self.found.append(f"  {n_units} units before the head: dictionary.atoms_per_class = {n_units}")
 
     def _preparation(self) -> None:
-        """How the images are prepared, for the file; and that mean and std of a training elsewhere are not known."""
+        """Note the preparation of the images, for the file; mean and std of a training elsewhere are unknown."""
         study = self.study()
         values = transform_in_force(study)
         notes = [f"In force: transform = {toml_value(values)}"]

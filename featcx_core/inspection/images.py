@@ -1,4 +1,4 @@
-"""What lies in a source of images: how many, of which classes and sizes, and the transform and parts that follow."""
+"""Survey of a source of images: number, classes and sizes, and the transform that follows from them."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class ImagesFound(NamedTuple):
     class_names: tuple[str, ...]
     """Name of each class."""
     n_train: int | None
-    """How many, the first ones, are for training; None where the source does not say."""
+    """Number of images for training, the first ones; None where the source does not say."""
     sizes: tuple[tuple[int, int], ...]
     """Width and height, the most frequent first."""
     channels: int
@@ -66,7 +66,7 @@ def data_source(text: str) -> str:
 
 
 def find_images(data: Data) -> ImagesFound:
-    """What a source holds. Raises StudyError where it cannot be used, or none of its files can be read."""
+    """Survey a source. Raises StudyError where it cannot be used, or none of its files can be read."""
     images, labels, names, n_train = open_source(data)
     if not isinstance(images, Files):
         n_images, channels, height, width = images.shape
@@ -84,7 +84,7 @@ def find_images(data: Data) -> ImagesFound:
 
 
 def propose_transform(found: ImagesFound, study: Study) -> dict[str, Any]:
-    """What `data.transform` must say for these images and this network; empty where it need not say anything.
+    """Return the `data.transform` that these images and this network need; empty where they need none.
 
     A square is cut where the images are of several sizes, or large: that of the network's own weights where it has
     any and the images are nearly as large, else what fits into the images in steps of 32 pixels.
@@ -116,7 +116,7 @@ def transform_in_force(study: Study) -> dict[str, Any]:
 
 
 def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
-    """What was found, for people."""
+    """Yield the survey, for people."""
     counts = np.bincount(found.labels, minlength=len(found.class_names))
     few, many = int(counts.argmin()), int(counts.argmax())
     parts = "" if found.n_train is None else f", {found.n_train} of them for training"

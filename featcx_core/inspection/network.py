@@ -1,4 +1,4 @@
-"""What is found in a network, on the study's own images."""
+"""Survey of a network, on the study's own images."""
 
 from collections.abc import Iterator
 from math import prod
@@ -31,7 +31,7 @@ def find_network(study: Study, images: ImagesFound) -> tuple[Anatomy | None, str
 
 
 def network_lines(study: Study, anatomy: Anatomy) -> Iterator[str]:
-    """What was found, for people."""
+    """Yield the survey, for people."""
     n_numbers = sum(map(prod, anatomy.parameters.values()))
     yield f"model: {study.model.source}: {n_numbers:,} numbers in {len(anatomy.parameters)} tensors"
     first, last, blocks = (

@@ -1,4 +1,4 @@
-"""How many images go where, and how many atoms a class can have, as the images allow."""
+"""Sizes of the parts of the images, and atoms a class, as the images allow."""
 
 from typing import Any, NamedTuple
 
@@ -15,12 +15,12 @@ _FEW_PROBE = 100  # images of a half; a concept is measured where 10 of them sho
 
 
 class Parts(NamedTuple):
-    """What a study states of its parts."""
+    """Settings of a study's parts."""
 
     values: dict[str, dict[str, Any]]
     """Fields by section: `data.split`, and of `dictionary` and `probe` what must be other than usual."""
     said: tuple[str, ...]
-    """What was chosen and why, for people."""
+    """Choices and their reasons, for people."""
 
 
 def propose_parts(

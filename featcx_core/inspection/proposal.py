@@ -13,17 +13,17 @@ class Proposal(NamedTuple):
     """A study file and what it rests on."""
 
     study: Study
-    """What the file says, paths absolute."""
+    """Content of the file, paths absolute."""
     text: str
     """The file."""
     found: tuple[str, ...]
-    """What was found and chosen, line by line."""
+    """Facts and choices, line by line."""
     lacking: tuple[str, ...]
-    """What could not be found or does not fit: to be mended in the file before it can be run."""
+    """Facts that are missing or do not fit: to be mended in the file before it can be run."""
     anatomy: Anatomy | None
     """The network's layers; None where the images or the network cannot be used."""
     epochs: tuple[int, ...]
-    """Those of the checkpoints that are there or will be trained."""
+    """Epochs whose checkpoints are there or will be trained."""
 
 
 def propose(wishes: Wishes, *, file: Path) -> Proposal:

@@ -38,7 +38,7 @@ class Workflow(NamedTuple):
     partition_seconds: float
     """To keep account of a partition."""
     partition_bytes: float
-    """Of a partition's part in the run history."""
+    """Size of a partition in the run history."""
 
 
 class Step(NamedTuple):
@@ -47,7 +47,7 @@ class Step(NamedTuple):
     name: str
     """As the command line names it."""
     seconds: float
-    """Of one epoch; of all together where it is made once."""
+    """Time of one epoch; of all together where it is made once."""
     n_bytes: float
     """On disk, likewise."""
     times: int
@@ -65,6 +65,8 @@ class Rehearsal(NamedTuple):
     """Checkpoints of the whole study."""
     steps: tuple[Step, ...]
     """Artefacts in the order in which they are made."""
+    on_the_way: dict[str, float]
+    """Bytes of what is stored on the way, in all, by artefact."""
     workflow: Workflow
     """Around them."""
     recorded: dict[str, tuple[int, int]]
@@ -95,7 +97,7 @@ class Rehearsal(NamedTuple):
     def disk(self) -> dict[str, float]:
         """Bytes of the whole study, by artefact, with the run history."""
         sizes = {step.name: float(step.n_bytes * step.times) for step in self.steps if step.n_bytes}
-        return {**sizes, "run history": self.workflow.partition_bytes * self.n_partitions}
+        return {**sizes, **self.on_the_way, "run history": self.workflow.partition_bytes * self.n_partitions}
 
 
 def rehearse(
@@ -116,12 +118,15 @@ def rehearse(
     with _store(study, anatomy, home, epochs) as store:
         tools = Tools(device=device)
         steps = list(_trained(store, tools)) if not study.checkpoints.folder else []
+        on_the_way = dict[str, float]()
         snapshot = Snapshot(store)
         epoch = store.study.reference_epoch
         for artefact in (progress or silent)(_in_order(snapshot), desc="one epoch"):
-            steps.append(_timed(snapshot, artefact, epoch, len(epochs), _times(study, artefact, epochs), tools))
+            step, sizes = _timed(snapshot, artefact, epoch, len(epochs), _times(study, artefact, epochs), tools)
+            steps.append(step)
+            on_the_way |= {name: size * _times_read(snapshot, name, epochs) for name, size in sizes.items()}
             snapshot = Snapshot(store)
-        return _measured(snapshot, steps, workflow, n_epochs=len(epochs))
+        return _measured(snapshot, steps, on_the_way, workflow, n_epochs=len(epochs))
 
 
 def _trained(store: Store, tools: Tools) -> Iterator[Step]:
@@ -143,16 +148,32 @@ def _in_order(snapshot: Snapshot) -> list[Artefact]:
     return [artefact for artefact in snapshot.wanted if artefact not in training]
 
 
-def _timed(snapshot: Snapshot, artefact: Artefact, epoch: int, n_epochs: int, times: int, tools: Tools) -> Step:
-    """Make an artefact of the epoch; also one that is made at other epochs only, whose cost is the same here."""
+def _timed(
+    snapshot: Snapshot, artefact: Artefact, epoch: int, n_epochs: int, times: int, tools: Tools
+) -> tuple[Step, dict[str, float]]:
+    """Make an artefact of the epoch; also one that is made at other epochs only, whose cost is the same here.
+
+    Returns its cost, and the bytes of what was stored on the way, by artefact.
+    """
     layers, start = snapshot.layers_of(artefact), time.monotonic()
     places = [Partition(artefact.name, epoch if artefact.has_epochs else -1, layer) for layer in layers]
     made = list(make_stale(snapshot, places, tools=tools)) if times else []
     seconds = time.monotonic() - start
-    n_bytes = sum(_size(snapshot, place) for place in made)
+    sizes = dict[str, float]()
+    for place in made:
+        sizes[place.artefact] = sizes.get(place.artefact, 0.0) + _size(snapshot, place)
+    n_bytes = sizes.pop(artefact.name, 0.0)
     n_partitions = times * len(layers) if artefact.has_epochs else 1
     scale = 1 if artefact.has_epochs or not artefact.grows else n_epochs
-    return Step(artefact.name, seconds * scale, n_bytes * scale, times, n_partitions)
+    return Step(artefact.name, seconds * scale, n_bytes * scale, times, n_partitions), sizes
+
+
+def _times_read(snapshot: Snapshot, name: str, epochs: Sequence[int]) -> int:
+    """Return at how many epochs something is stored on the way: as many as it is read at."""
+    stored = snapshot.catalogue[name]
+    readers = [a for a in snapshot.wanted if stored in (need.artefact for need in snapshot.catalogue.needs(a))]
+    of_epochs = [_times(snapshot.study, reader, epochs) for reader in readers if reader.has_epochs]
+    return min(_times(snapshot.study, stored, epochs), max(of_epochs, default=1))
 
 
 def _times(study: Study, artefact: Artefact, epochs: Sequence[int]) -> int:
@@ -178,7 +199,9 @@ def _size(snapshot: Snapshot, place: Partition) -> int:
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _measured(snapshot: Snapshot, steps: list[Step], workflow: Workflow, *, n_epochs: int) -> Rehearsal:
+def _measured(
+    snapshot: Snapshot, steps: list[Step], on_the_way: dict[str, float], workflow: Workflow, *, n_epochs: int
+) -> Rehearsal:
     reader = StudyReader(snapshot)
     n_probe = len(reader.data.probe)
     rows = reader.table("epochs")
@@ -187,6 +210,7 @@ def _measured(snapshot: Snapshot, steps: list[Step], workflow: Workflow, *, n_ep
         epoch=snapshot.study.reference_epoch,
         n_epochs=n_epochs,
         steps=tuple(steps),
+        on_the_way=on_the_way,
         workflow=workflow,
         recorded={row.layer: (n_probe, row.units) for row in snapshot.anatomy.layers},
         memory_bytes=_peak_bytes(),

@@ -15,7 +15,7 @@ from torch import Tensor
 from featcx_core.arrays import Array, as_tensors
 
 ENDS = (0.025, 0.975)
-"""Where the two ends of an interval lie in the distribution of what is estimated."""
+"""Places of the two ends of an interval in the distribution of what is estimated."""
 NORMAL = 1.96
 """Standard errors from a value to the end of its interval, where its error is known."""
 _VALUES_AT_ONCE = 2_000_000

@@ -19,7 +19,7 @@ DETECTORS = ("cumulative_loss", "n_forgotten", "epoch_learned", "final_loss", "m
 
 
 class Memorisation(NamedTuple):
-    """How each image was learned."""
+    """Course of learning of each image."""
 
     cumulative_loss: Float64[np.ndarray, "image"]
     """Σ of the loss over the checkpoints, in nats; larger = rather memorised."""

@@ -25,7 +25,7 @@ class Reference(NamedTuple):
     """Clean values, by their means and a common covariance."""
 
     means: Float64[np.ndarray, "class feature"]
-    """Of each class that has clean inputs; a single row where classes do not count."""
+    """Statistics of each class that has clean inputs; a single row where classes do not count."""
     precision: Float64[np.ndarray, "feature feature"]
     """Inverse of the covariance within classes, shrunk by Ledoit and Wolf's rule unless that was not wanted."""
     shrinkage: float

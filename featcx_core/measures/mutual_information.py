@@ -17,11 +17,11 @@ from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.moments import refuse_non_finite
 
 RULES = ("population", "width")
-"""How bins are cut: equally many images in each, or equally wide ones between the smallest and the largest value."""
+"""Ways to cut bins: equally many images in each, or equally wide ones between the smallest and the largest value."""
 
 
 class MutualInformation(NamedTuple):
-    """How much each unit tells of the class."""
+    """Information of each unit about the class."""
 
     bits: Float64[np.ndarray, "unit"]
     """I(bin; class), in bits; 0 = nothing, at most the class's entropy. Never negative, hence too high by chance."""

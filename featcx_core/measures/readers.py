@@ -23,7 +23,7 @@ LEAST_FREEDOM = 0.1
 
 
 class Readings(NamedTuple):
-    """What the readers of each set of images find of every code."""
+    """Readings of every code by the readers of each set of images."""
 
     r2: Float[Tensor, "set concept"]
     """R² on the scored images against the mean of the fitted ones; NaN where the code is constant on either."""
@@ -43,7 +43,7 @@ class Spectrum(NamedTuple):
 
 
 class Basis(NamedTuple):
-    """What the readers of all codes share: the layer in the eigenvectors of the fitted images, some sets at a time."""
+    """Part that all readers share: the layer in the eigenvectors of the fitted images, some sets at a time."""
 
     spectrum: Spectrum
     """Of the fitted images."""

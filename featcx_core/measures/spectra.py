@@ -44,7 +44,7 @@ class ClassSpectra(NamedTuple):
     n_groups: Int64[np.ndarray, "row"]
     """Groups behind it that have a spectrum."""
     mean: Spectra
-    """Of each row; NaN where no group of it has a spectrum."""
+    """Value of each row; NaN where no group of it has a spectrum."""
 
 
 def group_spectra(acts: Float[Array, "group copy unit"], *, centred: bool = False) -> Spectra:

@@ -126,7 +126,7 @@ class _Ridge(NamedTuple):
     weights: Float[Tensor, "unit concept"]
     intercept: Float[Tensor, "concept"]
     null: Float[Tensor, "concept"]
-    """What the null predictor says: the fit half's mean."""
+    """Prediction of the null predictor: the fit half's mean."""
     penalty: Float[Tensor, "concept"]
     varies: Tensor
     """(concept,) whether the code varies on the fit half."""

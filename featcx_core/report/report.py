@@ -78,7 +78,7 @@ def render_report(
     facts: name -> value of what was studied, shown as they come (data, counts, network, …).
     figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; the page names a missing one as missing.
     has_explorer: whether `explorer/index.html` lies beside the report; the page then links it.
-    further: analyses of other packages, each with its figures.
+    further: analyses whose declaration names figures of their own, each with them.
 
     Raises: ValueError for a figure without a place, and for tables with rows of another study.
     """

@@ -173,5 +173,18 @@ def test_a_range_may_cover_what_is_current(small: Store):
     assert only.artefacts == (catalogue()["importance"],)
 
 
+def test_what_is_stored_on_the_way_goes_with_what_is_made_from_the_same(small: Store):
+    snapshot, last = Snapshot(small), "layer3.2"
+    assert list(snapshot.stored_with(Partition("v_information", 0, last))) == [Partition("sums", 0, last)]
+    assert not list(snapshot.stored_with(Partition("reference_v_information", 0, last)))  # other concepts
+    assert not list(snapshot.stored_with(Partition("v_information", 1, last)))  # nobody reads it there
+    shutil.rmtree(small.root / "sums")
+    forget(small, "codes", epochs=(0,))
+    for path in (small.root / "tables" / "v_information").glob("reference-000000-*"):
+        path.unlink()
+    both = {stage for stage, made in planned(small, only=("reference_v_information",)).items() if made}
+    assert both == {BY_ARTEFACT["reference_v_information"].name}
+
+
 def test_work_without_epochs():
     assert without(None, [1]) is None

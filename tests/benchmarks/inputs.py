@@ -30,13 +30,17 @@ def study_on_noise(
     images_per_class: int = 500,
 ) -> Store:
     """A registered study whose checkpoints hold initial weights, another seed's each; smooth random images."""
-    folder = Path(tempfile.mkdtemp(prefix="study-"))
+    place = Path(tempfile.mkdtemp(prefix="study-"))
+    folder = place / "images"  # without the home beside them: all files in it belong to what the images are known by
+    folder.mkdir()
     chance = np.random.default_rng(0)
     n = train + probe + classes
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (n, channels, side, side))
     for start in range(0, n, 1024):
         coarse = chance.integers(0, 256, (min(1024, n - start), channels, side // 4, side // 4), dtype=np.uint8)
         images[start : start + 1024] = coarse.repeat(4, axis=2).repeat(4, axis=3)
+    images.flush()
+    del images  # unmapped: the file changes no more
     labels = chance.permutation(np.arange(n) % classes)
     np.save(folder / "labels.npy", labels)
     study = Study.model_validate(
@@ -52,7 +56,7 @@ def study_on_noise(
             "analyses": {"run": ["complexity", "importance", "decode_time", "sedimentation"]},
         }
     )
-    store = register(study, home=folder / "home")
+    store = register(study, home=place / "home")
     made_by = Snapshot(store).fingerprint(Partition("training"))
     for epoch in range(epochs + 1):
         seeded = study.model_copy(update={"seed": epoch})

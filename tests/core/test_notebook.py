@@ -5,6 +5,7 @@ import featcx_core as fx
 from featcx_core.images.data import load_data
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
+from featcx_core.study.files import study_text
 
 
 @pytest.fixture
@@ -42,9 +43,8 @@ def test_activations_codes_and_dictionary(opened: fx.OpenStudy, trained: Store):
     assert list(dictionary.class_of) == [0] * 4 + [1] * 4 + [2] * 4
     assert opened.codes(epoch=2).shape == (120, 12)
     assert len(opened.table("concepts")) == 12
-    text = trained.study_path.read_text()
-    assert "[dictionary]\n" in text
-    trained.study_path.write_text(text.replace("[dictionary]\n", "[dictionary]\nl1 = 0.002\n"))
+    dictionary = trained.study.dictionary.model_copy(update={"l1": 0.002})
+    trained.study_path.write_text(study_text(trained.study.model_copy(update={"dictionary": dictionary})))
     changed = fx.open_study("tiny", home=trained.home)
     assert changed.table("concepts").empty  # made from something else
 

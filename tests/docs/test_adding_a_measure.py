@@ -55,7 +55,7 @@ def test_a_measure_of_another_package_is_an_artefact_like_ours(home: Path, insta
     assert re.search(r"participation +30 of 30", featcx(home, "status", "tiny", package=installed).stdout)
     assert "participation: One row per (epoch, layer)." in featcx(home, "tables", package=installed).stdout
     report = (home / "tiny" / "report" / "index.html").read_text(encoding="utf-8")
-    assert "Analyses of other packages" in report
+    assert "Further analyses" in report
     assert 'alt="by_layer of participation"' in report
     again = featcx(home, "run", "tiny", package=installed)
     assert "nothing to do" in again.stdout
@@ -90,6 +90,11 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 BROKEN = {
     "an import that fails": (('"""Participation', 'import nowhere\n"""Participation'), "No module named 'nowhere'"),
     "a name that is taken": (('name="participation"', 'name="codes"'), "the name 'codes' is taken"),
+    "a group that Dagster cannot have": (('group="measures"', 'group="my measures"'), "group: wanted letters, digits"),
+    "a field of no study": (
+        ("    version=1,", '    fields=("dictionary.l3",),\n    version=1,'),
+        "did you mean dictionary.l1?",
+    ),
     "no declaration": (("PARTICIPATION = Artefact(", "PARTICIPATION = dict("), "wanted an Artefact, got "),
 }
 
@@ -113,6 +118,31 @@ def test_a_table_that_is_declared_already_is_refused(declared):
         )
     )
     assert "the table 'concepts' is declared already" in read.broken[0]
+
+
+def test_a_broken_package_is_named_where_it_is_asked_for(home: Path, installed: Path, tmp_path: Path):
+    package = shutil.copytree(installed, tmp_path / "package")
+    (package / "featcx_participation" / "__init__.py").write_text("import nowhere\n")
+    for arguments in (("status", "tiny"), ("run", "tiny", "--only", "participation")):
+        done = featcx(home, *arguments, package=package)
+        assert "analysis participation (featcx_participation:PARTICIPATION) is left out: " in done.stderr
+
+
+def test_a_figure_that_fails_says_so_until_it_is_mended(home: Path, installed: Path, tmp_path: Path):
+    package = shutil.copytree(installed, tmp_path / "package")
+    measure = package / "featcx_participation" / "measure.py"
+    whole = measure.read_text()
+    measure.write_text(whole.replace("    axes = figure.subplots()", "    axes = figure.no_such_thing()"))
+    done = featcx(home, "run", "tiny", package=package)
+    assert done.returncode == 0, done.stderr
+    assert "look: participation: its figures could not be drawn" in done.stderr
+    failed = home / "tiny" / "report" / "figures" / "participation.failed.png"
+    assert failed.exists()
+    measure.write_text(whole)
+    mended = featcx(home, "run", "tiny", package=package)
+    assert "look: " not in mended.stderr
+    assert not failed.exists()
+    assert (failed.parent / "participation.by_layer.png").exists()
 
 
 @pytest.mark.parametrize(

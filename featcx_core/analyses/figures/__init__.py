@@ -4,6 +4,10 @@ from featcx_core.analyses.activations import POSITIONS
 from featcx_core.analyses.dictionary import DICTIONARY
 from featcx_core.analyses.visualisation import VISUALISATION
 from featcx_core.artefacts.declaration import Artefact, Folder, Need
+from featcx_core.artefacts.fingerprints import DRAWINGS
+
+FAILED = "failed"
+"""Name of the figure that says why an analysis has none."""
 
 FIGURES = Artefact(
     name="figures",
@@ -22,6 +26,7 @@ FIGURES = Artefact(
     ),
     reads_tables=True,
     fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    outside=(DRAWINGS,),
     preview="featcx_core.analyses.figures.make:pictures",
 )
 DECLARED = (FIGURES,)

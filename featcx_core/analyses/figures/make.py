@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 
 from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.examples import heat_maps, map_shape, read_top_images
-from featcx_core.analyses.figures import FIGURES
+from featcx_core.analyses.figures import FAILED, FIGURES
 from featcx_core.analyses.reading import read_tables
 from featcx_core.analyses.visualisation import VISUALISATION
 from featcx_core.artefacts.declaration import resolve
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
-from featcx_core.figures.canvas import png
+from featcx_core.figures.canvas import nothing_to_show, png
 from featcx_core.figures.concepts import concept_sheet
 from featcx_core.figures.dynamics import training_curves
 from featcx_core.figures.groups import group_sheet
@@ -51,7 +51,7 @@ def draw(given: Given) -> None:
         figures["concept_pictures"] = _made_pictures(given, tables)
     draft = given.draft(place)
     draft.mkdir()
-    for name, figure in {**figures, **_of_other_packages(given)}.items():
+    for name, figure in {**figures, **_of_declarations(given)}.items():
         (draft / f"{name}.png").write_bytes(png(figure))
 
 
@@ -60,8 +60,11 @@ def pictures(reader: StudyReader, partition: Partition) -> dict[str, bytes]:
     return {path.stem: path.read_bytes() for path in sorted(reader.folder(FIGURES).glob("*.png"))}
 
 
-def _of_other_packages(given: Given) -> dict[str, Figure]:
-    """Draw the figures that declarations name, each from its artefact's rows, as `artefact.figure`."""
+def _of_declarations(given: Given) -> dict[str, Figure]:
+    """Draw the figures that declarations name, each from its artefact's rows, as `artefact.figure`.
+
+    Where that fails, a figure `artefact.failed` says why.
+    """
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
         rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else pd.DataFrame()
@@ -69,8 +72,9 @@ def _of_other_packages(given: Given) -> dict[str, Figure]:
             try:
                 drawn: dict[str, Figure] = resolve(artefact.figures)(rows)
             except Exception as error:  # another package's code fails in any way
-                logger.warning("%s: no figures: %s: %s", artefact.name, type(error).__name__, error)
-                continue
+                reason = f"{artefact.figures} failed: {type(error).__name__}: {error}"
+                logger.warning("%s: %s", artefact.name, reason)
+                drawn = {FAILED: nothing_to_show(artefact.name, reason)}
             figures |= {f"{artefact.name}.{name}": figure for name, figure in drawn.items()}
     return figures
 

@@ -29,7 +29,7 @@ def stale(store: Store) -> dict[str, set[int]]:
 
 def visible(store: Store, table: str) -> set[int]:
     refresh(store)
-    rows = table(store, table)
+    rows = table_of(store, table)
     return set(rows["epoch"]) if "epoch" in rows else {-1} if len(rows) else set()
 
 
