@@ -3,6 +3,7 @@ each held against the numbers of one study."""
 
 import pandas as pd
 
+from featcx_core.findings.claim import Claim, unmeasured, yes_if
 from featcx_core.findings.evidence import number
 from featcx_core.findings.importance_claims import (
     important_concepts_become_simpler,
@@ -15,10 +16,10 @@ from featcx_core.findings.property_claims import (
     complex_is_less_robust,
     sparsity_has_no_trend,
 )
+from featcx_core.findings.rule import Marks
 from featcx_core.findings.selection import trained_epochs
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.findings.support_claim import complex_concepts_matter_together
-from featcx_core.findings.verdicts import Claim
 from featcx_core.findings.when_claims import complex_is_late
 from featcx_core.findings.where_claims import layers_reveal_progressively, simple_by_the_residual
 
@@ -31,10 +32,10 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
     return [
         dictionary_keeps_predictions(tables.dictionaries, reference_epoch=reference_epoch),
         complex_is_late(tables, reference_epoch=reference_epoch),
-        layers_reveal_progressively(tables.layer_information, tables.layers, reference_epoch=reference_epoch),
+        layers_reveal_progressively(tables, reference_epoch=reference_epoch),
         simple_by_the_residual(tables, reference_epoch=reference_epoch),
-        simple_is_important_at_the_end(tables.correlations, trained=trained),
-        no_trend_at_the_beginning(tables.correlations, trained=trained),
+        simple_is_important_at_the_end(tables, trained=trained),
+        no_trend_at_the_beginning(tables, trained=trained),
         mean_complexity_rises(tables.sedimentation),
         important_concepts_become_simpler(tables.sedimentation),
         complex_is_less_redundant(tables, reference_epoch=reference_epoch),
@@ -45,17 +46,19 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
 
 
 def dictionary_keeps_predictions(dictionaries: pd.DataFrame, *, reference_epoch: int) -> Claim:
-    """Judge the share of top-1 predictions that the reconstructed activations keep: wanted > 99 %."""
+    """Judge the share of top-1 predictions that the reconstructed activations keep: wanted > 99 %.
+
+    It is a count of all probe images, without an interval; controls, null and training do not apply.
+    """
     statement = "The dictionary keeps more than 99 % of the network's predictions."
     kept = dictionaries.loc[dictionaries["epoch"] == reference_epoch, "predictions_kept_fraction"].dropna()
     if kept.empty:
-        return Claim(statement, "missing", "not measured.")
+        return unmeasured(statement, "not measured.")
     share = float(kept.iloc[0])
-    sentence = "holds here" if share > KEPT else "does not hold here"
     trained = dictionaries.loc[dictionaries["epoch"] > 0].dropna(subset=["predictions_kept_fraction"])
-    finding = f"{sentence}: {number(100 * share, digits=1)} % kept at epoch {reference_epoch}."
+    numbers = f"{number(100 * share, digits=1)} % kept at epoch {reference_epoch}."
     if len(trained) > 1:
         worst = trained.nsmallest(1, "predictions_kept_fraction")
         least = number(100 * float(worst["predictions_kept_fraction"].iloc[0]), digits=1)
-        finding += f" Least of the trained epochs: {least} % at epoch {int(worst['epoch'].iloc[0])}."
-    return Claim(statement, "seen" if share > KEPT else "absent", finding)
+        numbers += f" Least of the trained epochs: {least} % at epoch {int(worst['epoch'].iloc[0])}."
+    return Claim(statement, Marks(yes_if(share > KEPT)), numbers)

@@ -45,8 +45,31 @@ def raw_and_partial(
     return raw, partial
 
 
-def correlations_in_words(raw: Estimate, partial: Estimate, epoch: int) -> str:
-    """Return a raw and a partial correlation of an epoch as a sentence."""
+def by_controls(correlations: pd.DataFrame, *, epoch: int, y: str, level: float | None = None) -> dict[str, Estimate]:
+    """Return Spearman's correlation of complexity with `y` with each of the table's controls held fixed.
+
+    The key names the control in words. Prevalence and variance together are always there; NaN where not measured.
+    """
+    rows = correlations[(correlations["y"] == y) & (correlations["epoch"] == epoch) & (correlations["controls"] != "")]
+    return {
+        held_fixed(controls): correlation(correlations, epoch=epoch, y=y, level=level, controls=controls)
+        for controls in dict.fromkeys([CONTROLS, *rows["controls"]])
+    }
+
+
+def held_fixed(controls: str) -> str:
+    """Return the controls of a partial correlation in words.
+
+    >>> held_fixed("prevalence_fraction,variance"), held_fixed("class_information")
+    ('prevalence and variance held fixed', 'class information held fixed')
+    """
+    names = [name.removesuffix("_fraction").replace("_", " ") for name in controls.split(",")]
+    return f"{' and '.join(names)} held fixed"
+
+
+def correlations_in_words(raw: Estimate, controlled: dict[str, Estimate], epoch: int) -> str:
+    """Return a correlation of an epoch, raw and with controls held fixed, as a sentence."""
     if raw == NOT_MEASURED or math.isnan(raw.value):
         return f"No correlation at epoch {epoch}."
-    return f"Spearman {raw}, partial {partial} (epoch {epoch}, {raw.n} concepts)."
+    partial = "".join(f"; with {name} {estimate}" for name, estimate in controlled.items())
+    return f"Spearman {raw}{partial} (epoch {epoch}, {raw.n} concepts)."

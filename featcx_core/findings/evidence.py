@@ -25,15 +25,9 @@ class Estimate(Estimated):
         return f"{{{_end(self.low_images)}, {_end(self.high_images)}}}"
 
     @property
-    def over_concepts(self) -> "Estimate":
-        """The same estimate without its interval over images."""
-        return self._replace(low_images=math.nan, high_images=math.nan)
-
-    @property
-    def widest(self) -> tuple[float, float]:
-        """The smallest lower end and the largest upper end of both intervals; NaN where there is none."""
-        lows, highs = (self.low, self.low_images), (self.high, self.high_images)
-        return min(filter(math.isfinite, lows), default=math.nan), max(filter(math.isfinite, highs), default=math.nan)
+    def intervals(self) -> tuple[tuple[float, float], ...]:
+        """The intervals over concepts and over images; NaN where one was not measured."""
+        return (self.low, self.high), (self.low_images, self.high_images)
 
 
 NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0)

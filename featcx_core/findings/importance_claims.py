@@ -3,93 +3,110 @@
 import numpy as np
 import pandas as pd
 
-from featcx_core.findings.correlations import correlations_in_words, raw_and_partial
-from featcx_core.findings.evidence import difference, number
-from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
-from featcx_core.findings.verdicts import (
-    NOT_LEARNED,
-    STATUS_OF_VERDICT,
+from featcx_core.findings.claim import (
+    MARGIN_OF_CORRELATION,
     Claim,
-    Expected,
-    Status,
-    judge,
-    weigh,
-    with_doubts,
+    mark_of,
+    mark_of_untrained,
+    unmeasured,
+    yes_if,
 )
+from featcx_core.findings.correlations import by_controls, correlation, correlations_in_words
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate, difference, number
+from featcx_core.findings.rule import Expected, Mark, Marks
+from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
+from featcx_core.findings.study_tables import StudyTables
 
 SETTLED = 0.25  # a curve has settled when, over its last third, it moves by less than this share of its range
+_NO_TIME = "not measured: it takes two trained epochs or more."
 
 
-def simple_is_important_at_the_end(correlations: pd.DataFrame, *, trained: list[int]) -> Claim:
-    """Judge Spearman of K and Γ at the last trained epoch: wanted negative, raw and partial, not before training."""
+def simple_is_important_at_the_end(tables: StudyTables, *, trained: list[int]) -> Claim:
+    """Judge Spearman of K and Γ at the last trained epoch: wanted negative, with each control, not before training.
+
+    Random directions have no Γ, so the mark against them does not apply.
+    """
     statement = "At the end of training the network relies on its simple concepts: K and Γ go against each other."
     if not trained:
-        return Claim(statement, "missing", "not measured: no trained epoch.")
-    raw, partial = raw_and_partial(correlations, epoch=trained[-1], y="importance")
-    status, sentence = weigh(raw, partial, expected="negative")
-    before, before_partial = raw_and_partial(correlations, epoch=0, y="importance")
-    status_before, _ = weigh(before.over_concepts, before_partial.over_concepts, expected="negative")
-    doubts = [NOT_LEARNED] if status_before in ("seen", "partly") else []
-    status, sentence = with_doubts(status, sentence, doubts)
-    untrained = f" Before training (epoch 0): {before}, partial {before_partial}." if before.n else ""
-    return Claim(statement, status, f"{sentence}. {correlations_in_words(raw, partial, trained[-1])}{untrained}")
+        return unmeasured(statement, "not measured: no trained epoch.")
+    marks, numbers = _importance_marks(tables.correlations, epoch=trained[-1], expected="negative")
+    before = correlation(tables.correlations, epoch=0, y="importance")
+    learned = mark_of_untrained(
+        tables, before, expected="negative", margin=MARGIN_OF_CORRELATION, reference_epoch=trained[-1]
+    )
+    untrained = f" Before training (epoch 0): {before}." if before.n else ""
+    return Claim(statement, marks._replace(learned=learned), f"{numbers}{untrained}")
 
 
-def no_trend_at_the_beginning(correlations: pd.DataFrame, *, trained: list[int]) -> Claim:
-    """Judge Spearman of K and Γ at the first trained epoch: wanted indistinguishable from zero, raw and partial."""
+def no_trend_at_the_beginning(tables: StudyTables, *, trained: list[int]) -> Claim:
+    """Judge Spearman of K and Γ at the first trained epoch: wanted within ±0.3, with each control."""
     statement = "At the beginning of training K and Γ show no trend."
     if len(trained) < 2:
-        return Claim(statement, "missing", "not measured: it takes two trained epochs or more.")
-    raw, partial = raw_and_partial(correlations, epoch=trained[0], y="importance")
-    status, sentence = weigh(raw, partial, expected="zero")
+        return unmeasured(statement, _NO_TIME)
+    marks, numbers = _importance_marks(tables.correlations, epoch=trained[0], expected="zero")
     late = f" The first stored checkpoint is epoch {trained[0]}, hardly the beginning." if trained[0] > 1 else ""
-    return Claim(statement, status, f"{sentence}. {correlations_in_words(raw, partial, trained[0])}{late}")
+    return Claim(statement, marks, f"{numbers}{late}")
+
+
+def _importance_marks(correlations: pd.DataFrame, *, epoch: int, expected: Expected) -> tuple[Marks, str]:
+    """Return the marks of K and Γ at an epoch, raw and with each control held fixed, and a sentence of numbers."""
+    raw = correlation(correlations, epoch=epoch, y="importance")
+    controlled = by_controls(correlations, epoch=epoch, y="importance")
+
+    def answer(estimate: Estimate) -> Mark:
+        return mark_of(estimate, expected=expected, margin=MARGIN_OF_CORRELATION)
+
+    marks = Marks(answer(raw), {name: answer(estimate) for name, estimate in controlled.items()})
+    return marks, correlations_in_words(raw, controlled, epoch)
 
 
 def mean_complexity_rises(sedimentation: pd.DataFrame) -> Claim:
-    """Judge mean K of all concepts, first against last trained epoch: wanted a rise, then a last third that is flat."""
+    """Judge mean K of all concepts, first to last trained epoch: wanted a rise, then a last third that is flat."""
     statement = "The mean complexity of all concepts rises, then plateaus."
     curve = sedimentation_curve(sedimentation, "all")
-    sentence, status, numbers = _change(curve, expected="positive")
-    if status != "seen":
-        return Claim(statement, status, f"{sentence}: {numbers}")
+    if len(curve) < 2:
+        return unmeasured(statement, _NO_TIME)
+    change, numbers = _change(curve)
+    plateau, sentence = _plateau(curve)
+    return Claim(statement, Marks(mark_of(change, expected="positive"), {"plateau": plateau}), f"{numbers}{sentence}")
+
+
+def _plateau(curve: pd.DataFrame) -> tuple[Mark, str]:
+    """Return whether a curve is flat over the last third of the epochs, and a sentence on it."""
     values, epochs = (curve[column].to_numpy(dtype=float) for column in ("mean_complexity", "epoch"))
-    tail = values[np.searchsorted(epochs, epochs[-1] - (epochs[-1] - epochs[0]) / 3, side="right") - 1 :]
     if len(values) < 4:
-        return Claim(statement, "partly", f"the rise holds here: {numbers} Too few epochs to see a plateau.")
+        return "missing", " Too few epochs to see a plateau."
+    tail = values[np.searchsorted(epochs, epochs[-1] - (epochs[-1] - epochs[0]) / 3, side="right") - 1 :]
     moved = tail.max() - tail.min()
-    plateau = f"the last third of the training moves it by {number(moved, digits=3)} at the most"
-    if moved <= SETTLED * (values.max() - values.min()):
-        return Claim(statement, "seen", f"{sentence}: {numbers} It plateaus: {plateau}.")
-    return Claim(statement, "partly", f"the rise holds here: {numbers} No plateau yet: {plateau}.")
+    sentence = f" The last third of the training moves it by {number(moved, digits=3)} at the most."
+    return yes_if(bool(moved <= SETTLED * (values.max() - values.min()))), sentence
 
 
 def important_concepts_become_simpler(sedimentation: pd.DataFrame) -> Claim:
-    """Judge mean K of the most important concepts, first against last trained epoch: wanted a fall, not one of all."""
+    """Judge mean K of the most important concepts, first to last trained epoch: wanted a fall, larger than that of all.
+
+    The null is all concepts: the difference of the two changes, with its own interval.
+    """
     statement = "The most important concepts become simpler (sedimentation)."
     group = smallest_top_group(sedimentation)
     if group is None:
-        return Claim(statement, "missing", "not measured: no group of important concepts that differs from all.")
-    sentence, status, numbers = _change(sedimentation_curve(sedimentation, group), expected="negative")
-    curve_of_all = sedimentation_curve(sedimentation, "all")
-    _, status_of_all, of_all = _change(curve_of_all, expected="negative", is_doubt=True)
-    if status == status_of_all == "seen":
-        return Claim(statement, "partly", f"{sentence}: {numbers} But so do all concepts: {of_all}")
-    return Claim(statement, status, f"{sentence}: {numbers}")
-
-
-def _change(curve: pd.DataFrame, *, expected: Expected, is_doubt: bool = False) -> tuple[str, Status, str]:
-    """Return verdict, status and numbers of the change from the first to the last trained epoch.
-
-    is_doubt: judge by the interval over concepts alone.
-    """
+        return unmeasured(statement, "not measured: no group of important concepts that differs from all.")
+    curve, curve_of_all = (sedimentation_curve(sedimentation, name) for name in (group, "all"))
     if len(curve) < 2:
-        return "not measured", "missing", "it takes two trained epochs or more."
+        return unmeasured(statement, _NO_TIME)
+    change, numbers = _change(curve)
+    of_all, numbers_of_all = _change(curve_of_all) if len(curve_of_all) > 1 else (NOT_MEASURED, "")
+    beyond = difference(of_all, change)
+    marks = Marks(mark_of(change, expected="negative"), beyond_null=mark_of(beyond, expected="negative"))
+    numbers = f"{numbers} All concepts: {numbers_of_all} The difference of the two changes is {beyond}."
+    return Claim(statement, marks, numbers, null="more than all concepts")
+
+
+def _change(curve: pd.DataFrame) -> tuple[Estimate, str]:
+    """Return the change from the first to the last trained epoch, and a sentence on it."""
     first, last = band(curve, 0), band(curve, -1)
     change = difference(first, last)
-    on_change = judge(change.over_concepts if is_doubt else change, expected=expected)
-    numbers = (
-        f"mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
+    return change, (
+        f"Mean K {first} at epoch {int(curve['epoch'].iloc[0])}, {last} at epoch {int(curve['epoch'].iloc[-1])} "
         f"({last.n} concepts); the change is {change}."
     )
-    return on_change, STATUS_OF_VERDICT[on_change], numbers

@@ -1,4 +1,4 @@
-"""Nearness of simple and of complex concepts to the residual branch, and its verdict."""
+"""Nearness of simple and of complex concepts to the residual branch."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,6 @@ from jaxtyping import Float
 from featcx_core.findings.branches import branch_scores, complete_members, ends_at
 from featcx_core.findings.evidence import Estimate, difference, precise
 from featcx_core.findings.selection import of_kind
-from featcx_core.findings.verdicts import STATUS_OF_VERDICT, Status, judge
 from featcx_core.measures.intervals import bootstrap_means, interval
 
 
@@ -22,11 +21,6 @@ class Nearness(NamedTuple):
     """Of the most complex ones."""
     contrast: Estimate
     """The simplest less the most complex."""
-
-    @property
-    def over_concepts(self) -> "Nearness":
-        """The same without intervals over images."""
-        return Nearness(*(part.over_concepts for part in self))
 
     def __str__(self) -> str:
         return f"{precise(self.simplest)} for the simplest, {precise(self.most_complex)} for the most complex"
@@ -59,7 +53,7 @@ def nearness_to_residual(
         estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(members), *interval(drawn)))
     low_images, high_images = interval(draws[0] - draws[1])  # of the same images
     simplest, most_complex = estimates
-    contrast = difference(most_complex.over_concepts, simplest.over_concepts)
+    contrast = difference(most_complex, simplest)
     return Nearness(simplest, most_complex, contrast._replace(low_images=low_images, high_images=high_images))
 
 
@@ -71,17 +65,3 @@ def _nearer(values: Float[np.ndarray, "row branch"], columns: pd.DataFrame) -> F
         for block in dict.fromkeys(blocks)
     ]
     return np.stack(by_block, axis=1)
-
-
-def weigh_nearness(nearness: Nearness) -> tuple[Status, str]:
-    """Return status and sentence for: simple concepts nearer to the residual, complex ones to what is added to it."""
-    simple = judge(nearness.simplest, expected="positive")
-    built = judge(nearness.most_complex, expected="negative")
-    apart = judge(nearness.contrast, expected="positive")
-    contrast = precise(nearness.contrast)
-    if simple == built == "holds here":
-        return "seen", "holds here"
-    if apart == "holds here":
-        sentence = f"simple concepts are nearer to the residual than complex ones, by {contrast}, but not both are as"
-        return "partly", f"{sentence} the claim says"
-    return STATUS_OF_VERDICT[apart], f"{apart} (simplest against most complex: {contrast})"

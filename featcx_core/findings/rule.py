@@ -8,15 +8,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from featcx_core.findings.verdicts import Expected
-
+Expected = Literal["negative", "positive", "zero"]
+"""Claimed sign of a statistic; `zero`: its absence."""
 Intervals = Sequence[tuple[float, float]]
 """Low and high end over concepts, over images and over dictionaries; NaN where one was not measured."""
 Mark = Literal["yes", "no", "open", "missing"]
 """Answer of a statistic's intervals: shown, refuted, neither, or not measured although it applies."""
 Ruling = Literal["holds", "partly", "does not hold", "not decided", "not measured"]
-MARGIN_OF_CORRELATION = 0.3
-"""Less than a tenth of the variance of ranks."""
 
 
 class Marks(NamedTuple):

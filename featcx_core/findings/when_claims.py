@@ -2,10 +2,14 @@
 
 import math
 
-from featcx_core.findings.correlations import correlations_in_words, raw_and_partial
-from featcx_core.findings.evidence import Estimate, number
+import pandas as pd
+
+from featcx_core.findings.claim import Claim, mark_of, unmeasured
+from featcx_core.findings.correlations import by_controls, correlation, correlations_in_words
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate
+from featcx_core.findings.rule import Mark, Marks
 from featcx_core.findings.study_tables import StudyTables
-from featcx_core.findings.verdicts import Claim, Status, weigh
+from featcx_core.measures.correlations import correlation as correlate
 
 DECODE_TIME = 0.5  # the paper: the correlation of K and Λ is "nearing 0.5"
 NEAR = 0.25  # distance from it that still counts as near
@@ -13,47 +17,41 @@ HOW_WELL = -0.8  # from this rank correlation with the final I_V on, Λ says lit
 
 
 def complex_is_late(tables: StudyTables, *, reference_epoch: int) -> Claim:
-    """Judge Spearman of K and Λ: wanted positive, raw and partial, and its raw interval between 0.25 and 0.75.
+    """Judge Spearman of K and Λ: wanted positive, with each control held fixed, and within 0.25 of 0.5.
 
     Λ must tell when: it takes two trained checkpoints or more, and Λ must not be readability in the end by another
-    name.
+    name. Random directions have no Λ, and Λ is over all epochs: two marks do not apply.
     """
     statement = "Complex concepts are learned later: the correlation of K and Λ is near 0.5."
     if tables.epochs["epoch"].between(1, reference_epoch).sum() == 1:
-        return Claim(statement, "missing", "not measured: with one trained checkpoint Λ cannot tell when.")
-    raw, partial = raw_and_partial(tables.correlations, epoch=reference_epoch, y="decode_time")
-    status, sentence = weigh(raw, partial, expected="positive")
-    strength = ""
-    if status in ("seen", "partly"):
-        status, sentence, strength = _with_strength(status, sentence, raw)
-    says_how_well, meaning = _late_or_never(tables, reference_epoch)
-    if status == "seen" and says_how_well:
-        status, sentence = "partly", f"{sentence}, but by how well concepts are read in the end rather than when"
-    return Claim(
-        statement,
-        status,
-        f"{sentence}. {correlations_in_words(raw, partial, reference_epoch)}{strength}{meaning}",
-    )
-
-
-def _with_strength(status: Status, sentence: str, raw: Estimate) -> tuple[Status, str, str]:
-    """Return status and sentence once the strength counts too, and a sentence on whether it is near 0.5."""
-    low, high = DECODE_TIME - NEAR, DECODE_TIME + NEAR
-    least, most = raw.widest
-    if low <= least and most <= high:
-        return status, sentence, f" The interval lies between {low} and {high}."
-    sentence = f"the sign {sentence}"
-    if least <= DECODE_TIME <= most:
-        strength = " The interval is too wide to say whether it is near 0.5; the sign is the paper's."
-        return "undecided", sentence, strength
-    side = "above" if least > DECODE_TIME else "below"
-    strength = f" The interval reaches far {side} 0.5: the sign is the paper's, the strength is not."
-    return "partly", sentence, strength
-
-
-def _late_or_never(tables: StudyTables, reference_epoch: int) -> tuple[bool, str]:
-    """Return whether Λ says little but how well a concept is readable in the end, and sentences on it."""
+        return unmeasured(statement, "not measured: with one trained checkpoint Λ cannot tell when.")
+    raw = correlation(tables.correlations, epoch=reference_epoch, y="decode_time")
+    controlled = by_controls(tables.correlations, epoch=reference_epoch, y="decode_time")
+    sign = {name: mark_of(estimate, expected="positive") for name, estimate in {"": raw, **controlled}.items()}
+    how_well, meaning = _how_well(tables, reference_epoch)
+    marks = Marks(sign.pop(""), {**sign, f"near {DECODE_TIME}": _near(raw), **_says_when(how_well)})
     shared = " K and Λ share one term (the penultimate layer at the reference epoch), which pulls them together."
+    numbers = correlations_in_words(raw, controlled, reference_epoch)
+    return Claim(statement, marks, f"{numbers}{shared}{meaning}")
+
+
+def _near(raw: Estimate) -> Mark:
+    """Return whether a correlation is within 0.25 of 0.5."""
+    low, high, low_images, high_images = (end - DECODE_TIME for ends in raw.intervals for end in ends)
+    shifted = raw._replace(low=low, high=high, low_images=low_images, high_images=high_images)
+    return mark_of(shifted, expected="zero", margin=NEAR)
+
+
+def _says_when(how_well: Estimate) -> dict[str, Mark]:
+    """Return whether Λ is less than a restatement of the final I_V; no mark where that is not known."""
+    if math.isnan(how_well.value):
+        return {}
+    above = how_well._replace(low=how_well.low - HOW_WELL, high=how_well.high - HOW_WELL)
+    return {"by when rather than how well": mark_of(above, expected="positive")}
+
+
+def _how_well(tables: StudyTables, reference_epoch: int) -> tuple[Estimate, str]:
+    """Return Spearman of Λ and the final I_V over concepts, and sentences on it."""
     penultimate = set(tables.layers.loc[tables.layers["role"] == "penultimate", "layer"])
     final = tables.v_information[
         (tables.v_information["epoch"] == reference_epoch)
@@ -63,15 +61,17 @@ def _late_or_never(tables: StudyTables, reference_epoch: int) -> tuple[bool, str
     ]
     late = tables.decode_time[tables.decode_time["reference_epoch"] == reference_epoch]
     both = late.merge(final[["concept", "v_information"]], on="concept").dropna(subset=["decode_time", "v_information"])
-    if len(both) < 3:
-        return False, shared
-    between = float(both["decode_time"].astype(float).corr(both["v_information"].astype(float), method="spearman"))
-    if math.isnan(between):
-        return False, shared
-    mostly = ", so here it says how well rather than when" if between < HOW_WELL else ""
-    first = both["first_epoch"].dropna()
-    reached = f" The median concept reaches half of its final I_V by epoch {first.median():.0f}." if len(first) else ""
-    return between < HOW_WELL, (
-        f"{shared} Λ is high for what is read late, and also for what is never read well: its rank correlation with "
-        f"the final I_V is {number(between)}{mostly}.{reached}"
+    columns = (both[name].to_numpy(dtype=float) for name in ("decode_time", "v_information"))
+    between = Estimate(*correlate(*columns, seed=0)) if len(both) > 3 else NOT_MEASURED
+    if math.isnan(between.value):
+        return between, ""
+    return between, (
+        " Λ is high for what is read late, and also for what is never read well: its rank correlation with the final "
+        f"I_V is {between}.{_half_by(both['first_epoch'])}"
     )
+
+
+def _half_by(first_epoch: "pd.Series[float]") -> str:
+    """Return a sentence on the epoch by which half of the concepts reach half of their final I_V."""
+    first = first_epoch.dropna()
+    return f" The median concept reaches half of its final I_V by epoch {first.median():.0f}." if len(first) else ""

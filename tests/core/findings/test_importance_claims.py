@@ -7,50 +7,75 @@ from featcx_core.findings.importance_claims import (
     no_trend_at_the_beginning,
     simple_is_important_at_the_end,
 )
+from featcx_core.findings.study_tables import StudyTables
 from tests.core.findings.curves import correlations, curve
-from tests.core.findings.synthetic import REFERENCE
+from tests.core.findings.frames import frame, no_rows
+
+
+def tables_of(*parts: pd.DataFrame) -> StudyTables:
+    """Return tables with these correlations and checkpoints of epochs 0, 1 and 9."""
+    epochs = frame("epochs", [{"epoch": epoch} for epoch in (0, 1, 9)])
+    return no_rows()._replace(correlations=pd.concat(parts), epochs=epochs)
 
 
 def test_a_bias_to_simple_concepts_that_is_there_before_training_is_not_called_learned():
     trend = {"raw": (-0.5, -0.6, -0.4), "partial": (-0.5, -0.6, -0.4), "y": "importance"}
-    table = pd.concat([correlations(**trend, epoch=0), correlations(**trend, epoch=REFERENCE)])
-    claim = simple_is_important_at_the_end(table, trained=[1, REFERENCE])
-    assert claim.status == "partly"
-    assert "it is there before training too" in claim.finding
+    tables = tables_of(correlations(**trend, epoch=0), correlations(**trend, epoch=9))
+    claim = simple_is_important_at_the_end(tables, trained=[1, 9])
+    assert claim.verdict == "partly"
+    assert "in part: absent before training, no." in claim.finding
+    none = {"raw": (0.0, -0.1, 0.1), "partial": (0.0, -0.1, 0.1), "y": "importance"}
+    tables = tables_of(correlations(**none, epoch=0), correlations(**trend, epoch=9))
+    assert simple_is_important_at_the_end(tables, trained=[1, 9]).verdict == "holds"
 
 
 def test_importance_claims_read_the_first_and_the_last_trained_epoch():
-    table = pd.concat(
-        [
-            correlations(raw=(0.0, -0.1, 0.1), partial=(0.0, -0.1, 0.1), y="importance", epoch=1),
-            correlations(raw=(-0.8, -0.9, -0.7), partial=(-0.1, -0.3, 0.1), y="importance", epoch=9),
-        ]
+    tables = tables_of(
+        correlations(raw=(0.0, -0.1, 0.1), partial=(0.0, -0.1, 0.1), y="importance", epoch=1),
+        correlations(raw=(-0.8, -0.9, -0.7), partial=(-0.1, -0.3, 0.1), y="importance", epoch=9),
     )
-    assert no_trend_at_the_beginning(table, trained=[1, 9]).status == "seen"
-    end = simple_is_important_at_the_end(table, trained=[1, 9])
-    assert end.status == "partly"
-    assert "Spearman −0.80 [−0.90, −0.70], partial −0.10 [−0.30, 0.10] (epoch 9" in end.finding
-    assert "may be prevalence and variance" in end.finding
-    assert no_trend_at_the_beginning(table, trained=[9]).status == "missing"
-    assert "hardly the beginning" in no_trend_at_the_beginning(table, trained=[9, 12]).finding
-    assert simple_is_important_at_the_end(table, trained=[]).status == "missing"
+    assert no_trend_at_the_beginning(tables, trained=[1, 9]).verdict == "holds"
+    end = simple_is_important_at_the_end(tables, trained=[1, 9])
+    assert end.verdict == "partly"
+    held = "prevalence and variance held fixed"
+    assert f"Spearman −0.80 [−0.90, −0.70]; with {held} −0.10 [−0.30, 0.10] (epoch 9" in end.finding
+    assert f"{held}, not decided; absent before training, not measured." in end.finding
+    assert no_trend_at_the_beginning(tables, trained=[9]).verdict == "not measured"
+    assert "hardly the beginning" in no_trend_at_the_beginning(tables, trained=[9, 12]).finding
+    assert simple_is_important_at_the_end(tables, trained=[]).verdict == "not measured"
 
 
 @pytest.mark.parametrize(
-    ("values", "half", "status", "words"),
+    ("raw", "partial", "verdict"),
     [
-        ([0.9, 0.4, 0.6, 0.7, 0.71, 0.71, 0.71], 0.01, "seen", "It plateaus"),
-        ([0.9, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.01, "partly", "No plateau yet"),
-        ([0.9, 0.3, 0.4, 0.5, 0.6, 0.75, 0.6], 0.01, "partly", "moves it by 0.150"),  # to and fro is no plateau
-        ([0.9, 0.4, 0.6], 0.01, "partly", "Too few epochs"),
-        ([0.1, 0.6, 0.5, 0.4, 0.4], 0.01, "absent", "does not hold here"),  # epoch 0 is no part of it
-        ([0.9, 0.4, 0.6, 0.7, 0.7], 0.25, "undecided", "includes zero"),
-        ([0.9, 0.4], 0.01, "missing", "two trained epochs"),
+        ((0.02, -0.15, 0.2), (0.02, -0.15, 0.2), "holds"),
+        ((0.12, 0.05, 0.2), (0.02, -0.15, 0.2), "holds"),  # a trend that is too small to count
+        ((0.02, -0.15, 0.2), (-0.2, -0.5, 0.1), "partly"),
+        ((0.02, -0.15, 0.2), (-0.6, -0.7, -0.4), "partly"),  # as measured there is none
+        ((-0.2, -0.5, 0.1), (0.02, -0.15, 0.2), "not decided"),
+        ((-0.6, -0.7, -0.4), (0.02, -0.15, 0.2), "does not hold"),
     ],
 )
-def test_mean_complexity_must_rise_and_settle(values, half, status, words):
+def test_no_trend_is_read_against_the_margin(raw, partial, verdict):
+    tables = tables_of(correlations(raw=raw, partial=partial, y="importance", epoch=1))
+    assert no_trend_at_the_beginning(tables, trained=[1, 9]).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "half", "verdict", "words"),
+    [
+        ([0.9, 0.4, 0.6, 0.7, 0.71, 0.71, 0.71], 0.01, "holds", "holds here. Mean K 0.40"),
+        ([0.9, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6], 0.01, "partly", "plateau, no"),
+        ([0.9, 0.3, 0.4, 0.5, 0.6, 0.75, 0.6], 0.01, "partly", "moves it by 0.150"),  # to and fro is no plateau
+        ([0.9, 0.4, 0.6], 0.01, "partly", "plateau, not measured"),
+        ([0.1, 0.6, 0.5, 0.4, 0.4], 0.01, "does not hold", "does not hold here"),  # epoch 0 is no part of it
+        ([0.9, 0.4, 0.6, 0.7, 0.7], 0.25, "not decided", "leave it open"),
+        ([0.9, 0.4], 0.01, "not measured", "two trained epochs"),
+    ],
+)
+def test_mean_complexity_must_rise_and_settle(values, half, verdict, words):
     claim = mean_complexity_rises(curve(values, half=half))
-    assert claim.status == status
+    assert claim.verdict == verdict
     assert words in claim.finding
 
 
@@ -58,12 +83,16 @@ def test_sedimentation_follows_the_smallest_group_that_is_always_there():
     everywhere = curve([0.5, 0.6, 0.5, 0.3], group="top_10pct", n=11)
     sometimes = curve([0.5, 0.1], group="top_5pct", n=10)
     table = pd.concat([curve([0.5, 0.6, 0.6, 0.6]), everywhere, sometimes])
-    assert important_concepts_become_simpler(table).status == "seen"
-    assert important_concepts_become_simpler(curve([0.5, 0.6, 0.3])).status == "missing"
+    assert important_concepts_become_simpler(table).verdict == "holds"
+    assert important_concepts_become_simpler(curve([0.5, 0.6, 0.3])).verdict == "not measured"
 
 
-def test_sedimentation_is_not_particular_to_the_important_when_all_concepts_become_simpler():
-    table = pd.concat([curve([0.5, 0.6, 0.5]), curve([0.5, 0.6, 0.3], group="top_10pct", n=10)])
+@pytest.mark.parametrize(
+    ("last", "verdict"), [(0.3, "holds"), (0.5, "partly"), (0.55, "partly"), (0.7, "does not hold")]
+)
+def test_the_important_concepts_must_fall_by_more_than_all(last, verdict):
+    table = pd.concat([curve([0.5, 0.6, 0.5]), curve([0.5, 0.6, last], group="top_10pct", n=10)])
     claim = important_concepts_become_simpler(table)
-    assert claim.status == "partly"
-    assert "But so do all concepts: mean K 0.60 [0.59, 0.61] at epoch 1" in claim.finding
+    assert claim.verdict == verdict
+    assert "All concepts: Mean K 0.60 [0.59, 0.61] at epoch 1" in claim.finding
+    assert (verdict == "partly") == ("more than all concepts" in claim.finding)

@@ -2,20 +2,20 @@ import numpy as np
 import pytest
 
 from featcx_core.findings.branches import branch_scores
-from featcx_core.findings.evidence import Estimate, difference
-from featcx_core.findings.nearness import Nearness, nearness_to_residual, weigh_nearness
+from featcx_core.findings.claim import mark_of
+from featcx_core.findings.nearness import nearness_to_residual
 from tests.core.findings.synthetic_branches import resampled, study_of_branches
 
 
-@pytest.mark.parametrize(("spread", "status"), [(0.0005, "seen"), (0.2, "undecided")])
-def test_the_interval_over_images_decides_too(spread: float, status: str):
+@pytest.mark.parametrize(("spread", "answer"), [(0.0005, "yes"), (0.2, "open")])
+def test_the_interval_over_images_decides_too(spread: float, answer: str):
     study = resampled(study_of_branches(), spread=spread)
     nearness = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
     assert nearness is not None
     assert np.isfinite(nearness.simplest.low_images)
     assert "{" in str(nearness)
-    assert weigh_nearness(nearness)[0] == status
-    assert weigh_nearness(nearness.over_concepts)[0] == "seen"
+    assert mark_of(nearness.contrast, expected="positive") == answer
+    assert nearness.contrast.low > 0
     scores = branch_scores(study.branches, study.layers, epoch=4, measure="cka")
     draws = [
         scores.over_images(np.array(members), measure="cka")
@@ -45,19 +45,3 @@ def test_nearness_goes_without_a_block_whose_branch_does_not_vary():
     nearness = nearness_to_residual(branches, study.complexity, study.layers, epoch=4)
     assert nearness is not None
     assert nearness.simplest.value == pytest.approx(0.1, abs=0.01)
-
-
-def estimate(value: float, half: float = 0.01) -> Estimate:
-    return Estimate(value, value - half, value + half, 10)
-
-
-@pytest.mark.parametrize(
-    ("simplest", "most_complex", "status"),
-    [
-        (0.1, -0.1, "seen"), (0.2, 0.1, "partly"), (-0.1, -0.2, "partly"), (0.1, 0.1, "undecided"),
-        (0.0, 0.0, "undecided"), (-0.1, 0.1, "absent"),
-    ],
-)  # fmt: skip
-def test_both_signs_are_wanted(simplest: float, most_complex: float, status: str):
-    ends = estimate(simplest), estimate(most_complex)
-    assert weigh_nearness(Nearness(*ends, difference(ends[1], ends[0])))[0] == status

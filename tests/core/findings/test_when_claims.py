@@ -1,3 +1,5 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from featcx_core.findings.when_claims import complex_is_late
@@ -7,36 +9,48 @@ from tests.core.findings.synthetic import REFERENCE
 
 
 @pytest.mark.parametrize(
-    ("raw", "status", "words"),
+    ("raw", "verdict", "words"),
     [
-        ((0.5, 0.4, 0.6), "seen", "between 0.25 and 0.75"),
-        ((0.7, 0.4, 0.9), "undecided", "too wide"),
-        ((0.2, 0.1, 0.3), "partly", "below 0.5"),
-        ((0.9, 0.8, 0.95), "partly", "above 0.5"),
-        ((0.1, -0.1, 0.3), "undecided", "includes zero"),
-        ((-0.4, -0.5, -0.3), "absent", "does not hold here"),
+        ((0.5, 0.4, 0.6), "holds", "holds here. Spearman 0.50"),
+        ((0.7, 0.4, 0.9), "partly", "near 0.5, not decided"),
+        ((0.2, 0.1, 0.3), "partly", "near 0.5, no"),
+        ((0.9, 0.8, 0.95), "partly", "near 0.5, no"),
+        ((0.1, -0.1, 0.3), "not decided", "leave it open"),
+        ((-0.4, -0.5, -0.3), "does not hold", "does not hold here"),
     ],
 )
-def test_decode_time_claim_needs_sign_and_strength(raw, status, words):
+def test_decode_time_claim_needs_sign_and_strength(raw, verdict, words):
     tables = no_rows()._replace(correlations=correlations(raw=raw, partial=raw, y="decode_time"))
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
-    assert claim.status == status
+    assert claim.verdict == verdict
     assert words in claim.finding
     assert "share one term" in claim.finding
 
 
-@pytest.mark.parametrize(
-    ("final", "words"), [((0.9, 0.5, 0.1), "how well rather than when"), ((0.1, 0.9, 0.5), "is 0.50.")]
-)
-def test_decode_time_claim_says_how_far_it_is_only_how_well(final, words):
+def test_decode_time_claim_needs_the_sign_with_each_control():
+    partial = correlations(raw=(0.5, 0.4, 0.6), partial=(0.2, -0.1, 0.4), y="decode_time")
+    other = partial[partial["controls"] != ""].assign(controls="class_information", value=0.4, low=0.3, high=0.5)
+    tables = no_rows()._replace(correlations=pd.concat([partial, other]))
+    claim = complex_is_late(tables, reference_epoch=REFERENCE)
+    answers = dict(claim.answers)
+    assert answers["prevalence and variance held fixed"] == "open"
+    assert answers["class information held fixed"] == "yes"
+    assert claim.verdict == "partly"
+
+
+@pytest.mark.parametrize(("is_how_well", "answer"), [(True, "no"), (False, "yes")])
+def test_decode_time_claim_says_how_far_it_is_only_how_well(is_how_well, answer):
+    chance, n = np.random.default_rng(0), 40
+    time = np.linspace(0.1, 0.9, n)
+    final = 1 - time if is_how_well else chance.random(n)
     late = [
-        {"reference_epoch": REFERENCE, "concept": i, "decode_time": time, "first_epoch": epoch}
-        for i, (time, epoch) in enumerate([(0.1, 1), (0.5, 2), (0.9, 2)])
+        {"reference_epoch": REFERENCE, "concept": i, "decode_time": time[i], "first_epoch": 1 + i // 20}
+        for i in range(n)
     ]
     information = [
         {"epoch": REFERENCE, "dictionary_epoch": REFERENCE, "layer": "l1", "kind": "concept", "concept": i,
-         "v_information": value}
-        for i, value in enumerate(final)
+         "v_information": final[i]}
+        for i in range(n)
     ]  # fmt: skip
     tables = no_rows()._replace(
         correlations=correlations(raw=(0.5, 0.4, 0.6), partial=(0.5, 0.4, 0.6), y="decode_time"),
@@ -45,8 +59,8 @@ def test_decode_time_claim_says_how_far_it_is_only_how_well(final, words):
         layers=frame("layers", [{"layer": "l1", "role": "penultimate"}]),
     )
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
-    assert claim.status == ("partly" if "how well" in words else "seen")
-    assert words in claim.finding
+    assert ("by when rather than how well", answer) in claim.answers
+    assert claim.verdict == ("partly" if is_how_well else "holds")
     assert "half of its final I_V by epoch 2" in claim.finding
 
 
@@ -56,5 +70,5 @@ def test_one_trained_checkpoint_cannot_tell_when():
         epochs=frame("epochs", [{"epoch": 0}, {"epoch": REFERENCE}]),
     )
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
-    assert claim.status == "missing"
+    assert claim.verdict == "not measured"
     assert "with one trained checkpoint Λ cannot tell when" in claim.finding

@@ -71,6 +71,15 @@ def test_page_tells_every_claim_with_its_numbers(html):
     assert ">nan<" not in html.lower()
 
 
+def test_page_shows_the_marks_of_every_claim_that_was_measured(html):
+    answers = {"yes": "✓", "no": "✗", "open": "?", "missing": "–"}
+    for claim in claims(study(), reference_epoch=REFERENCE):
+        for name, answer in claim.answers if claim.verdict != "not measured" else ():
+            assert f"<span>{answers[answer]} {name}</span>" in html
+    empty = render_report(no_rows(), study="mnist", facts={}, reference_epoch=REFERENCE, figures={})
+    assert '<p class="marks">' not in empty
+
+
 def test_page_escapes_what_it_was_told(html):
     assert "5,000 digits &lt;b&gt;&amp; more&lt;/b&gt;" in html
 
