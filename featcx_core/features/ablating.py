@@ -42,6 +42,13 @@ def ablated_logits(
 
     Raises:
         ValueError: as `Replay`.
+
+    >>> network = nn.Sequential(nn.Identity(), nn.Flatten()).eval()
+    >>> halve = lambda acts: acts / 2
+    >>> list(ablated_logits(network, [torch.tensor([[4.0, 2.0]])], [None, halve], layer="0", layout="vector"))
+    [tensor([[[4., 2.]],
+    <BLANKLINE>
+            [[2., 1.]]])]
     """
     with Replay(model, layer) as replay:
         for images in inputs:
@@ -83,6 +90,12 @@ def noisy_logits(
 
     Raises:
         ValueError: as `Replay`; a scale below 0, or more images in the inputs than numbers.
+
+    >>> network, still = nn.Sequential(nn.Identity(), nn.Flatten()).eval(), torch.zeros(2)
+    >>> (logits,) = noisy_logits(network, [torch.tensor([[4.0, 2.0]])], np.array([7]), layer="0", layout="vector",
+    ...                          scales=(0.0, 1.0), deviation=still, seed=0)
+    >>> logits[0].equal(logits[1])   # units that never vary have no noise
+    True
     """
     if min(scales, default=0) < 0:
         raise ValueError(f"wanted scales of at least 0, got {min(scales)}; try (0, 0.5, 1, 2)")
@@ -119,6 +132,10 @@ def unit_moments(model: nn.Module, inputs: Iterable[Tensor], *, layer: str, layo
 
     Raises:
         ValueError: as `Replay`, or no image.
+
+    >>> network = nn.Sequential(nn.Identity(), nn.Flatten()).eval()
+    >>> unit_moments(network, [torch.tensor([[4.0, 2.0], [0.0, 2.0]])], layer="0", layout="vector").deviation
+    tensor([2., 0.])
     """
     n, total, squares = 0, torch.zeros(1), torch.zeros(1)
     kind = torch.float32

@@ -63,6 +63,9 @@ def losses_of(logits: Float[Tensor, "image class"], targets: Int[Array, "image"]
 
     Raises:
         ValueError: a single output, a target without an output, or images without a target.
+
+    >>> losses_of(torch.tensor([[1.0, 4.0]]), np.array([1])).margin.tolist()
+    [3.0]
     """
     n_outputs = logits.shape[1]
     right = as_tensors(logits, targets)[0][1].long()

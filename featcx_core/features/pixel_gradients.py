@@ -26,6 +26,10 @@ def in_pixels(model: nn.Module, *, mean: Float[np.ndarray, "channel"], std: Floa
 
     Raises:
         ValueError: a network in training mode.
+
+    >>> logits = in_pixels(nn.Flatten().eval(), mean=np.array([0.5]), std=np.array([0.25]))
+    >>> logits(torch.tensor([[[[0.5, 1.0]]]]))
+    tensor([[0., 2.]])
     """
     if model.training:
         raise ValueError(f"wanted {type(model).__name__} in evaluation mode, got training mode; try model.eval()")

@@ -84,6 +84,11 @@ class AblationCounts:
 
     Raises:
         ValueError: fewer than two groups, or no ablation.
+
+    >>> counts = AblationCounts(2, groups=2)
+    >>> counts.add(np.array([[0, 1, 1, 0], [0, 0, 0, 0]]), np.array([0, 1, 1, 0]))
+    >>> counts.curves({"all": np.array([[0, 1]])}, np.array([0.0, 1.0]))["all"].accuracy.tolist()
+    [1.0, 0.5]
     """
 
     def __init__(self, n_edits: int, *, groups: int = 20) -> None:

@@ -48,6 +48,11 @@ def class_information_left_out(sums: ClassSums) -> Float[Array, "concept group"]
 
     Raises:
         ValueError: no image, or a single group.
+
+    >>> sums = ClassSums(n_classes=2, groups=2)
+    >>> sums.add(torch.tensor([[0.0], [9.0], [1.0], [9.0], [4.0], [8.0]]), torch.tensor([0, 0, 0, 0, 1, 1]))
+    >>> class_information_left_out(sums).shape
+    torch.Size([1, 2])
     """
     sums.refuse_empty()
     if sums.groups < 2:

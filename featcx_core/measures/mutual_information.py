@@ -100,6 +100,11 @@ class BinCounts:
     Args:
         edges: of each unit's bins, from `bin_edges` of all images or of some.
         n_classes: labels go from 0 to n_classes - 1.
+
+    >>> counts = BinCounts(torch.tensor([[0.5]]), n_classes=2)
+    >>> counts.add(torch.tensor([[0.0], [1.0], [1.0]]), torch.tensor([0, 1, 1]))
+    >>> counts.counts.tolist()   # of the unit: bins down, classes across
+    [[[1, 0], [0, 2]]]
     """
 
     def __init__(self, edges: Float[Tensor, "unit edge"], *, n_classes: int) -> None:

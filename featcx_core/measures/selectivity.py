@@ -74,6 +74,10 @@ def selectivity_streamed(
 
     Raises:
         ValueError: as there, and where the chunks hold more or fewer images than there are labels.
+
+    >>> chunks = [np.array([[3.0], [3.0]]), np.array([[1.0], [1.0]])]
+    >>> selectivity_streamed(chunks, np.array([0, 0, 1, 1]), n_classes=2).selectivity
+    array([0.5])
     """
     (first,), _ = as_tensors(labels)
     ways = [first, *shuffled(first, n=n_shuffles, seed=seed)]

@@ -87,6 +87,12 @@ class GroupSpectra:
 
     Raises:
         ValueError: no copy.
+
+    >>> stream = GroupSpectra(n_copies=2)
+    >>> stream.add(torch.tensor([[3.0, 0.0], [0.0, 1.0], [2.0, 0.0]]))
+    >>> stream.add(torch.tensor([[2.0, 0.0]]))
+    >>> stream.result().first.round(3).tolist()
+    [0.9, 1.0]
     """
 
     def __init__(self, *, n_copies: int, centred: bool = False) -> None:

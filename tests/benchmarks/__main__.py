@@ -31,6 +31,7 @@ PARTS = {
     "m": "explorer",
     "n": "properties",
     "o": "similarity",
+    "p": "directions",
 }
 KEEP = {"MALLOC_TRIM_THRESHOLD_": str(4 << 30), "MALLOC_MMAP_THRESHOLD_": str(4 << 30)}
 """To the C library: keep memory that was freed. Whether it gives pages back between two calls is chance otherwise, and
