@@ -6,7 +6,6 @@ from typing import Any
 
 import dagster as dg
 
-from featcx_assets.catalog import ensure_catalog
 from featcx_assets.dagster_private import keep_for_the_end
 from featcx_assets.partitions import (
     asset_key,
@@ -19,13 +18,14 @@ from featcx_assets.partitions import (
 from featcx_assets.previews import column_schema, metadata_of
 from featcx_assets.progress import bar
 from featcx_assets.resources import Workbench
+from featcx_assets.views import ensure_views
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.declaration import Artefact, Need
 from featcx_core.artefacts.given import StudyReader, Tools
 from featcx_core.artefacts.making import make_stale, refuse_lacking
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.store.places import Store
@@ -84,7 +84,7 @@ def _once(study: Study, artefact: Artefact) -> dg.AssetsDefinition:
                 pass
             write_current(store, Snapshot(store).visible())
             metadata = metadata_of(StudyReader(snapshot), artefact, place)
-            ensure_catalog(store.home)
+            ensure_views(store.home)
         return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint(place), **metadata})
 
     return made

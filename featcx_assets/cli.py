@@ -143,7 +143,7 @@ def sql(query: str, output: str | None) -> None:
     """Ask the result tables with SQL (DuckDB); works while runs are writing."""
     import duckdb
 
-    from featcx_assets.catalog import connect
+    from featcx_assets.views import connect
 
     with connect(home()) as connection:
         try:
@@ -221,6 +221,8 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def tables(*, as_json: bool) -> None:
     """The result tables: what a row is, and every column's meaning."""
+    for line in catalogue().broken:
+        click.echo(line, err=True)
     if as_json:
         spec = {
             name: {**t._asdict(), "columns": [c._asdict() for c in t.columns]} for name, t in catalogue().tables.items()

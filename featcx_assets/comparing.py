@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from featcx_assets.catalog import database
 from featcx_assets.resources import home
+from featcx_assets.views import database
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.commits import place_of
 from featcx_core.artefacts.groups import (

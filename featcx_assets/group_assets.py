@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import dagster as dg
 
 from featcx_assets.automation import is_being_run
-from featcx_assets.catalog import write_catalog
 from featcx_assets.checks import result_of
 from featcx_assets.partitions import asset_key
 from featcx_assets.previews import column_schema, metadata_of_group
 from featcx_assets.resources import home
+from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.checks import check_rows
 from featcx_core.artefacts.declaration import Artefact
@@ -65,7 +65,7 @@ def _asset(group: Group, members: Sequence[str], artefact: Artefact) -> dg.Asset
                 context.log.info("nothing to do, the fingerprint is current")
                 return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint})
             snapshot = make_of_group(home(), group, artefact)
-            write_catalog(home())
+            write_views(home())
         metadata = metadata_of_group(store, artefact)
         return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint, **metadata})
 

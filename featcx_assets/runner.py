@@ -10,17 +10,17 @@ from filelock import FileLock, Timeout
 
 from featcx_assets.assets import FAILURES
 from featcx_assets.automation import run_tags
-from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
 from featcx_assets.dagster_private import was_interrupted
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import asset_key, inserted_epochs, partition_key, register_epochs
 from featcx_assets.stages import Work, runs, stages, without, work
+from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.register import refuse_unusable
 from featcx_core.artefacts.sharing import Taken, take_over
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
@@ -132,7 +132,7 @@ def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
 def refresh_views(snapshot: Snapshot) -> None:
     """Bring the views up to the study as it is now."""
     write_current(snapshot.store, snapshot.visible())
-    write_catalog(snapshot.store.home)
+    write_views(snapshot.store.home)
 
 
 def _stages(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from featcx_assets.catalog import database
+from featcx_assets.views import database
 from featcx_core.analyses.reading import read_tables
 from featcx_core.artefacts.commits import place_of
 from featcx_core.artefacts.declaration import Folder, Page

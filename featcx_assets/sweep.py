@@ -5,11 +5,11 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from featcx_assets.catalog import write_catalog
 from featcx_assets.dagster_home import environment, instance
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import asset_key
 from featcx_assets.runner import Outcome, Say, execute, run_study
+from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.groups import (
     Group,
@@ -128,6 +128,6 @@ def compare(group: Group, *, home: Path, device: str = "auto", say: Say) -> Outc
         tags = {"featcx/study": group.name, "featcx/stage": artefact.name}
         key = asset_key(group.name, artefact.name)
         failures = execute(job, dagster, [key], tags=tags, device=device, what=artefact.name)
-    write_catalog(home)
+    write_views(home)
     broken = any(not failure.is_input for failure in failures)
     return Outcome(int(not failures), tuple(failure.reason for failure in failures), broken)

@@ -15,7 +15,7 @@ from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.making import make
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.features.probe_reader import KINDS, ProbeReader
 from featcx_core.store.parquet import write_parquet
 from featcx_core.store.places import Store

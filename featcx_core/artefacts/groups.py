@@ -19,7 +19,7 @@ from featcx_core.artefacts.commits import committed_fingerprint, place_of
 from featcx_core.artefacts.declaration import Artefact, Rows, resolve
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.store.files import write_bytes
 from featcx_core.store.parquet import read_all, write_rows
 from featcx_core.store.places import Store, open_store

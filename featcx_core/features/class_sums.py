@@ -4,6 +4,8 @@ One pass over values (image, column), activations or codes, serves all columns; 
 whatever the number of images.
 """
 
+from typing import Any
+
 import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
@@ -86,6 +88,10 @@ class ClassSums:
         """Raise a ValueError unless an image was added."""
         if self.n == 0:
             raise ValueError("wanted at least one image, got none; try another selection")
+
+    def restored(self, result: Tensor) -> Any:
+        """Return a result in the kind that the values came in."""
+        return result.cpu().numpy() if self.is_numpy else result
 
     def _begin(self, x: Float[Tensor, "image column"], *, is_numpy: bool) -> None:
         shape = (self.groups, self.n_classes, x.shape[1])

@@ -8,6 +8,7 @@ import pandas as pd
 from featcx_core.findings.correlations import raw_and_partial
 from featcx_core.findings.evidence import NOT_MEASURED, number
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
+from featcx_core.findings.selection import mean_of
 from featcx_core.findings.study_tables import StudyTables
 
 Numbers = dict[str, float | int | None]
@@ -33,7 +34,7 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
     ]
     of_all = tables.sedimentation[tables.sedimentation["group_name"] == "all"].query("epoch == @reference_epoch")
     without_interval = NOT_MEASURED._replace(
-        value=_mean(scored["complexity"]), n=int(scored["complexity"].notna().sum())
+        value=mean_of(scored["complexity"]), n=int(scored["complexity"].notna().sum())
     )
     k = without_interval if of_all.empty else band(of_all, 0)
     return [
@@ -77,7 +78,7 @@ def _headline_of_shuffled(tables: StudyTables, epoch: int) -> Headline:
         & (tables.v_information["dictionary_epoch"] == epoch)
         & (tables.v_information["kind"] == "shuffled")
     ]
-    null = _mean(shuffled["v_information"])
+    null = mean_of(shuffled["v_information"])
     return Headline(
         "V-information of shuffled codes", number(null, digits=3), "a control; wanted ~ 0", _numbers(value=null)
     )
@@ -134,10 +135,6 @@ def _numbers(**values: float | int) -> Numbers:
 def _at(table: pd.DataFrame, column: str, epoch: int) -> float:
     values = table.loc[table["epoch"] == epoch, column].dropna()
     return float(values.iloc[0]) if len(values) else float("nan")
-
-
-def _mean(column: "pd.Series[float]") -> float:
-    return float(column.astype(float).mean())
 
 
 def _percent(share: float) -> str:

@@ -63,3 +63,8 @@ def epoch_name(epoch: int) -> str:
     ('epoch 0 (before training)', 'epoch 3')
     """
     return f"epoch {epoch}" + (" (before training)" if epoch == 0 else "")
+
+
+def mean_of(column: "pd.Series[float]") -> float:
+    """Return the mean of a column's known values; NaN where it has none."""
+    return float(column.astype(float).mean())

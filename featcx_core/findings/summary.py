@@ -9,7 +9,7 @@ from featcx_core.findings.evidence import NOT_MEASURED, number, percent
 from featcx_core.findings.inhibitors import inhibitors_finding, signed_contributions
 from featcx_core.findings.meta_features import groups_finding, means_of_groups
 from featcx_core.findings.paths import paths_finding
-from featcx_core.findings.selection import last_clustered
+from featcx_core.findings.selection import last_clustered, mean_of
 from featcx_core.findings.study_tables import StudyTables
 
 MOST_NAMES = 8  # classes without a super-class that the report names
@@ -118,9 +118,9 @@ def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str
             & (tables.v_information["kind"] == kind)
         ]
         name = kind.replace("_", " ") + (" before training (epoch 0)" if epoch == 0 else "")
-        mean_information = number(_mean(information["v_information"]), digits=3)
+        mean_information = number(mean_of(information["v_information"]), digits=3)
         rows.append(
-            (name, int(scores["complexity"].notna().sum()), number(_mean(scores["complexity"])), mean_information)
+            (name, int(scores["complexity"].notna().sum()), number(mean_of(scores["complexity"])), mean_information)
         )
     return rows
 
@@ -137,7 +137,3 @@ def dictionary_facts(dictionaries: pd.DataFrame, *, reference_epoch: int) -> dic
         + (f" ({meaning[str(name)].rstrip('.')})" if name in meaning else "")
         for name, value in record.items()
     }
-
-
-def _mean(column: "pd.Series[float]") -> float:
-    return float(column.astype(float).mean())

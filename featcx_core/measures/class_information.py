@@ -5,7 +5,6 @@ plain share η² = SS_between / SS_total is too high by chance: about (classes -
 """
 
 import math
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -38,7 +37,7 @@ def class_information(sums: ClassSums) -> Float[Array, "concept"]:
             f"wanted images of at least 2 classes, and more images than classes, got {sums.n} images of {n_classes} "
             "classes; try more images"
         )
-    return _restored(sums, _share(counts.double(), sums.sums.sum(0), sums.squares.sum(0)))
+    return sums.restored(_share(counts.double(), sums.sums.sum(0), sums.squares.sum(0)))
 
 
 def class_information_left_out(sums: ClassSums) -> Float[Array, "concept group"]:
@@ -62,7 +61,7 @@ def class_information_left_out(sums: ClassSums) -> Float[Array, "concept group"]
         _share((counts - sums.counts[group]).double(), total - sums.sums[group], squares - sums.squares[group])
         for group in range(sums.groups)
     )
-    return _restored(sums, torch.stack(list(left), dim=1))
+    return sums.restored(torch.stack(list(left), dim=1))
 
 
 def _share(
@@ -79,7 +78,3 @@ def _share(
     within = (whole - between).clamp(min=0)
     share: Tensor = 1 - (within / (n - n_classes)) / (whole / (n - 1))
     return share
-
-
-def _restored(sums: ClassSums, result: Tensor) -> Any:
-    return result.cpu().numpy() if sums.is_numpy else result

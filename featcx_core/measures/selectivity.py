@@ -5,7 +5,7 @@ Morcos, Barrett, Rabinowitz, Botvinick, *On the importance of single directions 
 
 import math
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -91,7 +91,7 @@ def selectivity_streamed(
     index, class_id = _index(sums[0])
     by_chance = [_index(total)[0] for total in sums[1:]] or [torch.full_like(index, math.nan)]
     result = (index, class_id, torch.stack(by_chance).mean(0))
-    return Selectivity(*(_restored(sums[0], part) for part in result))
+    return Selectivity(*(sums[0].restored(part) for part in result))
 
 
 def shuffled(labels: Int[Tensor, "image"], *, n: int, seed: int) -> list[Int[Tensor, "image"]]:
@@ -114,7 +114,3 @@ def _index(sums: ClassSums) -> tuple[Float[Tensor, "unit"], Int64[Tensor, "unit"
     # clamped: means that are all the same differ by rounding
     index = ((largest - others) / (largest + others)).clamp(0, 1).masked_fill(is_undefined, math.nan)
     return index, present[place]
-
-
-def _restored(sums: ClassSums, result: Tensor) -> Any:
-    return result.cpu().numpy() if sums.is_numpy else result

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
-from featcx_assets.catalog import connect
 from featcx_assets.dagster_home import instance
 from featcx_assets.runner import Outcome, run_study
+from featcx_assets.views import connect
 from featcx_core.analyses.complexity import make as complexity_make
 from featcx_core.analyses.importance import make as importance_make
 from featcx_core.artefacts.catalogue import catalogue

@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from featcx_assets.catalog import connect
 from featcx_assets.dagster_home import instance
 from featcx_assets.definitions import definitions
 from featcx_assets.group_assets import group_schedules
 from featcx_assets.sweep import register_sweep
+from featcx_assets.views import connect
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.groups import Group, group_store, read_group, write_group
 from featcx_core.artefacts.snapshot import Snapshot

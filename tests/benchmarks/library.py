@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from featcx_core.artefacts.given import Tools
 from featcx_core.artefacts.making import make_stale
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.store.places import Store
 
 DESCRIBED = ("checkpoint", "activations", "dictionary_activations", "dictionary", "codes")

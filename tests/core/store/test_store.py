@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from featcx_core.artefacts.catalogue import catalogue
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.store.files import replacing, write_bytes
 from featcx_core.store.parquet import read_all, read_footer, read_rows, schema, write_rows
 from featcx_core.store.places import MARKER, Store, committed, epoch_key, open_store

@@ -28,7 +28,7 @@ def database(home: Path) -> Path:
     return home / "featcx.duckdb"
 
 
-def write_catalog(home: Path) -> Path:
+def write_views(home: Path) -> Path:
     """Write the views over all studies of a home; returns the database's path."""
     import duckdb
 
@@ -45,10 +45,10 @@ def write_catalog(home: Path) -> Path:
     return path
 
 
-def ensure_catalog(home: Path) -> None:
+def ensure_views(home: Path) -> None:
     """Write the views where they are missing, another home's or an older featcx's."""
     if not _is_of(home):
-        write_catalog(home)
+        write_views(home)
 
 
 def connect(home: Path) -> "duckdb.DuckDBPyConnection":
@@ -57,7 +57,7 @@ def connect(home: Path) -> "duckdb.DuckDBPyConnection":
 
     if not any(home.glob("*/tables/current.parquet")):
         raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
-    ensure_catalog(home)
+    ensure_views(home)
     return duckdb.connect(str(database(home)), read_only=True)
 
 

@@ -8,9 +8,9 @@ import duckdb
 import pandas as pd
 import pytest
 
-from featcx_assets.catalog import connect, database, write_catalog
+from featcx_assets.views import connect, database, write_views
 from featcx_core.artefacts.catalogue import catalogue
-from featcx_core.artefacts.views import write_current
+from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.store.files import write_bytes
 from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
@@ -42,7 +42,7 @@ def values(home: Path) -> list[tuple[str, int, float]]:
 
 def test_every_table_has_a_view_with_its_columns_and_their_meaning(tmp_path: Path):
     fresh(tmp_path)
-    write_catalog(tmp_path)
+    write_views(tmp_path)
     with connect(tmp_path) as connection:
         views = dict(connection.execute("select view_name, comment from duckdb_views() where not internal").fetchall())
         assert views == {table.name: table.row for table in catalogue().tables.values()}
@@ -55,7 +55,7 @@ def test_every_table_has_a_view_with_its_columns_and_their_meaning(tmp_path: Pat
 
 def test_a_home_of_an_older_featcx_lacks_tables_and_columns(tmp_path: Path):
     store = fresh(tmp_path)
-    write_catalog(tmp_path)
+    write_views(tmp_path)
     (tmp_path / ".empty/tables/layer_information/empty.parquet").unlink()
     narrow = pd.DataFrame({"study": ["s"], "epoch": [0]}).iloc[:0]
     narrow.to_parquet(tmp_path / ".empty/tables/correlations/empty.parquet")
@@ -83,7 +83,7 @@ def test_only_rows_of_the_current_fingerprint_are_seen(tmp_path: Path):
     store = fresh(tmp_path)
     write(store, "000001", importance(1, 0.1), fingerprint="now")
     write(store, "000002", importance(2, 0.2), fingerprint="before")
-    write_catalog(tmp_path)
+    write_views(tmp_path)
     assert values(tmp_path) == [("s", 1, 0.1)]
     write_current(store, [("importance", "before"), ("complexity", "now")])  # no new views: the files decide
     assert values(tmp_path) == [("s", 2, 0.2)]
@@ -93,7 +93,7 @@ def test_studies_lie_side_by_side_each_with_its_own_fingerprints(tmp_path: Path)
     for name, digest in (("a", "now"), ("b", "before")):
         store = fresh(tmp_path, name)
         write(store, "000001", importance(1, 0.5), fingerprint=digest)
-    write_catalog(tmp_path)
+    write_views(tmp_path)
     assert values(tmp_path) == [("a", 1, 0.5)]
 
 
@@ -130,7 +130,7 @@ def test_litter_of_killed_writers_is_not_read(tmp_path: Path):
 READER = """
 import sys
 from pathlib import Path
-from featcx_assets.catalog import connect
+from featcx_assets.views import connect
 print("ready", flush=True)
 sys.stdin.readline()
 seen, reads = set(), 0
@@ -152,7 +152,7 @@ def test_another_process_reads_whole_partitions_while_they_are_replaced(tmp_path
             rows = importance(epoch, float(generation), n=500)
             write(store, f"{epoch:06d}", rows, fingerprint="now")
         write_current(store, [("importance", "now"), ("epochs", str(generation))])
-        write_catalog(tmp_path)
+        write_views(tmp_path)
 
     def keep_writing() -> None:
         generation = 1
