@@ -125,8 +125,8 @@ def _under_way(instance: dg.DagsterInstance, store: Store) -> str:
     if is_being_run(store):
         return "`featcx run` is at work on this study"
     waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
-    found = instance.get_runs(dg.RunsFilter(statuses=[*waiting, *UNDER_WAY]))
-    alive = [run for run in found if not is_of_command(run)]  # `featcx run` is not at work: its runs were killed
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=[*waiting, *UNDER_WAY]))
+    alive = [run for run in unfinished if not is_of_command(run)]  # `featcx run` is not at work: its runs were killed
     mine = [run for run in alive if any(key.path[0] == store.study.name for key in run.asset_selection or ())]
     return "a run of this study is under way" if mine else ""
 

@@ -279,8 +279,8 @@ def _registered(name: str) -> Store:
     kept = home() / name / "study.toml"
     path = kept if kept.is_file() else packaged_studies().get(name, Path(name))
     if not path.is_file():
-        there = (path_of_study.parent.name for path_of_study in home().glob("*/study.toml"))
-        names_known = sorted({*packaged_studies(), *packaged_sweeps(), *there})
+        names = (path_of_study.parent.name for path_of_study in home().glob("*/study.toml"))
+        names_known = sorted({*packaged_studies(), *packaged_sweeps(), *names})
         raise _BadInput(f"no study {name!r}: wanted a path to a TOML file or one of: {', '.join(names_known)}")
     study = load_study(path)
     registered = home() / study.name / "study.toml"

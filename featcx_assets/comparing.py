@@ -117,7 +117,11 @@ def _group(names: tuple[str, ...], name: str) -> Group:
     path_of = group_paths(home())
     if len(names) == 1 and names[0] in path_of:
         return read_group(path_of[names[0]])
-    members = [m for one in names for m in (read_group(path_of[one]).members if one in path_of else (one,))]
+    members = [
+        member
+        for study_or_sweep in names
+        for member in (read_group(path_of[study_or_sweep]).members if study_or_sweep in path_of else (study_or_sweep,))
+    ]
     return Group(name, tuple(dict.fromkeys(members)))
 
 

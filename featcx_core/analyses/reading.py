@@ -55,7 +55,7 @@ def _guesses(reader: StudyReader) -> list[str]:
     if not study.checkpoints.folder or accuracy.empty:
         return []
     which = f"held-out accuracy at epoch {study.reference_epoch}"
-    sentence = doubt(study.model, float(accuracy.iloc[0]), n_outputs=reader.anatomy.n_classes, of=which)
+    sentence = doubt(study.model, float(accuracy.iloc[0]), n_outputs=reader.anatomy.n_classes, which=which)
     return [sentence] if sentence else []
 
 

@@ -122,9 +122,9 @@ def catalogue() -> Catalogue:
 
     A declaration of an installed package that cannot be used is named in `broken`; everything else is there.
     """
-    own, broken = list(_own()), list[str]()
-    _refuse_repeated(own)
-    declared = list(own)
+    of_featcx, broken = list(_own()), list[str]()
+    _refuse_repeated(of_featcx)
+    declared = list(of_featcx)
     for point in sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name):
         try:
             declared += _usable(point, declared)

@@ -164,8 +164,8 @@ def _batches(
     partners = [p for p in partners if _is_wanting(snapshot, p)]
     shared = {p.layer for p in partners}
     for is_shared in (True, False):
-        own = [p for p in partitions if (p.layer in shared) is is_shared]
-        batch = [*own, *(partners if is_shared else ())]
+        wanted = [p for p in partitions if (p.layer in shared) is is_shared]
+        batch = [*wanted, *(partners if is_shared else ())]
         stored = [q for p in batch for q in snapshot.stored_with(p)]
         todo = [p for p in dict.fromkeys([*batch, *stored]) if p in again or not snapshot.is_current(p)]
         if todo:

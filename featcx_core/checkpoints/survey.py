@@ -161,8 +161,8 @@ def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit cl
     names = [name for name in names if name in wanted]
     key = store.study.checkpoints.weights
     if is_safetensors(path):
-        there = match_safetensors(path, wanted=wanted, key=key).names
-        weight, *bias = (read_float(path, there[name]) for name in names)
+        tensor_of = match_safetensors(path, wanted=wanted, key=key).names
+        weight, *bias = (read_float(path, tensor_of[name]) for name in names)
     else:
         tensors = read_state_dict(path, wanted=wanted, key=key).tensors
         weight, *bias = (tensors[name].float().numpy() for name in names)

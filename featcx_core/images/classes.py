@@ -73,20 +73,20 @@ def chance(model: Model, *, n_outputs: int) -> float | None:
     return None if model.outputs == "none" else 1 / n_outputs
 
 
-def doubt(model: Model, accuracy: float, *, n_outputs: int, of: str) -> str:
+def doubt(model: Model, accuracy: float, *, n_outputs: int, which: str) -> str:
     """Return a warning if an accuracy is about that of a guess; empty if the network does better.
 
     Such a network may have been trained on images that were prepared otherwise, or with its classes in another order.
-    `of` names the accuracy in the warning.
+    `which` names the accuracy in the warning.
 
-    >>> doubt(Model(), 0.5, n_outputs=10, of="accuracy at epoch 3")
+    >>> doubt(Model(), 0.5, n_outputs=10, which="accuracy at epoch 3")
     ''
     """
     guess = chance(model, n_outputs=n_outputs)
     if guess is None or accuracy >= min(1.5 * guess, guess + 0.05):
         return ""
     return (
-        f"{of} is {accuracy:.1%}, about a guess's ({guess:.1%}): are images prepared as in the network's training "
+        f"{which} is {accuracy:.1%}, about a guess's ({guess:.1%}): are images prepared as in the network's training "
         "(data.transform: mean, std, resize, crop), its classes in this order?"
     )
 

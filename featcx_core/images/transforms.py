@@ -37,15 +37,15 @@ class Preprocessing(NamedTuple):
         """Return width and height after the transform."""
         return (self.crop, self.crop) if self.crop else self._resized(width, height)
 
-    def shape(self, of: tuple[int, ...]) -> tuple[int, int, int, int]:
+    def shape(self, shape: tuple[int, ...]) -> tuple[int, int, int, int]:
         """Return (image, channel, height, width) after the transform."""
-        n_images, channels, height, width = of
+        n_images, channels, height, width = shape
         width, height = self.size(width, height)
         return n_images, self.channels or channels, height, width
 
-    def changes(self, of: tuple[int, ...]) -> bool:
+    def changes(self, shape: tuple[int, ...]) -> bool:
         """Return True unless images of that shape (image, channel, height, width) stay as they are."""
-        return self.shape(of) != of or self._resized(of[3], of[2]) != (of[3], of[2])
+        return self.shape(shape) != shape or self._resized(shape[3], shape[2]) != (shape[3], shape[2])
 
     def refuse_other(self, channels: int) -> None:
         """Raise StudyError if mean or deviation have another number of values than the images have channels."""

@@ -78,19 +78,19 @@ def survey_checkpoints(study: Study, anatomy: Anatomy) -> Survey:
         return survey(Store(home, study), parameters=anatomy.parameters)
 
 
-def checkpoint_lines(study: Study, found: Survey) -> Iterator[str]:
+def checkpoint_lines(study: Study, surveyed: Survey) -> Iterator[str]:
     """Yield the survey, for people."""
-    settings, epochs = study.checkpoints, sorted(found.digests)
-    n_files = len(epochs) + len(found.bad)
+    settings, epochs = study.checkpoints, sorted(surveyed.digests)
+    n_files = len(epochs) + len(surveyed.bad)
     yield f"checkpoints: {settings.folder}, {settings.pattern}: {len(epochs)} of {n_files} can be used"
     if epochs:
         yield f"  epochs: {_epochs(epochs)}"
-    for sentence in sorted(set(found.found_as.values())):
+    for sentence in sorted(set(surveyed.found_as.values())):
         yield f"  in the files: {sentence}"
-    for reason in list(found.bad.values())[:5]:
+    for reason in list(surveyed.bad.values())[:5]:
         yield f"  bad: {reason}"
-    if len(found.bad) > 5:
-        yield f"  bad: and {len(found.bad) - 5} more"
+    if len(surveyed.bad) > 5:
+        yield f"  bad: and {len(surveyed.bad) - 5} more"
 
 
 def _epochs(epochs: list[int]) -> str:

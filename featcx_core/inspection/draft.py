@@ -56,7 +56,7 @@ class Draft:
     """
 
     def __init__(self, wishes: Wishes, *, folder: Path) -> None:
-        self.found: list[str] = []
+        self.lines: list[str] = []
         self.lacking: list[str] = []
         self.notes: dict[str, tuple[str, ...]] = {}
         self.anatomy: Anatomy | None = None
@@ -108,10 +108,10 @@ class Draft:
 
     def _images(self, images: ImagesFound) -> None:
         study = self.study()
-        self.found += image_lines(images, study.data.source)
+        self.lines += image_lines(images, study.data.source)
         if transform := propose_transform(images, study):
             self._state("data", transform=transform)
-            self.found.append(f"  transform = {toml_value(transform)}")
+            self.lines.append(f"  transform = {toml_value(transform)}")
         is_trained = "training" in self._parts
         labels, names = images.labels, images.class_names
         try:
@@ -120,8 +120,8 @@ class Draft:
             return  # said again when the images are loaded
         for part, fields in parts.values.items():
             self._state(part, **fields)
-        self.notes["data.split"] = parts.said
-        self.found += [f"  {line}" for line in parts.said]
+        self.notes["data.split"] = parts.sentences
+        self.lines += [f"  {line}" for line in parts.sentences]
 
     def _network(self, images: ImagesFound) -> None:
         study = self.study()
@@ -129,10 +129,10 @@ class Draft:
         if self.anatomy is None:
             self.lacking.append(reason)
             return
-        self.found += network_lines(study, self.anatomy)
+        self.lines += network_lines(study, self.anatomy)
         if (n_units := self.anatomy.n_units) < study.dictionary.atoms_per_class:
             self._state("dictionary", atoms_per_class=n_units)
-            self.found.append(f"  {n_units} units before the head: dictionary.atoms_per_class = {n_units}")
+            self.lines.append(f"  {n_units} units before the head: dictionary.atoms_per_class = {n_units}")
 
     def _preparation(self) -> None:
         """Note the preparation of the images, for the file; mean and std of a training elsewhere are unknown."""
@@ -142,7 +142,7 @@ class Draft:
         if "checkpoints" in self._parts and preprocessing(study).mean is None:
             taken = f"mean = {toml_value(values['mean'])}, std = {toml_value(values['std'])}"
             origin = f"of the images here ({taken}), since those of the network's training are not known"
-            self.found.append(f"  mean and std are {origin}: state those in data.transform, or the network may guess")
+            self.lines.append(f"  mean and std are {origin}: state those in data.transform, or the network may guess")
             notes += [f"mean and std are {origin}.", "State those: with other ones the network may guess."]
         self.notes["data.transform"] = tuple(notes)
 
@@ -155,10 +155,10 @@ class Draft:
         else:
             self._other_things(outputs)
 
-    def _other_things(self, said: str) -> None:
+    def _other_things(self, reason: str) -> None:
         self._state("model", outputs="none")
-        self.notes["model.outputs"] = (f"{said}; where each class is an output, state which: {{cat = 281, …}}",)
-        self.found.append(f'  {said}: model.outputs = "none", so accuracy and loss stay empty')
+        self.notes["model.outputs"] = (f"{reason}; where each class is an output, state which: {{cat = 281, …}}",)
+        self.lines.append(f'  {reason}: model.outputs = "none", so accuracy and loss stay empty')
 
     def _checkpoints(self, anatomy: Anatomy, images: ImagesFound) -> None:
         chosen = choose_pattern(self.study(), anatomy, is_stated=self._is_stated)
@@ -173,8 +173,8 @@ class Draft:
         self._state("checkpoints", pattern=chosen.pattern)
         study = self.study()
         survey = survey_checkpoints(study, anatomy)
-        self.found += checkpoint_lines(study, survey)
-        self.found += [f"  also there: {other}" for other in chosen.others]
+        self.lines += checkpoint_lines(study, survey)
+        self.lines += [f"  also there: {other}" for other in chosen.others]
         self.epochs = tuple(sorted(survey.digests))
         if not any(epoch > 0 for epoch in self.epochs):
             self._none_yet("checkpoints: none of an epoch after 0 can be used")

@@ -83,7 +83,7 @@ def find_images(data: Data) -> ImagesFound:
     return ImagesFound(labels, names, n_train, frequent, 1 if is_grey else 3, len(rows), broken)
 
 
-def propose_transform(found: ImagesFound, study: Study) -> dict[str, Any]:
+def propose_transform(images: ImagesFound, study: Study) -> dict[str, Any]:
     """Return the `data.transform` that these images and this network need; empty where they need none.
 
     A square is cut where the images are of several sizes, or large: that of the network's own weights where it has
@@ -91,9 +91,9 @@ def propose_transform(found: ImagesFound, study: Study) -> dict[str, Any]:
     """
     from_network = network_transform(study)
     values: dict[str, Any] = {}
-    if from_network.crop == "auto" and (len(found.sizes) > 1 or found.short_side > _LARGEST):
-        values["crop"] = _side(found.short_side, _trained_at(study.model.source))
-    if found.channels == 1 and from_network.mean == "auto" and study.model.source.startswith("torchvision:"):
+    if from_network.crop == "auto" and (len(images.sizes) > 1 or images.short_side > _LARGEST):
+        values["crop"] = _side(images.short_side, _trained_at(study.model.source))
+    if images.channels == 1 and from_network.mean == "auto" and study.model.source.startswith("torchvision:"):
         values["channels"] = 3  # its networks take colour only
     return values
 
@@ -115,24 +115,24 @@ def transform_in_force(study: Study) -> dict[str, Any]:
     }
 
 
-def image_lines(found: ImagesFound, source: str) -> Iterator[str]:
+def image_lines(images: ImagesFound, source: str) -> Iterator[str]:
     """Yield the survey, for people."""
-    counts = np.bincount(found.labels, minlength=len(found.class_names))
+    counts = np.bincount(images.labels, minlength=len(images.class_names))
     few, many = int(counts.argmin()), int(counts.argmax())
-    parts = "" if found.n_train is None else f", {found.n_train} of them for training"
-    yield f"data: {source}: {len(found.labels)} images{parts}"
-    names = ", ".join(found.class_names[:8]) + (" …" if len(found.class_names) > 8 else "")
-    smallest, largest = (f"{counts[i]} ({found.class_names[i]})" for i in (few, many))
+    parts = "" if images.n_train is None else f", {images.n_train} of them for training"
+    yield f"data: {source}: {len(images.labels)} images{parts}"
+    names = ", ".join(images.class_names[:8]) + (" …" if len(images.class_names) > 8 else "")
+    smallest, largest = (f"{counts[i]} ({images.class_names[i]})" for i in (few, many))
     spread = f"smallest {smallest}, largest {largest}" if counts[few] < counts[many] else f"{counts[few]} images each"
-    yield f"  classes: {len(found.class_names)}: {names}; {spread}"
-    sizes = ", ".join(f"{width} x {height}" for width, height in found.sizes[:3])
-    more = f" and {len(found.sizes) - 3} more sizes" if len(found.sizes) > 3 else ""
-    colours = {1: "grey", 3: "colour"}.get(found.channels, f"{found.channels} channels")
-    looked = "" if found.n_looked_at == len(found.labels) else f" ({found.n_looked_at} looked at)"
+    yield f"  classes: {len(images.class_names)}: {names}; {spread}"
+    sizes = ", ".join(f"{width} x {height}" for width, height in images.sizes[:3])
+    more = f" and {len(images.sizes) - 3} more sizes" if len(images.sizes) > 3 else ""
+    colours = {1: "grey", 3: "colour"}.get(images.channels, f"{images.channels} channels")
+    looked = "" if images.n_looked_at == len(images.labels) else f" ({images.n_looked_at} looked at)"
     yield f"  images: {sizes}{more} pixels, {colours}{looked}"
-    if found.broken:
-        listed = ", ".join(found.broken[:5]) + (" …" if len(found.broken) > 5 else "")
-        counted = f"{len(found.broken)} of the {found.n_looked_at} files looked at"
+    if images.broken:
+        listed = ", ".join(images.broken[:5]) + (" …" if len(images.broken) > 5 else "")
+        counted = f"{len(images.broken)} of the {images.n_looked_at} files looked at"
         yield f"  {counted} cannot be read and are left out: {listed}"
 
 

@@ -19,7 +19,7 @@ class Parts(NamedTuple):
 
     values: dict[str, dict[str, Any]]
     """Fields by section: `data.split`, and of `dictionary` and `probe` what must be other than usual."""
-    said: tuple[str, ...]
+    sentences: tuple[str, ...]
     """Choices and their reasons, for people."""
 
 
@@ -43,26 +43,26 @@ def propose_parts(
     split = divided(labels, n_train=n_train, sizes=sizes, seed=seed)
     counts = np.bincount(labels[split["train"]], minlength=len(class_names))
     values: dict[str, dict[str, Any]] = {"data": {"split": sizes}}
-    said = [f"split: {', '.join(f'{part} {len(rows)}' for part, rows in split.items())} images"]
+    sentences = [f"split: {', '.join(f'{part} {len(rows)}' for part, rows in split.items())} images"]
     atoms, groups = DictionarySettings().atoms_per_class, Probe().groups
     fewest, name, n_score = int(counts.min()), class_names[int(counts.argmin())], len(split["score"])
     if fewest >= atoms:
-        said[0] += f"; every class has {fewest} or more for training"
+        sentences[0] += f"; every class has {fewest} or more for training"
     elif fewest >= _FEWEST_ATOMS:
         values["dictionary"] = {"atoms_per_class": fewest}
-        said.append(f"class {name} has only {fewest} training images: dictionary.atoms_per_class = {fewest}")
+        sentences.append(f"class {name} has only {fewest} training images: dictionary.atoms_per_class = {fewest}")
     else:
         together = min(atoms * len(class_names), 100, len(split["train"]))
         values["dictionary"] = {"scope": "all", "atoms_per_class": together}
-        said.append(f'class {name} has only {fewest} training images: dictionary.scope = "all", {together} atoms')
+        sentences.append(f'class {name} has only {fewest} training images: dictionary.scope = "all", {together} atoms')
     if n_score < groups:
         if n_score < 2:
             raise StudyError(f"data.split: wanted at least 2 images to score, got {n_score} of {len(labels)}")
         values["probe"] = {"groups": n_score}
-        said.append(f"only {n_score} images to score: probe.groups = {n_score}")
+        sentences.append(f"only {n_score} images to score: probe.groups = {n_score}")
     if min(n_score, len(split["fit"])) < _FEW_PROBE:
-        said.append("few probe images: wide intervals, and concepts on fewer than 10 of a half are not measured")
-    return Parts(values, tuple(said))
+        sentences.append("few probe images: wide intervals, and concepts on fewer than 10 of a half are not measured")
+    return Parts(values, tuple(sentences))
 
 
 def _sizes(n_images: int, n_classes: int, n_train: int | None, *, is_trained: bool) -> dict[str, int | float]:

@@ -36,4 +36,4 @@ def propose(wishes: Wishes, *, file: Path) -> Proposal:
     draft = Draft(wishes, folder=folder)
     draft.look()
     text = commented(draft.study(beside=folder), file=file.name, notes=draft.notes)
-    return Proposal(draft.study(), text, tuple(draft.found), tuple(draft.lacking), draft.anatomy, draft.epochs)
+    return Proposal(draft.study(), text, tuple(draft.lines), tuple(draft.lacking), draft.anatomy, draft.epochs)

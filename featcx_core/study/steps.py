@@ -58,9 +58,9 @@ class Checkpoints(Part):
     @model_validator(mode="after")
     def _has_both(self) -> "Checkpoints":
         if bool(self.folder) != bool(self.pattern):
-            lacks, has = ("pattern", "folder") if self.folder else ("folder", "pattern")
+            lacks, extra = ("pattern", "folder") if self.folder else ("folder", "pattern")
             raise ValueError(
-                f'checkpoints.{has} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
+                f'checkpoints.{extra} needs checkpoints.{lacks}, for instance pattern = "epoch_{{epoch}}.pt"'
             )
         if self.pattern.startswith("/") or ".." in self.pattern.split("/"):
             raise ValueError(f"checkpoints.pattern: wanted names within the folder, got {self.pattern!r}")

@@ -128,7 +128,7 @@ def parts(counts: list[int], *, twice: bool = False, is_trained: bool = True) ->
     names = tuple(f"class{i}" for i in range(len(counts)))
     found = propose_parts(labels, names, n_train=n_train, is_trained=is_trained, seed=0)
     study = validated({"name": "x", **found.values})
-    return SimpleNamespace(study=study, split=study.data.split.model_dump(), said=" | ".join(found.said))
+    return SimpleNamespace(study=study, split=study.data.split.model_dump(), said=" | ".join(found.sentences))
 
 
 def test_many_images_are_divided_as_usual():
