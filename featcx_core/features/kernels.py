@@ -57,16 +57,19 @@ class KernelSums(Moments):
         return self._diagonals(-self.x_sum / self.n, -self.z_sum / self.n)
 
     @classmethod
-    def _products(cls, x: Tensor, z: Tensor) -> Iterator[tuple[str, Tensor]]:
-        yield from super()._products(x, z)
-        q, zz = x.square().sum(1), z.square()
-        yield "xq", q @ x
-        yield "qq", q @ q
-        yield "qz", q @ z
-        yield "qzz", q @ zz
-        yield "xzz", x.T @ zz
-        yield "zzz", (zz * z).sum(0)
-        yield "zzzz", zz.square().sum(0)
+    def products(
+        cls, x: Float[Tensor, "*group image unit"], z: Float[Tensor, "*group image concept"]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and value of each sum over the images of one chunk, counted from the offset; also by group."""
+        yield from super().products(x, z)
+        q, zz = x.square().sum(-1, keepdim=True), z.square()
+        yield "xq", (q.mT @ x).squeeze(-2)
+        yield "qq", q.square().sum((-2, -1))
+        yield "qz", (q.mT @ z).squeeze(-2)
+        yield "qzz", (q.mT @ zz).squeeze(-2)
+        yield "xzz", x.mT @ zz
+        yield "zzz", (zz * z).sum(-2)
+        yield "zzzz", zz.square().sum(-2)
 
     def _moved(self, dx: Tensor, dz: Tensor) -> dict[str, Tensor]:
         n, x, z, xx, xz, zz = self.n, self.x_sum, self.z_sum, self.xx, self.xz, self.zz

@@ -48,7 +48,7 @@ class Moments:
     chunks matters only to rounding. Products in float32 take two thirds of the time, but lose a layer's smallest
     directions: R² moves by 5e-4, and where two penalties are nearly as good, the choice tips and R² moves by 1e-2.
 
-    A subclass with further sums adds fields, and says in `_products` and `_moved` how they follow; all else is shared.
+    A subclass with further sums adds fields, and says in `products` and `_moved` how they follow; all else is shared.
 
     >>> sums = Moments.of(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [5.0]])).centred()
     >>> sums.xx.item(), sums.xz.item(), sums.zz.item()
@@ -83,7 +83,7 @@ class Moments:
         is_mps = x_first.device.type == "mps"
         dtype = torch.float32 if is_mps else torch.float64  # MPS has no float64
         x_offset, z_offset = _offset(x_first.to(dtype)), _offset(z_first.to(dtype))
-        nothing = cls._products(x_offset.new_zeros(0, len(x_offset)), z_offset.new_zeros(0, len(z_offset)))
+        nothing = cls.products(x_offset.new_zeros(0, len(x_offset)), z_offset.new_zeros(0, len(z_offset)))
         device = torch.device("cpu") if is_mps else x_offset.device
         sums = {name: product.to(device, torch.float64) for name, product in nothing}
         return cls(n=0, x_offset=x_offset, z_offset=z_offset, numpy=not isinstance(x, Tensor), **sums)
@@ -118,7 +118,7 @@ class Moments:
     def add_shifted(self, x: Float[Tensor, "image unit"], z: Float[Tensor, "image concept"]) -> None:
         """Add images that `shifted` has checked and counted from the offset."""
         self.n += len(x)
-        for name, product in self._products(x, z):
+        for name, product in self.products(x, z):
             getattr(self, name).add_(product.to(self.xx))
 
     def shifted(
@@ -138,21 +138,12 @@ class Moments:
 
     def merge(self: S, other: S) -> S:
         """Return the sums over the images of both, counted from this one's offset; neither is changed."""
-        added = other._sums()
+        added = other.sums()
         if other.x_offset is not self.x_offset:  # parts of one whole share it
             dx = other.x_offset.to(self.x_sum) - self.x_offset.to(self.x_sum)
             dz = other.z_offset.to(self.z_sum) - self.z_offset.to(self.z_sum)
             added = other._moved(dx, dz)
-        return self._with(self.n + other.n, {name: part + added[name] for name, part in self._sums().items()})
-
-    def without(self: S, part: S) -> S:
-        """Return the sums over the images outside a part of them; both are counted from the same offset."""
-        taken = part._sums()
-        return self._with(self.n - part.n, {name: whole - taken[name] for name, whole in self._sums().items()})
-
-    def empty(self: S) -> S:
-        """Return the sums of no image, counted from the same offset."""
-        return self._with(0, {name: torch.zeros_like(part) for name, part in self._sums().items()})
+        return self.with_sums(self.n + other.n, {name: part + added[name] for name, part in self.sums().items()})
 
     def only(self, concepts: Int[Tensor, "chosen"]) -> "Moments":
         """Return the moments of some of the concepts, by their numbers."""
@@ -171,13 +162,15 @@ class Moments:
         return result.cpu().numpy() if self.numpy else result
 
     @classmethod
-    def _products(cls, x: Tensor, z: Tensor) -> Iterator[tuple[str, Tensor]]:
-        """Name and value of each sum over the images of one chunk, counted from the offset."""
-        yield "x_sum", x.sum(0)
-        yield "z_sum", z.sum(0)
-        yield "xx", x.T @ x
-        yield "xz", x.T @ z
-        yield "zz", z.square().sum(0)
+    def products(
+        cls, x: Float[Tensor, "*group image unit"], z: Float[Tensor, "*group image concept"]
+    ) -> Iterator[tuple[str, Tensor]]:
+        """Yield name and value of each sum over the images of one chunk, counted from the offset; also by group."""
+        yield "x_sum", x.sum(-2)
+        yield "z_sum", z.sum(-2)
+        yield "xx", x.mT @ x
+        yield "xz", x.mT @ z
+        yield "zz", z.square().sum(-2)
 
     def _moved(self, dx: Tensor, dz: Tensor) -> dict[str, Tensor]:
         """The sums of x + dx and z + dz, multiplied out."""
@@ -186,10 +179,12 @@ class Moments:
         xz = self.xz + torch.outer(x, dz) + torch.outer(dx, z + n * dz)
         return {"x_sum": x + n * dx, "z_sum": z + n * dz, "xx": xx, "xz": xz, "zz": self.zz + dz * (2 * z + n * dz)}
 
-    def _sums(self) -> dict[str, Tensor]:
+    def sums(self) -> dict[str, Tensor]:
+        """Return every sum by its name."""
         return {name: value for name, value in vars(self).items() if name not in _NOT_SUMMED}
 
-    def _with(self: S, n: int, sums: dict[str, Tensor]) -> S:
+    def with_sums(self: S, n: int, sums: dict[str, Tensor]) -> S:
+        """Return other sums of n images, counted from the same offset."""
         return type(self)(n=n, x_offset=self.x_offset, z_offset=self.z_offset, numpy=self.numpy, **sums)
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 
 from featcx_core.findings.selection import of_kind
 from featcx_core.measures.ends import Ends, ends, size_of
-from featcx_core.measures.intervals import bootstrap_means, draw_groups, interval
+from featcx_core.measures.intervals import bootstrap_means, draw_groups, t_interval
 from featcx_core.measures.over_images import redraw, redraw_information
 
 JACKKNIVES = {"cka": "cka_jackknife", "v_information": "jackknife"}
@@ -28,19 +28,21 @@ class BranchScores(NamedTuple):
 
     def over_images(
         self, members: Int64[np.ndarray, "member"], *, measure: str, n_bootstrap: int = 1000, seed: int = 0
-    ) -> Float[np.ndarray, "draw branch"]:
-        """Return the mean over members in each resample of the images.
+    ) -> tuple[Float[np.ndarray, "starts branch"], Float[np.ndarray, "draw branch"]]:
+        """Return the mean over members, clipped and not, and the same in each resample of the images.
 
         Members without a value in some resample are left out; NaN if none remains.
         """
         n_groups, measured = self.left_out.shape[2], ~np.isnan(self.values).all(axis=0)
         members = members[~np.isnan(self.left_out[members][:, measured]).any(axis=(1, 2))]
         if n_groups < 2 or not len(members):
-            return np.full((n_bootstrap, self.values.shape[1]), np.nan)
+            return tuple(np.full((n, self.values.shape[1]), np.nan) for n in (2, n_bootstrap))  # type: ignore[return-value]
         weights = draw_groups(n_groups, n_bootstrap=n_bootstrap, seed=seed)
         redraw_one = redraw_information if measure == "v_information" else redraw
         branches = zip(self.values[members].T, self.left_out[members].swapaxes(0, 1), strict=True)
-        return np.stack([redraw_one(value, left_out, weights).mean(axis=1) for value, left_out in branches], axis=1)
+        redrawn = [redraw_one(value, left_out, weights) for value, left_out in branches]
+        starts = np.stack([self.values[members].mean(axis=0), [each.unclipped.mean() for each in redrawn]])
+        return starts, np.stack([each.draws.mean(axis=1) for each in redrawn], axis=1)
 
 
 class BranchCurves(NamedTuple):
@@ -154,11 +156,9 @@ def _curve(
 ) -> pd.DataFrame:
     """Return the mean of the members in every branch, with intervals over them and over images."""
     band = bootstrap_means(scores.values[members], n_bootstrap=n_bootstrap, seed=seed)
-    drawn = scores.over_images(members, measure=measure, n_bootstrap=n_bootstrap, seed=seed)
-    images = np.array([interval(column) for column in drawn.T])
-    return scores.columns[["block", "branch", "shortcut"]].assign(
-        **band._asdict(), low_images=images[:, 0], high_images=images[:, 1]
-    )
+    starts, drawn = scores.over_images(members, measure=measure, n_bootstrap=n_bootstrap, seed=seed)
+    low, high = t_interval(starts, drawn, groups=scores.left_out.shape[2], within=(-1.0, 1.0))
+    return scores.columns[["block", "branch", "shortcut"]].assign(**band._asdict(), low_images=low, high_images=high)
 
 
 def part_in_words(part: Ends, *, n_living: int) -> str:

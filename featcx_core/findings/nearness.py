@@ -9,7 +9,7 @@ from jaxtyping import Float
 from featcx_core.findings.branches import branch_scores, complete_members, ends_at
 from featcx_core.findings.evidence import Estimate, difference, precise
 from featcx_core.findings.selection import of_kind
-from featcx_core.measures.intervals import bootstrap_means, interval
+from featcx_core.measures.intervals import bootstrap_means, t_interval
 
 
 class Nearness(NamedTuple):
@@ -41,17 +41,22 @@ def nearness_to_residual(
         return None
     scores = branch_scores(branches, layers, epoch=epoch, measure=measure, kind=kind)
     nearer = _nearer(scores.values, scores.columns)
-    estimates, draws = [], []
+    estimates, draws, n_groups = [], [], scores.left_out.shape[2]
     for group in (groups[0].simplest, groups[0].most_complex):
         members = complete_members(nearer, group)
         measured = ~np.isnan(nearer[members]).any(axis=0)
         if not len(members) or not measured.any():
             return None
         mean, low, high = bootstrap_means(nearer[members][:, measured].mean(axis=1)[:, None])
-        drawn = _nearer(scores.over_images(members, measure=measure), scores.columns)[:, measured].mean(axis=1)
-        draws.append(drawn)
-        estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(members), *interval(drawn)))
-    low_images, high_images = interval(draws[0] - draws[1])  # of the same images
+        starts, drawn = (
+            _nearer(part, scores.columns)[:, measured].mean(axis=1)
+            for part in scores.over_images(members, measure=measure)
+        )
+        draws.append((starts, drawn))
+        ends = map(float, t_interval(starts, drawn, groups=n_groups))
+        estimates.append(Estimate(float(mean[0]), float(low[0]), float(high[0]), len(members), *ends))
+    starts, drawn = (first - second for first, second in zip(*draws, strict=True))  # of the same images
+    low_images, high_images = map(float, t_interval(starts, drawn, groups=n_groups))
     simplest, most_complex = estimates
     contrast = difference(most_complex, simplest)
     return Nearness(simplest, most_complex, contrast._replace(low_images=low_images, high_images=high_images))

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from featcx_core.arrays import Array
-from featcx_core.features.by_group import GroupedSums
+from featcx_core.features.by_group import GroupedSums, outside_each
 from featcx_core.features.kernels import KernelSums
 from featcx_core.features.moments import refuse_unequal
 
@@ -76,7 +76,9 @@ def concept_cka_of_sums(sums: KernelSums) -> ConceptCKA:
     return ConceptCKA(*(sums.restore(torch.where(varies, result, math.nan)) for result in results))
 
 
-def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, "concept group"]:
+def concept_cka_without_each(
+    fit: GroupedSums[KernelSums], score: GroupedSums[KernelSums]
+) -> Float[Tensor, "concept group"]:
     """Return the unbiased CKA of one branch with every concept without each group of images, for the jackknife.
 
     NaN where branch or code does not vary on the remaining images.
@@ -84,9 +86,9 @@ def concept_cka_without_each(grouped: GroupedSums[KernelSums]) -> Float[Tensor, 
     Raises:
         ValueError: Fewer than 4 images remain.
     """
-    whole = grouped.whole
+    whole = fit.whole.merge(score.whole)
     floor = (_CANCELLED * whole.xx.trace(), _CANCELLED * whole.zz)
-    return torch.stack([_unbiased(rest, floor=floor) for rest in grouped.without_each()], dim=1)
+    return torch.stack([_unbiased(rest, floor=floor) for rest in outside_each(fit, score)], dim=1)
 
 
 def _unbiased(

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.measures.estimated import Estimated
-from featcx_core.measures.intervals import counts_of, draw_members, interval
+from featcx_core.measures.intervals import correlation_interval, counts_of, draw_members, interval
 from featcx_core.measures.over_images import Redrawn
 
 _VALUES_AT_ONCE = 2_000_000
@@ -68,24 +68,27 @@ def correlation(
         return Estimated(value, math.nan, math.nan, n)
     images = math.nan, math.nan
     if over_images is not None:
-        drawn_anew = np.stack([redrawn[:, is_complete] for redrawn in over_images], axis=1)
-        seen = ~np.isnan(drawn_anew).any(axis=(0, 1))
+        x_drawn, y_drawn = (redrawn.of(is_complete) for redrawn in over_images)
+        seen = x_drawn.is_known & y_drawn.is_known
         if seen.sum() >= len(variables) + 2:
-            images = _over_images(drawn_anew[..., seen], variables[2:, seen], method)
+            drawn_anew = np.stack([x_drawn.draws[:, seen], y_drawn.draws[:, seen]], axis=1)
+            varied = _over_images(drawn_anew, variables[2:, seen], method)
+            images = correlation_interval(value, varied, groups=x_drawn.groups)
     return Estimated(value, low, high, n, *images)
 
 
 def _over_images(
     redrawn: Float[np.ndarray, "draw two concept"], controls: Float[np.ndarray, "control concept"], method: str
-) -> tuple[float, float]:
+) -> Float[np.ndarray, "draw"]:
+    """Return the correlation in each resample of the images."""
     n_draws, _, n = redrawn.shape
-    intervals = []
+    correlations = []
     for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * (2 + len(controls)) // _VALUES_AT_ONCE):
         held = np.broadcast_to(controls, (len(block), *controls.shape))
         values = np.concatenate([redrawn[block], held], axis=1)
         scores = _ranked(values) if method == "spearman" else _scaled(values)
-        intervals.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
-    return interval(np.concatenate(intervals))
+        correlations.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
+    return np.concatenate(correlations)
 
 
 def _ranked(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:

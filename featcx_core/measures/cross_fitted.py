@@ -15,7 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from featcx_core.arrays import Array
-from featcx_core.features.moments_by_group import CentredSets, MomentsByGroup
+from featcx_core.features.by_group import CentredSets, GroupedSums
+from featcx_core.features.moments import Moments, S
 from featcx_core.measures.intervals import jackknife_error, jackknife_interval
 from featcx_core.measures.readers import Basis, Readings, basis_of, read_sets
 from featcx_core.study.fields import Penalties
@@ -38,9 +39,9 @@ class CrossFitted(NamedTuple):
     """Mean of both R², clipped at 0: 0 = absent, 1 = read off exactly."""
     standard_error: Float[Array, "concept"]
     """Delete-a-group jackknife, before clipping."""
-    low: Float[Array, "concept"]
+    low_images: Float[Array, "concept"]
     """Mean of both R² − t(groups − 1) · standard error, 95 %, cut to [0, 1]."""
-    high: Float[Array, "concept"]
+    high_images: Float[Array, "concept"]
     """The same, plus."""
     r2: Float[Array, "concept"]
     """R² on the score half of the reader fitted on the fit half; not clipped, ≤ 1."""
@@ -86,12 +87,12 @@ def cross_fitted_v_information(
     1.0
     """
     halves = (acts_fit, codes_fit), (acts_score, codes_score)
-    fit, score = (MomentsByGroup.of(*half, groups=groups) for half in halves)
+    fit, score = (GroupedSums.of(Moments, *half, groups=groups) for half in halves)
     return cross_fitted_of_sums(fit, score, penalties=penalties)
 
 
 def cross_fitted_of_sums(
-    fit: MomentsByGroup, score: MomentsByGroup, *, penalties: Penalties = PENALTIES
+    fit: GroupedSums[S], score: GroupedSums[S], *, penalties: Penalties = PENALTIES
 ) -> CrossFitted:
     """`cross_fitted_v_information` from the sums by group of both halves, for more images than memory holds.
 
@@ -105,7 +106,7 @@ def cross_fitted_of_sums(
 
 
 def cross_fitted_of_parts(
-    parts: Iterable[tuple[MomentsByGroup, MomentsByGroup]], *, penalties: Penalties = PENALTIES
+    parts: Iterable[tuple[GroupedSums[S], GroupedSums[S]]], *, penalties: Penalties = PENALTIES
 ) -> CrossFitted:
     """`cross_fitted_of_sums` for more concepts than memory holds: the sums of some concepts after those of others.
 
@@ -144,7 +145,7 @@ class OneWay:
         self._at_once = 0
 
     def read(
-        self, fit: MomentsByGroup, score: MomentsByGroup, *, penalty: Float[Tensor, "concept"] | None = None
+        self, fit: GroupedSums[S], score: GroupedSums[S], *, penalty: Float[Tensor, "concept"] | None = None
     ) -> Readings:
         """Readings of all images, without each group, and of two readers that are fitted on half the groups each."""
         self._at_once = self._at_once or max(1, _VALUES_AT_ONCE // fit.whole.xz.numel())
@@ -155,7 +156,7 @@ class OneWay:
             readings.append(read_sets(fitted, scored, self._bases[place], penalty=penalty))
         return Readings(*(torch.cat(columns) for columns in zip(*readings, strict=True)))
 
-    def _sets(self, fit: MomentsByGroup, score: MomentsByGroup) -> Iterator[tuple[CentredSets, CentredSets]]:
+    def _sets(self, fit: GroupedSums[S], score: GroupedSums[S]) -> Iterator[tuple[CentredSets, CentredSets]]:
         yield fit.everything(), score.everything()
         for start in range(0, fit.groups, self._at_once):
             groups = start, min(start + self._at_once, fit.groups)
@@ -173,8 +174,8 @@ def _results(forward: Readings, back: Readings, *, groups: int) -> CrossFitted:
     return CrossFitted(
         v_information=information,
         standard_error=jackknife_error(left_out),
-        low=low,
-        high=high,
+        low_images=low,
+        high_images=high,
         r2=forward.r2[0],
         r2_swapped=back.r2[0],
         penalty=forward.penalty[0],

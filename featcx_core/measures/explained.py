@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from featcx_core.measures.estimated import Estimated
-from featcx_core.measures.intervals import draw_members, interval
+from featcx_core.measures.intervals import draw_members, interval, t_interval
 from featcx_core.measures.over_images import Redrawn
 
 
@@ -41,8 +41,10 @@ def explained(
     low, high = (end - (uncorrected - value) for end in interval(drawn))
     images = math.nan, math.nan
     if over_images is not None:
-        is_measured = ~np.isnan(over_images).any(axis=0)
-        images = interval(_shares(over_images[:, is_measured], group[is_measured])[0])
+        is_measured = over_images.is_known
+        varied = _shares(over_images.draws[:, is_measured], group[is_measured])[0]
+        low_images, high_images = t_interval(np.array([value]), varied, groups=over_images.groups, within=(-1.0, 1.0))
+        images = float(low_images), float(high_images)
     return Estimated(value, low, high, n, *images)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from featcx_core.measures.intervals import draw_counts, percentiles
+from featcx_core.measures.intervals import bootstrap_means, t_interval
 from featcx_core.measures.over_images import redraw_information
 
 
@@ -21,23 +21,23 @@ class LayerInformation(NamedTuple):
     v_information: Float[np.ndarray, "layer"]
     """Mean over these; 0 = not readable, 1 = fully readable; NaN where there are none."""
     low: Float[np.ndarray, "layer"]
-    """2.5 % point over bootstrap samples of the concepts; NaN below two of them."""
+    """Lower end of the interval over concepts; NaN below two of them."""
     high: Float[np.ndarray, "layer"]
-    """97.5 % point."""
+    """Upper end."""
     low_images: Float[np.ndarray, "layer"]
-    """2.5 % point over resamples of the images."""
+    """Lower end of the interval over images."""
     high_images: Float[np.ndarray, "layer"]
-    """97.5 % point."""
+    """Upper end."""
     gain: Float[np.ndarray, "layer"]
     """The mean minus that in the first layer."""
     gain_low: Float[np.ndarray, "layer"]
-    """2.5 % point over bootstrap samples of the concepts."""
+    """Lower end of the interval over concepts."""
     gain_high: Float[np.ndarray, "layer"]
-    """97.5 % point."""
+    """Upper end."""
     gain_low_images: Float[np.ndarray, "layer"]
-    """2.5 % point over resamples of the images."""
+    """Lower end of the interval over images."""
     gain_high_images: Float[np.ndarray, "layer"]
-    """97.5 % point."""
+    """Upper end."""
 
 
 def layer_information(
@@ -48,7 +48,7 @@ def layer_information(
     first: int = 0,
     seed: int,
 ) -> LayerInformation:
-    """Return the mean I_V of the concepts in each layer, with 95 % bootstrap intervals over concepts and over images.
+    """Return the mean I_V of the concepts in each layer, with 95 % intervals over concepts and over images.
 
     Args:
         v_information: Of each layer and concept, in [0, 1]; a concept with NaN in any layer is left out.
@@ -65,20 +65,21 @@ def layer_information(
     is_measured = ~np.isnan(v_information).any(axis=0)
     seen = is_measured & ~np.isnan(jackknife).any(axis=(0, 2))
     values, n = v_information[:, is_measured].T, int(is_measured.sum())
-    n_draws, n_layers = len(weights), len(v_information)
-    unknown = np.full((n_draws, n_layers), math.nan)
-    means = values.mean(axis=0) if n else unknown[0]
-    over_concepts = over_images = unknown
-    if n > 1:
-        over_concepts = draw_counts(n, n_bootstrap=n_draws, seed=seed) @ values / n
+    unknown = np.full(len(v_information), math.nan)
+    if not n:
+        return LayerInformation(n, *([unknown] * 10))
+    draws = {"n_bootstrap": len(weights), "seed": seed}
+    means, low, high = bootstrap_means(values, within=(0.0, 1.0), **draws)
+    gain, gain_low, gain_high = bootstrap_means(values - values[:, [first]], within=(-1.0, 1.0), **draws)
+    images = gain_images = (unknown, unknown)
     if seen.any():
-        layers = zip(v_information[:, seen], jackknife[:, seen], strict=True)
-        over_images = np.stack([redraw_information(*layer, weights).mean(axis=1) for layer in layers], axis=1)
-    ends = (percentiles(over_concepts), percentiles(over_images))
-    gains = (percentiles(drawn - drawn[:, [first]]) for drawn in (over_concepts, over_images))
-    (low, high), (low_images, high_images) = ends
-    (gain_low, gain_high), (gain_low_images, gain_high_images) = gains
-    return LayerInformation(
-        n, means, low, high, low_images, high_images, means - means[first],
-        gain_low, gain_high, gain_low_images, gain_high_images,
-    )  # fmt: skip
+        layers = [
+            redraw_information(*each, weights) for each in zip(v_information[:, seen], jackknife[:, seen], strict=True)
+        ]
+        drawn = np.stack([layer.draws.mean(axis=1) for layer in layers], axis=1)
+        starts = np.stack([v_information[:, seen].mean(axis=1), [layer.unclipped.mean() for layer in layers]])
+        groups = jackknife.shape[2]
+        images = t_interval(starts, drawn, groups=groups, within=(0.0, 1.0))
+        of_first = (each[:, [first]] for each in (starts, drawn))
+        gain_images = t_interval(starts - next(of_first), drawn - next(of_first), groups=groups, within=(-1.0, 1.0))
+    return LayerInformation(n, means, low, high, *images, gain, gain_low, gain_high, *gain_images)

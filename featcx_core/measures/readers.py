@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.features.moments_by_group import CentredSets
+from featcx_core.features.by_group import CentredSets
 from featcx_core.study.fields import Penalties
 
 LEAST_FREEDOM = 0.1

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.measures.intervals import interval, ranked_mean_interval
+from featcx_core.measures.intervals import mean_interval, t_interval
 from featcx_core.measures.over_images import Redrawn
 
 
@@ -25,13 +25,13 @@ class SedimentationGroup(NamedTuple):
     mean_complexity: float
     """Mean K; higher = more complex."""
     low: float
-    """2.5 % point of the mean over bootstrap samples of the members."""
+    """Lower end of the 95 % interval of the mean over the members; NaN below two of them."""
     high: float
-    """97.5 % point."""
+    """Upper end."""
     low_images: float = math.nan
-    """2.5 % point over resamples of the images; NaN where there are none."""
+    """Lower end of the 95 % interval over images; NaN without resamples of them."""
     high_images: float = math.nan
-    """97.5 % point."""
+    """Upper end."""
 
 
 def sedimentation(
@@ -48,7 +48,7 @@ def sedimentation(
 
     A share s of n alive concepts has `max(at_least, ceil(s·n))` members. Groups with the same members are returned
     once, under the name of the largest share. A concept with NaN is dead and belongs to no group; without any alive
-    concept there is no group. The 95 % bands are percentile bootstrap over the members; and over images, where
+    concept there is no group. The 95 % bands are over the members (`intervals.mean_interval`); and over images, where
     `over_images` gives K and Γ of all concepts in resamples, in each of which the members are chosen anew.
 
     Raises:
@@ -67,8 +67,9 @@ def sedimentation(
     (k, gamma), _ = as_tensors(complexity, importance)
     alive = ~(k.isnan() | gamma.isnan())
     k, gamma = k[alive].cpu().double(), gamma[alive].cpu()
-    ranked = k[gamma.argsort(descending=True, stable=True)]
-    means = _means_over_images(*(redrawn[:, alive.cpu().numpy()] for redrawn in over_images or ()))
+    order = gamma.argsort(descending=True, stable=True)
+    means = _means_over_images(order.numpy(), *(redrawn.of(alive.cpu().numpy()) for redrawn in over_images or ()))
+    ranked = k[order].numpy()
     n_alive = len(ranked)
     if n_alive == 0:
         return []
@@ -79,16 +80,26 @@ def sedimentation(
         names.setdefault(size, f"top_{100 * share:g}pct")
     sizes = [n_alive, *sorted(set(names) - {n_alive})]
     # one seed for all groups: one more share changes no other's band
-    bands = {size: ranked_mean_interval(ranked[:size], n_bootstrap=n_bootstrap, seed=seed) for size in sizes}
+    draws = {"n_bootstrap": n_bootstrap, "seed": seed}
+    bands = {size: mean_interval(ranked[:size], within=(0.0, 1.0), **draws) for size in sizes}
     return [
-        SedimentationGroup(names[size], size, ranked[:size].mean().item(), *bands[size], *means(size)) for size in sizes
+        SedimentationGroup(names[size], size, float(mean), *bands[size], *means(size, float(mean)))
+        for size, mean in ((size, ranked[:size].mean()) for size in sizes)
     ]
 
 
-def _means_over_images(*redrawn: Redrawn) -> Callable[[int], tuple[float, float]]:
-    """From a group's size to the interval of its mean K; (NaN, NaN) without resamples."""
+def _means_over_images(
+    order: Int64[np.ndarray, "concept"], *redrawn: Redrawn
+) -> Callable[[int, float], tuple[float, float]]:
+    """From a group's size and mean K to the interval of the latter; (NaN, NaN) without resamples."""
     if not redrawn:
-        return lambda size: (math.nan, math.nan)
+        return lambda size, mean: (math.nan, math.nan)
     k, gamma = redrawn
-    ranked = np.take_along_axis(k, np.argsort(-gamma, axis=1, kind="stable"), axis=1)
-    return lambda size: interval(ranked[:, :size].mean(1))
+    ranked = np.take_along_axis(k.draws, np.argsort(-gamma.draws, axis=1, kind="stable"), axis=1)
+
+    def ends(size: int, mean: float) -> tuple[float, float]:
+        starts, drawn = np.array([mean, k.unclipped[order[:size]].mean()]), ranked[:, :size].mean(1)
+        low, high = t_interval(starts, drawn, groups=k.groups, within=(0.0, 1.0))
+        return float(low), float(high)
+
+    return ends

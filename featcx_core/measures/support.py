@@ -13,8 +13,7 @@ from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.measures.intervals import draw_groups, interval
-from featcx_core.measures.over_images import redraw
+from featcx_core.measures.intervals import jackknife_interval
 
 _IMAGES_AT_ONCE = 1024
 
@@ -61,8 +60,6 @@ def support(
     predicted: Int[Array, "image"],
     labels: Int[Array, "image"] | None = None,
     groups: int = 20,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
 ) -> dict[str, SupportCurve]:
     """Return the accuracy of `z_S D W + b` by the share of concepts in S, the kept ones, for every order of removal.
 
@@ -80,8 +77,6 @@ def support(
         predicted: Class that the network predicts for each image.
         labels: True class of each image, where there are classes.
         groups: Number of groups of images, for the intervals: image i is in group i modulo groups.
-        n_bootstrap: Number of resamples of the groups.
-        seed: Decides the resamples.
 
     Raises:
         ValueError: There are fewer images than groups, an order does not name every concept once, or a share lies
@@ -100,7 +95,7 @@ def support(
     for start in range(0, len(codes), _IMAGES_AT_ONCE):
         rows = slice(start, start + _IMAGES_AT_ONCE)
         counts.add(codes[rows], predicted=predicted[rows], labels=None if labels is None else labels[rows])
-    return counts.curves(n_bootstrap=n_bootstrap, seed=seed)
+    return counts.curves()
 
 
 class SupportCounts:
@@ -182,13 +177,12 @@ class SupportCounts:
             logits = torch.sparse.addmm(logits, added, self.effects)
             yield logits.argmax(1)
 
-    def curves(self, *, n_bootstrap: int = 1000, seed: int = 0) -> dict[str, SupportCurve]:
+    def curves(self) -> dict[str, SupportCurve]:
         """Return the curve of each order."""
         if not self.n_images.all():
             n_images, groups = int(self.n_images.sum()), len(self.n_images)
             raise ValueError(f"wanted at least {groups} images, one a group, got {n_images}; try a larger probe split")
         step = np.searchsorted(self.sizes, self.n_kept)
-        weights = draw_groups(len(self.n_images), n_bootstrap=n_bootstrap, seed=seed)
         counts = self.right if self.has_labels else self.kept
         left = {name: self._left(counts[name].mean(0)) for name in self.orders}
         results = {}
@@ -199,7 +193,7 @@ class SupportCounts:
                 accuracy, relative = (np.full_like(value, np.nan) for _ in range(2))
             by_chance = left.get("random", (np.full_like(value, np.nan), np.full_like(left_out, np.nan)))
             beyond = (value - by_chance[0], left_out - by_chance[1])
-            ends = [_ends(*each, weights) for each in ((value, left_out), beyond)]
+            ends = jackknife_interval(value, left_out, within=(0.0, np.inf)), jackknife_interval(*beyond)
             each_order, _ = self._left(counts[name])
             spread = each_order.min(0), each_order.max(0)
             curves = (accuracy, relative, kept, *ends[0], beyond[0], *ends[1], *spread)
@@ -223,13 +217,3 @@ def _over(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
 def _counted(group_of: Int[Tensor, "image"], groups: int) -> Int64[np.ndarray, "group"]:
     counts: np.ndarray = group_of.bincount(minlength=groups).cpu().numpy()
     return counts
-
-
-def _ends(
-    value: Float64[np.ndarray, "step"],
-    left_out: Float64[np.ndarray, "step group"],
-    weights: Float64[np.ndarray, "draw group"],
-) -> tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]:
-    """Return the 95 % interval of each step over images."""
-    low, high = np.transpose([interval(draws) for draws in redraw(value, left_out, weights).T])
-    return low, high

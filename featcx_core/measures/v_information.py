@@ -9,21 +9,13 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from featcx_core.arrays import Array
-from featcx_core.features.moments import Chunks, Moments
-from featcx_core.features.moments_by_group import MomentsByGroup
+from featcx_core.features.by_group import GroupedSums
+from featcx_core.features.moments import Moments
 from featcx_core.measures.cross_fitted import PENALTIES, OneWay
 from featcx_core.measures.intervals import jackknife_error
-from featcx_core.measures.readers import (
-    choose_penalty,
-    decompose,
-    given_penalty,
-    grid_of,
-    shrink,
-    unexplained,
-)
+from featcx_core.measures.readers import decompose, given_penalty, unexplained
 from featcx_core.study.fields import Penalties
 
 
@@ -68,37 +60,12 @@ def v_information(
     1.0
     """
     halves = (acts_fit, codes_fit), (acts_score, codes_score)
-    fit, score = (MomentsByGroup.of(*half, groups=groups) for half in halves)
+    fit, score = (GroupedSums.of(Moments, *half, groups=groups) for half in halves)
     given = None if penalty is None else given_penalty(penalty, len(fit.whole.zz))
     readings = OneWay(penalties=penalties, with_halves=False).read(fit, score, penalty=given)
     r2, left_out = readings.r2[0], readings.r2[1:].T.contiguous()
     results = (r2.clamp(min=0), jackknife_error(left_out), readings.penalty[0], left_out)
     return VInformation(*(fit.whole.restore(result) for result in results))
-
-
-def v_information_streamed(
-    fit: Moments,
-    score: Chunks,
-    *,
-    penalty: float | Float[Array, "concept"] | None = None,
-    penalties: Penalties = PENALTIES,
-    groups: int = 20,
-) -> VInformation:
-    """V-information as `v_information`, of moments of the fit half and one pass over the score half.
-
-    Its jackknife leaves groups of score images out of the score alone: the reader stays. The chunks of `score` come in
-    the order of the images, which decides the groups. Codes of several kinds may stand side by side: concepts do not
-    influence each other.
-    """
-    ridge = _ridge(fit, penalty, penalties)
-    errors, nulls, varies = _squared_errors(fit, ridge, score, groups)
-    error, null = errors.sum(0), nulls.sum(0)
-    undefined = ~(varies & ridge.varies)
-    r2 = (1 - error / null).masked_fill(undefined, math.nan)
-    left_out = (1 - (error - errors) / (null - nulls)).masked_fill(undefined, math.nan).T.contiguous()
-    penalty_used = ridge.penalty.masked_fill(undefined, math.nan)
-    results = (r2.clamp(min=0), jackknife_error(left_out), penalty_used, left_out)
-    return VInformation(*(fit.restore(result) for result in results))
 
 
 def as_printed(moments: Moments) -> Float[Array, "concept"]:
@@ -118,52 +85,3 @@ def as_printed(moments: Moments) -> Float[Array, "concept"]:
     projected = (spectrum.vectors[0].T @ sums.xz)[None]
     explained = (sums.zz - unexplained(spectrum, projected, sums.zz[None], n)[0]) / sums.n
     return moments.restore(explained.masked_fill(sums.zz == 0, math.nan))
-
-
-class _Ridge(NamedTuple):
-    """A fitted reader, counted from the moments' offset."""
-
-    weights: Float[Tensor, "unit concept"]
-    intercept: Float[Tensor, "concept"]
-    null: Float[Tensor, "concept"]
-    """Prediction of the null predictor: the fit half's mean."""
-    penalty: Float[Tensor, "concept"]
-    varies: Tensor
-    """(concept,) whether the code varies on the fit half."""
-
-
-def _ridge(fit: Moments, penalty: float | Array | None, penalties: Penalties) -> _Ridge:
-    if fit.n < 2:
-        raise ValueError(f"wanted at least 2 images in the fit half, got {fit.n}; try a larger split")
-    sums = fit.centred()
-    n = torch.tensor([float(fit.n)]).to(sums.xx)
-    spectrum = decompose(sums.xx[None], n, torch.finfo(fit.x_offset.dtype).eps)
-    projected = spectrum.vectors[0].T @ sums.xz
-    if penalty is None:
-        alpha = choose_penalty(spectrum, projected[None], sums.zz[None], n=n, grid=grid_of(penalties, sums.xx[None]))[0]
-    else:
-        alpha = given_penalty(penalty, len(sums.zz)).to(sums.xx.device)
-    weights = spectrum.vectors[0] @ shrink(spectrum, projected[None], alpha[None])[0]
-    return _Ridge(weights, sums.z_mean - sums.x_mean @ weights, sums.z_mean, alpha, sums.zz > 0)
-
-
-def _squared_errors(fit: Moments, ridge: _Ridge, score: Chunks, groups: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Squared errors (group, concept) of the reader and of the null predictor; whether each code varies."""
-    like = fit.x_offset
-    weights, intercept, null = (t.to(like.dtype).to(like.device) for t in ridge[:3])
-    errors = torch.zeros(groups, len(ridge.null), dtype=torch.float64, device=ridge.null.device)
-    nulls = torch.zeros_like(errors)
-    varies, first, n = torch.zeros_like(ridge.varies), None, 0
-    for acts, codes in score:
-        x, z = fit.shifted(acts, codes, first_image=n)
-        first = z[:1].clone() if first is None else first  # z is changed below
-        varies |= (z != first).any(0).to(varies.device)
-        group = (torch.arange(n, n + len(x), device=like.device) % groups)[None]
-        member = (group == torch.arange(groups, device=like.device)[:, None]).to(like)
-        # a product with 0 and 1 adds up in a fixed order on every device; scattered additions do not
-        errors += (member @ torch.addmm(z, x, weights, alpha=-1).sub_(intercept).square_()).to(errors.device)
-        nulls += (member @ z.sub_(null).square_()).to(errors.device)
-        n += len(x)
-    if n < groups:
-        raise ValueError(f"wanted at least one score image for each of {groups} groups, got {n} images; try more")
-    return errors, nulls, varies

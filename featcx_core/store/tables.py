@@ -71,6 +71,15 @@ def left_out(name: str, description: str, *, nullable: bool = False) -> Column:
     return Column(name, "list<float>", description, nullable=nullable)
 
 
+def over_images(low: float, high: float, *, of: str = "") -> tuple[Column, Column]:
+    """Describe the ends of the t-interval over images, cut to the range of what is measured."""
+    meaning = "of the 95 % t-interval over groups of probe images, cut to the range"
+    return (
+        real(f"{of}low_images", f"Lower end {meaning}.", low, high, nullable=True),
+        real(f"{of}high_images", f"Upper end {meaning}.", low, high, nullable=True),
+    )
+
+
 def intervals(prefix: str, low: float | None = None, high: float | None = None, *, over: str) -> tuple[Column, ...]:
     """Describe the ends of the interval over concepts and of that over images, of a value between low and high."""
     sources = {"": over, "_images": "groups of probe images"}
@@ -86,7 +95,7 @@ FINGERPRINT = text("fingerprint", "Digest of everything the row was made from.")
 EPOCH = count("epoch", "Checkpoint: the weights after this epoch; 0 = initialisation.")
 LAYER = text("layer", "Module name.")
 CONCEPT = count("concept", "Index of the concept within its kind and its epoch's dictionary.")
-KIND = text("kind", "concept, or a control: random_direction, shuffled, class_logit, unit.")
+KIND = text("kind", "concept, or a control: random_direction, shuffled, class_logit, unit, principal_component.")
 CONCEPT_OR_DIRECTION = text("kind", "concept, or the control random_direction.")
 
 

@@ -16,15 +16,6 @@ def r2(acts_fit, code_fit, acts_score, code_score, alpha):
     return 1 - np.sum((z_score - predicted) ** 2) / np.sum(z_score**2)
 
 
-def score_jackknife(acts_fit, code_fit, acts_score, code_score, alpha, groups):
-    """R² without each group of score images, and the delete-a-group standard error, by leaving images out."""
-    group = np.arange(len(acts_score)) % groups
-    left_out = np.array(
-        [r2(acts_fit, code_fit, acts_score[group != g], code_score[group != g], alpha) for g in range(groups)]
-    )
-    return left_out, jackknife_error(left_out)
-
-
 def jackknife_error(left_out):
     groups = len(left_out)
     return np.sqrt((groups - 1) / groups * sum((value - left_out.mean()) ** 2 for value in left_out))
@@ -70,8 +61,8 @@ def cross_fitted(acts_fit, code_fit, acts_score, code_score, groups):
     return {
         "v_information": information,
         "standard_error": error,
-        "low": min(max(mean - half_width, 0), 1),
-        "high": min(max(mean + half_width, 0), 1),
+        "low_images": min(max(mean - half_width, 0), 1),
+        "high_images": min(max(mean + half_width, 0), 1),
         "r2": there,
         "r2_swapped": back,
         "penalty": best_alpha(acts_fit, code_fit),

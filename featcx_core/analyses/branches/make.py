@@ -1,6 +1,5 @@
 """CKA and V-information of an epoch's concepts in the branches of its residual blocks."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,9 @@ from featcx_core.analyses.jackknife import jackknife_cells
 from featcx_core.artefacts.given import Given
 from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.kernels import KernelSums
-from featcx_core.features.probe_reader import ProbeReader
+from featcx_core.features.probe_reader import HALVES, ProbeReader
 from featcx_core.measures.branches import ConceptCKA, concept_cka_of_sums, concept_cka_without_each
-from featcx_core.measures.v_information import VInformation, v_information_streamed
+from featcx_core.measures.cross_fitted import CrossFitted, cross_fitted_of_sums
 from featcx_core.networks.anatomy import Layer
 from featcx_core.networks.models import sums_device
 from featcx_core.progress import silent
@@ -30,7 +29,7 @@ _SCORES = ("cka", "cka_biased", "cka_as_printed", "cka_shuffled", "v_information
 def branch_rows(given: Given) -> pd.DataFrame:
     """Return CKA and V-information of every branch with every concept and random direction of an epoch.
 
-    CKA is over all probe images, V-information as that of the layers: fitted on the one half, scored on the other.
+    CKA is over all probe images, V-information as that of the layers.
     """
     blocks = [row for row in given.anatomy.layers if row.branches]
     parts = []
@@ -49,7 +48,7 @@ def _frame(given: Given, row: Layer, branch: str, acts: Any) -> pd.DataFrame:
     unbiased, biased, printed = (np.asarray(part.cpu()) for part in cka)
     shuffled = np.full(n, np.nan)
     shuffled[:n_concepts] = unbiased[n:]
-    value, error = (np.asarray(part.cpu()) for part in information[:2])
+    value, error = (np.asarray(part.cpu()) for part in (information.v_information, information.standard_error))
     scores = dict(zip(_SCORES, (unbiased[:n], biased[:n], printed[:n], shuffled, value, error), strict=True))
     frame = probe.columns[:n].assign(epoch=given.epoch, block=row.layer, branch=branch, shortcut=row.shortcut)
     return frame.assign(
@@ -61,31 +60,24 @@ def _frame(given: Given, row: Layer, branch: str, acts: Any) -> pd.DataFrame:
 
 def _measured(
     probe: ProbeReader, settings: Probe, *, where: torch.device
-) -> tuple[VInformation, ConceptCKA, torch.Tensor]:
+) -> tuple[CrossFitted, ConceptCKA, torch.Tensor]:
     """Measure in one pass over a branch, with one factorisation: I_V of concepts and directions, CKA of them and of
     shuffled ones, and CKA of concepts and directions without each group of images, (concept, group)."""
-    grouped, n_scored = GroupedSums(KernelSums, groups=settings.groups), _n_scored(probe)
-
-    def pairs(half: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    n_scored = _n_scored(probe)
+    fit, score = (GroupedSums(KernelSums, groups=settings.groups) for _ in HALVES)
+    shuffled: list[KernelSums] = []
+    for half, sums in zip(HALVES, (fit, score), strict=True):
         for chunk in probe.chunks(half):
             x, z = probe.tensors(chunk, where)
-            grouped.add(x, z[:, :n_scored], first_image=chunk.first_image)
-            yield x, z
-
-    score: list[KernelSums] = []
-
-    def scored() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:  # one reading for the errors and for the sums
-        for x, z in pairs("score"):
-            if score:
-                score[0].add(x, z)
+            sums.add(x, z[:, :n_scored])
+            if shuffled:
+                shuffled[0].add(x, z[:, n_scored:])
             else:
-                score.append(KernelSums.of(x, z))
-            yield x, z[:, :n_scored]
-
-    fit = KernelSums.over(pairs("fit"))
-    scored_codes = fit.only(torch.arange(n_scored, device=where))
-    information = v_information_streamed(scored_codes, scored(), penalties=settings.penalties, groups=settings.groups)
-    return information, concept_cka_of_sums(fit.merge(score[0])), concept_cka_without_each(grouped)
+                shuffled.append(KernelSums.of(x, z[:, n_scored:]))
+    information = cross_fitted_of_sums(fit, score, penalties=settings.penalties)
+    of_codes, of_shuffled = concept_cka_of_sums(fit.whole.merge(score.whole)), concept_cka_of_sums(shuffled[0])
+    joined = ConceptCKA(*(torch.cat(pair) for pair in zip(of_codes, of_shuffled, strict=True)))
+    return information, joined, concept_cka_without_each(fit, score)
 
 
 def _n_scored(probe: ProbeReader) -> int:

@@ -9,16 +9,27 @@ from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.measures.complexity import complexity, complexity_standard_error
+from featcx_core.measures.intervals import jackknife_interval
 
 
 def complexity_rows(given: Given) -> pd.DataFrame:
     """Return K of every code of an epoch's own dictionary, with its error."""
     layers, groups = given.anatomy.in_complexity, given.study.probe.groups
     parts = [given.rows(V_INFORMATION, epoch=given.epoch, layer=layer) for layer in layers]
-    return parts[0][["epoch", "kind", "concept"]].assign(
-        complexity=complexity(np.stack([part["v_information"] for part in parts])),
-        standard_error=complexity_standard_error(np.stack([jackknife_of(part, groups) for part in parts])),
-        complexity_as_printed=complexity(np.stack([part["v_information_as_printed"] for part in parts])),
+    k, half, printed = (
+        complexity(np.stack([part[f"v_information{suffix}"] for part in parts]))
+        for suffix in ("", "_half", "_as_printed")
+    )
+    left_out = np.stack([jackknife_of(part, groups) for part in parts])
+    low, high = jackknife_interval(k, 1 - left_out.mean(axis=0), within=(0.0, 1.0))
+    return parts[0][["epoch", "kind", "concept", "n_fit"]].assign(
+        complexity=k,
+        standard_error=complexity_standard_error(left_out),
+        low_images=low,
+        high_images=high,
+        complexity_half=half,
+        complexity_extrapolated=(2 * k - half).clip(0, 1),
+        complexity_as_printed=printed,
     )
 
 

@@ -62,7 +62,9 @@ def _properties(given: Given, resamples: ImageResamples, epoch: int) -> Iterator
         redrawn = resamples.lack([*followed_information(given).values()])
         yield _Property("decode_time", math.nan, times["decode_time"], redrawn)
     atoms = given.rows(CODES, epoch=epoch, table="concepts", columns=["concept", "hoyer"]).set_index("concept")
-    of_no_image = np.tile(atoms["hoyer"], (len(resamples.weights), 1))
+    of_no_image = Redrawn(
+        np.tile(atoms["hoyer"], (len(resamples.weights), 1)), atoms["hoyer"].to_numpy(), resamples.groups
+    )
     yield _Property("hoyer", math.nan, atoms["hoyer"], of_no_image)
     yield from _reactions(given, resamples, epoch, kind="concept")
 
@@ -83,7 +85,8 @@ def _reactions(given: Given, resamples: ImageResamples, epoch: int, *, kind: str
                 drawn = resamples.redraw(at_level, printed, jackknife="jackknife_as_printed")
             else:  # the same times the code's variance, which is held fixed
                 default, as_printed = (at_level[column].to_numpy(dtype=float) for column in (name, printed))
-                drawn = redrawn * np.divide(as_printed, default, out=np.zeros(len(at_level)), where=default > 0)
+                scale = np.divide(as_printed, default, out=np.zeros(len(at_level)), where=default > 0)
+                drawn = Redrawn(redrawn.draws * scale, as_printed, redrawn.groups)
             yield _Property(printed, value, at_level[printed], drawn)
 
 

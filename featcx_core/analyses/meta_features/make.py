@@ -16,6 +16,8 @@ from featcx_core.measures.group_means import group_means
 from featcx_core.measures.over_images import Redrawn
 from featcx_core.store.parquet import without_rows
 
+_RANGE = {"complexity": (0.0, 1.0), "importance": (0.0, np.inf)}
+
 
 def meta_feature_rows(given: Given) -> pd.DataFrame:
     """Return the rows of every epoch's clusters, and of its super-classes where some are named; Γ where it is there."""
@@ -29,11 +31,11 @@ def _groups(given: Given, resamples: ImageResamples, epoch: int) -> Iterator[pd.
     inside = scored(given, epoch).dropna(subset=["complexity"]).merge(clusters[clusters["cluster"] >= 0], on="concept")
     if inside.empty:
         return
-    redrawn = {"complexity": resamples.complexity(epoch)[:, inside["concept"]]}
+    redrawn = {"complexity": resamples.complexity(epoch).of(inside["concept"].to_numpy())}
     if given.has(IMPORTANCE, epoch=epoch):
         gamma = given.rows(IMPORTANCE, epoch=epoch, columns=["concept", "importance"])
         inside = inside.merge(gamma, on="concept")
-        redrawn["importance"] = resamples.importance(epoch)[:, inside["concept"]]
+        redrawn["importance"] = resamples.importance(epoch).of(inside["concept"].to_numpy())
     settings = {"n_bootstrap": given.study.analyses.bootstrap, "seed": given.study.seed}
     for rows in group_rows(inside, redrawn, **settings):
         yield rows.assign(epoch=epoch)
@@ -53,11 +55,17 @@ def group_rows(
     for grouping, members in groupings.items():
         names = inside[grouping]
         for measure, drawn in redrawn.items():
-            result = group_means(inside[measure].to_numpy(dtype=float), names.tolist(), over_images=drawn, **settings)
+            result = group_means(
+                inside[measure].to_numpy(dtype=float),
+                names.tolist(),
+                over_images=drawn,
+                within=_RANGE[measure],
+                **settings,
+            )
             means = pd.DataFrame(result).rename(columns={"group": "group_name", "n": "n_concepts", "mean": "value"})
             means["group_name"] = means["group_name"].astype(str)
             yield means.assign(grouping=grouping, measure=measure)
         k, drawn = inside["complexity"].to_numpy(dtype=float)[members], redrawn["complexity"]
-        share = pd.DataFrame([explained(k, names[members].tolist(), over_images=drawn[:, members], **settings)])
+        share = pd.DataFrame([explained(k, names[members].tolist(), over_images=drawn.of(members), **settings)])
         share = share.rename(columns={"n": "n_concepts"})
         yield share.assign(grouping=grouping, group_name="all", measure="complexity_explained")

@@ -29,7 +29,7 @@ def support_rows(given: Given) -> pd.DataFrame:
         codes, logits = np.split(probe.codes_of(chunk), [len(scores)], axis=1)
         right = None if labels is None else labels[chunk.start : chunk.stop]
         counts.add(codes, predicted=logits.argmax(axis=1), labels=right)
-    curves = counts.curves(n_bootstrap=study.analyses.bootstrap, seed=study.seed)
+    curves = counts.curves()
     parts = [pd.DataFrame(curve._asdict()).assign(order=name, kept_fraction=shares) for name, curve in curves.items()]
     frame = pd.concat(parts, ignore_index=True).rename(columns={"predictions_kept": "predictions_kept_fraction"})
     return frame.assign(epoch=given.epoch)

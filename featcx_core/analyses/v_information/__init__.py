@@ -3,7 +3,7 @@
 from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.codes import CODES
 from featcx_core.artefacts.declaration import Artefact, Check, Folder, Need, Rows
-from featcx_core.store.tables import CONCEPT, EPOCH, KIND, LAYER, count, left_out, real, share, table
+from featcx_core.store.tables import CONCEPT, EPOCH, KIND, LAYER, count, left_out, over_images, real, share, table
 
 _MAKE = "featcx_core.analyses.v_information.make:inform"
 _CHECKS = "featcx_core.analyses.v_information.checks"
@@ -18,11 +18,18 @@ V_INFORMATION_TABLE = table(
     count("dictionary_epoch", "Epoch whose dictionary the concept belongs to."),
     KIND,
     CONCEPT,
-    share("v_information", "Linearly decodable share of a code's variance; null if dead.", nullable=True),
+    share("v_information", "Linearly decodable share of a code's variance, cross-fitted; null if dead.", nullable=True),
     real("standard_error", "Jackknife error before clipping; null if dead.", 0.0, nullable=True),
-    real("penalty", "Chosen ridge penalty (centred activations, standardised code).", 0.0, nullable=True),
+    *over_images(0.0, 1.0),
+    real("r2", "R² on the score half of the reader of the fit half, not clipped.", None, 1.0, nullable=True),
+    real("r2_swapped", "R² on the fit half of the reader of the score half.", None, 1.0, nullable=True),
+    real("penalty", "Ridge penalty on the fit half (centred activations, standardised code).", 0.0, nullable=True),
+    real("penalty_swapped", "Ridge penalty on the score half.", 0.0, nullable=True),
+    count("n_fit", "Images that a reader was fitted on: half of the probe images.", 1.0),
+    share("v_information_half", "The same by readers of half as many images.", nullable=True),
+    share("v_information_extrapolated", "2·I_V − I_V of half the images: as of all images there are.", nullable=True),
     real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0.0, nullable=True),
-    left_out("jackknife", "Unclipped value without each group of score images.", nullable=True),
+    left_out("jackknife", "Unclipped value without each group of images, in both halves.", nullable=True),
 )
 V_INFORMATION = Artefact(
     name="v_information",
@@ -33,7 +40,7 @@ V_INFORMATION = Artefact(
     grain="layer",
     make=_MAKE,
     holds=(Rows(V_INFORMATION_TABLE),),
-    version=1,
+    version=2,
     needs=(Need(ACTIVATIONS), Need(CODES)),
     fields=_FIELDS,
     checks=(
@@ -59,7 +66,7 @@ REFERENCE_V_INFORMATION = Artefact(
     when="others",
     make=_MAKE,
     holds=(Rows(V_INFORMATION_TABLE, prefix="reference-"),),
-    version=1,
+    version=2,
     needs=(Need(ACTIVATIONS), Need(CODES, epochs="reference")),
     fields=_FIELDS,
 )
@@ -78,7 +85,7 @@ SUMS = Artefact(
             "sums/{epoch}.zarr", "group: xx (unit, unit), xz (unit, code); xx_without and xz_without, the same by group"
         ),
     ),
-    version=1,
+    version=2,
     needs=(Need(ACTIVATIONS), Need(CODES)),
     fields=("probe.groups",),
 )

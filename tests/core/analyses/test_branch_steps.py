@@ -17,8 +17,7 @@ from featcx_core.artefacts.checks import check_rows
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.features.moments import Moments
-from featcx_core.measures.v_information import v_information_streamed
+from featcx_core.measures.cross_fitted import cross_fitted_v_information
 from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Activations
@@ -69,12 +68,8 @@ def test_rows_are_those_of_the_definitions(asking: Store):
         assert alive["cka_shuffled"].notna().tolist() == (alive["kind"] == "concept").tolist()
         probe = asking.study.probe
         living = [half[:, :112][:, ~dead] for half in z]
-        told = v_information_streamed(
-            Moments.of(acts[:60], living[0]),
-            [(acts[60:], living[1])],
-            penalties=probe.penalties,
-            groups=probe.groups,
-        )
+        halves = acts[:60], living[0], acts[60:], living[1]
+        told = cross_fitted_v_information(*halves, penalties=probe.penalties, groups=probe.groups)
         np.testing.assert_allclose(alive["v_information"], told.v_information, atol=1e-6)
         np.testing.assert_allclose(alive["standard_error"], told.standard_error, atol=1e-6)
         left_out = np.stack(alive["jackknife"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from featcx_core.analyses.complexity.make import scored
 from featcx_core.analyses.over_images import ImageResamples
@@ -155,12 +156,17 @@ def test_groups_hold_the_means_of_their_concepts(measured: Store) -> None:
     for measure, drawn in (("complexity", images.complexity(2)), ("importance", images.importance(2))):
         for cluster, members in known.groupby("cluster")["concept"]:
             row = rows[(rows["measure"] == measure) & (rows["group_name"] == str(cluster))].iloc[0]
-            wanted = np.quantile(drawn[:, members].mean(axis=1), [0.025, 0.975])
+            of_members = drawn.of(members.to_numpy())
+            value, within = row["value"], (0.0, 1.0 if measure == "complexity" else np.inf)
+            wanted = of_members.mean_interval(value, within=within)
+            assert wanted[0] <= value <= wanted[1]
             np.testing.assert_allclose([row["low_images"], row["high_images"]], wanted)
     share = rows[rows["measure"] == "complexity_explained"].iloc[0]
-    drawn = images.complexity(2)[:, known["concept"]]
+    drawn = images.complexity(2).of(known["concept"].to_numpy()).draws
     of_draws = [reference.explained(k, known["cluster"].to_numpy()) for k in drawn]
-    np.testing.assert_allclose([share["low_images"], share["high_images"]], np.quantile(of_draws, [0.025, 0.975]))
+    half = stats.t.ppf(0.975, images.groups - 1) * np.std(of_draws)
+    wanted = np.clip([share["value"] - half, share["value"] + half], -1, 1)
+    np.testing.assert_allclose([share["low_images"], share["high_images"]], wanted)
     for epoch in EPOCHS:
         measured.table("importance", f"{epoch:06d}").unlink()
     assert set(remake(measured, "meta_features")["measure"]) == {"complexity", "complexity_explained"}

@@ -48,15 +48,6 @@ def test_merging_changes_neither_part():
     assert all(map(torch.equal, before, [getattr(part, name) for part in parts for name in names]))
 
 
-def test_without_a_part_the_rest_is_left():
-    x, z = data()
-    whole = KernelSums.of(x, z)
-    part = whole.empty()
-    part.add(x[:30], z[:30])
-    for ours, theirs in zip(whole.without(part).diagonals(), reference.diagonals(x[30:], z[30:]), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9)
-
-
 def test_the_moments_are_among_the_sums():
     x, z = data()
     kernels, moments = KernelSums.of(x, z), Moments.of(x, z)

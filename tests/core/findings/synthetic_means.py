@@ -8,6 +8,7 @@ from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.measures.intervals import draw_groups
 from featcx_core.measures.layer_information import layer_information
+from featcx_core.measures.over_images import Redrawn
 from tests.core.findings.frames import frame
 
 
@@ -37,7 +38,9 @@ def _group_rows(tables: StudyTables, epoch: int) -> list[pd.DataFrame]:
     concepts = clustered_concepts(tables.clusters, tables.complexity, tables.importance, tables.concepts, epoch=epoch)
     scored, chance = concepts.dropna(subset=["complexity"]), np.random.default_rng(0)
     redrawn = {
-        name: scored[name].to_numpy() + chance.normal(0, 0.01, (100, len(scored)))
+        name: Redrawn(
+            scored[name].to_numpy() + chance.normal(0, 0.01, (100, len(scored))), scored[name].to_numpy(), groups=20
+        )
         for name in ("complexity", "importance")
     }
     return [*group_rows(scored, redrawn, n_bootstrap=100, seed=0)] if len(scored) else []

@@ -30,10 +30,11 @@ def test_over_images_a_group_is_redrawn_as_the_mean_of_its_members():
     study = resampled(study_of_branches(), spread=0.002)
     scores, members = branch_scores(study.branches, study.layers, epoch=4, measure="cka"), np.array([0, 1, 2, 4])
     weights = draw_groups(20, seed=0)
-    drawn = scores.over_images(members, measure="cka")
+    starts, drawn = scores.over_images(members, measure="cka")
+    np.testing.assert_allclose(starts, [scores.values[members].mean(axis=0)] * 2)  # nothing is clipped
     for column in range(len(scores.columns)):
         mean, left_out = scores.values[members, column].mean(), scores.left_out[members, column].mean(axis=0)
-        np.testing.assert_allclose(drawn[:, column], redraw(np.array([mean]), left_out[None], weights)[:, 0])
+        np.testing.assert_allclose(drawn[:, column], redraw(np.array([mean]), left_out[None], weights).draws[:, 0])
 
 
 def test_curves_have_the_intervals_over_images_of_their_members():
@@ -75,9 +76,9 @@ def test_concepts_that_are_not_known_in_resamples_are_left_out_of_these():
     gap = lists.map(lambda values: values * np.nan if isinstance(values, np.ndarray) else None)
     branches = study.branches.assign(cka_jackknife=gap.where(is_unknown, lists))
     scores = branch_scores(branches, study.layers, epoch=4, measure="cka")
-    drawn = scores.over_images(np.array([0, 1, 2]), measure="cka")
-    np.testing.assert_array_equal(drawn, scores.over_images(np.array([0, 1]), measure="cka"))
-    assert np.isnan(scores.over_images(np.array([2]), measure="cka")).all()
+    for all_three, known in zip(*(scores.over_images(np.arange(n), measure="cka") for n in (3, 2)), strict=True):
+        np.testing.assert_array_equal(all_three, known)
+    assert all(np.isnan(part).all() for part in scores.over_images(np.array([2]), measure="cka"))
 
 
 def test_a_group_that_holds_more_than_its_share_is_named_by_its_number():

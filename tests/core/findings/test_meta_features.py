@@ -12,6 +12,7 @@ from featcx_core.findings.meta_features import (
     means_of_groups,
     tree_of_clusters,
 )
+from featcx_core.measures.over_images import Redrawn
 from tests.core.findings.synthetic import REFERENCE, study
 
 
@@ -24,7 +25,8 @@ def clustered() -> pd.DataFrame:
 def means_table(clustered: pd.DataFrame) -> pd.DataFrame:
     """Return the table of means that follows from these concepts."""
     scored = clustered[clustered["cluster"] >= 0].dropna(subset=["complexity"])
-    redrawn = {name: np.tile(scored[name].to_numpy(float), (10, 1)) for name in ("complexity", "importance")}
+    values = {name: scored[name].to_numpy(float) for name in ("complexity", "importance")}
+    redrawn = {name: Redrawn(np.tile(each, (10, 1)), each, groups=20) for name, each in values.items()}
     return pd.concat(group_rows(scored, redrawn, n_bootstrap=100, seed=0)).assign(epoch=REFERENCE)
 
 

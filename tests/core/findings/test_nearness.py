@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from featcx_core.findings.branches import branch_scores
 from featcx_core.findings.claim import mark_of
@@ -17,13 +18,15 @@ def test_the_interval_over_images_decides_too(spread: float, answer: str):
     assert mark_of(nearness.contrast, expected="positive") == answer
     assert nearness.contrast.low > 0
     scores = branch_scores(study.branches, study.layers, epoch=4, measure="cka")
-    draws = [
+    parts = [
         scores.over_images(np.array(members), measure="cka")
         for members in ([0, 1, 2, *range(4, 11)], list(range(30, 40)))
     ]
     is_residual = scores.columns["branch"] == "residual"
-    nearer = [drawn[:, is_residual].mean(axis=1) - drawn[:, ~is_residual].mean(axis=1) for drawn in draws]
-    expected = np.quantile(nearer[0] - nearer[1], [0.025, 0.975])  # of the same images, not of independent ones
+    nearer = [[each[:, is_residual].mean(1) - each[:, ~is_residual].mean(1) for each in part] for part in parts]
+    value, drawn = nearer[0][0][0] - nearer[1][0][0], nearer[0][1] - nearer[1][1]  # of the same images
+    half = stats.t.ppf(0.975, 19) * drawn.std()
+    expected = [value - half, value + half]
     np.testing.assert_allclose([nearness.contrast.low_images, nearness.contrast.high_images], expected)
 
 

@@ -109,12 +109,8 @@ def test_without_each_group_is_the_definition_on_the_images_that_are_left():
     halves = (slice(0, 48), slice(48, 90))
     group = np.concatenate([np.arange(48) % 4, np.arange(42) % 4])  # each half counts from its own first image
     codes[:, 1] = np.where(group == 2, codes[:, 1], 0.7)  # varies on the images of one group alone
-    grouped = GroupedSums(KernelSums, groups=4)
-    for half in halves:
-        for start in range(0, len(acts[half]), 13):
-            chunk = slice(start, start + 13)
-            grouped.add(torch.tensor(acts[half][chunk]), torch.tensor(codes[half][chunk]), first_image=start)
-    found = concept_cka_without_each(grouped)
+    parts = ((torch.tensor(acts[half]), torch.tensor(codes[half])) for half in halves)
+    found = concept_cka_without_each(*(GroupedSums.of(KernelSums, *part, groups=4, at_once=13) for part in parts))
     for left_out in range(4):
         others, varying = group != left_out, [0, 2, 3, 4] if left_out == 2 else [0, 1, 2, 3, 4]
         expected = reference.concept_cka(acts[others], codes[others][:, varying])[0]

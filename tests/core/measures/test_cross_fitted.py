@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.features.moments_by_group import MomentsByGroup
+from featcx_core.features.by_group import GroupedSums
+from featcx_core.features.moments import Moments
 from featcx_core.measures import cross_fitted as module
 from featcx_core.measures.cross_fitted import cross_fitted_of_parts, cross_fitted_of_sums, cross_fitted_v_information
 from featcx_core.measures.readers import LEAST_FREEDOM
@@ -22,7 +23,7 @@ def planted(n_fit=150, n_score=90, units=12, concepts=6, dtype=np.float64, seed=
 
 
 def summed(x, z, *, size, groups=20):
-    return MomentsByGroup.of(x, z, groups=groups, at_once=size)
+    return GroupedSums.of(Moments, x, z, groups=groups, at_once=size)
 
 
 def test_half_of_the_variance_by_hand():
@@ -128,7 +129,7 @@ def test_independent_codes_score_about_zero():
     result = cross_fitted_v_information(x[:500], z[:500], x[500:], z[500:])
     assert result.v_information.mean() < 0.005
     assert result.v_information_extrapolated.mean() < 0.01
-    assert np.mean(result.low > 0) < 0.05
+    assert np.mean(result.low_images > 0) < 0.05
 
 
 def test_more_images_find_more_and_the_extrapolation_goes_on():
@@ -198,7 +199,7 @@ def test_errors():
     with pytest.raises(ValueError, match="one image for each of 20 groups, got 19 images"):
         cross_fitted_v_information(x, z, x_score[:19], z_score[:19])
     with pytest.raises(ValueError, match="one image for each of 20 groups, got 0 images"):
-        cross_fitted_of_sums(MomentsByGroup(groups=20), summed(x, z, size=32))
+        cross_fitted_of_sums(GroupedSums(Moments, groups=20), summed(x, z, size=32))
     with pytest.raises(ValueError, match="at least one part of the concepts, got none"):
         cross_fitted_of_parts([])
     x_score[31, 4] = np.nan

@@ -3,12 +3,13 @@ import pytest
 from scipy import stats
 
 from featcx_core.measures.group_means import group_means
+from featcx_core.measures.over_images import Redrawn
 
 
 def test_by_hand():
     found = group_means(np.array([1.0, np.nan, 2.0, 4.0]), [1, 0, 1, 2])
     assert [(g.group, g.n, g.mean) for g in found[1:]] == [(1, 2, 1.5), (2, 1, 4.0)]
-    assert (found[1].low, found[1].high) == (1.0, 2.0)  # of two members: both the first, or both the second
+    assert (found[1].low, found[1].high) == pytest.approx((1.5 - 12.706 / 2, 1.5 + 12.706 / 2), abs=1e-3)  # t(1)
     assert found[0].n == 0
     assert np.isnan([found[0].mean, found[0].low, found[2].low, found[2].high]).all()
 
@@ -20,10 +21,10 @@ def test_the_interval_is_that_of_scipy():
     assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval), abs=0.01)
 
 
-def test_five_members_miss_one_time_in_six():
+def test_five_members_miss_one_time_in_twenty():
     chance = np.random.default_rng(0)
     found = [group_means(chance.normal(size=5), ["a"] * 5, n_bootstrap=400, seed=i)[0] for i in range(600)]
-    assert np.mean([g.low > 0 or g.high < 0 for g in found]) == pytest.approx(1 / 6, abs=0.04)
+    assert np.mean([g.low > 0 or g.high < 0 for g in found]) == pytest.approx(0.05, abs=0.02)
 
 
 def test_same_seed_same_interval():
@@ -36,9 +37,12 @@ def test_over_images_the_members_are_averaged_in_every_draw():
     values, groups = np.array([1.0, 2.0, 3.0, np.nan, 5.0]), ["a", "a", "a", "b", "b"]
     drawn = values + chance.normal(size=(500, 5))
     drawn[7, 2] = np.nan  # not known in one of them
-    first, second = group_means(values, groups, over_images=drawn)
-    assert (first.low_images, first.high_images) == pytest.approx(np.quantile(drawn[:, :2].mean(1), [0.025, 0.975]))
-    assert (second.low_images, second.high_images) == pytest.approx(np.quantile(drawn[:, 4], [0.025, 0.975]))
+    redrawn = Redrawn(drawn, values + np.array([0.0, 0.0, 0.0, 0.0, 0.5]), groups=20)
+    first, second = group_means(values, groups, over_images=redrawn)
+    half = stats.t.ppf(0.975, 19) * drawn[:, :2].mean(1).std()
+    assert (first.low_images, first.high_images) == pytest.approx((1.5 - half, 1.5 + half))
+    half = stats.t.ppf(0.975, 19) * drawn[:, 4].std()
+    assert (second.low_images, second.high_images) == pytest.approx((5 - half, 5.5 + half))  # it was clipped by 0.5
     assert (first.n, second.n) == (3, 1)
     drawn[0, :3] = np.nan
-    assert np.isnan(group_means(values, groups, over_images=drawn)[0].low_images)
+    assert np.isnan(group_means(values, groups, over_images=redrawn)[0].low_images)

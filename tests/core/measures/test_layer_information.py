@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 
 from featcx_core.measures.intervals import draw_groups
 from featcx_core.measures.layer_information import layer_information
@@ -25,11 +26,20 @@ def test_means_and_what_has_come_since_the_first_layer():
     np.testing.assert_allclose(found.high - found.low, 2 * 1.96 * error, rtol=0.1)
     # every concept rises by the same: which are drawn does not matter, and a layer is drawn with the first
     np.testing.assert_allclose([found.gain_low, found.gain_high], [[0, 0.2, 0.4]] * 2, atol=1e-12)
-    drawn = redraw_information(information[2], jackknife[2], WEIGHTS).mean(1)
-    first = redraw_information(information[0], jackknife[0], WEIGHTS).mean(1)
-    assert (found.low_images[2], found.high_images[2]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
-    ends = np.quantile(drawn - first, [0.025, 0.975])
-    assert (found.gain_low_images[2], found.gain_high_images[2]) == pytest.approx(ends)
+    drawn, first = (redraw_information(information[i], jackknife[i], WEIGHTS).draws.mean(1) for i in (2, 0))
+    t = stats.t.ppf(0.975, 4)
+    for name, value, draws in (("", information[2].mean(), drawn), ("gain_", 0.4, drawn - first)):
+        ends = getattr(found, f"{name}low_images")[2], getattr(found, f"{name}high_images")[2]
+        assert ends == pytest.approx((value - t * draws.std(), value + t * draws.std()))
+
+
+def test_a_mean_of_clipped_values_is_only_known_to_lie_between_it_and_the_mean_of_those_that_were_not():
+    jackknife = np.full((2, 40, 5), -0.1) + 0.01 * np.random.default_rng(0).normal(size=(2, 40, 5))
+    jackknife[:, :20] += 0.5
+    information = jackknife.mean(2).clip(0)
+    found = layer_information(information, jackknife, WEIGHTS, seed=0)
+    assert found.v_information[0] == pytest.approx(0.2, abs=0.01)
+    assert found.low_images[0] < 0.15 < 0.2 < found.high_images[0]
 
 
 def test_the_gain_is_counted_from_the_layer_that_is_named():

@@ -18,7 +18,7 @@ def test_by_hand():
     groups = sedimentation(k, gamma, shares=(0.5,), at_least=1, seed=0)
     assert [(g.group_name, g.n_concepts) for g in groups] == [("all", 4), ("top_50pct", 2)]
     assert [g.mean_complexity for g in groups] == pytest.approx([0.5, 0.15])
-    assert (groups[1].low, groups[1].high) == pytest.approx((0.1, 0.2))  # means of two drawn: 0.1, 0.15 or 0.2
+    assert (groups[1].low, groups[1].high) == pytest.approx((0.0, 0.15 + 12.706 * 0.05), abs=1e-4)  # t(1), cut at 0
 
 
 @pytest.mark.parametrize(

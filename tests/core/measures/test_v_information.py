@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from featcx_core.features.moments import Moments
-from featcx_core.measures.v_information import as_printed, v_information, v_information_streamed
+from featcx_core.measures.v_information import as_printed, v_information
 from featcx_core.study.fields import Penalties
 from tests.references import v_information as reference
 
@@ -18,10 +18,6 @@ def planted(n_fit=150, n_score=90, units=12, concepts=6, dtype=np.float64, seed=
     z[:, -1] = chance.normal(size=len(x))
     x, z = x.astype(dtype), z.astype(dtype)
     return x[:n_fit], z[:n_fit], x[n_fit:], z[n_fit:]
-
-
-def chunks(x, z, size):
-    return [(x[i : i + size], z[i : i + size]) for i in range(0, len(x), size)]
 
 
 def test_half_of_the_variance_by_hand():
@@ -44,17 +40,6 @@ def test_equals_scikit_learn_concept_by_concept(n_fit):
         assert result.v_information[i] == pytest.approx(max(0, r2), abs=1e-6)
         np.testing.assert_allclose(result.jackknife[i], left_out, atol=1e-6)
         assert result.standard_error[i] == pytest.approx(reference.jackknife_error(left_out), abs=1e-6)
-
-
-def test_streamed_the_reader_stays_where_score_images_are_left_out():
-    x, z, x_score, z_score = planted()
-    result = v_information_streamed(Moments.of(x, z), chunks(x_score, z_score, 32), groups=5)
-    for i in range(z.shape[1]):
-        halves = x, z[:, i], x_score, z_score[:, i]
-        left_out, error = reference.score_jackknife(*halves, result.penalty[i], 5)
-        assert result.v_information[i] == pytest.approx(max(0, reference.r2(*halves, result.penalty[i])), abs=1e-6)
-        np.testing.assert_allclose(result.jackknife[i], left_out, atol=1e-6)
-        assert result.standard_error[i] == pytest.approx(error, abs=1e-6)
 
 
 def test_float32_products_cost_six_digits_at_most():
@@ -83,16 +68,6 @@ def test_the_grid_is_relative_to_the_mean_eigenvalue():
     result = v_information(*halves, penalties=Penalties(count=1, low=0.1, high=0.1))
     centred = halves[0] - halves[0].mean(0)
     np.testing.assert_allclose(result.penalty, 0.1 * np.sum(centred**2) / 12)
-
-
-@pytest.mark.parametrize("size", [1, 32, 64, 500])
-def test_chunks_of_any_size_give_the_same_numbers(size):
-    halves = planted(dtype=np.float32)
-    score = chunks(*halves[2:], 500)
-    whole = v_information_streamed(Moments.over(chunks(*halves[:2], 500)), score)
-    streamed = v_information_streamed(Moments.over(chunks(*halves[:2], size)), chunks(*halves[2:], size))
-    for a, b in zip(streamed, whole, strict=True):
-        np.testing.assert_allclose(a, b, atol=2e-5, rtol=2e-5)
 
 
 def test_codes_do_not_influence_each_other():
@@ -236,19 +211,13 @@ def test_errors():
         v_information(x, z, x_score[:19], z_score[:19])
     with pytest.raises(ValueError, match="one image for each of 20 groups, got 1 images"):
         v_information(x[:1], z[:1], x_score, z_score)
-    with pytest.raises(ValueError, match="one score image for each of 20 groups, got 19 images"):
-        v_information_streamed(Moments.of(x, z), [(x_score[:19], z_score[:19])])
     with pytest.raises(ValueError, match="penalties >= 0"):
         v_information(x, z, x_score, z_score, penalty=-1.0)
-    with pytest.raises(ValueError, match="at least 2 images in the fit half, got 1"):
-        v_information_streamed(Moments.of(x[:1], z[:1]), [(x_score, z_score)])
     with pytest.raises(ValueError, match="at least 2 images in the fit half, got 1"):
         v_information(x[:2], z[:2], x_score, z_score, groups=2)
     x_score[31, 4] = np.nan
     with pytest.raises(ValueError, match=r"finite activations, got 1 values .* image 31, unit 4"):
         v_information(x, z, x_score, z_score)
-    with pytest.raises(ValueError, match=r"finite activations, got 1 values .* image 31, unit 4"):
-        v_information_streamed(Moments.of(x, z), chunks(x_score, z_score, 10))
 
 
 def test_errors_of_shape(monkeypatch):
@@ -258,13 +227,3 @@ def test_errors_of_shape(monkeypatch):
         v_information(x, z[1:], x_score, z_score)
     with pytest.raises(ValueError, match=r"one penalty or 6, got shape \(5,\)"):
         v_information(x, z, x_score, z_score, penalty=np.ones(5))
-
-
-def test_a_code_that_is_constant_on_the_score_half_is_undefined_in_chunks_of_any_size():
-    chance = torch.Generator().manual_seed(0)
-    x = torch.rand(120, 3, generator=chance, dtype=torch.float64)
-    z = torch.cat([x[:60], torch.full((60, 3), 2.0, dtype=torch.float64)])
-    for size in (60, 7):
-        score = list(zip(x[60:].split(size), z[60:].split(size), strict=True))
-        found = v_information_streamed(Moments.of(x[:60], z[:60]), score)
-        assert found.v_information.isnan().all()
