@@ -82,11 +82,12 @@ def _rows(group: GroupSnapshot) -> "pd.DataFrame":
 
 def comparison_lines(compared: GroupSnapshot, *, by: str | None = None) -> list[str]:
     """A table for each field, at each study's reference epoch, then the paths of page and database."""
-    from featcx_core.findings.comparison import by_value
+    from featcx_core.findings.comparison import by_value, notes_of
 
     settings = differing([member.study for member in compared.members])
     rows = _rows(compared)
     lines = [f"{compared.group.name}: {len(compared.members)} studies; at the end of each, mean [95 % over studies]"]
+    lines += notes_of(rows)
     for field in [by] if by else settings:
         table = by_value(rows, settings, field=field)
         alike = f" (together with {', '.join(table.together_with)})" if table.together_with else ""

@@ -13,7 +13,7 @@ from featcx_core.features.quality import CodeStatistics, code_statistics
 
 StoredArray: TypeAlias = Any
 """A `zarr.Array` or anything that slices like one."""
-KINDS = ("concept", "random_direction", "shuffled", "class_logit", "unit")
+KINDS = ("concept", "random_direction", "shuffled", "class_logit", "unit", "principal_component")
 """Kinds of codes: concepts, and the controls."""
 HALVES = ("fit", "score")
 IMAGES_AT_ONCE = 512

@@ -27,6 +27,7 @@ ERROR = "#c3cad3"  # opaque: thousands of half-transparent lines would add up to
 CONTROLS = {
     "random_direction": "random directions",
     "unit": "single units",
+    "principal_component": "principal components",
     "class_logit": "class logits",
     "shuffled": "shuffled codes\n(should be 1)",
 }

@@ -12,6 +12,8 @@ from featcx_core.measures.comparison import Settings, together
 LABELS = {
     "test_accuracy": "held-out accuracy",
     "train_accuracy": "training accuracy",
+    "mean_complexity_extrapolated": "mean K, extrapolated to all images there are",
+    "n_fit": "images that a reader was fitted on",
     "complexity_importance": "K and Γ (Spearman)",
     "complexity_importance_partial": "K and Γ, partial",
     "complexity_decode_time": "K and Λ (Spearman)",
@@ -46,7 +48,19 @@ def measure_label(measure: str) -> str:
     ('mean K, top 10 % by importance', 'K and Γ (Spearman)')
     """
     group = measure.removeprefix("mean_complexity_")
-    return f"mean K, {group_label(group)}" if group != measure else LABELS.get(measure, measure)
+    if measure in LABELS or group == measure:
+        return LABELS.get(measure, measure)
+    return f"mean K, {group_label(group)}"
+
+
+def notes_of(comparison: pd.DataFrame) -> list[str]:
+    """Return the sentences without which the numbers would be misread."""
+    if "n_fit" not in set(comparison["measure"]):
+        return []
+    return [
+        "Readers were fitted on different numbers of images, and find more with more: K of these studies is to be "
+        f"compared as “{LABELS['mean_complexity_extrapolated']}”, correlations of K with care."
+    ]
 
 
 def measures_of(comparison: pd.DataFrame) -> list[str]:
@@ -54,7 +68,7 @@ def measures_of(comparison: pd.DataFrame) -> list[str]:
     measured = list(dict.fromkeys(comparison["measure"]))
     first = [measure for measure in ("test_accuracy", "train_accuracy") if measure in measured]
     groups = sorted(
-        (measure for measure in measured if measure.startswith("mean_complexity_")),
+        (measure for measure in measured if measure.startswith("mean_complexity_") and measure not in LABELS),
         key=lambda measure: (not measure.endswith("_all"), measure),
     )
     rest = [measure for measure in LABELS if measure in measured and measure not in first]

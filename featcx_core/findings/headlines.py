@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from featcx_core.findings.correlations import raw_and_partial
-from featcx_core.findings.evidence import NOT_MEASURED, number
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate, number
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.selection import mean_of
 from featcx_core.findings.study_tables import StudyTables
@@ -39,7 +39,7 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
     k = without_interval if of_all.empty else band(of_all, 0)
     return [
         *_headlines_of_network(tables, reference_epoch),
-        Headline("mean complexity K", str(k), "0 = simple, 1 = complex", _numbers(**k._asdict())),
+        _headline_of_complexity(scored, k),
         _headline_of_shuffled(tables, reference_epoch),
         _correlation(tables, reference_epoch, "importance", "K and Γ (importance)"),
         _correlation(tables, reference_epoch, "decode_time", "K and Λ (time to decode)"),
@@ -69,6 +69,20 @@ def _headlines_of_network(tables: StudyTables, epoch: int) -> list[Headline]:
             _numbers(value=kept),
         ),
     ]
+
+
+def _headline_of_complexity(scored: pd.DataFrame, k: Estimate) -> Headline:
+    """Return the mean K of an epoch's concepts, with what it would be with other numbers of images."""
+    numbers, meaning = _numbers(**k._asdict()), "0 = simple, 1 = complex"
+    half, extrapolated = (mean_of(scored[f"complexity_{part}"]) for part in ("half", "extrapolated"))
+    if not scored.empty and math.isfinite(half):
+        n_fit = int(scored["n_fit"].max())
+        meaning += (
+            f"; by readers fitted on {n_fit} images. With half as many it is {number(half)}, "
+            f"extrapolated to all images there are {number(extrapolated)}"
+        )
+        numbers |= _numbers(n_fit=n_fit, half=half, extrapolated=extrapolated)
+    return Headline("mean complexity K", str(k), meaning, numbers)
 
 
 def _headline_of_shuffled(tables: StudyTables, epoch: int) -> Headline:

@@ -109,7 +109,7 @@ def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
 def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str, int, str, str]]:
     """Return kind, count, mean K and mean I_V of the concepts and of every control, epoch 0 included."""
     rows = []
-    kinds = ("concept", "random_direction", "unit", "class_logit", "shuffled")
+    kinds = ("concept", "random_direction", "unit", "principal_component", "class_logit", "shuffled")
     for epoch, kind in [(reference_epoch, kind) for kind in kinds] + [(0, "concept")]:
         scores = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == kind)]
         information = tables.v_information[

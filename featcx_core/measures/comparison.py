@@ -58,11 +58,16 @@ def means(values: Float[np.ndarray, "row study"]) -> Means:
 
 
 def study_values(
-    epochs: pd.DataFrame, sedimentation: pd.DataFrame, correlations: pd.DataFrame, v_information: pd.DataFrame
+    epochs: pd.DataFrame,
+    sedimentation: pd.DataFrame,
+    correlations: pd.DataFrame,
+    v_information: pd.DataFrame,
+    complexity: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return the compared results of one study from its tables: rows (epoch, measure, value, low, high, n).
 
     The measures are `test_accuracy` and `train_accuracy`; `mean_complexity_…` of each group of sedimentation;
+    `mean_complexity_extrapolated`, and `n_fit`, the images that a reader was fitted on, on which K depends;
     `complexity_importance` and `complexity_decode_time`, Spearman's, both also with `_partial`; and `v_information_…`,
     the mean over alive concepts at each value of the column `place`. Intervals over concepts are those of the tables;
     of V-information mean ± 1.96 s / √n.
@@ -74,17 +79,27 @@ def study_values(
     ranks = correlations[compared & (correlations["method"] == "spearman")]
     partial = np.where(ranks["controls"] == "", "", "_partial")
     ranks = ranks.assign(measure=ranks["x"].astype(str) + "_" + ranks["y"].astype(str) + partial)
-    of_concepts = v_information[v_information["kind"] == "concept"].dropna(subset=["v_information"])
-    spread = of_concepts.groupby(["epoch", "place"])["v_information"].agg(["mean", "std", "count"]).reset_index()
-    half = NORMAL * spread["std"] / np.sqrt(spread["count"])
-    information = spread.rename(columns={"mean": "value", "count": "n"}).assign(
-        measure="v_information_" + spread["place"].astype(str), low=spread["mean"] - half, high=spread["mean"] + half
-    )
+    information = _over_concepts(v_information, "v_information", by=["epoch", "place"])
+    information["measure"] = "v_information_" + information["place"].astype(str)
+    extrapolated = _over_concepts(complexity, "complexity_extrapolated", by=["epoch"])
+    extrapolated["measure"] = "mean_complexity_extrapolated"
+    n_fit = complexity[["epoch", "n_fit"]].drop_duplicates("epoch").assign(measure="n_fit")
+    counts = n_fit.rename(columns={"n_fit": "value"})
     columns = ["epoch", "measure", "value", "low", "high", "n"]
     kinds = {"value": "float64", "low": "float64", "high": "float64", "n": "Int64"}
-    parts = [part.reindex(columns=columns).astype(kinds) for part in (accuracy, curves, ranks, information)]
+    by_measure = (accuracy, curves, extrapolated, counts, ranks, information)
+    parts = [part.reindex(columns=columns).astype(kinds) for part in by_measure]
     rows: pd.DataFrame = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     return rows.dropna(subset=["value"]).reset_index(drop=True)
+
+
+def _over_concepts(table: pd.DataFrame, column: str, *, by: list[str]) -> pd.DataFrame:
+    """Return the mean over alive concepts of a column, with mean ± 1.96 s / √n."""
+    alive = table[table["kind"] == "concept"].dropna(subset=[column])
+    spread = alive.groupby(by)[column].agg(["mean", "std", "count"]).reset_index()
+    half = NORMAL * spread["std"] / np.sqrt(spread["count"])
+    ends = {"low": spread["mean"] - half, "high": spread["mean"] + half}
+    return spread.rename(columns={"mean": "value", "count": "n"}).assign(**ends)
 
 
 def compare(values: pd.DataFrame, settings: Settings) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from featcx_core.findings.comparison import by_value
+from featcx_core.findings.comparison import by_value, notes_of
 from featcx_core.measures.comparison import Settings
 
 
@@ -38,5 +38,6 @@ def render_comparison(
         tables=[by_value(comparison, settings, field=field) for field in fields],
         pictures={title: base64.b64encode(picture).decode("ascii") for title, picture in figures.items()},
         left_out=left_out,
+        notes=notes_of(comparison),
         reports=reports,
     )

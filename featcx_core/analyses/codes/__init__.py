@@ -56,7 +56,7 @@ CODES = Artefact(
         Rows(CONCEPTS_TABLE),
         Rows(DICTIONARIES_TABLE),
     ),
-    version=3,
+    version=4,
     needs=(Need(DICTIONARY), Need(ACTIVATIONS, layers="penultimate")),
     fields=("seed", "dictionary.l1", "dictionary.l2"),
     outside=(CLASS_NAMES,),

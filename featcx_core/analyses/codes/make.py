@@ -14,7 +14,9 @@ from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
+from featcx_core.features.components import Components, principal_components
 from featcx_core.features.dictionary import Dictionary, random_atoms
+from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
 from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
 from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
@@ -22,21 +24,22 @@ from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 
 N_RANDOM_DIRECTIONS = 100
-_ENCODED = ("concept", "random_direction", "class_logit")
+N_COMPONENTS = 100
+_STORED = ("concept", "random_direction", "class_logit", "principal_component")
 
 
 def encode_probe_images(given: Given) -> Iterator[tuple[Partition, dict[str, pd.DataFrame]]]:
     """Encode the probe images in an epoch's dictionary; yields the rows of `concepts` and `dictionaries`.
 
     Beside the concepts' codes: those of random directions (same encoder; of either sign where the atoms are), the class
-    logits, and which codes of each kind are alive.
+    logits, the scores of the layer's principal components, and which codes of each kind are alive.
     """
     (place,) = given.partitions
     dictionary = read_dictionary(given, epoch=given.epoch)
     acts = given.arrays(ACTIVATIONS, epoch=given.epoch, layer=given.anatomy.penultimate)
     group, kkt = _encode(given, place, dictionary, acts)
     reader = ProbeReader(
-        {**{kind: group[kind] for kind in _ENCODED}, "unit": acts}, {}, int(acts.attrs["n_fit"]), ("concept",), 0, acts
+        {**{kind: group[kind] for kind in _STORED}, "unit": acts}, {}, int(acts.attrs["n_fit"]), ("concept",), 0, acts
     )
     alive = _alive(reader)
     for kind, flags in alive.items():
@@ -63,7 +66,7 @@ def read_probe(reader: StudyReader, *, epoch: int, kinds: tuple[str, ...] = KIND
     arrays = {kind: group["concept" if kind == "shuffled" else kind] for kind in kinds if kind != "unit"}
     if "unit" in kinds:
         arrays["unit"] = reader.arrays(ACTIVATIONS, epoch=epoch, layer=reader.anatomy.penultimate)
-    alive = {kind: np.asarray(group[f"alive_{kind}"]) for kind in (*_ENCODED, "unit")}
+    alive = {kind: np.asarray(group[f"alive_{kind}"]) for kind in (*_STORED, "unit")}
     return ProbeReader(arrays, alive, int(group.attrs["n_fit"]), kinds, reader.study.seed, acts)
 
 
@@ -82,7 +85,9 @@ def _encode(given: Given, place: Partition, dictionary: Dictionary, acts: Any) -
     where, kkt = sums_device(given.tools.device), 0.0
     encode, encode_random = encoders(given.study, dictionary, device=given.tools.device).values()
     group = zarr.create_group(store=str(given.draft(place)), attributes={"n_fit": int(acts.attrs["n_fit"])})
+    components = _components(given, acts)
     widths = {"concept": len(dictionary.atoms), "random_direction": N_RANDOM_DIRECTIONS, "class_logit": len(bias)}
+    widths["principal_component"] = components.directions.shape[1]
     for kind, width in widths.items():
         shape, chunks = (acts.shape[0], width), (min(IMAGES_AT_ONCE, acts.shape[0]), width)
         group.create_array(kind, shape=shape, chunks=chunks, dtype="float32")
@@ -95,7 +100,17 @@ def _encode(given: Given, place: Partition, dictionary: Dictionary, acts: Any) -
         stored["concept"][rows] = concepts.codes.cpu().numpy()
         stored["random_direction"][rows] = encode_random(x).codes.cpu().numpy()
         stored["class_logit"][rows] = chunk @ weight + bias
+        stored["principal_component"][rows] = (chunk - components.mean) @ components.directions
     return group, kkt
+
+
+def _components(given: Given, acts: Any) -> Components:
+    """Return the principal components of the probe images' activations."""
+    nothing, where = np.zeros((IMAGES_AT_ONCE, 0), dtype=np.float32), sums_device(given.tools.device)
+    starts = range(0, acts.shape[0], IMAGES_AT_ONCE)
+    chunks = (np.asarray(acts[start : start + IMAGES_AT_ONCE], dtype=np.float32) for start in starts)
+    sums = Moments.over((torch.from_numpy(x).to(where), torch.from_numpy(nothing[: len(x)]).to(where)) for x in chunks)
+    return Components(*(part.cpu().numpy() for part in principal_components(sums, n_components=N_COMPONENTS)))
 
 
 def _alive(reader: ProbeReader) -> dict[str, np.ndarray]:

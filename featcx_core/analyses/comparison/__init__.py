@@ -1,6 +1,7 @@
 """Declaration of the comparison of studies."""
 
 from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.correlations import CORRELATIONS
 from featcx_core.analyses.sedimentation import SEDIMENTATION
 from featcx_core.analyses.v_information import V_INFORMATION
@@ -54,10 +55,11 @@ COMPARISON = Artefact(
         Rows(COMPARISON_TABLE),
         Folder("comparison", "a page with its figures"),
     ),
-    version=1,
+    version=2,
     needs=(
         Need(CHECKPOINT, uses="if_there"),
         Need(V_INFORMATION, uses="if_there"),
+        Need(COMPLEXITY, uses="if_there"),
         Need(SEDIMENTATION, uses="if_there"),
         Need(CORRELATIONS, uses="if_there"),
     ),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.correlations import CORRELATIONS
 from featcx_core.analyses.sedimentation import SEDIMENTATION
 from featcx_core.analyses.v_information import V_INFORMATION
@@ -24,6 +25,9 @@ def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame
     """Return the rows of both tables; writes the page and its figures into the draft."""
     settings = differing([member.study for member in group.members])
     compared = pd.concat([_values(member) for member in group.members], ignore_index=True)
+    is_count = compared["measure"] == "n_fit"
+    if compared.loc[is_count, "value"].nunique() == 1:
+        compared = compared[~is_count]  # it tells the studies apart in nothing
     compared["settings"] = compared["member"].map(
         lambda member: json.dumps({field: values[member] for field, values in settings.items()})
     )
@@ -63,10 +67,10 @@ def _reports(group: GroupSnapshot) -> dict[str, str]:
 def _values(member: Snapshot) -> pd.DataFrame:
     """Return what is compared of one study, from its current rows."""
     reader = StudyReader(member)
-    epochs, curves, correlations = (
-        reader.table(artefact.tables[0].name) for artefact in (CHECKPOINT, SEDIMENTATION, CORRELATIONS)
+    epochs, curves, correlations, complexity = (
+        reader.table(artefact.tables[0].name) for artefact in (CHECKPOINT, SEDIMENTATION, CORRELATIONS, COMPLEXITY)
     )
-    values = study_values(epochs, curves, correlations, _information(reader))
+    values = study_values(epochs, curves, correlations, _information(reader), complexity)
     name, reference = member.study.name, member.study.reference_epoch
     return values.assign(member=name, is_reference=values["epoch"] == reference)
 

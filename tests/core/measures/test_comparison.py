@@ -144,6 +144,9 @@ def tables() -> dict[str, pd.DataFrame]:
         "sedimentation": pd.DataFrame([group]),
         "correlations": pd.DataFrame([*correlations, *others]),
         "v_information": information.assign(place="first_layer"),
+        "complexity": pd.DataFrame(
+            {"epoch": 1, "kind": "concept", "complexity_extrapolated": [0.2, 0.4, np.nan], "n_fit": 250}
+        ),
     }
 
 
@@ -153,6 +156,8 @@ def test_what_is_compared_of_a_study():
         "test_accuracy",
         "train_accuracy",
         "mean_complexity_top_10pct",
+        "mean_complexity_extrapolated",
+        "n_fit",
         "complexity_importance",
         "complexity_importance_partial",
         "v_information_first_layer",
@@ -162,6 +167,8 @@ def test_what_is_compared_of_a_study():
     assert (row["value"], row["n"]) == (pytest.approx(0.3), 2)
     assert row["high"] - row["value"] == pytest.approx(1.96 * np.std([0.2, 0.4], ddof=1) / np.sqrt(2))
     assert tuple(found.loc[(1, "mean_complexity_top_10pct")][["value", "low", "high", "n"]]) == (0.4, 0.3, 0.5, 10)
+    assert tuple(found.loc[(1, "mean_complexity_extrapolated")][["value", "n"]]) == (pytest.approx(0.3), 2)
+    assert found.loc[(1, "n_fit"), "value"] == 250
     assert found.loc[(1, "test_accuracy")][["low", "high", "n"]].isna().all()
 
 
