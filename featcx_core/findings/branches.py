@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 
 from featcx_core.findings.selection import of_kind
 from featcx_core.measures.ends import Ends, ends, size_of
-from featcx_core.measures.intervals import bootstrap_means, draw_groups, t_interval
+from featcx_core.measures.intervals import draw_groups, mean_bands, t_interval
 from featcx_core.measures.over_images import redraw, redraw_information
 
 JACKKNIVES = {"cka": "cka_jackknife", "v_information": "jackknife"}
@@ -155,7 +155,7 @@ def _curve(
     scores: BranchScores, members: Int64[np.ndarray, "member"], measure: str, *, n_bootstrap: int, seed: int
 ) -> pd.DataFrame:
     """Return the mean of the members in every branch, with intervals over them and over images."""
-    band = bootstrap_means(scores.values[members], n_bootstrap=n_bootstrap, seed=seed)
+    band = mean_bands(scores.values[members])
     starts, drawn = scores.over_images(members, measure=measure, n_bootstrap=n_bootstrap, seed=seed)
     low, high = t_interval(starts, drawn, groups=scores.left_out.shape[2], within=(-1.0, 1.0))
     return scores.columns[["block", "branch", "shortcut"]].assign(**band._asdict(), low_images=low, high_images=high)

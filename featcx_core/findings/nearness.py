@@ -9,7 +9,7 @@ from jaxtyping import Float
 from featcx_core.findings.branches import branch_scores, complete_members, ends_at
 from featcx_core.findings.evidence import Estimate, difference, precise
 from featcx_core.findings.selection import of_kind
-from featcx_core.measures.intervals import bootstrap_means, t_interval
+from featcx_core.measures.intervals import mean_bands, t_interval
 
 
 class Nearness(NamedTuple):
@@ -47,7 +47,7 @@ def nearness_to_residual(
         measured = ~np.isnan(nearer[members]).any(axis=0)
         if not len(members) or not measured.any():
             return None
-        mean, low, high = bootstrap_means(nearer[members][:, measured].mean(axis=1)[:, None])
+        mean, low, high = mean_bands(nearer[members][:, measured].mean(axis=1)[:, None])
         starts, drawn = (
             _nearer(part, scores.columns)[:, measured].mean(axis=1)
             for part in scores.over_images(members, measure=measure)

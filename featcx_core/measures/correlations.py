@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.measures.estimated import Estimated
-from featcx_core.measures.intervals import correlation_interval, counts_of, draw_members, interval
+from featcx_core.measures.intervals import correlation_interval, counts_of, draw_members
 from featcx_core.measures.over_images import Redrawn
 
 _VALUES_AT_ONCE = 2_000_000
@@ -63,7 +63,7 @@ def correlation(
     value = float(_partial(scores, np.ones((1, n)))[0])
     blocks = draw_members(n, n_bootstrap=n_bootstrap, seed=seed, n_variables=len(variables))
     drawn = np.concatenate([_partial(scores, counts_of(block).astype(np.float64)) for block in blocks])
-    low, high = interval(drawn)  # a sample that drew only ties does not count
+    low, high = correlation_interval(value, drawn, groups=n)  # a sample that drew only ties does not count
     if math.isnan(value) or math.isnan(low):
         return Estimated(value, math.nan, math.nan, n)
     images = math.nan, math.nan

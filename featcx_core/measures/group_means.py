@@ -34,8 +34,6 @@ def group_means(
     values: Float[np.ndarray, "concept"],
     groups: Sequence[str | int],
     *,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
     over_images: Redrawn | None = None,
     within: tuple[float, float] = (-math.inf, math.inf),
 ) -> list[GroupMean]:
@@ -54,7 +52,7 @@ def group_means(
     for group in sorted({*groups}):
         members = values[(group_of == group) & is_known]
         n = len(members)
-        ends = mean_interval(members, n_bootstrap=n_bootstrap, seed=seed, within=within)
+        ends = mean_interval(members, within=within)
         seen, images = is_seen & (group_of == group), (math.nan, math.nan)
         if over_images and seen.any():
             images = over_images.of(seen).mean_interval(float(values[seen].mean()), within=within)

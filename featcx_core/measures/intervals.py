@@ -18,20 +18,18 @@ ENDS = (0.025, 0.975)
 """Places of the two ends of an interval in the distribution of what is estimated."""
 NORMAL = 1.96
 """Standard errors from a value to the end of its interval, where its error is known."""
-FEW = 20
-"""Members below which percentiles of bootstrap samples are too narrow, and Student's t is used."""
 _VALUES_AT_ONCE = 2_000_000
 
 
 class Band(NamedTuple):
-    """Means over concepts with their bands, curve by curve."""
+    """Means over concepts with their intervals, curve by curve."""
 
     mean: Float[np.ndarray, "*curve"]
     """Mean over the members."""
     low: Float[np.ndarray, "*curve"]
-    """2.5 % point of the mean over bootstrap samples of the members."""
+    """Lower end of the 95 % interval; NaN below two members."""
     high: Float[np.ndarray, "*curve"]
-    """97.5 % point."""
+    """Upper end."""
 
 
 def draw_members(
@@ -122,55 +120,31 @@ def interval(drawn: Float[np.ndarray, "draw"]) -> tuple[float, float]:
 
 
 def mean_interval(
-    members: Float[np.ndarray, "member"],
-    *,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    within: tuple[float, float] = (-np.inf, np.inf),
+    members: Float[np.ndarray, "member"], *, within: tuple[float, float] = (-np.inf, np.inf)
 ) -> tuple[float, float]:
-    """Return the interval of a mean over members: percentiles of bootstrap samples, for fewer than 20 Student's t.
+    """Return Student's t-interval of a mean over members, cut to a range; NaN below two members.
 
-    Percentiles over few members are too narrow: of ten, they miss the mean one time in ten. NaN below two members.
+    Percentiles of bootstrap samples would be too narrow over few members: of ten, they miss the mean one time in ten.
 
-    >>> low, high = mean_interval(np.array([0.4, 0.6]), within=(0.0, 1.0))   # t(1) is 12.7, the error 0.1
-    >>> low, high
+    >>> mean_interval(np.array([0.4, 0.6]), within=(0.0, 1.0))   # t(1) is 12.7, the error 0.1
     (0.0, 1.0)
     """
-    if len(members) < 2:
-        return float("nan"), float("nan")
-    low, high = _of_means(members, n_bootstrap=n_bootstrap, seed=seed)
-    return float(low.clip(*within)), float(high.clip(*within))
+    _, low, high = mean_bands(members[:, None], within=within)
+    return float(low[0]), float(high[0])
 
 
-def bootstrap_means(
-    values: Float[np.ndarray, "concept *curve"],
-    *,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    within: tuple[float, float] = (-np.inf, np.inf),
-) -> Band:
-    """Return the mean over concepts of each curve's value, with the interval that `mean_interval` has.
+def mean_bands(values: Float[np.ndarray, "concept *curve"], *, within: tuple[float, float] = (-np.inf, np.inf)) -> Band:
+    """Return the mean over concepts of each curve's value, with the intervals that `mean_interval` has.
 
-    Each sample draws the same concepts for all curves, so that curves of one group can be compared point by point.
-
-    >>> band = bootstrap_means(np.repeat([[0.0, 1.0], [1.0, 1.0]], 10, axis=0), within=(0.0, 1.0))
+    >>> band = mean_bands(np.array([[0.4, 1.0], [0.6, 1.0]]), within=(0.0, 1.0))
     >>> band.mean.tolist(), band.low.tolist(), band.high.tolist()
-    ([0.5, 1.0], [0.3, 1.0], [0.7, 1.0])
+    ([0.5, 1.0], [0.0, 1.0], [1.0, 1.0])
     """
-    low, high = _of_means(values, n_bootstrap=n_bootstrap, seed=seed)
-    return Band(values.mean(axis=0), low.clip(*within), high.clip(*within))
-
-
-def _of_means(values: Float[np.ndarray, "member *rest"], *, n_bootstrap: int, seed: int) -> tuple[Any, Any]:
-    n = len(values)
-    if n >= FEW:
-        counts = draw_counts(n, n_bootstrap=n_bootstrap, seed=seed)
-        return percentiles(np.tensordot(counts / n, values, axes=1))
-    mean = np.asarray(values.mean(axis=0))
+    n, mean = len(values), values.mean(axis=0)
     if n < 2:
-        return np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    half = t_half_width(np.asarray(values.std(axis=0, ddof=1) / np.sqrt(n)), freedom=n - 1)
-    return mean - half, mean + half
+        return Band(mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
+    half = t_half_width(values.std(axis=0, ddof=1) / np.sqrt(n), freedom=n - 1)
+    return Band(mean, (mean - half).clip(*within), (mean + half).clip(*within))
 
 
 def jackknife_error(left_out: Float[Array, "*rest group"]) -> Float[Array, "*rest"]:
@@ -236,7 +210,9 @@ def t_interval(
 
 
 def correlation_interval(value: float, drawn: Float[np.ndarray, "draw"], *, groups: int) -> tuple[float, float]:
-    """Return the t-interval of a correlation over resamples of groups, by way of Fisher's z = atanh.
+    """Return the t-interval of a correlation over resamples of groups, or of concepts, by way of Fisher's z = atanh.
+
+    Percentiles of Pearson's correlation of a skewed property hold the truth 84 times of 100, this one 92.
 
     >>> correlation_interval(0.5, np.array([0.5, 0.5]), groups=20)
     (0.5, 0.5)
@@ -244,4 +220,4 @@ def correlation_interval(value: float, drawn: Float[np.ndarray, "draw"], *, grou
     edge = 1 - 1e-12  # atanh of 1 is infinite
     z, drawn_z = np.arctanh(np.clip(value, -edge, edge)), np.arctanh(drawn.clip(-edge, edge))
     low, high = np.tanh(t_interval(np.array([z]), drawn_z, groups=groups))
-    return round(float(low), 12), round(float(high), 12)
+    return round(float(low), 11), round(float(high), 11)

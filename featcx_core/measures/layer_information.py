@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from featcx_core.measures.intervals import bootstrap_means, t_interval
+from featcx_core.measures.intervals import mean_bands, t_interval
 from featcx_core.measures.over_images import redraw_information
 
 
@@ -46,19 +46,17 @@ def layer_information(
     weights: Float[np.ndarray, "draw group"],
     *,
     first: int = 0,
-    seed: int,
 ) -> LayerInformation:
     """Return the mean I_V of the concepts in each layer, with 95 % intervals over concepts and over images.
 
     Args:
         v_information: Of each layer and concept, in [0, 1]; a concept with NaN in any layer is left out.
         jackknife: R² without each group of images, not clipped; with NaN a concept has no part in what is over images.
-        weights: resamples of the images (`intervals.draw_groups`); as many of the concepts are drawn.
+        weights: resamples of the images (`intervals.draw_groups`).
         first: the layer since which the gain is counted.
-        seed: decides the samples of concepts.
 
     >>> information = np.array([[0.1, 0.3], [0.6, 0.8]])
-    >>> found = layer_information(information, np.repeat(information[..., None], 2, axis=2), np.zeros((5, 2)), seed=0)
+    >>> found = layer_information(information, np.repeat(information[..., None], 2, axis=2), np.zeros((5, 2)))
     >>> found.v_information.round(2).tolist(), found.gain.round(2).tolist()
     ([0.2, 0.7], [0.0, 0.5])
     """
@@ -68,9 +66,8 @@ def layer_information(
     unknown = np.full(len(v_information), math.nan)
     if not n:
         return LayerInformation(n, *([unknown] * 10))
-    draws = {"n_bootstrap": len(weights), "seed": seed}
-    means, low, high = bootstrap_means(values, within=(0.0, 1.0), **draws)
-    gain, gain_low, gain_high = bootstrap_means(values - values[:, [first]], within=(-1.0, 1.0), **draws)
+    means, low, high = mean_bands(values, within=(0.0, 1.0))
+    gain, gain_low, gain_high = mean_bands(values - values[:, [first]], within=(-1.0, 1.0))
     images = gain_images = (unknown, unknown)
     if seen.any():
         layers = [

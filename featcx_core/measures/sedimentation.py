@@ -40,8 +40,6 @@ def sedimentation(
     *,
     shares: Sequence[float] = (0.01, 0.05, 0.1),
     at_least: int = 10,
-    n_bootstrap: int = 1000,
-    seed: int,
     over_images: tuple[Redrawn, Redrawn] | None = None,
 ) -> list[SedimentationGroup]:
     """Return the mean complexity of one epoch's alive concepts, and of their shares with the largest importance.
@@ -58,7 +56,7 @@ def sedimentation(
 
     >>> import numpy as np
     >>> k, gamma = np.linspace(1, 0, 101), np.arange(101.0)
-    >>> [(g.group_name, g.n_concepts, round(g.mean_complexity, 3)) for g in sedimentation(k, gamma, seed=0)]
+    >>> [(g.group_name, g.n_concepts, round(g.mean_complexity, 3)) for g in sedimentation(k, gamma)]
     [('all', 101, 0.5), ('top_5pct', 10, 0.045), ('top_10pct', 11, 0.05)]
     """
     wrong = [share for share in shares if not 0 < share <= 1]
@@ -79,9 +77,7 @@ def sedimentation(
         size = min(n_alive, max(at_least, math.ceil(round(share * n_alive, 6))))
         names.setdefault(size, f"top_{100 * share:g}pct")
     sizes = [n_alive, *sorted(set(names) - {n_alive})]
-    # one seed for all groups: one more share changes no other's band
-    draws = {"n_bootstrap": n_bootstrap, "seed": seed}
-    bands = {size: mean_interval(ranked[:size], within=(0.0, 1.0), **draws) for size in sizes}
+    bands = {size: mean_interval(ranked[:size], within=(0.0, 1.0)) for size in sizes}
     return [
         SedimentationGroup(names[size], size, float(mean), *bands[size], *means(size, float(mean)))
         for size, mean in ((size, ranked[:size].mean()) for size in sizes)

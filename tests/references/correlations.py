@@ -16,9 +16,11 @@ def correlation(x, y, controls=None, method="spearman"):
 
 
 def interval(x, y, controls, method, n_bootstrap, seed):
-    """2.5 and 97.5 % points, concepts drawn by `Generator.integers`."""
+    """Value ± t · deviation over bootstrap samples of Fisher's z, concepts drawn by `Generator.integers`."""
     chance = np.random.default_rng(seed)
     values = []
     for drawn in chance.integers(len(x), size=(n_bootstrap, len(x))):
         values.append(correlation(x[drawn], y[drawn], None if controls is None else controls[drawn], method))
-    return np.quantile(values, [0.025, 0.975])
+    z = np.arctanh(correlation(x, y, controls, method))
+    half = stats.t.ppf(0.975, len(x) - 1) * np.arctanh(values).std()
+    return np.tanh([z - half, z + half])

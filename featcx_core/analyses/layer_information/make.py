@@ -31,7 +31,6 @@ def _by_kind(given: Given, resamples: ImageResamples, epoch: int) -> Iterator[pd
             np.stack([jackknife_of(rows, resamples.groups) for rows in of_kind]),
             resamples.weights,
             first=layers.index(given.anatomy.in_complexity[0]),
-            seed=given.study.seed,
         )
         if result.n_concepts:
             columns = dict(zip(LayerInformation._fields, result, strict=True))

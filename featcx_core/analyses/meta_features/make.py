@@ -60,7 +60,6 @@ def group_rows(
                 names.tolist(),
                 over_images=drawn,
                 within=_RANGE[measure],
-                **settings,
             )
             means = pd.DataFrame(result).rename(columns={"group": "group_name", "n": "n_concepts", "mean": "value"})
             means["group_name"] = means["group_name"].astype(str)

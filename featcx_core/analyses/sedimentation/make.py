@@ -24,8 +24,6 @@ def sedimentation_rows(given: Given) -> pd.DataFrame:
             concepts["complexity"].to_numpy(),
             concepts["importance"].to_numpy(),
             shares=analyses.top_shares,
-            n_bootstrap=analyses.bootstrap,
-            seed=given.study.seed,
             over_images=(resamples.complexity(epoch), resamples.importance(epoch)),
         )
         parts.append(pd.DataFrame(groups, columns=list(SedimentationGroup._fields)).assign(epoch=epoch))

@@ -120,9 +120,7 @@ def _add_concepts(rows: Rows, epoch: int, complexity: np.ndarray, gamma: np.ndar
         at = {"epoch": epoch, "concept": i, "prevalence_fraction": prevalence[i]}
         rows["concepts"].append({**at, "class_id": i // 10, "class_name": f"digit {i // 10}", "alive": not DEAD[i]})
         rows["importance"].append({**at, "importance": gamma[i], "signed_importance": gamma[i]})
-    rows["sedimentation"] += [
-        {"epoch": epoch, **group._asdict()} for group in sedimentation(complexity, gamma, n_bootstrap=200, seed=0)
-    ]
+    rows["sedimentation"] += [{"epoch": epoch, **group._asdict()} for group in sedimentation(complexity, gamma)]
     _add_correlations(rows, epoch, "importance", complexity, gamma, prevalence)
 
 

@@ -21,7 +21,7 @@ def with_means(tables: StudyTables) -> StudyTables:
         values = rows.pivot(index="layer", columns="concept", values="v_information").reindex(layers["layer"])
         jackknife = values.to_numpy()[..., None] + np.random.default_rng(0).normal(0, 0.01, (*values.shape, 5))
         first = int(layers["in_complexity"].to_numpy().argmax())
-        means = layer_information(values.to_numpy(), jackknife, weights, first=first, seed=0)._asdict()
+        means = layer_information(values.to_numpy(), jackknife, weights, first=first)._asdict()
         n = means.pop("n_concepts")
         by_layer += [
             {"epoch": epoch, "kind": kind, "layer": layer, "n_concepts": n, **{name: at[i] for name, at in means.items()}}

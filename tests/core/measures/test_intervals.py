@@ -5,15 +5,17 @@ from scipy import stats
 
 from featcx_core.measures import intervals as module
 from featcx_core.measures.intervals import (
-    bootstrap_means,
+    correlation_interval,
     counts_of,
     draw_groups,
     draw_members,
     interval,
     jackknife_error,
+    mean_bands,
     mean_interval,
     percentiles,
     t_half_width,
+    t_interval,
 )
 
 
@@ -45,12 +47,30 @@ def test_percentiles_of_every_column():
     assert [interval(column) for column in drawn.T] == list(zip(low, high, strict=True))
 
 
-def test_the_interval_of_a_mean_is_scipys():
-    members = np.random.default_rng(0).gamma(1, size=40)
-    expected = stats.bootstrap((members,), np.mean, n_resamples=9999, method="percentile", rng=np.random.default_rng(1))
-    found = mean_interval(members, n_bootstrap=9999, seed=2)
-    width = found[1] - found[0]
-    assert found == pytest.approx(tuple(expected.confidence_interval), abs=0.03 * width)
+@pytest.mark.parametrize("n", [2, 40])
+def test_the_interval_of_a_mean_is_scipys(n):
+    members = np.random.default_rng(0).gamma(1, size=n)
+    expected = stats.ttest_1samp(members, 0.0).confidence_interval(0.95)
+    assert mean_interval(members) == pytest.approx(tuple(expected))
+    assert mean_interval(members, within=(0.0, 0.1)) == pytest.approx(tuple(np.clip(expected, 0, 0.1)))
+    assert np.isnan(mean_interval(members[:1])).all()
+
+
+def test_a_correlation_has_fishers_interval():
+    # of normal variables the deviation of z is known: 1 / sqrt(n - 3)
+    drawn = np.tanh(np.arctanh(0.6) + np.random.default_rng(0).normal(size=4000) / np.sqrt(97))
+    low, high = correlation_interval(0.6, drawn, groups=100)
+    half = stats.t.ppf(0.975, 99) / np.sqrt(97)
+    assert (low, high) == pytest.approx((np.tanh(np.arctanh(0.6) - half), np.tanh(np.arctanh(0.6) + half)), abs=0.01)
+    assert correlation_interval(1.0, np.array([1.0, 1.0, np.nan]), groups=5) == (1.0, 1.0)
+
+
+def test_t_intervals_start_from_the_least_and_the_largest_value():
+    drawn = np.array([[0.4, 1.0], [0.6, np.nan], [np.nan, np.nan]])
+    low, high = t_interval(np.array([[0.5, 0.2], [0.7, 0.3]]), drawn, groups=3, within=(0.0, 2.0))
+    half = stats.t.ppf(0.975, 2) * 0.1
+    assert (low[0], high[0]) == pytest.approx((0.5 - half, 0.7 + half))
+    assert np.isnan([low[1], high[1]]).all()  # one draw alone tells nothing
 
 
 def test_jackknife_error_of_two_groups():
@@ -76,19 +96,9 @@ def test_errors():
         draw_groups(1, seed=0)
 
 
-def test_bands_are_those_of_the_standard_error():
-    values = np.random.default_rng(0).normal(size=(400, 3)) + np.arange(3)
-    band = bootstrap_means(values, n_bootstrap=4000, seed=1)
-    half = 1.96 * values.std(axis=0) / 20
+def test_bands_are_the_intervals_of_every_curve():
+    values = np.random.default_rng(0).normal(size=(12, 3)) + np.arange(3)
+    band = mean_bands(values, within=(0.0, 2.0))
     np.testing.assert_allclose(band.mean, values.mean(axis=0))
-    np.testing.assert_allclose(band.high - band.mean, half, rtol=0.1)
-    np.testing.assert_allclose(band.mean - band.low, half, rtol=0.1)
-
-
-def test_the_same_concepts_are_drawn_for_all_curves():
-    values = np.random.default_rng(0).normal(size=(30, 2))
-    both = np.stack([values, values + 1], axis=2)
-    band = bootstrap_means(both, seed=3)
-    np.testing.assert_allclose(band.low[:, 1], band.low[:, 0] + 1)
-    again = bootstrap_means(both, seed=3)
-    assert all(np.array_equal(one, other) for one, other in zip(band, again, strict=True))
+    expected = [mean_interval(column, within=(0.0, 2.0)) for column in values.T]
+    np.testing.assert_allclose(np.transpose([band.low, band.high]), expected)

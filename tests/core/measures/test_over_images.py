@@ -74,10 +74,10 @@ def measured(seed, *, groups=20):
     k, drawn = complexity(information), redraw_lack(information, jackknife, weights)
     pair, clusters = (drawn, redraw(gamma, left_out, weights)), (np.arange(len(k)) // 8).tolist()
     few = {"seed": 0, "n_bootstrap": 100}
-    everything, top = sedimentation(k, gamma, shares=(0.25,), over_images=pair, **few)
+    everything, top = sedimentation(k, gamma, shares=(0.25,), over_images=pair)
     ranks, values = (correlation(k, gamma, method=m, over_images=pair, **few) for m in ("spearman", "pearson"))
-    means, share = group_means(k, clusters, over_images=drawn, **few), explained(k, clusters, over_images=drawn, **few)
-    of_layers = layer_information(information, jackknife, weights, seed=0)
+    means, share = group_means(k, clusters, over_images=drawn), explained(k, clusters, over_images=drawn, **few)
+    of_layers = layer_information(information, jackknife, weights)
     gain = of_layers.gain[1], of_layers.gain_low_images[1], of_layers.gain_high_images[1]
     estimates = {"mean K": everything, "top": top, "spearman": ranks, "pearson": values, "group": means[2], "e2": share}
     value_of = {"mean K": "mean_complexity", "top": "mean_complexity", "group": "mean"}
@@ -94,7 +94,8 @@ def test_intervals_are_as_wide_as_the_spread_over_images_drawn_anew():
         wanted = 2 * stats.t.ppf(0.975, 19) * value.std()
         assert ((low <= value) & (value <= high)).all(), name
         # a little wide: what a reader of fewer images loses counts twice in a jackknife
-        assert 0.8 * wanted < (high - low).mean() < 1.6 * wanted, name
+        most = 2.0 if name == "e2" else 1.6  # it starts from ε² with and without what errors add
+        assert 0.8 * wanted < (high - low).mean() < most * wanted, name
 
 
 def test_the_same_error_as_the_tables():
