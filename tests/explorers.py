@@ -43,6 +43,7 @@ def made_up_tables(n_concepts: int, *, seed: int = 0, classes: tuple[str, ...] =
             "class_id": group,
             "class_name": names,
             "prevalence_fraction": chance.random(n_concepts),
+            "class_information": np.where(dead, np.nan, (group + 1) / len(classes)),
             "alive": ~dead,
         },
     )

@@ -1,6 +1,6 @@
-"""What featcx says of studies whose answers are known: planted parities, independent factors, a shortcut.
+"""What featcx says of studies whose answers are known: planted parities and twins, independent factors, a shortcut.
 
-Run as a module, with a home in which `featcx run planted`, `factors` and `shortcut` have ended, the page
+Run as a module, with a home in which `featcx run planted`, `twins`, `factors` and `shortcut` have ended, the page
 docs/ground_truth.md. The functions are those of the tests, which use smaller studies.
 """
 
@@ -18,7 +18,7 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.data import load_data
-from featcx_core.images.generated import N_BITS, N_PARITIES, GeneratedImages, bits, factors, shortcut, with_patch
+from featcx_core.images.generated import N_BITS, N_PARITIES, GeneratedImages, bits, factors, shortcut, twins, with_patch
 from featcx_core.measures.complexity import complexity
 from featcx_core.measures.importance import importance
 from featcx_core.measures.intervals import jackknife_error
@@ -81,6 +81,39 @@ def planted_units(store: Store) -> list[PlantedUnit]:
         PlantedUnit(name, wanted, Interval.by_error(row.complexity, row.standard_error))
         for name, wanted, row in zip(bits(n_images=4).factors, expected, rows.itertuples(), strict=True)
     ]
+
+
+# -- detectors and their class-blind twins -------------------------------------------------------------------------------
+
+
+class TwinConcept(NamedTuple):
+    """The concept whose atom is one unit of the last layer."""
+
+    concept: int
+    cosine: float
+    """Of its atom with the unit."""
+    complexity: float
+    class_information: float
+    prevalence: float
+    variance: float
+
+
+def twin_concepts(store: Store) -> dict[str, TwinConcept]:
+    """The reference epoch's concepts by what their unit holds: the detectors of the class and their class-blind twins."""
+    epoch = store.study.reference_epoch
+    atoms = read_dictionary(reader(store), epoch=epoch).atoms
+    scored = table_of(store, "complexity").query("epoch == @epoch and kind == 'concept'").set_index("concept")
+    described = table_of(store, "concepts").query("epoch == @epoch").set_index("concept")
+    concepts = {}
+    for unit, name in enumerate(twins(n_images=4).factors):
+        nearest = int(atoms[:, unit].argmax())
+        concepts[name] = TwinConcept(
+            nearest,
+            float(atoms[nearest, unit]),
+            float(scored["complexity"][nearest]),
+            *(float(described[column][nearest]) for column in ("class_information", "prevalence_fraction", "variance")),
+        )
+    return concepts
 
 
 # -- independent factors -------------------------------------------------------------------------------------------------
@@ -284,6 +317,17 @@ def planted_table(store: Store) -> Iterator[str]:
         yield f"| {unit.name} | {unit.expected:.1f} | {unit.measured} |"
 
 
+def twin_table(store: Store) -> Iterator[str]:
+    yield "| concept | K must be | K | class information must be | class information | prevalence | variance |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, one in twin_concepts(store).items():
+        k, of_class = (0.5 if name.endswith("parity") else 0.0), (1.0 if name.startswith("detector") else 0.0)
+        yield (
+            f"| {name} | {k:.1f} | {one.complexity:.3f} | {of_class:.1f} | {one.class_information:.3f} | "
+            f"{one.prevalence:.2f} | {one.variance:.2f} |"
+        )
+
+
 def factor_tables(store: Store) -> Iterator[str]:
     known = factors()
     found = measured(store, known_codes(store, known))
@@ -325,10 +369,10 @@ def shortcut_table(store: Store) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--home", type=Path, default=Path(".featcx"), help="where one or more of the three studies were run"
+        "--home", type=Path, default=Path(".featcx"), help="where one or more of the four studies were run"
     )
     home = parser.parse_args().home
-    tables = {"planted": planted_table, "factors": factor_tables, "shortcut": shortcut_table}
+    tables = {"planted": planted_table, "twins": twin_table, "factors": factor_tables, "shortcut": shortcut_table}
     there = [name for name in tables if (home / name / "report").is_dir()]
     if not there:
         parser.error(

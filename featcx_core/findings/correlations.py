@@ -50,7 +50,8 @@ def by_controls(correlations: pd.DataFrame, *, epoch: int, y: str, level: float 
 
     The key names the control in words. Prevalence and variance together are always there; NaN where not measured.
     """
-    rows = correlations[(correlations["y"] == y) & (correlations["epoch"] == epoch) & (correlations["controls"] != "")]
+    of_complexity = correlations[(correlations["x"] == "complexity") & (correlations["y"] == y)]
+    rows = of_complexity[(of_complexity["epoch"] == epoch) & (of_complexity["controls"] != "")]
     return {
         held_fixed(controls): correlation(correlations, epoch=epoch, y=y, level=level, controls=controls)
         for controls in dict.fromkeys([CONTROLS, *rows["controls"]])

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from featcx_core.findings.correlations import raw_and_partial
-from featcx_core.findings.evidence import NOT_MEASURED, number
+from featcx_core.findings.correlations import correlation, raw_and_partial
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate, number
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.selection import mean_of
 from featcx_core.findings.study_tables import StudyTables
@@ -87,19 +87,20 @@ def _headline_of_shuffled(tables: StudyTables, epoch: int) -> Headline:
 def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline:
     """Return the correlation of K with a property, raw and partial."""
     raw, partial = raw_and_partial(tables.correlations, epoch=epoch, y=y)
+    of_class = correlation(tables.correlations, epoch=epoch, y=y, controls="class_information")
     return Headline(
         name,
         str(raw),
         f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
-        f"{partial}",
-        _numbers(
-            **raw._asdict(), **{_partial(name): value for name, value in partial._asdict().items() if name != "n"}
-        ),
+        f"{partial}; with class information held fixed: {of_class}",
+        _numbers(**raw._asdict(), **_named("partial", partial), **_named("partial_class_information", of_class)),
     )
 
 
-def _partial(name: str) -> str:
-    return "partial" if name == "value" else f"partial_{name}"
+def _named(name: str, estimate: Estimate) -> Numbers:
+    """Return an estimate and its intervals under a name."""
+    values = estimate._asdict()
+    return {name if part == "value" else f"{name}_{part}": value for part, value in values.items() if part != "n"}
 
 
 def _most_important(sedimentation: pd.DataFrame) -> pd.DataFrame:
@@ -127,9 +128,9 @@ def _sedimentation(curve: pd.DataFrame, group: str) -> Headline:
     )
 
 
-def _numbers(**values: float | int) -> Numbers:
+def _numbers(**values: float | int | None) -> Numbers:
     """Return numbers as JSON has them: null for an unknown one."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in values.items()}
 
 
 def _at(table: pd.DataFrame, column: str, epoch: int) -> float:

@@ -35,6 +35,8 @@ N_PARITIES = 5
 """Parities of the first 2 to 6 bits."""
 TILE = 8
 """Pixels of a tile, down and across."""
+N_TWIN_BITS = 4
+"""Bits of each of the two halves of an image of twins."""
 _PATCH_SIDE = 5
 _COLOURS = np.array([[220, 70, 70], [70, 190, 70], [80, 90, 230]]) / 255
 
@@ -87,15 +89,26 @@ def bits(*, n_images: int = 4000, seed: int = 0) -> GeneratedImages:
     They are meant for `builtin:xor_chain`, whose layers hold known parities. The factors are the bits and the parities
     of the first 2 to 6.
     """
-    chance = np.random.default_rng(seed)
-    tiles = chance.integers(0, 2, (n_images, N_BITS))
-    level = np.where(tiles == 1, 0.8, 0.2).reshape(n_images, 2, N_BITS // 2)
-    pixels = level.repeat(TILE, axis=1).repeat(TILE, axis=2) + chance.uniform(-0.1, 0.1, (n_images, 2 * TILE, 4 * TILE))
+    images, tiles = _tiles(n_images, seed=seed)
     parities = tiles.cumsum(axis=1) % 2
     values = {f"bit_{n}": tiles[:, n] for n in range(N_BITS)}
     values |= {f"parity_{n + 1}": parities[:, n] for n in range(1, N_PARITIES + 1)}
-    images = np.round(255 * pixels).astype(np.uint8)[:, None]
     return GeneratedImages(images, parities[:, N_PARITIES].astype(np.int64), ("even", "odd"), values)
+
+
+def twins(*, n_images: int = 4000, seed: int = 0) -> GeneratedImages:
+    """Draw images of two rows of four tiles, independent fair bits, of which only the upper row decides the class.
+
+    The class is the upper row's first bit and its parity. The factors are the first bit and the parity of either row:
+    the lower row's are as simple or complex as the upper row's, and say nothing about the class. They are meant for
+    `builtin:xor_twins`.
+    """
+    images, tiles = _tiles(n_images, seed=seed)
+    rows = {"detector": tiles[:, :N_TWIN_BITS], "blind": tiles[:, N_TWIN_BITS:]}
+    values = {f"{row}_bit": bits_of_row[:, 0] for row, bits_of_row in rows.items()}
+    values |= {f"{row}_parity": bits_of_row.sum(axis=1) % 2 for row, bits_of_row in rows.items()}
+    names = tuple(f"{bit}_{parity}" for bit, parity in product(("dark", "bright"), ("even", "odd")))
+    return GeneratedImages(images, 2 * values["detector_bit"] + values["detector_parity"], names, values)
 
 
 def with_patch(images: UInt8[np.ndarray, "image 3 height width"]) -> UInt8[np.ndarray, "image 3 height width"]:
@@ -103,6 +116,17 @@ def with_patch(images: UInt8[np.ndarray, "image 3 height width"]) -> UInt8[np.nd
     patched = images.copy()
     patched[:, :, 1 : 1 + _PATCH_SIDE, 1 : 1 + _PATCH_SIDE] = PATCH[:, None, None]
     return patched
+
+
+def _tiles(
+    n_images: int, *, seed: int
+) -> tuple[UInt8[np.ndarray, "image 1 height width"], Int64[np.ndarray, "image bit"]]:
+    """Draw images of two rows of four tiles, each bright or dark with the same chance, and their bits."""
+    chance = np.random.default_rng(seed)
+    tiles = chance.integers(0, 2, (n_images, N_BITS))
+    level = np.where(tiles == 1, 0.8, 0.2).reshape(n_images, 2, N_BITS // 2)
+    pixels = level.repeat(TILE, axis=1).repeat(TILE, axis=2) + chance.uniform(-0.1, 0.1, (n_images, 2 * TILE, 4 * TILE))
+    return np.round(255 * pixels).astype(np.uint8)[:, None], tiles
 
 
 def _object(colour: int, texture: int, shape: int, chance: np.random.Generator) -> UInt8[np.ndarray, "3 side side"]:

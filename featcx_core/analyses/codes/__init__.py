@@ -40,6 +40,14 @@ CONCEPTS_TABLE = table(
     text("class_name", "Name of the class whose images it was fitted on."),
     share("prevalence_fraction", "Share of probe images on which the concept is active."),
     real("variance", "Population variance of the code over the probe images.", 0.0),
+    real(
+        "class_information",
+        "Share of the code's variance over the probe images that the label explains (ε²): 1 = a class detector, 0 = "
+        "class-blind, on average; null if the code never varies.",
+        None,
+        1.0,
+        nullable=True,
+    ),
     share("hoyer", "Hoyer sparsity of the atom; 1 = a single unit; null for a zero atom.", nullable=True),
     Column("alive", "bool", "Active on at least 10 fit and 10 score images; others have null scores."),
 )
@@ -56,7 +64,7 @@ CODES = Artefact(
         Rows(CONCEPTS_TABLE),
         Rows(DICTIONARIES_TABLE),
     ),
-    version=3,
+    version=4,
     needs=(Need(DICTIONARY), Need(ACTIVATIONS, layers="penultimate")),
     fields=("seed", "dictionary.l1", "dictionary.l2"),
     outside=(CLASS_NAMES,),

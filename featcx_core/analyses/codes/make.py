@@ -14,10 +14,12 @@ from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
+from featcx_core.features.class_sums import ClassSums
 from featcx_core.features.dictionary import Dictionary, random_atoms
 from featcx_core.features.nnls import Encoder
 from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
 from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
+from featcx_core.measures.class_information import class_information
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 
@@ -120,10 +122,23 @@ def _concepts(given: Given, dictionary: Dictionary, reader: ProbeReader, alive: 
             "class_name": ["all" if c < 0 else names[c] for c in dictionary.class_of],
             "prevalence_fraction": statistics.prevalence_fraction,
             "variance": statistics.variance,
+            "class_information": _class_information(given, reader),
             "hoyer": hoyer(dictionary.atoms),
             "alive": alive,
         }
     )
+
+
+def _class_information(given: Given, reader: ProbeReader) -> np.ndarray:
+    """Return the share of each code's variance that the label explains; NaN where too few images or classes say it."""
+    labels = given.data.labels[given.data.probe]
+    n_present = len(np.unique(labels))
+    if n_present < 2 or len(labels) <= n_present:
+        return np.full(reader.widths["concept"], np.nan)
+    sums = ClassSums(n_classes=len(given.data.class_names))
+    for chunk in reader.chunks():
+        sums.add(reader.codes_of(chunk), labels[chunk.start : chunk.stop])
+    return np.asarray(class_information(sums))
 
 
 def _quality(

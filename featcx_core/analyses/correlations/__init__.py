@@ -39,7 +39,7 @@ CORRELATIONS = Artefact(
     comes_with=(COMPLEXITY,),
     make="featcx_core.analyses.correlations.make:correlation_rows",
     holds=(Rows(CORRELATIONS_TABLE),),
-    version=4,
+    version=5,
     needs=(
         Need(COMPLEXITY),
         Need(CODES),

@@ -22,6 +22,8 @@ from featcx_core.measures.correlations import correlation
 from featcx_core.measures.over_images import Redrawn
 
 _CONTROL = "random_direction"
+_TOGETHER = ("prevalence_fraction", "variance")
+"""Controls that are also held fixed together: a frequent concept has a larger variance."""
 _LEVELS = {REDUNDANCY: "masked_fraction", SENSITIVITY: "sigma"}
 """Artefact whose table has a row a level -> the level's column."""
 _METHODS: tuple[Literal["spearman", "pearson"], ...] = ("spearman", "pearson")
@@ -92,7 +94,9 @@ def _correlations(
 ) -> Iterator[dict[str, object]]:
     """Yield a row for each property, method and set of controls, of which random directions have none."""
     study, k = resamples.reader.study, resamples.complexity(epoch, kind=kind)
-    control_sets = [names for names in ((), CONTROLS) if {*names} <= {*concepts}]
+    # with too few images there is no class information, and nothing to hold fixed
+    held = [name for name in CONTROLS if name in concepts and concepts[name].notna().any()]
+    control_sets = [(), *([name] for name in held), *([_TOGETHER] if {*_TOGETHER} <= {*held} else [])]
     x_values = concepts["complexity"].to_numpy()
     for each in properties:
         y_values = each.values.loc[concepts["concept"]].to_numpy()

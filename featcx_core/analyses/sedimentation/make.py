@@ -11,7 +11,7 @@ from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.artefacts.given import Given
 from featcx_core.measures.sedimentation import SedimentationGroup, sedimentation
 
-CONTROLS = ("prevalence_fraction", "variance")
+CONTROLS = ("prevalence_fraction", "variance", "class_information")
 """Properties of a concept that partial correlations hold fixed."""
 
 

@@ -55,6 +55,7 @@ PROPERTIES = (
     Property("decode_time", "Λ", "decode_time", "decode_time", "share"),
     Property("first_epoch", "first epoch", "decode_time", "first_epoch", "count", in_table=False),
     Property("prevalence_fraction", "prevalence", "concepts", "prevalence_fraction", "percent"),
+    Property("class_information", "class information", "concepts", "class_information", "share"),
     Property("variance", "variance", "concepts", "variance", "value", in_table=False),
     Property("hoyer", "Hoyer", "concepts", "hoyer", "share", in_table=False),
     Property("cluster", "cluster", "clusters", "cluster", "count"),

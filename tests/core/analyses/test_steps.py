@@ -19,8 +19,11 @@ from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.probe_reader import KINDS, Chunk
+from featcx_core.images.data import load_data
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
+from tests.references import correlations as correlation_reference
+from tests.references.class_information import epsilon_squared
 from tests.steps import path_of, probe_of, reader, remake, rows_of
 
 EPOCHS = (0, 1, 2)
@@ -40,6 +43,12 @@ class Arrays(NamedTuple):
 
     def codes(self, epoch: int) -> np.ndarray:
         return np.asarray(self.study.codes(epoch=epoch)[:], dtype=np.float64)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """True class of each probe image."""
+        data = load_data(self.store.study)
+        return data.labels[data.probe]
 
     def rows(self, epoch: int, layer: str, dictionary_epoch: int, kind: str = "concept") -> pd.DataFrame:
         frame = self.study.table("v_information")
@@ -204,7 +213,25 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
             assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
             assert row["low"] <= row["value"] <= row["high"]
             assert row["n"] == 12
-    assert set(table("correlations")["controls"]) == {"", "prevalence_fraction,variance"}
+    assert set(table("correlations")["controls"]) == {
+        "", "prevalence_fraction", "variance", "class_information", "prevalence_fraction,variance",
+    }  # fmt: skip
+
+
+def test_partial_correlations_hold_each_control_fixed(stored: Arrays):
+    table = stored.study.table
+    concepts = table("complexity").query("kind == 'concept' and epoch == @REFERENCE")
+    concepts = concepts.merge(table("importance")[["epoch", "concept", "importance"]], on=["epoch", "concept"])
+    concepts = concepts.merge(table("concepts"), on=["epoch", "concept"])
+    rows = table("correlations").query("epoch == @REFERENCE and y == 'importance' and method == 'spearman'")
+    for controls in ("prevalence_fraction", "variance", "class_information", "prevalence_fraction,variance"):
+        held = concepts[controls.split(",")].to_numpy()
+        wanted = correlation_reference.correlation(concepts["complexity"], concepts["importance"], held)
+        assert rows.set_index("controls")["value"][controls] == pytest.approx(wanted, abs=1e-9)
+
+
+def test_decode_time_is_of_the_reference_epoch(stored: Arrays):
+    table = stored.study.table
     assert set(table("correlations").query("y == 'decode_time'")["epoch"]) == {REFERENCE}
 
 
@@ -214,6 +241,8 @@ def test_concepts_are_described_by_their_codes_and_atoms(stored: Arrays):
         codes, dictionary = stored.codes(epoch), stored.study.dictionary(epoch=epoch)
         np.testing.assert_allclose(rows["prevalence_fraction"], (codes > 0).mean(axis=0))
         np.testing.assert_allclose(rows["variance"], codes.var(axis=0), rtol=1e-5)
+        explained = epsilon_squared(codes.astype(np.float64), stored.labels)
+        np.testing.assert_allclose(rows["class_information"], explained, rtol=1e-6)
         assert list(rows["class_id"]) == list(dictionary.class_of) == [0] * 4 + [1] * 4 + [2] * 4
         active = np.stack([(codes[half] > 0).sum(axis=0) for half in (stored.fit, stored.score)])
         assert list(rows["alive"]) == list((active >= 10).all(axis=0))
