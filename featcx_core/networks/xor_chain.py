@@ -1,8 +1,9 @@
 """The built-in networks whose layers hold known information: parities, of one more bit in each block.
 
-Only the head learns. In `XorChain` the parity that block k adds, counted from 0, is linearly decodable from that block on, and not at
-all before, since a parity of fair bits is uncorrelated with every smaller one: over the five blocks its K is k/5. It
-appears in the main branch of its block, then in the residual branch of the following blocks. `XorTwins` has two such chains side by side.
+Only the head learns. In `XorChain` the parity that block k adds, counted from 0, is linearly decodable from that block
+on, and not at all before, since a parity of fair bits is uncorrelated with every smaller one: over the five blocks its
+K is k/5. It appears in the main branch of its block, then in the residual branch of the following blocks. `XorTwins`
+has two such chains side by side.
 """
 
 import torch
@@ -96,7 +97,7 @@ class LastUnits(nn.Module):
 
 
 class XorTwins(nn.Module):
-    """Stem `stem`, blocks `blocks.0` … `blocks.2`, `last` and the head `fc`: two chains of parities, of like complexity.
+    """Stem `stem`, blocks `blocks.0` … `blocks.2`, `last` and the head `fc`: two like chains of parities.
 
     Over the three blocks and `last`, each row's first bit has K = 0 and its parity of four bits K = 1/2.
     """
