@@ -223,17 +223,22 @@ def eta_squared(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 class PatchConcept(NamedTuple):
-    """The concept that answers to the patch most: what adding it to the same images changes, in standard deviations."""
+    """The concept that answers to the patch most when it is added to the same images: atoms have unit length."""
 
     concept: int
     class_name: str
     effect: float
+    """Change of its code, in standard deviations."""
     complexity: Interval
     simpler: float
     """Share of the alive concepts that are simpler."""
     importance: float
     more_important: float
     """Share of the living concepts that are more important."""
+    ablation: float
+    """Fall of the predicted class's logit without the concept's part."""
+    more_by_ablation: float
+    """Share of the living concepts without whose part it falls more."""
     without_patch: float
     """Share of the living concepts that are more important on the same images without any patch."""
     decode_time: float
@@ -269,10 +274,11 @@ def patch_concept(store: Store) -> PatchConcept:
     tables = {name: table_of(store, name) for name in ("complexity", "importance", "decode_time")}
     scored = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")
     own = scored["complexity"]
-    gamma = tables["importance"].query("epoch == @epoch").set_index("concept")["importance"]
+    relied = tables["importance"].query("epoch == @epoch").set_index("concept")
+    gamma, fall = relied["importance"], relied["ablation_logit"]
     late = tables["decode_time"].set_index("concept")["decode_time"]
     alive = own.notna().to_numpy()
-    best = int(np.where(own.notna().to_numpy(), scaled, -np.inf).argmax())
+    best = int(np.where(own.notna().to_numpy(), effect, -np.inf).argmax())
     return PatchConcept(
         concept=best,
         class_name=data.class_names[int(dictionary.class_of[best])],
@@ -281,6 +287,8 @@ def patch_concept(store: Store) -> PatchConcept:
         simpler=float((own.dropna() < own[best]).mean()),
         importance=float(gamma[best]),
         more_important=float((gamma[alive] > gamma[best]).mean()),
+        ablation=float(fall[best]),
+        more_by_ablation=float((fall[alive] > fall[best]).mean()),
         without_patch=float((now[alive] > now[best]).mean()),
         decode_time=float(late[best]),
         earlier=float((late.dropna() < late[best]).mean()),
@@ -359,6 +367,9 @@ def shortcut_table(store: Store) -> Iterator[str]:
         "K, and share of concepts that are simpler": f"{found.complexity}, {found.simpler:.0%}",
         "Λ, and share of concepts that are earlier": f"{found.decode_time:.3f}, {found.earlier:.0%}",
         "Γ, and share of concepts that are more important": f"{found.importance:.3f}, {found.more_important:.0%}",
+        "fall of the predicted logit without it, and share of concepts without which it falls more": (
+            f"{found.ablation:.3f}, {found.more_by_ablation:.0%}"
+        ),
         "share of concepts that are more important once no image has the patch": f"{found.without_patch:.0%}",
         "other digits called 3 with the patch, without": f"{relied.says_3_with:.0%}, {relied.says_3_without:.0%}",
         "3s called 3 with the patch, without": f"{relied.finds_3_with:.0%}, {relied.finds_3_without:.0%}",

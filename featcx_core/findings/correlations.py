@@ -15,17 +15,18 @@ def correlation(
     *,
     epoch: int,
     y: str,
+    x: str = "complexity",
     kind: str = "concept",
     level: float | None = None,
     controls: str = "",
     method: str = "spearman",
 ) -> Estimate:
-    """Return the stored correlation of complexity with `y` at an epoch (and a level); NaN where the table has none."""
+    """Return the stored correlation of `x` with `y` at an epoch (and a level); NaN where the table has none."""
     at_level = correlations["level"].isna() if level is None else correlations["level"] == level
     rows = correlations[
         (correlations["epoch"] == epoch)
         & (correlations["kind"] == kind)
-        & (correlations["x"] == "complexity")
+        & (correlations["x"] == x)
         & (correlations["y"] == y)
         & at_level
         & (correlations["method"] == method)

@@ -27,6 +27,8 @@ PATCH_CLASS = 3
 """Digit that goes with the patch."""
 PATCH_SHARES = (0.95, 0.02)
 """Share of images with the patch: of that digit, and of all others."""
+SURE_PATCH = (1.0, 0.0)
+"""The same where the patch is all that a network needs to find the digit."""
 PATCH = np.array([255, 40, 40], dtype=np.uint8)
 """Colour of the patch; the digits are grey."""
 N_BITS = 8
@@ -68,15 +70,15 @@ def factors(*, n_images: int = N_IMAGES, seed: int = 0) -> GeneratedImages:
     return GeneratedImages(images, labels, names, {"colour": colour, "texture": texture, "shape": shape})
 
 
-def shortcut(*, has_patch: bool = True, seed: int = 0) -> GeneratedImages:
+def shortcut(*, shares: tuple[float, float] = PATCH_SHARES, has_patch: bool = True, seed: int = 0) -> GeneratedImages:
     """Return the packaged digits in three channels, with a red patch in a corner of nearly every 3 and few others.
 
-    Factor `patch` marks the images with the patch; without it, `has_patch=False`, the images that would have it.
+    `shares`: of the 3s, and of the other digits, that have it; with `SURE_PATCH` every 3 and no other digit. Factor
+    `patch` marks the images with the patch; without it, `has_patch=False`, the images that would have it.
     """
     digits, labels, names, _ = packaged_digits()
     assert isinstance(digits, np.ndarray)
-    shares = np.where(labels == PATCH_CLASS, *PATCH_SHARES)
-    patched = np.random.default_rng(seed).random(len(labels)) < shares
+    patched = np.random.default_rng(seed).random(len(labels)) < np.where(labels == PATCH_CLASS, *shares)
     images = np.repeat(digits, 3, axis=1)
     if has_patch:
         images[patched] = with_patch(images[patched])

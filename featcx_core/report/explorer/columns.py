@@ -52,6 +52,11 @@ PROPERTIES = (
     Property("complexity", "K", "complexity", "complexity", "share"),
     Property("importance", "Γ", "importance", "importance", "value"),
     Property("signed_importance", "signed Γ", "importance", "signed_importance", "value"),
+    Property(
+        "importance_when_active", "Γ when active", "importance", "importance_when_active", "value", in_table=False
+    ),
+    Property("ablation_logit", "logit lost", "importance", "ablation_logit", "value", in_table=False),
+    Property("ablation_loss", "loss without it", "importance", "ablation_loss", "value", in_table=False),
     Property("decode_time", "Λ", "decode_time", "decode_time", "share"),
     Property("first_epoch", "first epoch", "decode_time", "first_epoch", "count", in_table=False),
     Property("prevalence_fraction", "prevalence", "concepts", "prevalence_fraction", "percent"),

@@ -46,7 +46,8 @@ def test_correlations_wait_for_the_time_to_decode(measured: Store) -> None:
         remake(measured, "correlations")
     remake(measured, "decode_time")
     rows = remake(measured, "correlations")
-    assert set(rows["y"]) == {"importance", "decode_time", "hoyer"}
+    importances = {"importance", "importance_when_active", "ablation_logit", "ablation_loss"}
+    assert set(rows["y"]) == {*importances, "decode_time", "hoyer"}
     assert Snapshot(measured).is_current(Partition("correlations"))
 
 

@@ -18,8 +18,9 @@ from featcx_core.artefacts.making import make, make_stale
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
+from featcx_core.features.forward import Network
 from featcx_core.features.probe_reader import KINDS, Chunk
-from featcx_core.images.data import load_data
+from featcx_core.images.data import batches, load_data
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
 from tests.references import correlations as correlation_reference
@@ -175,6 +176,41 @@ def test_importance_is_gradient_times_input(stored: Arrays):
         np.testing.assert_allclose(rows["prevalence_fraction"], (codes.detach().numpy() > 0).mean(axis=0))
 
 
+def test_importance_otherwise_is_that_of_the_network_without_the_concepts_part(stored: Arrays):
+    network = Network.load(stored.store, epoch=REFERENCE, device="cpu")
+    probe = network.data.probe
+    (images,) = batches(network.data, probe, batch_size=len(probe), device=torch.device("cpu"))
+    wanted = torch.from_numpy(stored.labels)
+    codes = torch.tensor(stored.codes(REFERENCE), dtype=torch.float32)
+    atoms = torch.tensor(stored.study.dictionary(epoch=REFERENCE).atoms, dtype=torch.float32)
+    head = network.model.get_submodule(stored.store.anatomy.head)
+    rows = stored.study.table("importance").query("epoch == @REFERENCE").set_index("concept").sort_index()
+    with torch.no_grad():
+        logits = network.model(images)
+        losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+        predicted = logits.argmax(dim=1, keepdim=True)
+        for concept in range(len(atoms)):
+            part = codes[:, concept, None] * atoms[concept]
+            handle = head.register_forward_pre_hook(lambda _, inputs, part=part: (inputs[0] - part,))
+            without = network.model(images)
+            handle.remove()
+            fall = (logits - without).gather(1, predicted)[:, 0]
+            rise = torch.nn.functional.cross_entropy(without, wanted, reduction="none") - losses
+            row, is_active = rows.loc[concept], codes[:, concept] > 0
+            assert row["ablation_logit"] == pytest.approx(float(fall.mean()), abs=1e-5)
+            assert row["ablation_loss"] == pytest.approx(float(rise.mean()), abs=1e-5)
+            assert row["importance_when_active"] == pytest.approx(float(fall.abs()[is_active].mean()), rel=1e-4)
+            group, left = 3, group_of_images(stored) != 3
+            assert row["jackknife_logit"][group] == pytest.approx(float(fall[left].mean()), abs=1e-5)
+            assert row["jackknife_loss"][group] == pytest.approx(float(rise[left].mean()), abs=1e-5)
+
+
+def group_of_images(stored: Arrays) -> np.ndarray:
+    """The jackknife's group of each probe image."""
+    groups = stored.store.study.probe.groups
+    return np.concatenate([np.arange(len(half)) % groups for half in (stored.fit, stored.score)])
+
+
 def test_time_to_decode_is_one_minus_the_mean_over_the_trained_checkpoints(stored: Arrays):
     curves = np.stack([stored.rows(epoch, "layer3.2", REFERENCE)["v_information"] for epoch in (1, 2)])
     rows = stored.study.table("decode_time").sort_values("concept")
@@ -213,6 +249,12 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
             assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
             assert row["low"] <= row["value"] <= row["high"]
             assert row["n"] == 12
+    among = table("correlations").query("epoch == @REFERENCE and x == 'importance'")
+    assert set(among["y"]) == {"importance_when_active", "ablation_logit", "ablation_loss"}
+    assert set(among["controls"]) == {""}
+    for row in among.itertuples():
+        assert row.value == pytest.approx(concepts["importance"].corr(concepts[row.y], method=row.method))
+        assert row.low_images <= row.high_images
     assert set(table("correlations")["controls"]) == {
         "", "prevalence_fraction", "variance", "class_information", "prevalence_fraction,variance",
     }  # fmt: skip
