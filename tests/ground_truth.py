@@ -16,12 +16,24 @@ import torch
 import featcx_core as fx
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.checkpoints.survey import read_head
+from featcx_core.features.dictionary import Dictionary
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.data import load_data
-from featcx_core.images.generated import N_BITS, N_PARITIES, GeneratedImages, bits, factors, shortcut, twins, with_patch
+from featcx_core.images.generated import (
+    N_BITS,
+    N_PARITIES,
+    PATCH_CLASS,
+    GeneratedImages,
+    bits,
+    factors,
+    shortcut,
+    twins,
+    with_patch,
+)
 from featcx_core.measures.complexity import complexity
 from featcx_core.measures.importance import importance
 from featcx_core.measures.intervals import jackknife_error
+from featcx_core.measures.removal import removal
 from featcx_core.measures.v_information import VInformation
 from featcx_core.store.places import Store, open_store
 from tests.steps import arrays_of, reader, table_of
@@ -235,10 +247,18 @@ class PatchConcept(NamedTuple):
     importance: float
     more_important: float
     """Share of the living concepts that are more important."""
-    ablation: float
-    """Fall of the predicted class's logit without the concept's part."""
-    more_by_ablation: float
+    when_active: float
+    """Γ per active image."""
+    more_when_active: float
+    """Share of the living concepts that are more important where they are active."""
+    logit: float
+    """On the images with the patch: fall of the predicted class's logit without the concept's part."""
+    more_by_logit: float
     """Share of the living concepts without whose part it falls more."""
+    loss: float
+    """On the images with the patch: rise of the loss."""
+    more_by_loss: float
+    """Share of the living concepts without whose part it rises more."""
     without_patch: float
     """Share of the living concepts that are more important on the same images without any patch."""
     decode_time: float
@@ -275,7 +295,8 @@ def patch_concept(store: Store) -> PatchConcept:
     scored = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")
     own = scored["complexity"]
     relied = tables["importance"].query("epoch == @epoch").set_index("concept")
-    gamma, fall = relied["importance"], relied["ablation_logit"]
+    gamma, when_active = relied["importance"], relied["importance_when_active"]
+    logit, loss = _without_concepts_where_patched(store, dictionary, head, bias)
     late = tables["decode_time"].set_index("concept")["decode_time"]
     alive = own.notna().to_numpy()
     best = int(np.where(own.notna().to_numpy(), effect, -np.inf).argmax())
@@ -287,12 +308,29 @@ def patch_concept(store: Store) -> PatchConcept:
         simpler=float((own.dropna() < own[best]).mean()),
         importance=float(gamma[best]),
         more_important=float((gamma[alive] > gamma[best]).mean()),
-        ablation=float(fall[best]),
-        more_by_ablation=float((fall[alive] > fall[best]).mean()),
+        when_active=float(when_active[best]),
+        more_when_active=float((when_active[alive] > when_active[best]).mean()),
+        logit=float(logit[best]),
+        more_by_logit=float((logit[alive] > logit[best]).mean()),
+        loss=float(loss[best]),
+        more_by_loss=float((loss[alive] > loss[best]).mean()),
         without_patch=float((now[alive] > now[best]).mean()),
         decode_time=float(late[best]),
         earlier=float((late.dropna() < late[best]).mean()),
     )
+
+
+def _without_concepts_where_patched(
+    store: Store, dictionary: Dictionary, head: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fall of the predicted logit and rise of the loss without each concept, on the probe images with the patch."""
+    epoch, data = store.study.reference_epoch, load_data(store.study)
+    patched = data.labels[data.probe] == PATCH_CLASS
+    codes = np.asarray(arrays_of(store, "codes", epoch=epoch)["concept"])[patched]
+    acts = np.asarray(arrays_of(store, "activations", epoch=epoch, layer=store.anatomy.penultimate))[patched]
+    right = np.full(len(codes), PATCH_CLASS)
+    found = removal(codes, dictionary.atoms, head, logits=acts @ head + bias, right=right)
+    return np.asarray(found.logit), np.asarray(found.loss)
 
 
 def reliance(store: Store) -> Reliance:
@@ -367,8 +405,14 @@ def shortcut_table(store: Store) -> Iterator[str]:
         "K, and share of concepts that are simpler": f"{found.complexity}, {found.simpler:.0%}",
         "Λ, and share of concepts that are earlier": f"{found.decode_time:.3f}, {found.earlier:.0%}",
         "Γ, and share of concepts that are more important": f"{found.importance:.3f}, {found.more_important:.0%}",
-        "fall of the predicted logit without it, and share of concepts without which it falls more": (
-            f"{found.ablation:.3f}, {found.more_by_ablation:.0%}"
+        "Γ per active image, and share of concepts that have more": (
+            f"{found.when_active:.2f}, {found.more_when_active:.0%}"
+        ),
+        "fall of the logit without its part, where the patch is, and share of concepts without which it falls more": (
+            f"{found.logit:.2f}, {found.more_by_logit:.0%}"
+        ),
+        "rise of the loss without its part, where the patch is, and share of concepts without which it rises more": (
+            f"{found.loss:.4f}, {found.more_by_loss:.0%}"
         ),
         "share of concepts that are more important once no image has the patch": f"{found.without_patch:.0%}",
         "other digits called 3 with the patch, without": f"{relied.says_3_with:.0%}, {relied.says_3_without:.0%}",

@@ -42,7 +42,7 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
         Headline("mean complexity K", str(k), "0 = simple, 1 = complex", _numbers(**k._asdict())),
         _headline_of_shuffled(tables, reference_epoch),
         _correlation(tables, reference_epoch, "importance", "K and Γ (importance)"),
-        _correlation(tables, reference_epoch, "decode_time", "K and Λ (time to decode)"),
+        _time_to_decode(tables, reference_epoch),
         _sedimentation(sedimentation_curve(tables.sedimentation, "all"), "all concepts"),
         _sedimentation(_most_important(tables.sedimentation), "most important concepts"),
     ]
@@ -94,6 +94,16 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
         f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
         f"{partial}; with class information held fixed: {of_class}",
         _numbers(**raw._asdict(), **_named("partial", partial), **_named("partial_class_information", of_class)),
+    )
+
+
+def _time_to_decode(tables: StudyTables, epoch: int) -> Headline:
+    """Return the correlation of K with Λ relative to the end, with that of Λ itself beside it."""
+    headline = _correlation(tables, epoch, "decode_time_normalised", "K and Λ (time to decode)")
+    plain = correlation(tables.correlations, epoch=epoch, y="decode_time")
+    meaning = f"{headline.meaning}; Λ is relative to the information at the end: as it is, {plain}"
+    return headline._replace(
+        meaning=meaning, numbers={**headline.numbers, **_numbers(**_named("not_normalised", plain))}
     )
 
 

@@ -195,8 +195,9 @@ def test_a_shortcut_is_found_among_the_simplest_and_most_important(shortcut_stor
     assert found.simpler < 0.1
     assert found.earlier < 0.25
     # every 3 has the patch and no other digit: the network needs nothing else
-    assert found.more_important == 0
-    assert found.more_by_ablation == 0
+    assert found.more_important < 0.1
+    assert found.more_by_logit == 0  # removing it changes most of all, on the images that have the patch
+    assert found.more_by_loss == 0
     assert found.without_patch > 0.3  # gone when the patch is taken from the images
 
 

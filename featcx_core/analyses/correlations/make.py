@@ -13,7 +13,7 @@ import pandas as pd
 from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.complexity.make import scored
 from featcx_core.analyses.decode_time import DECODE_TIME
-from featcx_core.analyses.decode_time.make import followed_information
+from featcx_core.analyses.decode_time.make import followed_information, times_in_resamples
 from featcx_core.analyses.importance import IMPORTANCE
 from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.analyses.redundancy import REDUNDANCY
@@ -72,9 +72,10 @@ def _properties(given: Given, resamples: ImageResamples, epoch: int) -> Iterator
     """Yield the properties of an epoch's concepts that are there and current."""
     yield from _importances(given, resamples, epoch)
     if epoch == given.study.reference_epoch and given.has(DECODE_TIME):
-        times = given.rows(DECODE_TIME, columns=["concept", "decode_time"]).set_index("concept")
-        redrawn = resamples.lack([*followed_information(given).values()])
-        yield _Property("decode_time", math.nan, times["decode_time"], redrawn)
+        times, curves = given.rows(DECODE_TIME).set_index("concept"), followed_information(given)
+        yield _Property("decode_time", math.nan, times["decode_time"], resamples.lack([*curves.values()]))
+        normalised = times_in_resamples(resamples, curves).normalised
+        yield _Property("decode_time_normalised", math.nan, times["decode_time_normalised"], normalised)
     atoms = given.rows(CODES, epoch=epoch, table="concepts", columns=["concept", "hoyer"]).set_index("concept")
     of_no_image = np.tile(atoms["hoyer"], (len(resamples.weights), 1))
     yield _Property("hoyer", math.nan, atoms["hoyer"], of_no_image)

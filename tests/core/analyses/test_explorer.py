@@ -52,7 +52,8 @@ def argument(script: str) -> object:
 def test_columns_are_the_properties_that_the_study_has():
     found = {column.name: column for column in concept_columns(made_up_tables(N), reference_epoch=REFERENCE)}
     assert [name for name, column in found.items() if column.in_table] == [
-        "class_name", "super_class", "complexity", "importance", "signed_importance", "decode_time",
+        "class_name", "super_class", "complexity", "importance", "signed_importance", "decode_time_normalised",
+        "decode_time",
         "prevalence_fraction", "class_information", "redundancy_1", "sensitivity_1", "cluster",
     ]  # fmt: skip
     assert found["redundancy_1"].label == "redundancy, 50% masked"

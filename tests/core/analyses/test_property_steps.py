@@ -164,8 +164,8 @@ def test_every_correlation_has_both_intervals(stored: Store):
     assert not table[(table["kind"] == "random_direction") & (table["controls"] != "")].any(axis=None)
     rows = at_end[at_end["kind"] == "concept"].set_index("y")
     assert set(rows.index) == {
-        "importance", "importance_when_active", "ablation_logit", "ablation_loss", "decode_time", "hoyer",
-        "redundancy", "redundancy_as_printed", "sensitivity", "sensitivity_as_printed",
+        "importance", "importance_when_active", "ablation_logit", "ablation_loss", "decode_time",
+        "decode_time_normalised", "hoyer", "redundancy", "redundancy_as_printed", "sensitivity", "sensitivity_as_printed",
     }  # fmt: skip
     assert (rows["low_images"].notna() == rows["low"].notna()).all()
     assert rows.loc[["importance", "decode_time", "hoyer"], "level"].isna().all()

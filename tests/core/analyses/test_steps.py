@@ -24,6 +24,7 @@ from featcx_core.images.data import batches, load_data
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
 from tests.references import correlations as correlation_reference
+from tests.references import decode_time as decode_time_reference
 from tests.references.class_information import epsilon_squared
 from tests.steps import path_of, probe_of, reader, remake, rows_of
 
@@ -215,6 +216,14 @@ def test_time_to_decode_is_one_minus_the_mean_over_the_trained_checkpoints(store
     curves = np.stack([stored.rows(epoch, "layer3.2", REFERENCE)["v_information"] for epoch in (1, 2)])
     rows = stored.study.table("decode_time").sort_values("concept")
     np.testing.assert_allclose(rows["decode_time"], 1 - curves.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        rows["decode_time_normalised"].astype(float), decode_time_reference.decode_time_normalised(curves), rtol=1e-6
+    )
+    bounds = rows[["first_epoch_low", "first_epoch", "first_epoch_high"]]
+    known = bounds.dropna()
+    assert (known["first_epoch_low"] <= known["first_epoch"]).all()
+    assert (known["first_epoch"] <= known["first_epoch_high"]).all()
+    assert (bounds.isna().sum(axis=1).isin([0, 3])).all()
     assert set(rows["reference_epoch"]) == {REFERENCE}
     for curve, first in zip(curves.T, rows["first_epoch"], strict=True):
         reached = [
@@ -241,9 +250,9 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
         .query("kind == 'concept' and epoch == @REFERENCE")
         .merge(table("importance"), on=["epoch", "concept"])
     )
-    late = concepts.merge(table("decode_time")[["concept", "decode_time"]], on="concept")
+    late = concepts.merge(table("decode_time"), on="concept")
     rows = table("correlations").query("epoch == @REFERENCE and controls == ''").set_index(["y", "method"])
-    for y, frame in (("importance", concepts), ("decode_time", late)):
+    for y, frame in (("importance", concepts), ("decode_time", late), ("decode_time_normalised", late)):
         for method in ("spearman", "pearson"):
             row = rows.loc[(y, method)]
             assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
