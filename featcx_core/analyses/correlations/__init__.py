@@ -51,6 +51,6 @@ CORRELATIONS = Artefact(
         Need(V_INFORMATION, epochs="reference", layers="penultimate", uses="if_there"),
         Need(REFERENCE_V_INFORMATION, epochs="until_reference", layers="penultimate", uses="if_there"),
     ),
-    fields=("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
+    fields=("seed", "probe.reference_epoch", "training.epochs", "training.save", "analyses.bootstrap"),
 )
 DECLARED = (CORRELATIONS,)

@@ -35,6 +35,6 @@ DECODE_TIME = Artefact(
         Need(V_INFORMATION, epochs="reference", layers="penultimate"),
         Need(REFERENCE_V_INFORMATION, epochs="until_reference", layers="penultimate", uses="if_there"),
     ),
-    fields=("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
+    fields=("seed", "probe.reference_epoch", "training.epochs", "training.save", "analyses.bootstrap"),
 )
 DECLARED = (DECODE_TIME,)

@@ -257,7 +257,7 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
             row = rows.loc[(y, method)]
             assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
             assert row["low"] <= row["value"] <= row["high"]
-            assert row["n"] == 12
+            assert row["n"] == frame[y].notna().sum() >= 9
     among = table("correlations").query("epoch == @REFERENCE and x == 'importance'")
     assert set(among["y"]) == {"importance_when_active", "ablation_logit", "ablation_loss"}
     assert set(among["controls"]) == {""}
