@@ -32,7 +32,7 @@ def metadata_of(reader: StudyReader, artefact: Artefact, partition: Partition) -
             case Page():
                 metadata[artefact.name] = dg.MetadataValue.url(place.as_uri())
             case CheckpointFiles():
-                metadata |= {"epochs": reader.study.training.epochs, "folder": dg.MetadataValue.path(place)}
+                metadata |= {"checkpoints": reader.study.training.last + 1, "folder": dg.MetadataValue.path(place)}
     if artefact.preview:
         pictures: dict[str, bytes] = resolve(artefact.preview)(reader, partition)
         metadata |= {title: picture(png) for title, png in pictures.items()}

@@ -107,7 +107,7 @@ def _tell(snapshot: Snapshot, taken: Sequence[Taken], say: Say) -> None:
 
 
 def _refuse_unknown(snapshot: Snapshot, epochs: Collection[int]) -> None:
-    to_train = () if snapshot.study.checkpoints.folder else range(snapshot.study.training.epochs + 1)
+    to_train = () if snapshot.study.checkpoints.folder else range(snapshot.study.training.last + 1)
     epochs_known = {*to_train, *snapshot.survey.digests, *snapshot.survey.bad}
     if unknown := sorted(set(epochs) - epochs_known):
         listed = ", ".join(map(str, sorted(epochs_known)))

@@ -43,6 +43,7 @@ def made_up_tables(n_concepts: int, *, seed: int = 0, classes: tuple[str, ...] =
             "class_id": group,
             "class_name": names,
             "prevalence_fraction": chance.random(n_concepts),
+            "class_information": np.where(dead, np.nan, (group + 1) / len(classes)),
             "alive": ~dead,
         },
     )
@@ -52,6 +53,7 @@ def made_up_tables(n_concepts: int, *, seed: int = 0, classes: tuple[str, ...] =
     signed = {"importance": gamma, "signed_importance": gamma * chance.choice([-1, 1], n_concepts)}
     tables["importance"] = frame("importance", {**at, **signed})
     late = {"reference_epoch": REFERENCE, "concept": concept, "decode_time": hard / 2, "first_epoch": 1 + 0 * hard}
+    late["decode_time_normalised"] = hard / 3
     tables["decode_time"] = frame("decode_time", late)
     place = {"cluster": concept % 7, "x": chance.normal(size=n_concepts), "y": chance.normal(size=n_concepts)}
     tables["clusters"] = frame("clusters", {**at, **place, "super_class": np.where(group < 2, "animal", "")})

@@ -1,6 +1,6 @@
-"""What featcx says of studies whose answers are known: planted parities, independent factors, a shortcut.
+"""What featcx says of studies whose answers are known: planted parities and twins, independent factors, a shortcut.
 
-Run as a module, with a home in which `featcx run planted`, `factors` and `shortcut` have ended, the page
+Run as a module, with a home in which `featcx run planted`, `twins`, `factors` and `shortcut` have ended, the page
 docs/ground_truth.md. The functions are those of the tests, which use smaller studies.
 """
 
@@ -16,12 +16,24 @@ import torch
 import featcx_core as fx
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.checkpoints.survey import read_head
+from featcx_core.features.dictionary import Dictionary
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.images.data import load_data
-from featcx_core.images.generated import N_BITS, N_PARITIES, GeneratedImages, bits, factors, shortcut, with_patch
+from featcx_core.images.generated import (
+    N_BITS,
+    N_PARITIES,
+    PATCH_CLASS,
+    GeneratedImages,
+    bits,
+    factors,
+    shortcut,
+    twins,
+    with_patch,
+)
 from featcx_core.measures.complexity import complexity
 from featcx_core.measures.importance import importance
 from featcx_core.measures.intervals import jackknife_error
+from featcx_core.measures.removal import removal
 from featcx_core.measures.v_information import VInformation
 from featcx_core.store.places import Store, open_store
 from tests.steps import arrays_of, reader, table_of
@@ -81,6 +93,39 @@ def planted_units(store: Store) -> list[PlantedUnit]:
         PlantedUnit(name, wanted, Interval.by_error(row.complexity, row.standard_error))
         for name, wanted, row in zip(bits(n_images=4).factors, expected, rows.itertuples(), strict=True)
     ]
+
+
+# -- detectors and their class-blind twins -------------------------------------------------------------------------------
+
+
+class TwinConcept(NamedTuple):
+    """The concept whose atom is one unit of the last layer."""
+
+    concept: int
+    cosine: float
+    """Of its atom with the unit."""
+    complexity: float
+    class_information: float
+    prevalence: float
+    variance: float
+
+
+def twin_concepts(store: Store) -> dict[str, TwinConcept]:
+    """The reference epoch's concepts by what their unit holds: the detectors of the class and their class-blind twins."""
+    epoch = store.study.reference_epoch
+    atoms = read_dictionary(reader(store), epoch=epoch).atoms
+    scored = table_of(store, "complexity").query("epoch == @epoch and kind == 'concept'").set_index("concept")
+    described = table_of(store, "concepts").query("epoch == @epoch").set_index("concept")
+    concepts = {}
+    for unit, name in enumerate(twins(n_images=4).factors):
+        nearest = int(atoms[:, unit].argmax())
+        concepts[name] = TwinConcept(
+            nearest,
+            float(atoms[nearest, unit]),
+            float(scored["complexity"][nearest]),
+            *(float(described[column][nearest]) for column in ("class_information", "prevalence_fraction", "variance")),
+        )
+    return concepts
 
 
 # -- independent factors -------------------------------------------------------------------------------------------------
@@ -190,17 +235,30 @@ def eta_squared(codes: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 class PatchConcept(NamedTuple):
-    """The concept that answers to the patch most: what adding it to the same images changes, in standard deviations."""
+    """The concept that answers to the patch most when it is added to the same images: atoms have unit length."""
 
     concept: int
     class_name: str
     effect: float
+    """Change of its code, in standard deviations."""
     complexity: Interval
     simpler: float
     """Share of the alive concepts that are simpler."""
     importance: float
     more_important: float
     """Share of the living concepts that are more important."""
+    when_active: float
+    """Γ per active image."""
+    more_when_active: float
+    """Share of the living concepts that are more important where they are active."""
+    logit: float
+    """On the images with the patch: fall of the predicted class's logit without the concept's part."""
+    more_by_logit: float
+    """Share of the living concepts without whose part it falls more."""
+    loss: float
+    """On the images with the patch: rise of the loss."""
+    more_by_loss: float
+    """Share of the living concepts without whose part it rises more."""
     without_patch: float
     """Share of the living concepts that are more important on the same images without any patch."""
     decode_time: float
@@ -236,10 +294,12 @@ def patch_concept(store: Store) -> PatchConcept:
     tables = {name: table_of(store, name) for name in ("complexity", "importance", "decode_time")}
     scored = tables["complexity"].query("epoch == @epoch and kind == 'concept'").set_index("concept")
     own = scored["complexity"]
-    gamma = tables["importance"].query("epoch == @epoch").set_index("concept")["importance"]
+    relied = tables["importance"].query("epoch == @epoch").set_index("concept")
+    gamma, when_active = relied["importance"], relied["importance_when_active"]
+    logit, loss = _without_concepts_where_patched(store, dictionary, head, bias)
     late = tables["decode_time"].set_index("concept")["decode_time"]
     alive = own.notna().to_numpy()
-    best = int(np.where(own.notna().to_numpy(), scaled, -np.inf).argmax())
+    best = int(np.where(own.notna().to_numpy(), effect, -np.inf).argmax())
     return PatchConcept(
         concept=best,
         class_name=data.class_names[int(dictionary.class_of[best])],
@@ -248,10 +308,29 @@ def patch_concept(store: Store) -> PatchConcept:
         simpler=float((own.dropna() < own[best]).mean()),
         importance=float(gamma[best]),
         more_important=float((gamma[alive] > gamma[best]).mean()),
+        when_active=float(when_active[best]),
+        more_when_active=float((when_active[alive] > when_active[best]).mean()),
+        logit=float(logit[best]),
+        more_by_logit=float((logit[alive] > logit[best]).mean()),
+        loss=float(loss[best]),
+        more_by_loss=float((loss[alive] > loss[best]).mean()),
         without_patch=float((now[alive] > now[best]).mean()),
         decode_time=float(late[best]),
         earlier=float((late.dropna() < late[best]).mean()),
     )
+
+
+def _without_concepts_where_patched(
+    store: Store, dictionary: Dictionary, head: np.ndarray, bias: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fall of the predicted logit and rise of the loss without each concept, on the probe images with the patch."""
+    epoch, data = store.study.reference_epoch, load_data(store.study)
+    patched = data.labels[data.probe] == PATCH_CLASS
+    codes = np.asarray(arrays_of(store, "codes", epoch=epoch)["concept"])[patched]
+    acts = np.asarray(arrays_of(store, "activations", epoch=epoch, layer=store.anatomy.penultimate))[patched]
+    right = np.full(len(codes), PATCH_CLASS)
+    found = removal(codes, dictionary.atoms, head, logits=acts @ head + bias, right=right)
+    return np.asarray(found.logit), np.asarray(found.loss)
 
 
 def reliance(store: Store) -> Reliance:
@@ -282,6 +361,17 @@ def planted_table(store: Store) -> Iterator[str]:
     yield from ("| unit holds | K must be | K measured |", "|---|---|---|")
     for unit in planted_units(store):
         yield f"| {unit.name} | {unit.expected:.1f} | {unit.measured} |"
+
+
+def twin_table(store: Store) -> Iterator[str]:
+    yield "| concept | K must be | K | class information must be | class information | prevalence | variance |"
+    yield "|---|---|---|---|---|---|---|"
+    for name, one in twin_concepts(store).items():
+        k, of_class = (0.5 if name.endswith("parity") else 0.0), (1.0 if name.startswith("detector") else 0.0)
+        yield (
+            f"| {name} | {k:.1f} | {one.complexity:.3f} | {of_class:.1f} | {one.class_information:.3f} | "
+            f"{one.prevalence:.2f} | {one.variance:.2f} |"
+        )
 
 
 def factor_tables(store: Store) -> Iterator[str]:
@@ -315,6 +405,15 @@ def shortcut_table(store: Store) -> Iterator[str]:
         "K, and share of concepts that are simpler": f"{found.complexity}, {found.simpler:.0%}",
         "Λ, and share of concepts that are earlier": f"{found.decode_time:.3f}, {found.earlier:.0%}",
         "Γ, and share of concepts that are more important": f"{found.importance:.3f}, {found.more_important:.0%}",
+        "Γ per active image, and share of concepts that have more": (
+            f"{found.when_active:.2f}, {found.more_when_active:.0%}"
+        ),
+        "fall of the logit without its part, where the patch is, and share of concepts without which it falls more": (
+            f"{found.logit:.2f}, {found.more_by_logit:.0%}"
+        ),
+        "rise of the loss without its part, where the patch is, and share of concepts without which it rises more": (
+            f"{found.loss:.4f}, {found.more_by_loss:.0%}"
+        ),
         "share of concepts that are more important once no image has the patch": f"{found.without_patch:.0%}",
         "other digits called 3 with the patch, without": f"{relied.says_3_with:.0%}, {relied.says_3_without:.0%}",
         "3s called 3 with the patch, without": f"{relied.finds_3_with:.0%}, {relied.finds_3_without:.0%}",
@@ -325,10 +424,10 @@ def shortcut_table(store: Store) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--home", type=Path, default=Path(".featcx"), help="where one or more of the three studies were run"
+        "--home", type=Path, default=Path(".featcx"), help="where one or more of the four studies were run"
     )
     home = parser.parse_args().home
-    tables = {"planted": planted_table, "factors": factor_tables, "shortcut": shortcut_table}
+    tables = {"planted": planted_table, "twins": twin_table, "factors": factor_tables, "shortcut": shortcut_table}
     there = [name for name in tables if (home / name / "report").is_dir()]
     if not there:
         parser.error(

@@ -108,9 +108,8 @@ def untrained(store: Store, fingerprint: str) -> list[int]:
 
     A corrupt file and one that somebody else put there are not training's to replace.
     """
-    return [
-        epoch for epoch in range(store.study.training.epochs + 1) if _is_wanting(store.checkpoint(epoch), fingerprint)
-    ]
+    numbers = range(store.study.training.last + 1)
+    return [number for number in numbers if _is_wanting(store.checkpoint(number), fingerprint)]
 
 
 def training_is_whole(store: Store, fingerprint: str) -> bool:

@@ -1,8 +1,9 @@
-"""Training: stochastic gradient descent with a checkpoint before the first epoch and after each.
+"""Training: stochastic gradient descent with a checkpoint before the first epoch, at shares of it, and after each.
 
-Cross-entropy; no augmentation; the last, smaller batch of an epoch is dropped; after each epoch the statistics of batch
-normalisation are set to those of its first 1,024 images. An epoch's chance (order of the images, dropout) follows from
-the study's seed and the epoch's number alone, so a training that was killed goes on to the very same weights.
+Cross-entropy; no augmentation; the last, smaller batch of an epoch is dropped; at each checkpoint the statistics of
+batch normalisation are set to those of its epoch's first 1,024 images. An epoch's chance (order of the images, dropout)
+follows from the study's seed and the epoch's number alone, and within an epoch the state of the random numbers is kept,
+so a training that was killed goes on to the very same weights. They do not depend on which checkpoints are saved.
 """
 
 import logging
@@ -26,10 +27,27 @@ from featcx_core.networks.safetensors_files import CheckpointError, inspect_safe
 from featcx_core.progress import Progress, silent
 from featcx_core.store.files import replacing
 from featcx_core.store.places import Store
+from featcx_core.study.fields import Training
 
 NORMALISATION_IMAGES = 1024
 """Images behind the statistics of batch normalisation; more change nothing that counts."""
 logger = logging.getLogger("featcx")
+
+
+class Stop(NamedTuple):
+    """The moment of a checkpoint."""
+
+    epoch: int
+    """Epoch in which it is, counted from 1; 0: before training."""
+    step: int
+    """Steps of that epoch before it."""
+    n_steps: int
+    """Steps of an epoch."""
+
+    @property
+    def passes(self) -> float:
+        """Passes over the training images so far."""
+        return self.epoch - 1 + self.step / self.n_steps if self.epoch else 0.0
 
 
 class Evaluation(NamedTuple):
@@ -44,28 +62,38 @@ class Evaluation(NamedTuple):
 def train_epochs(
     store: Store, *, fingerprint: str, device: str = "auto", progress: Progress | None = None
 ) -> Iterator[int]:
-    """Train, yielding every epoch, 0 first, once its checkpoint is committed; those that are there come at once.
+    """Train, yielding every checkpoint's number, 0 first, once it is committed; those that are there come at once.
 
-    `fingerprint` is that of the training, written into its checkpoints. The state to resume from is written before an
-    epoch's checkpoint. Training goes on from it when it is of the same training and all earlier checkpoints are there;
+    `fingerprint` is that of the training, written into its checkpoints. The state to resume from is written before each
+    checkpoint. Training goes on from it when it is of the same training and all earlier checkpoints are there;
     otherwise from the start, to the same weights. A checkpoint that somebody else put there is left alone, and so is a
     corrupt one (which is not yielded): it is for the user to delete. The caller holds the training's lock.
 
     Raises ValueError when the loss is not finite.
     """
-    epochs, done = store.study.training.epochs, -1
+    last, done = store.study.training.last, -1
     run: _Run | None = None
     if todo := untrained(store, fingerprint):
         run = _Run(store, torch_device(device), fingerprint)
         done = run.resume(first_missing=todo[0])
-    ready = epochs if run is None else done
+    ready = last if run is None else done
     usable = survey(store).digests
-    yield from (epoch for epoch in range(ready + 1) if epoch in usable)
+    yield from (number for number in range(ready + 1) if number in usable)
     if run is not None:
-        for epoch in (progress or silent)(range(done + 1, epochs + 1), desc="training"):
-            run.epoch(epoch)
-            if epoch in survey(store).digests:
-                yield epoch
+        for number in (progress or silent)(range(done + 1, last + 1), desc="training"):
+            run.checkpoint(number)
+            if number in survey(store).digests:
+                yield number
+
+
+def stops(training: Training, *, n_steps: int) -> list[Stop]:
+    """Return the moments of all checkpoints, in the order of their numbers.
+
+    >>> [(stop.epoch, stop.step) for stop in stops(Training(epochs=2, save=(0.1, 0.5)), n_steps=8)]
+    [(0, 0), (1, 1), (1, 4), (1, 8), (2, 8)]
+    """
+    early = [Stop(1, max(1, round(share * n_steps)), n_steps) for share in training.save]
+    return [Stop(0, 0, n_steps), *early, *(Stop(epoch, n_steps, n_steps) for epoch in range(1, training.epochs + 1))]
 
 
 def evaluate(
@@ -111,28 +139,35 @@ class _Run:
         self.labels = _targets(self.data, rows, self.outputs).to(device)
         self.batch_size = min(study.training.batch_size, len(rows))
         self.optimizer = sgd(self.model, study)
-        self.schedule = schedule(self.optimizer, study, steps=len(rows) // self.batch_size)
+        n_steps = len(rows) // self.batch_size
+        self.schedule = schedule(self.optimizer, study, steps=n_steps)
+        self.stops = stops(study.training, n_steps=n_steps)
+        self.chance: dict[str, torch.Tensor] = {}
+        self.learning_rate: float | None = None
 
     def resume(self, *, first_missing: int) -> int:
-        """Load the state of the last finished epoch and make sure of its checkpoint; -1 to start from the beginning."""
+        """Load the state of the last checkpoint and make sure of its file; -1 to start from the beginning."""
         state = _read_state(self.store.training_state)
         if state.get("fingerprint") != self.fingerprint or state["epoch"] > first_missing:
             return -1
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
+        self.chance, self.learning_rate = state["chance"], state["metrics"]["learning_rate"]
         self._commit_checkpoint(state["epoch"], state["metrics"])
         return int(state["epoch"])
 
-    def epoch(self, epoch: int) -> None:
-        """Train one epoch (0: none) and commit it."""
-        learning_rate = self._train(epoch) if epoch else None
+    def checkpoint(self, number: int) -> None:
+        """Train from the last checkpoint to this one (0: not at all) and commit it."""
+        stop = self.stops[number]
+        if number:
+            self._train(self.stops[number - 1], stop)
         train, test = (
             evaluate(self.model, self.data, self.data.split[part], outputs=self.outputs) for part in ("train", "test")
         )
         if not (math.isfinite(train.loss) and math.isfinite(test.loss)):
             raise ValueError(
-                f"training diverged: the loss after epoch {epoch} is {train.loss}; "
+                f"training diverged: the loss after {stop.passes:.3g} epochs is {train.loss}; "
                 f"lower training.optimizer.lr, now {self.store.study.training.optimizer.lr}"
             )
         metrics: dict[str, float | None] = {
@@ -140,39 +175,43 @@ class _Run:
             "train_accuracy": train.accuracy,
             "test_loss": test.loss,
             "test_accuracy": test.accuracy,
-            "learning_rate": learning_rate,
+            "learning_rate": self.learning_rate,
+            "passes": stop.passes,
         }
-        self._commit_state(epoch, metrics)
-        logger.info("epoch %d: held-out accuracy %.4f", epoch, test.accuracy)
-        self._commit_checkpoint(epoch, metrics)
+        self._commit_state(number, metrics)
+        logger.info("checkpoint %d: held-out accuracy %.4f", number, test.accuracy)
+        self._commit_checkpoint(number, metrics)
 
-    def _train(self, epoch: int) -> float:
-        """One pass over the training images; gives the last step's learning rate."""
-        device = self.labels.device
-        seed = int(np.random.SeedSequence([self.store.study.seed, epoch]).generate_state(1)[0])
+    def _train(self, last: Stop, stop: Stop) -> None:
+        """Take the steps of an epoch from the last checkpoint to this one, and settle the normalisation."""
+        device, first_step = self.labels.device, last.step if last.epoch == stop.epoch else 0
+        seed = int(np.random.SeedSequence([self.store.study.seed, stop.epoch]).generate_state(1)[0])
         order = torch.randperm(len(self.labels), generator=torch.Generator().manual_seed(seed)).to(device)
         self.model.train()
-        learning_rate = 0.0
         starts = range(0, len(order) - self.batch_size + 1, self.batch_size)
         exact = torch.backends.cudnn.flags(enabled=True, deterministic=True, benchmark=False, allow_tf32=False)
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), exact:
             torch.manual_seed(seed)  # dropout and the like
-            for rows, images in self._batches(order, starts):
+            if first_step:
+                _set_chance(self.chance)
+            for rows, images in self._batches(order, starts[first_step : stop.step]):
                 loss = nn.functional.cross_entropy(self.model(images), self.labels[rows])
                 self.optimizer.zero_grad()
                 torch.autograd.backward(loss)
                 self.optimizer.step()
-                learning_rate = float(self.optimizer.param_groups[0]["lr"])
+                self.learning_rate = float(self.optimizer.param_groups[0]["lr"])
                 self.schedule.step()
+            self.chance = _chance(device)  # settling draws numbers, too, which the next steps must not miss
             first = starts[: math.ceil(NORMALISATION_IMAGES / self.batch_size)]
             settle_normalisation(self.model, (images for _, images in self._batches(order, first)))
-        return learning_rate
 
     def _batches(
         self, order: Int[torch.Tensor, "image"], starts: range
     ) -> Iterator[tuple[Int[torch.Tensor, "_"], Float[torch.Tensor, "_ channel height width"]]]:
         """Rows of the training images in that order, a batch for each start, and their images."""
         rows = [order[start : start + self.batch_size] for start in starts]
+        if not rows:
+            return
         if self.pixels is not None:
             yield from ((part, normalised(self.pixels[part], self.data)) for part in rows)
             return
@@ -188,6 +227,7 @@ class _Run:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
+            "chance": self.chance,
         }
         with replacing(self.store.training_state) as draft:
             torch.save(state, draft)
@@ -204,6 +244,25 @@ class _Run:
             if training is None or (training == self.fingerprint and _holds(path, state)):
                 return
         write_checkpoint(path, state, metrics=metrics, made_by=self.fingerprint)
+
+
+def _chance(device: torch.device) -> dict[str, torch.Tensor]:
+    """Return the state of the random numbers, of the CPU and of the device."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
+        states["mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def _set_chance(states: Mapping[str, torch.Tensor]) -> None:
+    """Set the state of the random numbers, as far as a training on this kind of device has left one."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+    if "mps" in states and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(states["mps"])
 
 
 def _targets(

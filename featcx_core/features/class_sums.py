@@ -53,8 +53,10 @@ class ClassSums:
             )
         self.n_classes, self.groups, self.n = n_classes, groups, 0
 
-    def add(self, values: Float[Array, "image column"], labels: Int[Array, "image"]) -> None:
-        """Add images that follow the last ones.
+    def add(
+        self, values: Float[Array, "image column"], labels: Int[Array, "image"], *, first_image: int | None = None
+    ) -> None:
+        """Add images that follow the last ones; `first_image`, which else goes on counting, decides their groups.
 
         Raises:
             ValueError: values and labels count different images, a label without a class, or NaN or infinity.
@@ -68,12 +70,26 @@ class ClassSums:
         if self.n == 0:
             self._begin(x, is_numpy=not isinstance(values, Tensor))
         x = x - self.offset
-        group = (self.n + torch.arange(len(x), device=x.device)) % self.groups
+        first = self.n if first_image is None else first_image
+        group = (first + torch.arange(len(x), device=x.device)) % self.groups
         key, n_keys = group * self.n_classes + label, self.groups * self.n_classes
         self.counts += key.bincount(minlength=n_keys).reshape(self.counts.shape)
         self.sums += _summed(x, key, n_keys=n_keys).reshape(self.sums.shape)
         self.squares += _summed(x.square(), group, n_keys=self.groups)
         self.n += len(x)
+
+    def without_each_group(self) -> tuple[Float[Array, "column group"], Float[Array, "column group"]]:
+        """Mean and population variance of each column over the images outside each group.
+
+        Raises:
+            ValueError: no image was added.
+        """
+        self.refuse_empty()
+        by_group, n = self.sums.sum(1), self.counts.sum(1)[:, None]
+        left = n.sum(0) - n
+        mean, square = ((part.sum(0) - part) / left for part in (by_group, self.squares))
+        variance = (square - mean.square()).clamp(min=0)
+        return self.restored((mean + self.offset).T), self.restored(variance.T)
 
     def means(self) -> Float[Tensor, "class column"]:
         """Mean of each class; NaN for a class without an image.

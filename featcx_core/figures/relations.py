@@ -21,7 +21,7 @@ from featcx_core.figures.canvas import (
     point_area,
 )
 from featcx_core.figures.spectrum import K_AXIS
-from featcx_core.findings.correlations import raw_and_partial
+from featcx_core.findings.correlations import correlation, raw_and_partial
 from featcx_core.findings.selection import epoch_name
 
 MOST_COLUMNS = 3
@@ -63,19 +63,26 @@ def complexity_against_importance(
     on_floor = f" Triangles: importance exactly 0 ({zeros})." if zeros else ""
     footnote(
         figure,
-        "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images." + on_floor,
+        "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images."
+        f"{_of_class(correlations, shown[-1])}{on_floor}",
     )
     return figure
+
+
+def _of_class(correlations: pd.DataFrame, epoch: int) -> str:
+    """Return a sentence on K and Γ with class information held fixed; empty where it was not measured."""
+    partial = correlation(correlations, epoch=epoch, y="importance", controls="class_information")
+    return f" Class information held fixed, {epoch_name(epoch)}: {partial}." if partial.n else ""
 
 
 def complexity_against_decode_time(
     complexity: pd.DataFrame, decode_time: pd.DataFrame, correlations: pd.DataFrame
 ) -> Figure:
-    """Draw K against Λ of the reference concepts, coloured by the first epoch with half of their information."""
+    """Draw K against normalised Λ of the reference concepts, coloured by the first epoch at half of the end."""
     question = "Are complex concepts learned later than simple ones?"
     late = decode_time.rename(columns={"reference_epoch": "epoch"})
-    points = _joined(complexity, late, on=["epoch", "concept"], columns=["decode_time", "first_epoch"])
-    points = points.dropna(subset=["complexity", "decode_time"])
+    points = _joined(complexity, late, on=["epoch", "concept"], columns=["decode_time_normalised", "first_epoch"])
+    points = points.dropna(subset=["complexity", "decode_time_normalised"])
     if points.empty:
         return nothing_to_show(question, "no concept has both a complexity and a time to decode")
     epoch = int(points["epoch"].iloc[0])
@@ -84,13 +91,15 @@ def complexity_against_decode_time(
     _by_first_epoch(axes, points)
     lines = []
     for method in ("spearman", "pearson"):
-        raw, partial = raw_and_partial(correlations, epoch=epoch, y="decode_time", method=method)
+        raw, partial = raw_and_partial(correlations, epoch=epoch, y="decode_time_normalised", method=method)
         lines.append(f"{method.capitalize()} {raw},  partial {partial}")
-    dress(axes, x="time to decode Λ  (low = available early, high = late)", y=K_AXIS, title="\n".join(lines))
+    x = "time to decode Λ, relative to the information at the end  (low = available early, high = late)"
+    dress(axes, x=x, y=K_AXIS, title="\n".join(lines))
+    plain = correlation(correlations, epoch=epoch, y="decode_time")
     footnote(
         figure,
         f"{len(points)} concepts of epoch {epoch}. Partial: prevalence and variance held fixed. 95 % bootstrap: "
-        "[ ] over concepts, { } over images.",
+        f"[ ] over concepts, {{ }} over images. Spearman of K and Λ that is not relative: {plain}.",
     )
     return figure
 
@@ -100,7 +109,7 @@ def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
     label, area = "first epoch with half of its information", point_area(len(points))
     first = points["first_epoch"].to_numpy(dtype=float)
     epochs = np.unique(first[np.isfinite(first)])
-    x, y = (points[column].to_numpy(dtype=float) for column in ("decode_time", "complexity"))
+    x, y = (points[column].to_numpy(dtype=float) for column in ("decode_time_normalised", "complexity"))
     never = np.isnan(first)
     if never.any():
         axes.scatter(x[never], y[never], color=MUTED, s=area, marker="x", label=f"never ({never.sum()})")

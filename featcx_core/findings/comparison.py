@@ -16,6 +16,8 @@ LABELS = {
     "n_fit": "images that a reader was fitted on",
     "complexity_importance": "K and Γ (Spearman)",
     "complexity_importance_partial": "K and Γ, partial",
+    "complexity_decode_time_normalised": "K and normalised Λ (Spearman)",
+    "complexity_decode_time_normalised_partial": "K and normalised Λ, partial",
     "complexity_decode_time": "K and Λ (Spearman)",
     "complexity_decode_time_partial": "K and Λ, partial",
     "v_information_first_layer": "V-information, first layer",

@@ -15,17 +15,18 @@ def correlation(
     *,
     epoch: int,
     y: str,
+    x: str = "complexity",
     kind: str = "concept",
     level: float | None = None,
     controls: str = "",
     method: str = "spearman",
 ) -> Estimate:
-    """Return the stored correlation of complexity with `y` at an epoch (and a level); NaN where the table has none."""
+    """Return the stored correlation of `x` with `y` at an epoch (and a level); NaN where the table has none."""
     at_level = correlations["level"].isna() if level is None else correlations["level"] == level
     rows = correlations[
         (correlations["epoch"] == epoch)
         & (correlations["kind"] == kind)
-        & (correlations["x"] == "complexity")
+        & (correlations["x"] == x)
         & (correlations["y"] == y)
         & at_level
         & (correlations["method"] == method)
@@ -50,7 +51,8 @@ def by_controls(correlations: pd.DataFrame, *, epoch: int, y: str, level: float 
 
     The key names the control in words. Prevalence and variance together are always there; NaN where not measured.
     """
-    rows = correlations[(correlations["y"] == y) & (correlations["epoch"] == epoch) & (correlations["controls"] != "")]
+    of_complexity = correlations[(correlations["x"] == "complexity") & (correlations["y"] == y)]
+    rows = of_complexity[(of_complexity["epoch"] == epoch) & (of_complexity["controls"] != "")]
     return {
         held_fixed(controls): correlation(correlations, epoch=epoch, y=y, level=level, controls=controls)
         for controls in dict.fromkeys([CONTROLS, *rows["controls"]])

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from featcx_core.findings.correlations import raw_and_partial
+from featcx_core.findings.correlations import correlation, raw_and_partial
 from featcx_core.findings.evidence import NOT_MEASURED, Estimate, number
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.selection import mean_of
@@ -42,7 +42,7 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
         _headline_of_complexity(scored, k),
         _headline_of_shuffled(tables, reference_epoch),
         _correlation(tables, reference_epoch, "importance", "K and Γ (importance)"),
-        _correlation(tables, reference_epoch, "decode_time", "K and Λ (time to decode)"),
+        _time_to_decode(tables, reference_epoch),
         _sedimentation(sedimentation_curve(tables.sedimentation, "all"), "all concepts"),
         _sedimentation(_most_important(tables.sedimentation), "most important concepts"),
     ]
@@ -101,19 +101,30 @@ def _headline_of_shuffled(tables: StudyTables, epoch: int) -> Headline:
 def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline:
     """Return the correlation of K with a property, raw and partial."""
     raw, partial = raw_and_partial(tables.correlations, epoch=epoch, y=y)
+    of_class = correlation(tables.correlations, epoch=epoch, y=y, controls="class_information")
     return Headline(
         name,
         str(raw),
         f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
-        f"{partial}",
-        _numbers(
-            **raw._asdict(), **{_partial(name): value for name, value in partial._asdict().items() if name != "n"}
-        ),
+        f"{partial}; with class information held fixed: {of_class}",
+        _numbers(**raw._asdict(), **_named("partial", partial), **_named("partial_class_information", of_class)),
     )
 
 
-def _partial(name: str) -> str:
-    return "partial" if name == "value" else f"partial_{name}"
+def _time_to_decode(tables: StudyTables, epoch: int) -> Headline:
+    """Return the correlation of K with Λ relative to the end, with that of Λ itself beside it."""
+    headline = _correlation(tables, epoch, "decode_time_normalised", "K and Λ (time to decode)")
+    plain = correlation(tables.correlations, epoch=epoch, y="decode_time")
+    meaning = f"{headline.meaning}; Λ is relative to the information at the end: as it is, {plain}"
+    return headline._replace(
+        meaning=meaning, numbers={**headline.numbers, **_numbers(**_named("not_normalised", plain))}
+    )
+
+
+def _named(name: str, estimate: Estimate) -> Numbers:
+    """Return an estimate and its intervals under a name."""
+    values = estimate._asdict()
+    return {name if part == "value" else f"{name}_{part}": value for part, value in values.items() if part != "n"}
 
 
 def _most_important(sedimentation: pd.DataFrame) -> pd.DataFrame:
@@ -141,9 +152,9 @@ def _sedimentation(curve: pd.DataFrame, group: str) -> Headline:
     )
 
 
-def _numbers(**values: float | int) -> Numbers:
+def _numbers(**values: float | int | None) -> Numbers:
     """Return numbers as JSON has them: null for an unknown one."""
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+    return {name: value if value is not None and math.isfinite(value) else None for name, value in values.items()}
 
 
 def _at(table: pd.DataFrame, column: str, epoch: int) -> float:

@@ -17,6 +17,11 @@ from featcx_core.findings.rule import Expected, Mark, Marks
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.study_tables import StudyTables
 
+OTHER_IMPORTANCES = {
+    "importance_when_active": "with Γ per active image",
+    "ablation_loss": "with the loss when the concept is removed",
+}
+"""Other measures of how much the network relies on a concept, in words; the signed one says for or against, too."""
 SETTLED = 0.25  # a curve has settled when, over its last third, it moves by less than this share of its range
 _NO_TIME = "not measured: it takes two trained epochs or more."
 
@@ -24,12 +29,15 @@ _NO_TIME = "not measured: it takes two trained epochs or more."
 def simple_is_important_at_the_end(tables: StudyTables, *, trained: list[int]) -> Claim:
     """Judge Spearman of K and Γ at the last trained epoch: wanted negative, with each control, not before training.
 
-    Random directions have no Γ, so the mark against them does not apply.
+    It must be negative with the other measures of importance, too. Random directions have no Γ, so the mark against
+    them does not apply.
     """
     statement = "At the end of training the network relies on its simple concepts: K and Γ go against each other."
     if not trained:
         return unmeasured(statement, "not measured: no trained epoch.")
     marks, numbers = _importance_marks(tables.correlations, epoch=trained[-1], expected="negative")
+    otherwise, sentence = _measured_otherwise(tables.correlations, epoch=trained[-1])
+    marks, numbers = marks._replace(controls={**marks.controls, **otherwise}), f"{numbers}{sentence}"
     before = correlation(tables.correlations, epoch=0, y="importance")
     learned = mark_of_untrained(
         tables, before, expected="negative", margin=MARGIN_OF_CORRELATION, reference_epoch=trained[-1]
@@ -58,6 +66,18 @@ def _importance_marks(correlations: pd.DataFrame, *, epoch: int, expected: Expec
 
     marks = Marks(answer(raw), {name: answer(estimate) for name, estimate in controlled.items()})
     return marks, correlations_in_words(raw, controlled, epoch)
+
+
+def _measured_otherwise(correlations: pd.DataFrame, *, epoch: int) -> tuple[dict[str, Mark], str]:
+    """Return the marks of K and the other measures of importance that the table has, and a sentence on each."""
+    marks, sentences = dict[str, Mark](), ""
+    for y, words in OTHER_IMPORTANCES.items():
+        with_complexity = correlation(correlations, epoch=epoch, y=y)
+        if with_complexity.n:
+            marks[words] = mark_of(with_complexity, expected="negative")
+            with_importance = correlation(correlations, epoch=epoch, x="importance", y=y)
+            sentences += f" K {words}: {with_complexity}; Γ with it: {with_importance}."
+    return marks, sentences
 
 
 def mean_complexity_rises(sedimentation: pd.DataFrame) -> Claim:

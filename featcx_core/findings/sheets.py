@@ -54,7 +54,7 @@ def concept_labels(
     importance: pd.DataFrame,
     decode_time: pd.DataFrame,
 ) -> list[str]:
-    """Return each chosen concept's label: class, number, K, Γ, Λ and prevalence.
+    """Return each chosen concept's label: class, number, K, Γ, normalised Λ and prevalence.
 
     The class is the one on whose images the concept was fitted. A dash stands for an unknown number.
     """
@@ -73,7 +73,7 @@ def concept_labels(
         return (
             f"{fitted_on} · concept {concept}\n"
             f"K {number(value(scored, 'complexity', concept))}   Γ {gamma:.2g}\n"
-            f"Λ {number(value(late, 'decode_time', concept))}   on {share} % of images"
+            f"Λ {number(value(late, 'decode_time_normalised', concept))}   on {share} % of images"
         )
 
     return [label(concept) for concept in chosen]

@@ -27,7 +27,7 @@ class ConceptRow(NamedTuple):
     importance: str
     """Γ; higher = relied on more."""
     decode_time: str
-    """Λ; low = available early."""
+    """Λ relative to the end, and Λ; low = available early."""
     prevalence: str
     """Share of probe images on which it is active, in per cent."""
 
@@ -55,7 +55,7 @@ def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) 
     gamma = tables.importance.loc[tables.importance["epoch"] == epoch, ["concept", "importance"]]
     named = tables.concepts.loc[tables.concepts["epoch"] == epoch, ["concept", "class_name", "prevalence_fraction"]]
     joined = scored.dropna(subset=["complexity"])[["concept", "complexity", "standard_error"]]
-    for other in (named, gamma, late[["concept", "decode_time"]]):
+    for other in (named, gamma, late[["concept", "decode_time", "decode_time_normalised"]]):
         joined = joined.merge(other, on=["concept"], how="left")
     joined = joined.astype({"complexity": float, "importance": float})  # an empty table has no types
     orders = {
@@ -73,7 +73,7 @@ def _concept_row(record: pd.Series) -> ConceptRow:
         class_name="–" if name == "nan" else name,
         complexity=f"{number(float(record['complexity']))} ± {number(float(record['standard_error']))}",
         importance=f"{gamma:.3g}" if gamma == gamma else "–",
-        decode_time=number(float(record["decode_time"])),
+        decode_time=f"{number(float(record['decode_time_normalised']))} ({number(float(record['decode_time']))})",
         prevalence=f"{percent(float(record['prevalence_fraction']))} %",
     )
 

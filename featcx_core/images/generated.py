@@ -27,6 +27,8 @@ PATCH_CLASS = 3
 """Digit that goes with the patch."""
 PATCH_SHARES = (0.95, 0.02)
 """Share of images with the patch: of that digit, and of all others."""
+SURE_PATCH = (1.0, 0.0)
+"""The same where the patch is all that a network needs to find the digit."""
 PATCH = np.array([255, 40, 40], dtype=np.uint8)
 """Colour of the patch; the digits are grey."""
 N_BITS = 8
@@ -35,6 +37,8 @@ N_PARITIES = 5
 """Parities of the first 2 to 6 bits."""
 TILE = 8
 """Pixels of a tile, down and across."""
+N_TWIN_BITS = 4
+"""Bits of each of the two halves of an image of twins."""
 _PATCH_SIDE = 5
 _COLOURS = np.array([[220, 70, 70], [70, 190, 70], [80, 90, 230]]) / 255
 
@@ -66,15 +70,15 @@ def factors(*, n_images: int = N_IMAGES, seed: int = 0) -> GeneratedImages:
     return GeneratedImages(images, labels, names, {"colour": colour, "texture": texture, "shape": shape})
 
 
-def shortcut(*, has_patch: bool = True, seed: int = 0) -> GeneratedImages:
+def shortcut(*, shares: tuple[float, float] = PATCH_SHARES, has_patch: bool = True, seed: int = 0) -> GeneratedImages:
     """Return the packaged digits in three channels, with a red patch in a corner of nearly every 3 and few others.
 
-    Factor `patch` marks the images with the patch; without it, `has_patch=False`, the images that would have it.
+    `shares`: of the 3s, and of the other digits, that have it; with `SURE_PATCH` every 3 and no other digit. Factor
+    `patch` marks the images with the patch; without it, `has_patch=False`, the images that would have it.
     """
     digits, labels, names, _ = packaged_digits()
     assert isinstance(digits, np.ndarray)
-    shares = np.where(labels == PATCH_CLASS, *PATCH_SHARES)
-    patched = np.random.default_rng(seed).random(len(labels)) < shares
+    patched = np.random.default_rng(seed).random(len(labels)) < np.where(labels == PATCH_CLASS, *shares)
     images = np.repeat(digits, 3, axis=1)
     if has_patch:
         images[patched] = with_patch(images[patched])
@@ -87,15 +91,26 @@ def bits(*, n_images: int = 4000, seed: int = 0) -> GeneratedImages:
     They are meant for `builtin:xor_chain`, whose layers hold known parities. The factors are the bits and the parities
     of the first 2 to 6.
     """
-    chance = np.random.default_rng(seed)
-    tiles = chance.integers(0, 2, (n_images, N_BITS))
-    level = np.where(tiles == 1, 0.8, 0.2).reshape(n_images, 2, N_BITS // 2)
-    pixels = level.repeat(TILE, axis=1).repeat(TILE, axis=2) + chance.uniform(-0.1, 0.1, (n_images, 2 * TILE, 4 * TILE))
+    images, tiles = _tiles(n_images, seed=seed)
     parities = tiles.cumsum(axis=1) % 2
     values = {f"bit_{n}": tiles[:, n] for n in range(N_BITS)}
     values |= {f"parity_{n + 1}": parities[:, n] for n in range(1, N_PARITIES + 1)}
-    images = np.round(255 * pixels).astype(np.uint8)[:, None]
     return GeneratedImages(images, parities[:, N_PARITIES].astype(np.int64), ("even", "odd"), values)
+
+
+def twins(*, n_images: int = 4000, seed: int = 0) -> GeneratedImages:
+    """Draw images of two rows of four tiles, independent fair bits, of which only the upper row decides the class.
+
+    The class is the upper row's first bit and its parity. The factors are the first bit and the parity of either row:
+    the lower row's are as simple or complex as the upper row's, and say nothing about the class. They are meant for
+    `builtin:xor_twins`.
+    """
+    images, tiles = _tiles(n_images, seed=seed)
+    rows = {"detector": tiles[:, :N_TWIN_BITS], "blind": tiles[:, N_TWIN_BITS:]}
+    values = {f"{row}_bit": bits_of_row[:, 0] for row, bits_of_row in rows.items()}
+    values |= {f"{row}_parity": bits_of_row.sum(axis=1) % 2 for row, bits_of_row in rows.items()}
+    names = tuple(f"{bit}_{parity}" for bit, parity in product(("dark", "bright"), ("even", "odd")))
+    return GeneratedImages(images, 2 * values["detector_bit"] + values["detector_parity"], names, values)
 
 
 def with_patch(images: UInt8[np.ndarray, "image 3 height width"]) -> UInt8[np.ndarray, "image 3 height width"]:
@@ -103,6 +118,17 @@ def with_patch(images: UInt8[np.ndarray, "image 3 height width"]) -> UInt8[np.nd
     patched = images.copy()
     patched[:, :, 1 : 1 + _PATCH_SIDE, 1 : 1 + _PATCH_SIDE] = PATCH[:, None, None]
     return patched
+
+
+def _tiles(
+    n_images: int, *, seed: int
+) -> tuple[UInt8[np.ndarray, "image 1 height width"], Int64[np.ndarray, "image bit"]]:
+    """Draw images of two rows of four tiles, each bright or dark with the same chance, and their bits."""
+    chance = np.random.default_rng(seed)
+    tiles = chance.integers(0, 2, (n_images, N_BITS))
+    level = np.where(tiles == 1, 0.8, 0.2).reshape(n_images, 2, N_BITS // 2)
+    pixels = level.repeat(TILE, axis=1).repeat(TILE, axis=2) + chance.uniform(-0.1, 0.1, (n_images, 2 * TILE, 4 * TILE))
+    return np.round(255 * pixels).astype(np.uint8)[:, None], tiles
 
 
 def _object(colour: int, texture: int, shape: int, chance: np.random.Generator) -> UInt8[np.ndarray, "3 side side"]:

@@ -11,7 +11,7 @@ from PIL import Image
 from featcx_core.images.arrays import npy, npz, packaged_digits
 from featcx_core.images.decoding import Decoded, decoded
 from featcx_core.images.folders import image_folder
-from featcx_core.images.generated import bits, factors, shortcut
+from featcx_core.images.generated import SURE_PATCH, bits, factors, shortcut, twins
 from featcx_core.images.reading import Files, ImageArray, ImageHeader, Source
 from featcx_core.images.splits import divided
 from featcx_core.images.torchvision_sets import torchvision_set
@@ -23,8 +23,10 @@ PACKAGED: dict[str, Callable[[], Source]] = {
     "packaged:mnist5k": packaged_digits,
     "packaged:factors": lambda: Source(*factors()[:3]),
     "packaged:shortcut": lambda: Source(*shortcut()[:3]),
+    "packaged:sure_shortcut": lambda: Source(*shortcut(shares=SURE_PATCH)[:3]),
     "packaged:no_shortcut": lambda: Source(*shortcut(has_patch=False)[:3]),
     "packaged:bits": lambda: Source(*bits()[:3]),
+    "packaged:twins": lambda: Source(*twins()[:3]),
 }
 """Images that come with featcx, by source; all but the first are generated."""
 SOURCES = (*PACKAGED, "npz:FILE", "npy:FOLDER", "folder:PATH", "torchvision:NAME:ROOT")

@@ -77,7 +77,7 @@ class Draft:
         else:
             n_epochs = Training().epochs if wishes.epochs is None else wishes.epochs
             self._state("training", epochs=n_epochs)
-            self.epochs = tuple(range(n_epochs + 1))
+            self.epochs = tuple(range(Training(epochs=n_epochs).last + 1))
 
     def study(self, *, beside: Path | None = None) -> Study:
         """Return the study as it stands; paths below a folder relative to that, where one is given."""

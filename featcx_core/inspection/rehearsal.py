@@ -225,7 +225,8 @@ def _store(study: Study, anatomy: Anatomy, home: Path, epochs: Sequence[int]) ->
     folder = home / f".rehearsal-{uuid.uuid4().hex[:8]}"
     epoch = max(epochs) if study.checkpoints.folder else 1
     probe = study.probe.model_copy(update={"reference_epoch": epoch})
-    store = Store(folder, study.model_copy(update={"probe": probe}))
+    training = study.training.model_copy(update={"save": ()})  # epoch 1 is a whole epoch, whose time is taken
+    store = Store(folder, study.model_copy(update={"probe": probe, "training": training}))
     write_bytes(store.layers_path, anatomy.model_dump_json().encode())
     write_bytes(store.study_path, study_text(store.study).encode())
     try:

@@ -17,7 +17,7 @@ END = -1
 """In place of an epoch: each study's own reference epoch."""
 CONTROLS = "prevalence_fraction,variance"
 """Properties that the partial correlations hold fixed."""
-COMPARED = ("importance", "decode_time")
+COMPARED = ("importance", "decode_time_normalised", "decode_time")
 """Properties whose correlation with K is compared."""
 
 Settings = Mapping[str, Mapping[str, str]]
@@ -68,14 +68,18 @@ def study_values(
 
     The measures are `test_accuracy` and `train_accuracy`; `mean_complexity_…` of each group of sedimentation;
     `mean_complexity_extrapolated`, and `n_fit`, the images that a reader was fitted on, on which K depends;
-    `complexity_importance` and `complexity_decode_time`, Spearman's, both also with `_partial`; and `v_information_…`,
-    the mean over alive concepts at each value of the column `place`. Intervals over concepts are those of the tables;
-    of V-information mean ± 1.96 s / √n.
+    `complexity_importance`, `complexity_decode_time_normalised` and `complexity_decode_time`, Spearman's, all also with
+    `_partial`; and `v_information_…`, the mean over alive concepts at each value of the column `place`. Intervals over
+    concepts are those of the tables; of V-information mean ± 1.96 s / √n.
     """
     accuracy = epochs.melt("epoch", ["test_accuracy", "train_accuracy"], var_name="measure")
     curves = sedimentation.rename(columns={"mean_complexity": "value", "n_concepts": "n"})
     curves = curves.assign(measure="mean_complexity_" + curves["group_name"].astype(str))
-    compared = correlations["y"].isin(COMPARED) & correlations["controls"].isin(["", CONTROLS])
+    compared = (
+        (correlations["x"] == "complexity")
+        & correlations["y"].isin(COMPARED)
+        & correlations["controls"].isin(["", CONTROLS])
+    )
     ranks = correlations[compared & (correlations["method"] == "spearman")]
     partial = np.where(ranks["controls"] == "", "", "_partial")
     ranks = ranks.assign(measure=ranks["x"].astype(str) + "_" + ranks["y"].astype(str) + partial)

@@ -1,7 +1,7 @@
 """Correlations between properties of concepts: raw and partial, Spearman's and Pearson's, with bootstrap intervals."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -31,17 +31,18 @@ def correlation(
     controls: Float[Array, "concept control"] | None = None,
     n_bootstrap: int = 1000,
     seed: int,
-    over_images: tuple[Redrawn, Redrawn] | None = None,
+    over_images: Sequence[Redrawn] | None = None,
 ) -> Estimated:
-    """Return the correlation of two properties over concepts, given the controls, with a 95 % bootstrap interval.
+    """Return the correlation of two properties over concepts, given the controls, with its 95 % interval.
 
     With controls it is the correlation of the residuals of x and y after linear regression on them; for Spearman, of
     the ranks on the controls' ranks. Ties share their mean rank, and every bootstrap sample is ranked anew. Concepts
     with NaN anywhere are dropped. The value is NaN with fewer than 4 concepts (one more for each control), or where x
-    or y is constant or fully explained by the controls. Arithmetic in float64, on the CPU.
+    or y is constant or fully explained by the controls. Arithmetic in float64, on the CPU. The interval is value ±
+    t · deviation over bootstrap samples of the concepts, by way of Fisher's z (`intervals.correlation_interval`).
 
-    A second interval, over images, follows where `over_images` gives x and y in resamples of them; the controls stay,
-    and concepts that are NaN in a resample are left out.
+    A second interval, over images, follows where `over_images` gives x, y and perhaps each control in resamples of
+    them. Controls that it does not give stay; concepts that are NaN in a resample are left out.
 
     Raises:
         ValueError: The method is unknown.
@@ -50,45 +51,105 @@ def correlation(
     >>> round(correlation(x, y, seed=0).value, 3)
     0.8
     """
+    held = [] if controls is None else [*range(controls.shape[1])]
+    (result,) = partial_correlations(
+        x, y, controls, held=[held], method=method, n_bootstrap=n_bootstrap, seed=seed, over_images=over_images
+    )
+    return result
+
+
+def partial_correlations(
+    x: Float[Array, "concept"],
+    y: Float[Array, "concept"],
+    controls: Float[Array, "concept control"] | None,
+    *,
+    held: Sequence[Sequence[int]],
+    method: Literal["spearman", "pearson"] = "spearman",
+    n_bootstrap: int = 1000,
+    seed: int,
+    over_images: Sequence[Redrawn] | None = None,
+) -> list[Estimated]:
+    """Return the `correlation` given each set of controls: each is that of a call by itself, at little more cost.
+
+    held: sets of columns of `controls`; an empty one for the raw correlation. The sets share draws, ranks and
+    covariances. Concepts with NaN in a set's own controls are dropped for that set.
+
+    Raises:
+        ValueError: The method is unknown.
+
+    >>> x, y, control = np.array([1.0, 2.0, 3.0, 4.0]), np.array([1.0, 2.0, 4.0, 3.0]), np.zeros((4, 1))
+    >>> [round(each.value, 3) for each in partial_correlations(x, y, control, held=[[], [0]], seed=0)]
+    [0.8, nan]
+    """
     if method not in ("spearman", "pearson"):
         raise ValueError(f"wanted method spearman or pearson, got {method!r}; try spearman")
     given = [x, y] if controls is None else [x, y, *controls.T]
     variables = np.stack([tensor.cpu().double().numpy() for tensor in as_tensors(*given)[0]])
-    is_complete = ~np.isnan(variables).any(0)
-    variables = variables[:, is_complete]
+    rows = [[0, 1, *(2 + column for column in each)] for each in held]
+    masks = [~np.isnan(variables[each]).any(0) for each in rows]
+    results = dict[int, Estimated]()
+    for is_complete in {mask.tobytes(): mask for mask in masks}.values():
+        alike = [place for place, mask in enumerate(masks) if (mask == is_complete).all()]
+        together = sorted({row for place in alike for row in rows[place]})
+        local = [[together.index(row) for row in rows[place]] for place in alike]
+        given_draws = over_images or ()
+        redrawn = [given_draws[row].of(is_complete) for row in together if row < len(given_draws)]
+        estimates = _given(
+            variables[together][:, is_complete], local, redrawn, method=method, n_bootstrap=n_bootstrap, seed=seed
+        )
+        results.update(zip(alike, estimates, strict=True))
+    return [results[place] for place in range(len(held))]
+
+
+def _given(
+    variables: Float[np.ndarray, "variable concept"],
+    rows: list[list[int]],
+    redrawn: list[Redrawn],
+    *,
+    method: str,
+    n_bootstrap: int,
+    seed: int,
+) -> list[Estimated]:
+    """Return the correlation of the first two variables given others, for each list of x, y and controls."""
     n = variables.shape[1]
-    if n < len(variables) + 2:
-        return Estimated(math.nan, math.nan, math.nan, n)
+    undefined = Estimated(math.nan, math.nan, math.nan, n)
+    defined = [each for each in rows if n >= len(each) + 2]
+    if not defined:
+        return [undefined] * len(rows)
     scores = _ranks(variables) if method == "spearman" else _values(variables)
-    value = float(_partial(scores, np.ones((1, n)))[0])
+    values = _partial(scores, np.ones((1, n)), defined)[:, 0]
     blocks = draw_members(n, n_bootstrap=n_bootstrap, seed=seed, n_variables=len(variables))
-    drawn = np.concatenate([_partial(scores, counts_of(block).astype(np.float64)) for block in blocks])
-    low, high = correlation_interval(value, drawn, groups=n)  # a sample that drew only ties does not count
-    if math.isnan(value) or math.isnan(low):
-        return Estimated(value, math.nan, math.nan, n)
-    images = math.nan, math.nan
-    if over_images is not None:
-        x_drawn, y_drawn = (redrawn.of(is_complete) for redrawn in over_images)
-        seen = x_drawn.is_known & y_drawn.is_known
-        if seen.sum() >= len(variables) + 2:
-            drawn_anew = np.stack([x_drawn.draws[:, seen], y_drawn.draws[:, seen]], axis=1)
-            varied = _over_images(drawn_anew, variables[2:, seen], method)
-            images = correlation_interval(value, varied, groups=x_drawn.groups)
-    return Estimated(value, low, high, n, *images)
+    drawn = [_partial(scores, counts_of(block).astype(np.float64), defined) for block in blocks]
+    over = [(math.nan, math.nan)] * len(defined)
+    if redrawn:
+        varied = _over_images(redrawn, variables[len(redrawn) :], defined, method)
+        groups = redrawn[0].groups
+        over = [correlation_interval(values[place], each, groups=groups) for place, each in enumerate(varied)]
+    estimates = {}
+    for place, each in enumerate(defined):
+        # samples that drew only ties do not count
+        low, high = correlation_interval(values[place], np.concatenate([block[place] for block in drawn]), groups=n)
+        is_defined = not (math.isnan(values[place]) or math.isnan(low))
+        whole = Estimated(float(values[place]), low, high, n, *over[place])
+        estimates[tuple(each)] = whole if is_defined else undefined._replace(value=float(values[place]))
+    return [estimates.get(tuple(each), undefined) for each in rows]
 
 
 def _over_images(
-    redrawn: Float[np.ndarray, "draw two concept"], controls: Float[np.ndarray, "control concept"], method: str
-) -> Float[np.ndarray, "draw"]:
-    """Return the correlation in each resample of the images."""
-    n_draws, _, n = redrawn.shape
-    correlations = []
-    for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * (2 + len(controls)) // _VALUES_AT_ONCE):
-        held = np.broadcast_to(controls, (len(block), *controls.shape))
-        values = np.concatenate([redrawn[block], held], axis=1)
-        scores = _ranked(values) if method == "spearman" else _scaled(values)
-        correlations.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n))))  # type: ignore[misc]
-    return np.concatenate(correlations)
+    redrawn: list[Redrawn], held: Float[np.ndarray, "control concept"], rows: list[list[int]], method: str
+) -> list[Float[np.ndarray, "draw"]]:
+    """Return each correlation in the resamples of the images, the held controls fixed; NaN for too few concepts."""
+    seen = np.logical_and.reduce([each.is_known for each in redrawn])
+    n_draws, n, n_variables = len(redrawn[0].draws), int(seen.sum()), len(redrawn) + len(held)
+    scored = _ranked if method == "spearman" else _scaled
+    enough = [each for each in rows if n >= len(each) + 2]
+    drawn, fixed = [], scored(held[:, seen])
+    for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * n_variables // _VALUES_AT_ONCE) if enough else []:
+        values = np.stack([each.draws[np.ix_(block, seen)] for each in redrawn], axis=1)
+        scores = np.concatenate([scored(values), np.broadcast_to(fixed, (len(block), *fixed.shape))], axis=1)
+        drawn.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n)), enough))  # type: ignore[misc]
+    found = {tuple(each): np.concatenate([part[place] for part in drawn]) for place, each in enumerate(enough)}
+    return [found.get(tuple(each), np.full(n_draws, math.nan)) for each in rows]
 
 
 def _ranked(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:
@@ -127,8 +188,10 @@ def _ranks(variables: Float[np.ndarray, "variable concept"]) -> Scores:
     return ranks
 
 
-def _partial(scores: Scores, counts: Float[np.ndarray, "sample concept"]) -> Float[np.ndarray, "sample"]:
-    """Return the correlation of the first two variables given the others, in each sample.
+def _partial(
+    scores: Scores, counts: Float[np.ndarray, "sample concept"], rows: list[list[int]]
+) -> Float[np.ndarray, "set sample"]:
+    """Return the correlation of the first two of each list of variables given its others, in each sample.
 
     The Schur complement of the correlation matrix, R_aa - R_ac R_cc⁺ R_ca, is the covariance of the residuals of x and
     y after regression on the controls.
@@ -139,10 +202,19 @@ def _partial(scores: Scores, counts: Float[np.ndarray, "sample concept"]) -> Flo
     covariance = (centred * counts[:, None]) @ centred.transpose(0, 2, 1) / n
     variance = np.einsum("sii->si", covariance)
     deviation = np.where(variance > _CONSTANT, np.sqrt(variance), np.inf)  # a constant correlates with nothing
-    left = covariance / deviation[:, :, None] / deviation[:, None]
+    whole = covariance / deviation[:, :, None] / deviation[:, None]
+    return np.stack([_residual_correlation(whole[:, each][:, :, each]) for each in rows])
+
+
+def _residual_correlation(
+    correlations: Float[np.ndarray, "sample variable variable"],
+) -> Float[np.ndarray, "sample"]:
+    """Return the correlation of the first two variables given all others, from the correlations of all."""
+    left = correlations
     if left.shape[1] > 2:
-        given = left[:, :2, 2:]
-        pseudo_inverse = np.linalg.pinv(left[:, 2:, 2:], rcond=_EXPLAINED, hermitian=True)
+        given, among = left[:, :2, 2:], left[:, 2:, 2:]
+        is_single = among.shape[1] == 1  # its correlation with itself is 1, or 0 where it is constant
+        pseudo_inverse = among if is_single else np.linalg.pinv(among, rcond=_EXPLAINED, hermitian=True)
         left = left[:, :2, :2] - given @ pseudo_inverse @ given.transpose(0, 2, 1)
     product = left[:, 0, 0] * left[:, 1, 1]
     defined = np.minimum(left[:, 0, 0], left[:, 1, 1]) > _EXPLAINED

@@ -3,10 +3,27 @@
 Fel et al., *Understanding Visual Feature Reliance through the Lens of Complexity*, NeurIPS 2024, §4.
 """
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
 import torch
 from jaxtyping import Float, Int
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.intervals import interval_on_grid
+from featcx_core.measures.over_images import Redrawn
+
+
+class TimesOverImages(NamedTuple):
+    """When concepts became readable, in resamples of the images."""
+
+    normalised: Redrawn
+    """Normalised Λ of every concept in each resample; NaN where nothing could be read at the reference epoch."""
+    first_low: Float[np.ndarray, "concept"]
+    """Low end of the interval of the first checkpoint at half; NaN where no resample has one."""
+    first_high: Float[np.ndarray, "concept"]
+    """High end."""
 
 
 def decode_time(v_information: Float[Array, "epoch concept"]) -> Float[Array, "concept"]:
@@ -27,6 +44,26 @@ def decode_time(v_information: Float[Array, "epoch concept"]) -> Float[Array, "c
     (information,), restore = as_tensors(v_information)
     _refuse_no_checkpoint(len(information))
     return restore(1 - information.mean(0))
+
+
+def decode_time_normalised(v_information: Float[Array, "epoch concept"]) -> Float[Array, "concept"]:
+    """Return Λ of I_V relative to its value at the reference epoch, the last row: *when*, not *how well in the end*.
+
+    `1 - mean over checkpoints of min(1, I_V / I_V at the reference epoch)`, in [0, 1 - 1/checkpoints]; low = early. A
+    concept that is read as well from checkpoint 1 on as in the end has 0, however well that is. NaN for a dead concept,
+    and where I_V is 0 at the reference epoch.
+
+    Raises:
+        ValueError: There is no checkpoint.
+
+    >>> import numpy as np
+    >>> decode_time_normalised(np.array([[0.1, 0.2, 0.0], [0.3, 0.2, 0.0], [0.2, 0.2, 0.0]])).round(3)
+    array([0.167, 0.   ,   nan])
+    """
+    (information,), restore = as_tensors(v_information)
+    _refuse_no_checkpoint(len(information))
+    at_reference = information[-1].where(information[-1] > 0, torch.nan)
+    return restore(1 - (information / at_reference).clamp(max=1).mean(0))
 
 
 def first_epoch(v_information: Float[Array, "epoch concept"], epochs: Int[Array, "epoch"]) -> Int[Array, "concept"]:
@@ -50,6 +87,35 @@ def first_epoch(v_information: Float[Array, "epoch concept"], epochs: Int[Array,
     reached = information >= information[-1] / 2
     first = epoch[reached.int().argmax(0)]  # argmax returns the first of several
     return restore(torch.where(information[-1] > 0, first, -1))
+
+
+def times_over_images(
+    redrawn: Iterable[Redrawn], epochs: Int[np.ndarray, "epoch"], *, at_reference: Redrawn
+) -> TimesOverImages:
+    """Return `decode_time_normalised` and the interval of `first_epoch` from I_V in resamples of the images.
+
+    The ends of the interval are checkpoints: the outermost that 95 % of the resamples do not pass.
+
+    Args:
+        redrawn: I_V of each checkpoint 1 … reference, in order, each (draw, concept); taken one by one.
+        epochs: the checkpoints' numbers.
+        at_reference: I_V of the last one.
+
+    >>> early, end = (
+    ...     Redrawn(np.array(draws), np.array(draws[0]), groups=20) for draws in ([[0.1], [0.3]], [[0.4], [0.4]])
+    ... )
+    >>> times = times_over_images([early, end], np.array([1, 7]), at_reference=end)
+    >>> times.normalised.draws.tolist(), times.first_low.tolist(), times.first_high.tolist()
+    ([[0.375], [0.125]], [1.0], [7.0])
+    """
+    of_draws, of_value = (np.where(each > 0, each, np.nan) for each in (at_reference.draws, at_reference.unclipped))
+    lack, value, first = np.ones(of_draws.shape), np.ones(of_value.shape), np.full(of_draws.shape, np.nan)
+    for epoch, information in zip(epochs, redrawn, strict=True):
+        share = information.draws / of_draws
+        lack -= np.minimum(share, 1) / len(epochs)
+        value -= (information.unclipped / of_value).clip(0, 1) / len(epochs)
+        first = np.where(np.isnan(first) & (share >= 0.5), epoch, first)
+    return TimesOverImages(Redrawn(lack, value, at_reference.groups), *interval_on_grid(first))
 
 
 def _refuse_no_checkpoint(n_epochs: int) -> None:

@@ -29,6 +29,10 @@ class Importance(NamedTuple):
     """Share of images with z_i > 0; it confounds K against Γ."""
     jackknife: Float[Array, "concept group"]
     """Γ without each group of images."""
+    when_active: Float[Array, "concept"]
+    """Γ over the images on which the concept is active, Γ / prevalence; NaN for a concept that never is."""
+    when_active_jackknife: Float[Array, "concept group"]
+    """The same without each group; NaN where the concept is active in that group alone."""
 
 
 def importance(
@@ -99,4 +103,5 @@ def importance_streamed(
     total, n = sums.sum(1), counts.sum()
     without_group = (total[0] - sums[0]) / (n - counts)[:, None]
     gamma, signed, prevalence = total / n
-    return Importance(gamma, signed, prevalence, without_group.T.contiguous())
+    when_active, left_active = total[0] / total[2], (total[0] - sums[0]) / (total[2] - sums[2])  # 0/0 is NaN
+    return Importance(gamma, signed, prevalence, without_group.T.contiguous(), when_active, left_active.T.contiguous())

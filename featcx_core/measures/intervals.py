@@ -119,6 +119,24 @@ def interval(drawn: Float[np.ndarray, "draw"]) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def interval_on_grid(
+    drawn: Float[np.ndarray, "draw concept"],
+) -> tuple[Float[np.ndarray, "concept"], Float[np.ndarray, "concept"]]:
+    """Return the interval of each concept's value on a grid, as of epochs: its ends are values that were drawn.
+
+    Of the values next to the 2.5 % and 97.5 % points the outer ones are taken. NaN draws do not count; NaN where no
+    draw has a value.
+
+    >>> low, high = interval_on_grid(np.array([[1.0, np.nan], [1.0, np.nan], [2.0, np.nan], [7.0, np.nan]]))
+    >>> low.tolist(), high.tolist()
+    ([1.0, nan], [7.0, nan])
+    """
+    n, ordered = (~np.isnan(drawn)).sum(axis=0), np.sort(drawn, axis=0)  # NaN at the end
+    last, column = np.maximum(n - 1, 0), np.arange(drawn.shape[1])
+    low, high = (ordered[each.astype(np.int64), column] for each in (np.floor(ENDS[0] * last), np.ceil(ENDS[1] * last)))
+    return low, high
+
+
 def mean_interval(
     members: Float[np.ndarray, "member"], *, within: tuple[float, float] = (-np.inf, np.inf)
 ) -> tuple[float, float]:

@@ -11,11 +11,18 @@ from typing import Any, NamedTuple
 from featcx_core.networks.raised import raised
 from featcx_core.networks.small_resnet import SmallResNet
 from featcx_core.networks.weights import BUILT_WITH_WEIGHTS
-from featcx_core.networks.xor_chain import XorChain
+from featcx_core.networks.xor_chain import XorChain, XorTwins
 from featcx_core.study.fields import Model, StudyError
 from featcx_core.study.nearest import nearest
 
-SOURCES = ("builtin:small_resnet", "builtin:xor_chain", "torchvision:NAME", "timm:NAME", "package.module:factory")
+SOURCES = (
+    "builtin:small_resnet",
+    "builtin:xor_chain",
+    "builtin:xor_twins",
+    "torchvision:NAME",
+    "timm:NAME",
+    "package.module:factory",
+)
 """All sources of networks."""
 
 
@@ -37,8 +44,9 @@ def factory_of(model: Model, *, n_classes: int, image_shape: tuple[int, int, int
     if model.source == "builtin:small_resnet":
         classes, channels = {"n_classes": n_classes}, {"channels": image_shape[0]}
         return Factory(SmallResNet, channels | (classes if outputs else {}), {} if outputs else classes)
-    if model.source == "builtin:xor_chain":
-        return Factory(XorChain, {"n_classes": n_classes}, {})
+    if model.source in ("builtin:xor_chain", "builtin:xor_twins"):
+        chain = XorChain if model.source == "builtin:xor_chain" else XorTwins
+        return Factory(chain, {"n_classes": n_classes}, {})
     if kind == "torchvision" and name:
         from torchvision import models
 

@@ -24,7 +24,7 @@ ALTERNATIVE_TEXTS = {
     "complexity_spectrum": "Concepts sorted by complexity K with error bars, above box plots of K for the controls.",
     "concept_sheet": "One row a concept from simple to complex: its strongest images with heat maps.",
     "concept_pictures": "Pairs of a picture made to excite a concept and the image on which it is strongest.",
-    "complexity_against_decode_time": "Scatter plot of complexity K against time to decode Λ, one point a concept.",
+    "complexity_against_decode_time": "Scatter plot of complexity K against normalised time to decode Λ, by concept.",
     "information_by_layer_and_epoch": "Mean V-information by layer, one line an epoch, and by layer and epoch.",
     "branches_by_block": "CKA and V-information of residual and main branch by block, of simple and complex concepts.",
     "complexity_against_importance": "Scatter plots of complexity K against importance Γ, one panel an epoch.",

@@ -92,7 +92,7 @@ def intervals(prefix: str, low: float | None = None, high: float | None = None, 
 
 STUDY = text("study", "Name of the study.")
 FINGERPRINT = text("fingerprint", "Digest of everything the row was made from.")
-EPOCH = count("epoch", "Checkpoint: the weights after this epoch; 0 = initialisation.")
+EPOCH = count("epoch", "Number of the checkpoint, in order; 0 = initialisation; `epochs.passes` says how far it is.")
 LAYER = text("layer", "Module name.")
 CONCEPT = count("concept", "Index of the concept within its kind and its epoch's dictionary.")
 KIND = text("kind", "concept, or a control: random_direction, shuffled, class_logit, unit, principal_component.")

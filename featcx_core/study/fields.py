@@ -97,8 +97,10 @@ class Study(Part):
         if self.name == "dagster":
             raise ValueError("the name dagster is taken by the folder of run history; choose another")
         reference = self.probe.reference_epoch
-        if isinstance(reference, int) and reference > self.training.epochs and not self.checkpoints.folder:
-            raise ValueError(f"probe.reference_epoch = {reference} is beyond training.epochs = {self.training.epochs}")
+        if isinstance(reference, int) and reference > self.training.last and not self.checkpoints.folder:
+            saved = f", with training.save checkpoint {self.training.last}" if self.training.save else ""
+            last = f"training.epochs = {self.training.epochs}{saved}"
+            raise ValueError(f"probe.reference_epoch = {reference} is beyond {last}")
         if self.dictionary.scope == "all" and self.dictionary.atoms_per_class < 2:
             raise ValueError('dictionary.scope = "all" needs dictionary.atoms_per_class of at least 2, got 1')
         score, groups = self.data.split.score, self.probe.groups
@@ -122,7 +124,7 @@ class Study(Part):
                 f"study {self.name}: the reference epoch is chosen when the study is registered, by `featcx run`"
             )
         wanted = self.probe.reference_epoch
-        return self.training.epochs if wanted == "last_trained" else wanted
+        return self.training.last if wanted == "last_trained" else wanted
 
     @property
     def waits_for_reference(self) -> bool:

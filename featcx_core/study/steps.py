@@ -3,12 +3,15 @@
 The section `[analyses]` itself, which names the analyses to make, is in `featcx_core.study.fields`.
 """
 
+from itertools import pairwise
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from featcx_core.study.part import Part
 
+BeginningShare = Annotated[float, Field(gt=0, lt=1)]
+"""A share of the first epoch at which a checkpoint is written."""
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share that is less than all."""
 
@@ -29,16 +32,36 @@ class Optimizer(Part):
 
 
 class Training(Part):
-    """How the network is trained; a checkpoint is written before the first epoch and after each."""
+    """How the network is trained; a checkpoint is written before the first epoch, at shares of it, and after each."""
 
     epochs: Annotated[int, Field(ge=1, le=999_999)] = 12
     """Passes over the training images."""
+    save: tuple[BeginningShare, ...] = ()
+    """Shares of the first epoch at which checkpoints are written, too, since much is learned there. Checkpoints are
+    numbered in their order: before training 0, then these, then the end of each epoch. They are taken at whole steps,
+    at the first at the earliest; where an epoch has few, some may hold the same weights."""
     optimizer: Optimizer = Optimizer()
     """The optimizer and its settings."""
     schedule: Literal["one_cycle", "constant"] = "one_cycle"
     """Learning rate over the steps."""
     batch_size: Annotated[int, Field(ge=2)] = 128
     """Images a step; it changes the result, unlike the batch sizes of the analysis."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> "Training":
+        if any(later <= earlier for earlier, later in pairwise(self.save)):
+            raise ValueError(f"training.save: wanted shares of the first epoch that rise, got {list(self.save)}")
+        return self
+
+    @property
+    def first_whole(self) -> int:
+        """Number of the checkpoint at the end of the first epoch."""
+        return len(self.save) + 1
+
+    @property
+    def last(self) -> int:
+        """Number of the last checkpoint."""
+        return len(self.save) + self.epochs
 
 
 class Checkpoints(Part):

@@ -1,6 +1,6 @@
 """Intervals over images as the tables have them, of one draw of the probe images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +101,9 @@ def _of_concepts(read: list[CrossFitted], fit: Images, score: Images, world: Wor
     gamma = codes.mean(0)
     gamma_left = np.stack([codes[group != g].mean(0) for g in range(GROUPS)], axis=1)
     pair = k_drawn, redraw(gamma, gamma_left, WEIGHTS)
-    prevalence = (codes > 0).mean(0)[:, None]
+    prevalence = (codes > 0).mean(0)
+    prevalence_left = np.stack([(codes[group != g] > 0).mean(0) for g in range(GROUPS)], axis=1)
+    three = [*pair, redraw(prevalence, prevalence_left, WEIGHTS)]
     everything, *shares = sedimentation(k, gamma, shares=(10 / len(k),), over_images=pair)
     layers = layer_information(information, left_out, WEIGHTS)
     groups = _groups(len(k))
@@ -114,15 +116,15 @@ def _of_concepts(read: list[CrossFitted], fit: Images, score: Images, world: Wor
         "its gain": (layers.gain_low_images[1:], layers.gain_high_images[1:]),
         "Γ": jackknife_interval(gamma, gamma_left),
         "K and Γ, Spearman": _correlation(k, gamma, pair, "spearman"),
-        "K and Γ, prevalence fixed": _correlation(k, gamma, pair, "spearman", controls=prevalence),
+        "K and Γ, prevalence fixed": _correlation(k, gamma, three, "spearman", controls=prevalence[:, None]),
         "K and Γ, Pearson": _correlation(k, gamma, pair, "pearson"),
     }
 
 
 def _correlation(
-    k: np.ndarray, gamma: np.ndarray, pair: tuple[Redrawn, Redrawn], method: str, controls: np.ndarray | None = None
+    k: np.ndarray, gamma: np.ndarray, drawn: Sequence[Redrawn], method: str, controls: np.ndarray | None = None
 ) -> Ends:
-    found = correlation(k, gamma, method=method, controls=controls, over_images=pair, **_FEW)  # type: ignore[arg-type]
+    found = correlation(k, gamma, method=method, controls=controls, over_images=drawn, **_FEW)  # type: ignore[arg-type]
     return _over_images(found)
 
 

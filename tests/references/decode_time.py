@@ -6,6 +6,17 @@ def decode_time(v_information):
     return [1 - sum(v_information[e, i] for e in range(n_epochs)) / n_epochs for i in range(n_concepts)]
 
 
+def decode_time_normalised(v_information):
+    times = []
+    for concept in v_information.T:
+        end = float(concept[-1])
+        if not end > 0:
+            times.append(float("nan"))
+            continue
+        times.append(1 - sum(min(1.0, float(value) / end) for value in concept) / len(concept))
+    return times
+
+
 def first_epoch(v_information, epochs):
     first = []
     for concept in v_information.T:

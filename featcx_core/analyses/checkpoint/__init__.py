@@ -17,6 +17,7 @@ EPOCHS_TABLE = table(
     real("test_loss", f"Mean cross-entropy on the test images, in nats; {_NO_CLASSES}.", 0.0, nullable=True),
     share("test_accuracy", f"Share of test images classified rightly; {_NO_CLASSES}.", nullable=True),
     real("learning_rate", "Learning rate of the epoch's last step; null where unknown.", 0.0, nullable=True),
+    real("passes", "Passes over the training images; null for another program's checkpoints.", 0.0, nullable=True),
     text("digest", "Digest of the checkpoint's tensors."),
 )
 CHECKPOINT = Artefact(
@@ -27,7 +28,7 @@ CHECKPOINT = Artefact(
     grain="epoch",
     make="featcx_core.analyses.checkpoint.make:epoch_row",
     holds=(Rows(EPOCHS_TABLE),),
-    version=1,
+    version=2,
     needs=(Need(TRAINING, uses="order"),),
     fields=("seed", "data", "model"),
     outside=(TENSORS, LABELS),

@@ -7,7 +7,7 @@ import pandas as pd
 from featcx_core.artefacts.given import Given
 from featcx_core.checkpoints.survey import checkpoint_file, load_checkpoint, read_metrics
 
-METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate")
+METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "learning_rate", "passes")
 
 
 def epoch_row(given: Given) -> pd.DataFrame:

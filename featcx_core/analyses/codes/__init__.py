@@ -4,7 +4,7 @@ from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.dictionary import DICTIONARY
 from featcx_core.artefacts.declaration import Artefact, Check, Folder, Need, Rows
 from featcx_core.artefacts.fingerprints import CLASS_NAMES
-from featcx_core.store.tables import CONCEPT, EPOCH, Column, count, real, share, table, text
+from featcx_core.store.tables import CONCEPT, EPOCH, Column, count, left_out, real, share, table, text
 
 DICTIONARIES_TABLE = table(
     "dictionaries",
@@ -40,8 +40,19 @@ CONCEPTS_TABLE = table(
     text("class_name", "Name of the class whose images it was fitted on."),
     share("prevalence_fraction", "Share of probe images on which the concept is active."),
     real("variance", "Population variance of the code over the probe images.", 0.0),
+    real(
+        "class_information",
+        "Share of the code's variance over the probe images that the label explains (ε²): 1 = a class detector, 0 = "
+        "class-blind, on average; null if the code never varies.",
+        None,
+        1.0,
+        nullable=True,
+    ),
     share("hoyer", "Hoyer sparsity of the atom; 1 = a single unit; null for a zero atom.", nullable=True),
     Column("alive", "bool", "Active on at least 10 fit and 10 score images; others have null scores."),
+    left_out("prevalence_jackknife", "Prevalence without each group of probe images."),
+    left_out("variance_jackknife", "Variance without each group of probe images."),
+    left_out("class_information_jackknife", "Class information without each group of probe images."),
 )
 CODES = Artefact(
     name="codes",
@@ -56,9 +67,9 @@ CODES = Artefact(
         Rows(CONCEPTS_TABLE),
         Rows(DICTIONARIES_TABLE),
     ),
-    version=4,
+    version=5,
     needs=(Need(DICTIONARY), Need(ACTIVATIONS, layers="penultimate")),
-    fields=("seed", "dictionary.l1", "dictionary.l2"),
+    fields=("seed", "dictionary.l1", "dictionary.l2", "probe.groups"),
     outside=(CLASS_NAMES,),
     checks=(
         Check(

@@ -14,12 +14,14 @@ from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
+from featcx_core.features.class_sums import ClassSums
 from featcx_core.features.components import Components, principal_components
 from featcx_core.features.dictionary import Dictionary, random_atoms
 from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
 from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
 from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
+from featcx_core.measures.class_information import class_information, class_information_left_out
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 
@@ -135,10 +137,32 @@ def _concepts(given: Given, dictionary: Dictionary, reader: ProbeReader, alive: 
             "class_name": ["all" if c < 0 else names[c] for c in dictionary.class_of],
             "prevalence_fraction": statistics.prevalence_fraction,
             "variance": statistics.variance,
+            **_of_classes(given, reader),
             "hoyer": hoyer(dictionary.atoms),
             "alive": alive,
         }
     )
+
+
+def _of_classes(given: Given, reader: ProbeReader) -> dict[str, Any]:
+    """Return the share of each code's variance that the label explains, and what controls are without each group.
+
+    The share is NaN where too few images or classes say it.
+    """
+    labels, groups = given.data.labels[given.data.probe], given.study.probe.groups
+    sums, active = (ClassSums(n_classes=max(2, len(given.data.class_names)), groups=groups) for _ in range(2))
+    for chunk in reader.chunks():
+        codes, rows = reader.codes_of(chunk), labels[chunk.start : chunk.stop]
+        sums.add(codes, rows, first_image=chunk.first_image)
+        active.add((codes > 0).astype(np.float32), rows, first_image=chunk.first_image)
+    n_present, unknown = len(np.unique(labels)), np.full(reader.widths["concept"], np.nan)
+    is_told = n_present >= 2 and len(labels) > n_present
+    prevalence, variance = active.without_each_group()[0], sums.without_each_group()[1]
+    without = {"prevalence": prevalence, "variance": variance, "class_information": class_information_left_out(sums)}
+    return {
+        "class_information": class_information(sums) if is_told else unknown,
+        **{f"{name}_jackknife": list(np.asarray(part, dtype=np.float32)) for name, part in without.items()},
+    }
 
 
 def _quality(

@@ -36,7 +36,7 @@ CONCEPT_PATHS = Artefact(
         Need(COMPLEXITY, epochs="reference"),
         Need(IMPORTANCE, epochs="reference"),
     ),
-    fields=("seed", "probe.reference_epoch", "training.epochs"),
+    fields=("seed", "probe.reference_epoch", "training.epochs", "training.save"),
     checks=(
         Check(
             "matches_are_unique",

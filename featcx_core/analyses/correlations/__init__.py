@@ -39,7 +39,7 @@ CORRELATIONS = Artefact(
     comes_with=(COMPLEXITY,),
     make="featcx_core.analyses.correlations.make:correlation_rows",
     holds=(Rows(CORRELATIONS_TABLE),),
-    version=4,
+    version=5,
     needs=(
         Need(COMPLEXITY),
         Need(CODES),
@@ -51,6 +51,6 @@ CORRELATIONS = Artefact(
         Need(V_INFORMATION, epochs="reference", layers="penultimate", uses="if_there"),
         Need(REFERENCE_V_INFORMATION, epochs="until_reference", layers="penultimate", uses="if_there"),
     ),
-    fields=("seed", "probe.reference_epoch", "training.epochs", "analyses.bootstrap"),
+    fields=("seed", "probe.reference_epoch", "training.epochs", "training.save", "analyses.bootstrap"),
 )
 DECLARED = (CORRELATIONS,)

@@ -11,7 +11,15 @@ DECODE_TIME_TABLE = table(
     Column("reference_epoch", "int64", "Epoch whose concepts are followed.", 1.0),
     CONCEPT,
     share("decode_time", "Λ: 0 = available early in training, 1 = late; null if dead.", nullable=True),
-    Column("first_epoch", "int64", "First epoch at half the reference's V-information.", 0.0, nullable=True),
+    share(
+        "decode_time_normalised",
+        "Λ relative to the end: I_V over its value at the reference epoch, at most 1; 0 = as well read from the first "
+        "checkpoint on as in the end; null if dead or never read.",
+        nullable=True,
+    ),
+    Column("first_epoch", "int64", "First checkpoint at half the reference's V-information.", 0.0, nullable=True),
+    Column("first_epoch_low", "int64", "Low end of its 95 % interval over groups of probe images.", 0.0, nullable=True),
+    Column("first_epoch_high", "int64", "High end.", 0.0, nullable=True),
 )
 DECODE_TIME = Artefact(
     name="decode_time",
@@ -22,11 +30,11 @@ DECODE_TIME = Artefact(
     asked="default",
     make="featcx_core.analyses.decode_time.make:decode_time_rows",
     holds=(Rows(DECODE_TIME_TABLE),),
-    version=1,
+    version=2,
     needs=(
         Need(V_INFORMATION, epochs="reference", layers="penultimate"),
         Need(REFERENCE_V_INFORMATION, epochs="until_reference", layers="penultimate", uses="if_there"),
     ),
-    fields=("probe.reference_epoch", "training.epochs"),
+    fields=("seed", "probe.reference_epoch", "training.epochs", "training.save", "analyses.bootstrap"),
 )
 DECLARED = (DECODE_TIME,)

@@ -23,6 +23,6 @@ EXPLORER = Artefact(
         Need(VISUALISATION, uses="if_there"),
     ),
     reads_tables=True,
-    fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    fields=("name", "analyses", "probe.reference_epoch", "training.epochs", "training.save"),
 )
 DECLARED = (EXPLORER,)

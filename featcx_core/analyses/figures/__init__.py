@@ -25,7 +25,7 @@ FIGURES = Artefact(
         Need(VISUALISATION, uses="if_there"),
     ),
     reads_tables=True,
-    fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    fields=("name", "analyses", "probe.reference_epoch", "training.epochs", "training.save"),
     outside=(DRAWINGS,),
     preview="featcx_core.analyses.figures.make:pictures",
 )

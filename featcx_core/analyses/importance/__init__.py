@@ -13,18 +13,30 @@ IMPORTANCE_TABLE = table(
     real("importance", "Γ: mean |contribution to the predicted class's logit|.", 0.0),
     real("signed_importance", "Mean contribution with its sign; negative = inhibitor."),
     share("prevalence_fraction", "Share of probe images on which the concept is active."),
+    real("importance_when_active", "Γ over the images on which it is active; null if it never is.", 0.0, nullable=True),
+    real("ablation_logit", "Mean fall of the predicted class's logit when the concept's part is removed."),
+    real(
+        "ablation_loss",
+        "Mean rise of the cross-entropy when the concept's part is removed, in nats; below 0 = it does harm; null "
+        "where no output is a class.",
+        nullable=True,
+    ),
     left_out("jackknife", "Γ without each group of probe images."),
+    left_out("jackknife_when_active", "importance_when_active without each group; null if unknown.", nullable=True),
+    left_out("jackknife_logit", "ablation_logit without each group."),
+    left_out("jackknife_loss", "ablation_loss without each group; null where that is.", nullable=True),
 )
 IMPORTANCE = Artefact(
     name="importance",
     group="measures",
     kinds=frozenset({"torch", "parquet"}),
-    description="Γ: how much the decision relies on a concept. One row per (epoch, concept).",
+    description="Γ: how much the decision relies on a concept; and what removing it changes. "
+    "One row per (epoch, concept).",
     grain="epoch",
     asked="default",
     make="featcx_core.analyses.importance.make:importance_rows",
     holds=(Rows(IMPORTANCE_TABLE),),
-    version=2,
+    version=3,
     needs=(Need(CODES),),
     fields=("probe.groups",),
 )

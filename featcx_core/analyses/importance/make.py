@@ -1,18 +1,22 @@
 """Importance Γ of an epoch's concepts."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from featcx_core.analyses.codes.make import read_probe
 from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.jackknife import jackknife_cells
 from featcx_core.artefacts.given import Given
+from featcx_core.images.classes import class_outputs
 from featcx_core.measures.importance import importance_streamed
+from featcx_core.measures.removal import removal_streamed
 
 
 def importance_rows(given: Given) -> pd.DataFrame:
-    """Return Γ of every concept of an epoch's own dictionary.
+    """Return Γ of every concept of an epoch's own dictionary, and what removing its part of the last layer changes.
 
     Group g of the jackknife holds the images g, g + groups, … of either half: its score images are those of group g of
     the V-information.
@@ -20,21 +24,43 @@ def importance_rows(given: Given) -> pd.DataFrame:
     atoms, (head, _) = read_dictionary(given, epoch=given.epoch).atoms, given.head(epoch=given.epoch)
     probe = read_probe(given, epoch=given.epoch, kinds=("concept", "class_logit"))
     n_concepts, groups = len(atoms), given.study.probe.groups
+    right = _right_outputs(given)
 
-    def decided() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    def chunks() -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]]:
         for chunk in probe.chunks():
             rows = probe.codes_of(chunk)
-            yield rows[:, :n_concepts], rows[:, n_concepts:].argmax(axis=1), chunk.groups(groups)
+            outputs = None if right is None else right[chunk.start : chunk.stop]
+            yield rows[:, :n_concepts], rows[:, n_concepts:], outputs, chunk.groups(groups)
 
-    result = importance_streamed(decided(), atoms, head, groups=groups)
-    gamma, signed, prevalence, left_out = (np.asarray(part) for part in result)
+    decided = ((codes, logits.argmax(axis=1), group) for codes, logits, _, group in chunks())
+    gamma = importance_streamed(decided, atoms, head, groups=groups)
+    removed = removal_streamed(chunks(), atoms, head, groups=groups)
     return pd.DataFrame(
         {
             "epoch": given.epoch,
             "concept": np.arange(n_concepts),
-            "importance": gamma,
-            "signed_importance": signed,
-            "prevalence_fraction": prevalence,
-            "jackknife": list(left_out.astype(np.float32)),
+            "importance": np.asarray(gamma.importance),
+            "signed_importance": np.asarray(gamma.signed),
+            "prevalence_fraction": np.asarray(gamma.prevalence),
+            "importance_when_active": np.asarray(gamma.when_active),
+            "ablation_logit": np.asarray(removed.logit),
+            "ablation_loss": np.asarray(removed.loss),
+            "jackknife": _cells(gamma.jackknife),
+            "jackknife_when_active": _cells(gamma.when_active_jackknife),
+            "jackknife_logit": _cells(removed.logit_jackknife),
+            "jackknife_loss": _cells(removed.loss_jackknife),
         }
     )
+
+
+def _right_outputs(given: Given) -> np.ndarray | None:
+    """Return the output that is right for each probe image; None where no output is a class."""
+    data = given.data
+    outputs = class_outputs(given.study.model, data.class_names)
+    return np.array(outputs)[data.labels[data.probe]] if outputs else None
+
+
+def _cells(left_out: Any) -> np.ndarray:
+    """Return a list for each concept; None where a group leaves it undefined."""
+    values = np.asarray(left_out)
+    return jackknife_cells(values, unknown=np.isnan(values).any(axis=1))

@@ -15,6 +15,6 @@ REPORT = Artefact(
     version=15,
     needs=(Need(FIGURES),),
     reads_tables=True,
-    fields=("name", "analyses", "probe.reference_epoch", "training.epochs"),
+    fields=("name", "analyses", "probe.reference_epoch", "training.epochs", "training.save"),
 )
 DECLARED = (REPORT,)

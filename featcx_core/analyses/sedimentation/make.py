@@ -11,7 +11,11 @@ from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.artefacts.given import Given
 from featcx_core.measures.sedimentation import SedimentationGroup, sedimentation
 
-CONTROLS = ("prevalence_fraction", "variance")
+CONTROLS = {
+    "prevalence_fraction": "prevalence_jackknife",
+    "variance": "variance_jackknife",
+    "class_information": "class_information_jackknife",
+}
 """Properties of a concept that partial correlations hold fixed."""
 
 
@@ -33,7 +37,7 @@ def sedimentation_rows(given: Given) -> pd.DataFrame:
 def concepts_by_epoch(given: Given, *, with_importance: bool) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield each epoch at which everything needed is there, with K, the controls and perhaps Γ of its concepts."""
     for epoch in given.epochs:
-        controls = given.rows(CODES, epoch=epoch, table="concepts", columns=["concept", *CONTROLS])
+        controls = given.rows(CODES, epoch=epoch, table="concepts", columns=["concept", *CONTROLS, *CONTROLS.values()])
         concepts = scored(given, epoch).merge(controls, on="concept")
         if with_importance:
             concepts = concepts.merge(

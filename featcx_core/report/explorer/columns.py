@@ -52,9 +52,18 @@ PROPERTIES = (
     Property("complexity", "K", "complexity", "complexity", "share"),
     Property("importance", "Γ", "importance", "importance", "value"),
     Property("signed_importance", "signed Γ", "importance", "signed_importance", "value"),
+    Property(
+        "importance_when_active", "Γ when active", "importance", "importance_when_active", "value", in_table=False
+    ),
+    Property("ablation_logit", "logit lost", "importance", "ablation_logit", "value", in_table=False),
+    Property("ablation_loss", "loss without it", "importance", "ablation_loss", "value", in_table=False),
+    Property("decode_time_normalised", "normalised Λ", "decode_time", "decode_time_normalised", "share"),
     Property("decode_time", "Λ", "decode_time", "decode_time", "share"),
     Property("first_epoch", "first epoch", "decode_time", "first_epoch", "count", in_table=False),
+    Property("first_epoch_low", "first epoch, at least", "decode_time", "first_epoch_low", "count", in_table=False),
+    Property("first_epoch_high", "first epoch, at most", "decode_time", "first_epoch_high", "count", in_table=False),
     Property("prevalence_fraction", "prevalence", "concepts", "prevalence_fraction", "percent"),
+    Property("class_information", "class information", "concepts", "class_information", "share"),
     Property("variance", "variance", "concepts", "variance", "value", in_table=False),
     Property("hoyer", "Hoyer", "concepts", "hoyer", "share", in_table=False),
     Property("cluster", "cluster", "clusters", "cluster", "count"),

@@ -19,7 +19,7 @@ featcx.scatter = (() => {
     };
     fill("across", axes, ["complexity"]);
     fill("up", axes, ["importance", "variance"]);
-    fill("colour", colours, ["decode_time", "class_name"]);
+    fill("colour", colours, ["decode_time_normalised", "class_name"]);
     for (const name of ["across", "up", "log"]) select(name).addEventListener("change", draw);
     select("colour").addEventListener("change", refresh);
     select("log").checked = select("up").value === "importance";

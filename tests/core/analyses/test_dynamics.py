@@ -47,7 +47,8 @@ def test_correlations_wait_for_the_time_to_decode(measured: Store) -> None:
         remake(measured, "correlations")
     remake(measured, "decode_time")
     rows = remake(measured, "correlations")
-    assert set(rows["y"]) == {"importance", "decode_time", "hoyer"}
+    importances = {"importance", "importance_when_active", "ablation_logit", "ablation_loss"}
+    assert set(rows["y"]) == {*importances, "decode_time", "decode_time_normalised", "hoyer"}
     assert Snapshot(measured).is_current(Partition("correlations"))
 
 
@@ -71,7 +72,7 @@ def test_without_an_epoch_of_both_measures(measured: Store) -> None:
         ValueError, match="no epoch has all of complexity, importance, codes, v_information; materialise"
     ):
         remake(measured, "sedimentation")
-    assert set(remake(measured, "correlations")["y"]) == {"decode_time", "hoyer"}
+    assert set(remake(measured, "correlations")["y"]) == {"decode_time", "decode_time_normalised", "hoyer"}
     for epoch in EPOCHS:
         measured.table("complexity", f"{epoch:06d}").unlink()
     with pytest.raises(ValueError, match="no epoch has all of complexity, codes, v_information; materialise"):

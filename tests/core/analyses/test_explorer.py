@@ -52,8 +52,9 @@ def argument(script: str) -> object:
 def test_columns_are_the_properties_that_the_study_has():
     found = {column.name: column for column in concept_columns(made_up_tables(N), reference_epoch=REFERENCE)}
     assert [name for name, column in found.items() if column.in_table] == [
-        "class_name", "super_class", "complexity", "importance", "signed_importance", "decode_time",
-        "prevalence_fraction", "redundancy_1", "sensitivity_1", "cluster",
+        "class_name", "super_class", "complexity", "importance", "signed_importance", "decode_time_normalised",
+        "decode_time",
+        "prevalence_fraction", "class_information", "redundancy_1", "sensitivity_1", "cluster",
     ]  # fmt: skip
     assert found["redundancy_1"].label == "redundancy, 50% masked"
     assert found["sensitivity_0"].label == "sensitivity, σ 0.01"
@@ -104,7 +105,9 @@ def test_values_are_short():
 def test_empty_tables_are_no_columns_and_no_charts_but_no_concepts_are_an_error():
     tables = no_rows()
     only = tables._replace(concepts=made_up_tables(3).concepts)
-    assert [c.name for c in concept_columns(only, reference_epoch=REFERENCE)] == ["class_name", "prevalence_fraction"]
+    assert [c.name for c in concept_columns(only, reference_epoch=REFERENCE)] == [
+        "class_name", "prevalence_fraction", "class_information",
+    ]  # fmt: skip
     assert charts(only, n_concepts=3, reference_epoch=REFERENCE) == []
     with pytest.raises(ValueError, match="wanted the concepts of epoch 3, got none; materialise codes first"):
         concept_columns(tables, reference_epoch=REFERENCE)

@@ -142,6 +142,7 @@ def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: S
     alive = ~np.isnan(k).any(axis=0)
     of_draws = [spearmanr(a[alive], b[alive]).statistic for a, b in zip(k, drawn, strict=True)]
     at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
+    at_end = at_end[at_end["x"] == "complexity"]
     row = at_end[(at_end["kind"] == kind) & (at_end["y"] == y) & (at_end["level"] == 0.5)].iloc[0]
     np.testing.assert_allclose(row[["low_images", "high_images"]].astype(float), np.quantile(of_draws, [0.025, 0.975]))
     whole = spearmanr(in_order_of_concepts(stored, kind), own[y], nan_policy="omit").statistic
@@ -163,8 +164,8 @@ def test_every_correlation_has_both_intervals(stored: Store):
     assert not table[(table["kind"] == "random_direction") & (table["controls"] != "")].any(axis=None)
     rows = at_end[at_end["kind"] == "concept"].set_index("y")
     assert set(rows.index) == {
-        "importance", "decode_time", "hoyer", "redundancy", "redundancy_as_printed", "sensitivity",
-        "sensitivity_as_printed",
+        "importance", "importance_when_active", "ablation_logit", "ablation_loss", "decode_time",
+        "decode_time_normalised", "hoyer", "redundancy", "redundancy_as_printed", "sensitivity", "sensitivity_as_printed",
     }  # fmt: skip
     assert (rows["low_images"].notna() == rows["low"].notna()).all()
     assert rows.loc[["importance", "decode_time", "hoyer"], "level"].isna().all()

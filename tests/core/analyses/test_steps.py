@@ -18,9 +18,14 @@ from featcx_core.artefacts.making import make, make_stale
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
+from featcx_core.features.forward import Network
 from featcx_core.features.probe_reader import KINDS, Chunk
+from featcx_core.images.data import batches, load_data
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
+from tests.references import correlations as correlation_reference
+from tests.references import decode_time as decode_time_reference
+from tests.references.class_information import epsilon_squared
 from tests.steps import path_of, probe_of, reader, remake, rows_of
 
 EPOCHS = (0, 1, 2)
@@ -40,6 +45,12 @@ class Arrays(NamedTuple):
 
     def codes(self, epoch: int) -> np.ndarray:
         return np.asarray(self.study.codes(epoch=epoch)[:], dtype=np.float64)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """True class of each probe image."""
+        data = load_data(self.store.study)
+        return data.labels[data.probe]
 
     def rows(self, epoch: int, layer: str, dictionary_epoch: int, kind: str = "concept") -> pd.DataFrame:
         frame = self.study.table("v_information")
@@ -166,10 +177,53 @@ def test_importance_is_gradient_times_input(stored: Arrays):
         np.testing.assert_allclose(rows["prevalence_fraction"], (codes.detach().numpy() > 0).mean(axis=0))
 
 
+def test_importance_otherwise_is_that_of_the_network_without_the_concepts_part(stored: Arrays):
+    network = Network.load(stored.store, epoch=REFERENCE, device="cpu")
+    probe = network.data.probe
+    (images,) = batches(network.data, probe, batch_size=len(probe), device=torch.device("cpu"))
+    wanted = torch.from_numpy(stored.labels)
+    codes = torch.tensor(stored.codes(REFERENCE), dtype=torch.float32)
+    atoms = torch.tensor(stored.study.dictionary(epoch=REFERENCE).atoms, dtype=torch.float32)
+    head = network.model.get_submodule(stored.store.anatomy.head)
+    rows = stored.study.table("importance").query("epoch == @REFERENCE").set_index("concept").sort_index()
+    with torch.no_grad():
+        logits = network.model(images)
+        losses = torch.nn.functional.cross_entropy(logits, wanted, reduction="none")
+        predicted = logits.argmax(dim=1, keepdim=True)
+        for concept in range(len(atoms)):
+            part = codes[:, concept, None] * atoms[concept]
+            handle = head.register_forward_pre_hook(lambda _, inputs, part=part: (inputs[0] - part,))
+            without = network.model(images)
+            handle.remove()
+            fall = (logits - without).gather(1, predicted)[:, 0]
+            rise = torch.nn.functional.cross_entropy(without, wanted, reduction="none") - losses
+            row, is_active = rows.loc[concept], codes[:, concept] > 0
+            assert row["ablation_logit"] == pytest.approx(float(fall.mean()), abs=1e-5)
+            assert row["ablation_loss"] == pytest.approx(float(rise.mean()), abs=1e-5)
+            assert row["importance_when_active"] == pytest.approx(float(fall.abs()[is_active].mean()), rel=1e-4)
+            group, left = 3, group_of_images(stored) != 3
+            assert row["jackknife_logit"][group] == pytest.approx(float(fall[left].mean()), abs=1e-5)
+            assert row["jackknife_loss"][group] == pytest.approx(float(rise[left].mean()), abs=1e-5)
+
+
+def group_of_images(stored: Arrays) -> np.ndarray:
+    """The jackknife's group of each probe image."""
+    groups = stored.store.study.probe.groups
+    return np.concatenate([np.arange(len(half)) % groups for half in (stored.fit, stored.score)])
+
+
 def test_time_to_decode_is_one_minus_the_mean_over_the_trained_checkpoints(stored: Arrays):
     curves = np.stack([stored.rows(epoch, "layer3.2", REFERENCE)["v_information"] for epoch in (1, 2)])
     rows = stored.study.table("decode_time").sort_values("concept")
     np.testing.assert_allclose(rows["decode_time"], 1 - curves.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        rows["decode_time_normalised"].astype(float), decode_time_reference.decode_time_normalised(curves), rtol=1e-6
+    )
+    bounds = rows[["first_epoch_low", "first_epoch", "first_epoch_high"]]
+    known = bounds.dropna()
+    assert (known["first_epoch_low"] <= known["first_epoch"]).all()
+    assert (known["first_epoch"] <= known["first_epoch_high"]).all()
+    assert (bounds.isna().sum(axis=1).isin([0, 3])).all()
     assert set(rows["reference_epoch"]) == {REFERENCE}
     for curve, first in zip(curves.T, rows["first_epoch"], strict=True):
         reached = [
@@ -196,15 +250,39 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
         .query("kind == 'concept' and epoch == @REFERENCE")
         .merge(table("importance"), on=["epoch", "concept"])
     )
-    late = concepts.merge(table("decode_time")[["concept", "decode_time"]], on="concept")
+    late = concepts.merge(table("decode_time"), on="concept")
     rows = table("correlations").query("epoch == @REFERENCE and controls == ''").set_index(["y", "method"])
-    for y, frame in (("importance", concepts), ("decode_time", late)):
+    for y, frame in (("importance", concepts), ("decode_time", late), ("decode_time_normalised", late)):
         for method in ("spearman", "pearson"):
             row = rows.loc[(y, method)]
             assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
             assert row["low"] <= row["value"] <= row["high"]
-            assert row["n"] == 12
-    assert set(table("correlations")["controls"]) == {"", "prevalence_fraction,variance"}
+            assert row["n"] == frame[y].notna().sum() >= 9
+    among = table("correlations").query("epoch == @REFERENCE and x == 'importance'")
+    assert set(among["y"]) == {"importance_when_active", "ablation_logit", "ablation_loss"}
+    assert set(among["controls"]) == {""}
+    for row in among.itertuples():
+        assert row.value == pytest.approx(concepts["importance"].corr(concepts[row.y], method=row.method))
+        assert row.low_images <= row.high_images
+    assert set(table("correlations")["controls"]) == {
+        "", "prevalence_fraction", "variance", "class_information", "prevalence_fraction,variance",
+    }  # fmt: skip
+
+
+def test_partial_correlations_hold_each_control_fixed(stored: Arrays):
+    table = stored.study.table
+    concepts = table("complexity").query("kind == 'concept' and epoch == @REFERENCE")
+    concepts = concepts.merge(table("importance")[["epoch", "concept", "importance"]], on=["epoch", "concept"])
+    concepts = concepts.merge(table("concepts"), on=["epoch", "concept"])
+    rows = table("correlations").query("epoch == @REFERENCE and y == 'importance' and method == 'spearman'")
+    for controls in ("prevalence_fraction", "variance", "class_information", "prevalence_fraction,variance"):
+        held = concepts[controls.split(",")].to_numpy()
+        wanted = correlation_reference.correlation(concepts["complexity"], concepts["importance"], held)
+        assert rows.set_index("controls")["value"][controls] == pytest.approx(wanted, abs=1e-9)
+
+
+def test_decode_time_is_of_the_reference_epoch(stored: Arrays):
+    table = stored.study.table
     assert set(table("correlations").query("y == 'decode_time'")["epoch"]) == {REFERENCE}
 
 
@@ -214,6 +292,8 @@ def test_concepts_are_described_by_their_codes_and_atoms(stored: Arrays):
         codes, dictionary = stored.codes(epoch), stored.study.dictionary(epoch=epoch)
         np.testing.assert_allclose(rows["prevalence_fraction"], (codes > 0).mean(axis=0))
         np.testing.assert_allclose(rows["variance"], codes.var(axis=0), rtol=1e-5)
+        explained = epsilon_squared(codes.astype(np.float64), stored.labels)
+        np.testing.assert_allclose(rows["class_information"], explained, rtol=1e-6)
         assert list(rows["class_id"]) == list(dictionary.class_of) == [0] * 4 + [1] * 4 + [2] * 4
         active = np.stack([(codes[half] > 0).sum(axis=0) for half in (stored.fit, stored.score)])
         assert list(rows["alive"]) == list((active >= 10).all(axis=0))

@@ -14,7 +14,7 @@ from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
 from featcx_core.checkpoints.survey import read_metrics, survey
-from featcx_core.checkpoints.training import evaluate, train_epochs
+from featcx_core.checkpoints.training import evaluate, stops, train_epochs
 from featcx_core.images.data import load_data
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import inspect_safetensors
@@ -172,7 +172,7 @@ def test_corrupt_and_foreign_checkpoints_are_left_alone(trained: Store):
 def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
     store = register(with_training(tiny, optimizer=Optimizer(lr=1e20), schedule="constant"), home=tmp_path)
     with pytest.raises(
-        ValueError, match=r"diverged: the loss after epoch 1 is .*; lower training\.optimizer\.lr, now 1e\+20"
+        ValueError, match=r"diverged: the loss after 1 epochs is .*; lower training\.optimizer\.lr, now 1e\+20"
     ):
         list(train_epochs(store, fingerprint=fingerprint(store), device="cpu"))
     assert sorted(digests(store)) == [0]
@@ -271,3 +271,87 @@ def test_images_mapped_from_their_file_give_the_same_weights(trained: Store, tin
     assert isinstance(load_data(study).images, np.memmap)
     store = train(study, home=tmp_path / "home", device="cpu")
     assert digests(store) == digests(trained)
+
+
+# -- checkpoints within the first epoch ----------------------------------------------------------------------------------
+
+
+SAVE = (0.1, 0.3, 0.5)
+
+
+@pytest.fixture
+def finely(tiny: Study) -> Study:
+    """The tiny study with three checkpoints within its first epoch."""
+    return with_training(tiny, save=SAVE)
+
+
+def test_stops_are_whole_steps_in_order():
+    moments = stops(Training(epochs=2, save=(0.0625, 0.125, 0.25, 0.5)), n_steps=27)
+    assert [(stop.epoch, stop.step) for stop in moments] == [(0, 0), (1, 2), (1, 3), (1, 7), (1, 14), (1, 27), (2, 27)]
+    assert [stop.passes for stop in moments] == [0, *(step / 27 for step in (2, 3, 7, 14)), 1, 2]
+    few = stops(Training(epochs=1, save=(0.1, 0.2, 0.9)), n_steps=3)
+    assert [stop.step for stop in few] == [0, 1, 1, 3, 3]  # no step is halved, and none of them is the first
+
+
+def test_saving_within_the_first_epoch_changes_no_weights(finely: Study, trained: Store, tmp_path):
+    store = train(finely, home=tmp_path, device="cpu")
+    fine, plain = digests(store), digests(trained)
+    assert sorted(fine) == [0, 1, 2, 3, 4, 5]
+    assert (fine[0], fine[4], fine[5]) == (plain[0], plain[1], plain[2])
+    assert len(set(fine.values())) == 5  # of three steps, a tenth and three tenths are both the first
+    assert fine[1] == fine[2]
+    passes = [read_metrics(store, epoch=number)["passes"] for number in range(6)]
+    assert passes == [0, 1 / 3, 1 / 3, 2 / 3, 1, 2]
+    assert [read_metrics(trained, epoch=number)["passes"] for number in range(3)] == [0, 1, 2]
+    rates = [read_metrics(store, epoch=number)["learning_rate"] for number in range(1, 6)]
+    assert rates[0] == rates[1] != rates[2]
+    assert rates[3:] == [read_metrics(trained, epoch=number)["learning_rate"] for number in (1, 2)]
+
+
+class Dropping(nn.Module):
+    """A network whose steps draw random numbers, as does settling its normalisation."""
+
+    def __init__(self, *, num_classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(4, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.pool(self.body(images)).flatten(1))
+
+
+@pytest.fixture
+def dropping(finely: Study) -> Study:
+    model = finely.model.model_copy(update={"source": f"{__name__}:Dropping", "arguments": {"num_classes": 3}})
+    return finely.model_copy(
+        update={"model": model, "activations": finely.activations.model_copy(update={"layers": ("body.2",)})}
+    )
+
+
+@pytest.mark.parametrize("n_done", [1, 2, 3, 4, 5])
+def test_training_goes_on_within_the_first_epoch_to_the_very_same_weights(dropping: Study, tmp_path, n_done):
+    whole = train(dropping, home=tmp_path / "whole", device="cpu")
+    store = register(dropping, home=tmp_path / "stopped")
+    numbers = train_epochs(store, fingerprint=fingerprint(store), device="cpu")
+    assert [next(numbers) for _ in range(n_done)] == list(range(n_done))
+    numbers.close()
+    torch.manual_seed(n_done)  # nothing depends on the chance of the process
+    assert again(store) == [0, 1, 2, 3, 4, 5]
+    assert digests(store) == digests(whole)
+    coarse = train(with_training(dropping, save=()), home=tmp_path / "coarse", device="cpu")
+    assert [digests(coarse)[number] for number in (0, 1, 2)] == [digests(whole)[number] for number in (0, 4, 5)]
+
+
+@pytest.mark.parametrize(
+    ("save", "message"),
+    [
+        ((0.5, 0.25), r"training\.save: wanted shares of the first epoch that rise, got \[0\.5, 0\.25\]"),
+        ((0.25, 0.25), "that rise"),
+        ((0.5, 1.0), "less than 1"),
+        ((0.0,), "greater than 0"),
+    ],
+)
+def test_shares_of_the_first_epoch_that_cannot_be(save, message):
+    with pytest.raises(ValueError, match=message):
+        Training(save=save)

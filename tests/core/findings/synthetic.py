@@ -127,18 +127,22 @@ def _add_concepts(rows: Rows, epoch: int, complexity: np.ndarray, gamma: np.ndar
 def _add_decode_time(
     rows: Rows, reference: int, followed: np.ndarray, complexity: np.ndarray, prevalence: np.ndarray
 ) -> None:
-    decode_time = 1 - np.mean(followed[1:] if len(followed) > 1 else followed, axis=0)
+    trained = followed[1:] if len(followed) > 1 else followed
+    decode_time = 1 - np.mean(trained, axis=0)
+    normalised = 1 - np.mean(np.minimum(trained / trained[-1], 1), axis=0)
     first = np.argmax(followed >= followed[-1] / 2, axis=0)
     rows["decode_time"] = [
         {
             "reference_epoch": reference,
             "concept": i,
             "decode_time": late,
+            "decode_time_normalised": normalised[i],
             "first_epoch": np.nan if np.isnan(late) else float(epoch),
         }
         for i, (late, epoch) in enumerate(zip(decode_time, first, strict=True))
     ]
     _add_correlations(rows, reference, "decode_time", complexity, decode_time, prevalence)
+    _add_correlations(rows, reference, "decode_time_normalised", complexity, normalised, prevalence)
 
 
 def _add_correlations(

@@ -104,7 +104,7 @@ def with_property_correlations(tables: StudyTables) -> StudyTables:
             between = correlation(*columns, controls=controls, n_bootstrap=100, seed=0)
             at = {"epoch": epoch, "x": "complexity", "y": y, "level": level, "method": "spearman", "controls": names}
             rows.append({**at, **between._asdict()})
-    others = tables.correlations[tables.correlations["y"].isin(["importance", "decode_time"])]
+    others = tables.correlations[tables.correlations["y"].isin(["importance", "decode_time", "decode_time_normalised"])]
     return tables._replace(correlations=pd.concat([others, frame("correlations", rows)], ignore_index=True))
 
 

@@ -45,6 +45,20 @@ def test_importance_claims_read_the_first_and_the_last_trained_epoch():
     assert simple_is_important_at_the_end(tables, trained=[]).verdict == "not measured"
 
 
+def test_the_network_must_rely_on_simple_concepts_however_reliance_is_measured():
+    trend, none = (-0.5, -0.6, -0.4), (-0.1, -0.3, 0.1)
+    parts = [correlations(raw=trend, partial=trend, y="importance", epoch=9)]
+    for y, raw in (("importance_when_active", trend), ("ablation_loss", none)):
+        of_complexity = correlations(raw=raw, partial=raw, y=y, epoch=9)
+        parts += [of_complexity, of_complexity[:1].assign(x="importance", value=0.8, low=0.7, high=0.9)]
+    claim = simple_is_important_at_the_end(tables_of(*parts), trained=[1, 9])
+    answers = dict(claim.answers)
+    assert answers["with Γ per active image"] == "yes"
+    assert answers["with the loss when the concept is removed"] == "open"
+    assert claim.verdict == "partly"
+    assert "removed: −0.10 [−0.30, 0.10]; Γ with it: 0.80 [0.70, 0.90]." in claim.finding
+
+
 @pytest.mark.parametrize(
     ("raw", "partial", "verdict"),
     [

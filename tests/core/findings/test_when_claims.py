@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from featcx_core.findings.when_claims import complex_is_late
+from featcx_core.findings.when_claims import NORMALISED, complex_is_late
 from tests.core.findings.curves import correlations
 from tests.core.findings.frames import frame, no_rows
 from tests.core.findings.synthetic import REFERENCE
@@ -20,15 +20,24 @@ from tests.core.findings.synthetic import REFERENCE
     ],
 )
 def test_decode_time_claim_needs_sign_and_strength(raw, verdict, words):
-    tables = no_rows()._replace(correlations=correlations(raw=raw, partial=raw, y="decode_time"))
+    tables = no_rows()._replace(correlations=correlations(raw=raw, partial=raw, y=NORMALISED))
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
     assert claim.verdict == verdict
     assert words in claim.finding
-    assert "share one term" in claim.finding
+    assert "which is a term of K, too" in claim.finding
+
+
+def test_the_claim_is_on_when_not_how_well_and_the_other_stands_beside_it():
+    plain = correlations(raw=(0.93, 0.9, 0.95), partial=(0.9, 0.8, 0.95), y="decode_time")
+    normalised = correlations(raw=(0.5, 0.4, 0.6), partial=(0.5, 0.4, 0.6), y=NORMALISED)
+    tables = no_rows()._replace(correlations=pd.concat([plain, normalised]))
+    claim = complex_is_late(tables, reference_epoch=REFERENCE)
+    assert claim.verdict == "holds"
+    assert "Not normalised, Λ is high also for what is never read well: 0.93 [0.90, 0.95]." in claim.finding
 
 
 def test_decode_time_claim_needs_the_sign_with_each_control():
-    partial = correlations(raw=(0.5, 0.4, 0.6), partial=(0.2, -0.1, 0.4), y="decode_time")
+    partial = correlations(raw=(0.5, 0.4, 0.6), partial=(0.2, -0.1, 0.4), y=NORMALISED)
     other = partial[partial["controls"] != ""].assign(controls="class_information", value=0.4, low=0.3, high=0.5)
     tables = no_rows()._replace(correlations=pd.concat([partial, other]))
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
@@ -44,7 +53,13 @@ def test_decode_time_claim_says_how_far_it_is_only_how_well(is_how_well, answer)
     time = np.linspace(0.1, 0.9, n)
     final = 1 - time if is_how_well else chance.random(n)
     late = [
-        {"reference_epoch": REFERENCE, "concept": i, "decode_time": time[i], "first_epoch": 1 + i // 20}
+        {
+            "reference_epoch": REFERENCE,
+            "concept": i,
+            "decode_time_normalised": time[i],
+            "decode_time": time[i],
+            "first_epoch": 1 + i // 20,
+        }
         for i in range(n)
     ]
     information = [
@@ -53,7 +68,7 @@ def test_decode_time_claim_says_how_far_it_is_only_how_well(is_how_well, answer)
         for i in range(n)
     ]  # fmt: skip
     tables = no_rows()._replace(
-        correlations=correlations(raw=(0.5, 0.4, 0.6), partial=(0.5, 0.4, 0.6), y="decode_time"),
+        correlations=correlations(raw=(0.5, 0.4, 0.6), partial=(0.5, 0.4, 0.6), y=NORMALISED),
         decode_time=frame("decode_time", late),
         v_information=frame("v_information", information),
         layers=frame("layers", [{"layer": "l1", "role": "penultimate"}]),
@@ -61,7 +76,7 @@ def test_decode_time_claim_says_how_far_it_is_only_how_well(is_how_well, answer)
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
     assert ("by when rather than how well", answer) in claim.answers
     assert claim.verdict == ("partly" if is_how_well else "holds")
-    assert "half of its final I_V by epoch 2" in claim.finding
+    assert "half of its final I_V by checkpoint 2" in claim.finding
 
 
 def test_one_trained_checkpoint_cannot_tell_when():

@@ -5,7 +5,7 @@ import torch
 from scipy import stats
 
 from featcx_core.measures import correlations as module
-from featcx_core.measures.correlations import correlation
+from featcx_core.measures.correlations import correlation, partial_correlations
 from tests.references import correlations as reference
 
 
@@ -115,6 +115,32 @@ def test_same_seed_same_interval_whatever_the_blocks(monkeypatch):
     assert correlation(x, y, controls=controls, seed=4) != first
     monkeypatch.setattr(module, "_VALUES_AT_ONCE", 5000)
     assert correlation(x, y, controls=controls, seed=3) == pytest.approx(first, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("method", ["spearman", "pearson"])
+def test_sets_of_controls_together_are_those_by_themselves(method):
+    x, y, controls = concepts(tied=True)
+    controls = np.column_stack([controls, np.full(80, 2.0)])
+    controls[4, 1] = np.nan  # drops a concept from the sets that hold it fixed
+    chance = np.random.default_rng(3)
+    redrawn = (x + chance.normal(size=(50, 80)), y + chance.normal(size=(50, 80)))
+    held = [[], [0], [1], [2], [0, 1], [1, 2, 0]]
+    options = {"method": method, "n_bootstrap": 100, "seed": 5, "over_images": redrawn}
+    together = partial_correlations(x, y, controls, held=held, **options)
+    for each, result in zip(held, together, strict=True):
+        alone = correlation(x, y, controls=controls[:, each] if each else None, **options)
+        assert result == pytest.approx(alone, abs=1e-12)
+        assert result.n == (79 if 1 in each else 80)
+        kept = ~np.isnan(controls[:, each]).any(axis=1)
+        wanted = reference.correlation(x[kept], y[kept], controls[kept][:, each] if each else None, method)
+        assert result.value == pytest.approx(wanted, abs=1e-10)
+
+
+def test_too_few_for_one_set_only():
+    x, y, controls = concepts(n=5)
+    raw, both = partial_correlations(x, y, controls, held=[[], [0, 1]], seed=0)
+    assert not np.isnan(raw.value)
+    assert np.isnan(both.value)
 
 
 def test_an_unknown_method(monkeypatch):

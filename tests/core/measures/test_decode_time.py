@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 
-from featcx_core.measures.decode_time import decode_time, first_epoch
+from featcx_core.measures.decode_time import decode_time, decode_time_normalised, first_epoch, times_over_images
 from tests.references import decode_time as reference
 
 CURVES = np.array([[0.1, 0.0, 0.9], [0.3, 0.0, 0.5], [0.8, 0.5, 0.6], [0.6, 0.6, 0.6]])
@@ -56,3 +56,48 @@ def test_errors(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
     with pytest.raises(ValueError, match="got 4 rows and 3 epochs"):
         first_epoch(CURVES, EPOCHS[1:])
+
+
+def test_normalised_by_hand():
+    curves = np.array([[0.1, 0.9, 0.0], [0.2, 0.3, 0.4], [0.4, 0.6, 0.0]])
+    # 1/4, 1/2 and 1; never below the end but once, by half; nothing is read in the end
+    assert decode_time_normalised(curves)[:2] == pytest.approx([1 - 1.75 / 3, 1 - 2.5 / 3])
+    assert np.isnan(decode_time_normalised(curves)[2])
+
+
+def test_normalised_equals_the_definition_and_is_free_of_how_well():
+    chance = np.random.default_rng(0)
+    curves = np.sort(chance.random((8, 30)), axis=0)
+    curves[:, 3] = np.nan
+    np.testing.assert_allclose(decode_time_normalised(curves), reference.decode_time_normalised(curves), rtol=1e-12)
+    scaled = curves * chance.uniform(0.1, 1, 30)
+    np.testing.assert_allclose(decode_time_normalised(scaled), decode_time_normalised(curves), rtol=1e-9)
+    assert np.nanmax(decode_time_normalised(curves)) <= 1 - 1 / 8
+    assert isinstance(decode_time_normalised(torch.from_numpy(curves)), torch.Tensor)
+    with pytest.raises(ValueError, match="at least one checkpoint, got none"):
+        decode_time_normalised(np.zeros((0, 3)))
+
+
+def test_over_images_is_each_resample_by_itself():
+    chance = np.random.default_rng(1)
+    epochs = np.array([1, 2, 5, 9])
+    redrawn = np.sort(chance.random((4, 50, 6)), axis=0)  # checkpoint, draw, concept
+    redrawn[:, 7, 2] = 0.0  # nothing is read of a concept in one resample
+    times = times_over_images(iter(redrawn), epochs, at_reference=redrawn[-1])
+    for draw in range(50):
+        wanted = reference.decode_time_normalised(redrawn[:, draw])
+        np.testing.assert_allclose(times.normalised[draw], wanted, rtol=1e-12)
+    first = np.array([reference.first_epoch(redrawn[:, draw], epochs) for draw in range(50)]).astype(float)
+    first[first < 0] = np.nan
+    for concept in range(6):
+        drawn = first[~np.isnan(first[:, concept]), concept]
+        assert times.first_low[concept] == np.quantile(drawn, 0.025, method="lower")
+        assert times.first_high[concept] == np.quantile(drawn, 0.975, method="higher")
+
+
+def test_over_images_of_a_dead_concept_there_is_no_time():
+    dead = np.full((5, 1), np.nan)
+    times = times_over_images([dead, dead], np.array([1, 2]), at_reference=dead)
+    assert np.isnan(times.first_low).all()
+    assert np.isnan(times.first_high).all()
+    assert np.isnan(times.normalised).all()

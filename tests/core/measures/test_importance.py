@@ -23,6 +23,7 @@ def test_by_hand():
     assert result.importance == pytest.approx([2.0, 4.0])
     assert result.signed == pytest.approx([-1.0, 4.0])
     assert result.prevalence == pytest.approx([1.0, 0.5])
+    assert result.when_active == pytest.approx([2.0, 8.0])
 
 
 @pytest.mark.parametrize("effects", [reference.gradient_times_input, reference.occlusion])
@@ -32,6 +33,20 @@ def test_equals_gradient_times_input_and_occlusion(effects):
     result = importance(codes, atoms, head, predicted=predicted)
     torch.testing.assert_close(result.importance, expected.abs().mean(0))
     torch.testing.assert_close(result.signed, expected.mean(0))
+
+
+def test_when_active_is_the_mean_over_active_images():
+    codes, atoms, head, predicted = planted()
+    codes[:, 2] = 0
+    effects = reference.occlusion(codes, atoms, head, predicted).abs()
+    result = importance(codes, atoms, head, predicted=predicted, groups=6)
+    for concept in (0, 5):
+        active = codes[:, concept] > 0
+        torch.testing.assert_close(result.when_active[concept], effects[active, concept].mean())
+        for group in range(6):
+            left = active & (torch.arange(60) % 6 != group)
+            torch.testing.assert_close(result.when_active_jackknife[concept, group], effects[left, concept].mean())
+    assert torch.isnan(result.when_active).tolist() == [False, False, True, *[False] * 6]
 
 
 def test_properties():

@@ -91,7 +91,7 @@ def loaded(tmp_path: Path, text: str) -> Study:
 
 def test_the_packaged_study_states_every_default():
     assert load_study("mnist") == Study(name="mnist")
-    assert list(packaged_studies()) == ["factors", "mnist", "planted", "shortcut"]
+    assert list(packaged_studies()) == ["factors", "mnist", "planted", "shortcut", "twins"]
 
 
 def test_what_is_not_stated_is_the_default(tmp_path):
