@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from featcx_core.findings.correlations import raw_and_partial
-from featcx_core.findings.evidence import NOT_MEASURED, number
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate, number
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.selection import mean_of
 from featcx_core.findings.study_tables import StudyTables
@@ -90,12 +90,16 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
     return Headline(
         name,
         str(raw),
-        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
-        f"{partial}",
+        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images{_over_dictionaries(raw)}; with prevalence and "
+        f"variance held fixed: {partial}",
         _numbers(
             **raw._asdict(), **{_partial(name): value for name, value in partial._asdict().items() if name != "n"}
         ),
     )
+
+
+def _over_dictionaries(estimate: Estimate) -> str:
+    return ", ⟨ ⟩ over dictionaries" if estimate.dictionaries else ""
 
 
 def _partial(name: str) -> str:

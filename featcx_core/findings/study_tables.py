@@ -40,6 +40,10 @@ class StudyTables(NamedTuple):
     """One row per (epoch, kind, concept, sigma)."""
     support: pd.DataFrame
     """One row per (epoch, order, share kept)."""
+    stability: pd.DataFrame
+    """One row per concept of an epoch's dictionary."""
+    stability_correlations: pd.DataFrame
+    """One row per (epoch, x, y, level, method, controls), over dictionaries of other seeds."""
     clusters: pd.DataFrame
     """One row per concept of an epoch's dictionary."""
     concept_paths: pd.DataFrame

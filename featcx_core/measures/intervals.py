@@ -190,3 +190,22 @@ def t_half_width(
     """
     half: np.ndarray = student.ppf(ENDS[1], freedom) * error
     return half
+
+
+def draws_interval(
+    value: float, others: Float[np.ndarray, "draw"], *, within: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """Return the t-interval of a mean over all draws from one value and others that were drawn like it.
+
+    `value ± t(n − 1) · standard deviation of the n others`, cut to a range: the value is a single draw, so its error is
+    the deviation of a draw, not of a mean; the others are independent of it, so that t is exact for normal draws. NaN
+    ends with fewer than two others that are known, or an unknown value.
+
+    >>> [round(end, 3) for end in draws_interval(0.5, np.array([0.4, 0.5, 0.6]))]   # t(2) is 4.303
+    [0.07, 0.93]
+    """
+    known = others[~np.isnan(others)]
+    if len(known) < 2 or np.isnan(value):
+        return float("nan"), float("nan")
+    half = float(t_half_width(known.std(ddof=1, keepdims=True), freedom=len(known) - 1)[0])
+    return max(value - half, within[0]), min(value + half, within[1])

@@ -152,6 +152,15 @@ class Support(Part):
     """Points of the curve between all concepts and none."""
 
 
+class StabilitySettings(Part):
+    """How far concepts hang on the seed of the factorisation."""
+
+    seeds: Annotated[int, Field(ge=2)] = 5
+    """Further dictionaries, fitted from the seeds that follow the study's."""
+    cosine: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Cosine of two atoms from which on they are the same concept."""
+
+
 class Clusters(Part):
     """Meta-features: concepts that point the same way."""
 

@@ -34,10 +34,11 @@ def write_report(given: Given) -> None:
 
 
 def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
-    """Yield the analyses whose tables the report's own sections do not read, with their figures."""
+    """Yield the analyses with figures of their own, or whose tables the report's sections do not read."""
     for artefact in given.snapshot.catalogue.shown:
         names = [table.name for table in artefact.tables]
-        if names and not {*names} & {*StudyTables._fields} and (n_rows := len(given.table(names[0]))):
+        is_further = names and (artefact.figures or not {*names} & {*StudyTables._fields})
+        if is_further and (n_rows := len(given.table(names[0]))):
             figures = {
                 name.partition(".")[2]: picture
                 for name, picture in pictures.items()

@@ -39,6 +39,10 @@ def study(*, n_epochs: int = N_EPOCHS) -> StudyTables:
         _add_concepts(rows, epoch, complexity, gamma, prevalence)
     _add_decode_time(rows, reference, np.array(followed), complexity, prevalence)
     for epoch in dict.fromkeys((0, reference)):
+        rows["stability"] += [
+            {"epoch": epoch, "concept": i, "n_seeds": 5, "found_fraction": 0.2 * (i % 6), "complexity_spread": 0.02}
+            for i in range(N_CONCEPTS)
+        ]
         _add_clusters(rows, epoch)
         _add_branches(rows, epoch, np.where(DEAD, np.nan, 0.3 - 0.2 * hardness))
     for epoch in range(n_epochs):

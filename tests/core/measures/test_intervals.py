@@ -9,6 +9,7 @@ from featcx_core.measures.intervals import (
     counts_of,
     draw_groups,
     draw_members,
+    draws_interval,
     interval,
     jackknife_error,
     mean_interval,
@@ -92,3 +93,17 @@ def test_the_same_concepts_are_drawn_for_all_curves():
     np.testing.assert_allclose(band.low[:, 1], band.low[:, 0] + 1)
     again = bootstrap_means(both, seed=3)
     assert all(np.array_equal(one, other) for one, other in zip(band, again, strict=True))
+
+
+def test_an_interval_over_draws_covers_the_mean_of_all_draws():
+    chance = np.random.default_rng(0)
+    drawn = 0.3 + 0.1 * chance.normal(size=(4000, 6))
+    ends = np.array([draws_interval(float(row[0]), row[1:]) for row in drawn])
+    covered = ((ends[:, 0] <= 0.3) & (ends[:, 1] >= 0.3)).mean()
+    assert covered == pytest.approx(0.95, abs=0.012)
+
+
+def test_an_interval_over_draws_needs_two_others_and_stays_in_its_range():
+    assert all(np.isnan(draws_interval(0.5, np.array([0.5, np.nan]))))
+    assert all(np.isnan(draws_interval(np.nan, np.array([0.5, 0.6]))))
+    assert draws_interval(0.9, np.array([-0.9, 0.9]), within=(-1.0, 1.0)) == (-1, 1)
