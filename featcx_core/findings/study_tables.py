@@ -44,6 +44,8 @@ class StudyTables(NamedTuple):
     """One row per concept of an epoch's dictionary."""
     stability_correlations: pd.DataFrame
     """One row per (epoch, x, y, level, method, controls), over dictionaries of other seeds."""
+    layer_choices: pd.DataFrame
+    """One row per (epoch, choice of layers or reader)."""
     clusters: pd.DataFrame
     """One row per concept of an epoch's dictionary."""
     concept_paths: pd.DataFrame

@@ -7,6 +7,7 @@ import pandas as pd
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.evidence import NOT_MEASURED, number, percent
 from featcx_core.findings.inhibitors import inhibitors_finding, signed_contributions
+from featcx_core.findings.layer_choices import choices_finding
 from featcx_core.findings.meta_features import groups_finding, means_of_groups
 from featcx_core.findings.paths import paths_finding
 from featcx_core.findings.selection import last_clustered, mean_of
@@ -105,6 +106,7 @@ def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
         "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
         "inhibitors": inhibitors_finding(contributions),
         "stability": stability_finding(tables.stability, epoch=reference_epoch),
+        "choices": choices_finding(tables.layer_choices, epoch=reference_epoch),
     }
 
 

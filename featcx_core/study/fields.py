@@ -21,6 +21,7 @@ from featcx_core.study.steps import (
     Optimizer,
     Penalties,
     Probe,
+    ReadersSettings,
     RedundancySettings,
     SensitivitySettings,
     StabilitySettings,
@@ -31,8 +32,8 @@ from featcx_core.study.steps import (
 
 __all__ = [
     "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
-    "Penalties", "Probe", "RedundancySettings", "SensitivitySettings", "Split", "StabilitySettings", "Study",
-    "StudyError", "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
+    "Penalties", "Probe", "ReadersSettings", "RedundancySettings", "SensitivitySettings", "Split", "StabilitySettings",
+    "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -89,6 +90,8 @@ class Study(Part):
     """How far the decision rests on some of the concepts."""
     stability: StabilitySettings = StabilitySettings()
     """How far concepts hang on the seed of the factorisation."""
+    readers: ReadersSettings = ReadersSettings()
+    """Other readers than the linear one."""
     clusters: Clusters = Clusters()
     """Meta-features: concepts that point the same way."""
     visualisation: Visualisation = Visualisation()

@@ -161,6 +161,15 @@ class StabilitySettings(Part):
     """Cosine of two atoms from which on they are the same concept."""
 
 
+class ReadersSettings(Part):
+    """Other readers than the linear one, where `analyses.run` names them."""
+
+    features: Annotated[int, Field(ge=1)] = 256
+    """Random features of the radial kernel."""
+    width: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Directions on which each layer is projected; `auto`: the units of the narrowest layer in K."""
+
+
 class Clusters(Part):
     """Meta-features: concepts that point the same way."""
 

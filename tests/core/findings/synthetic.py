@@ -43,6 +43,9 @@ def study(*, n_epochs: int = N_EPOCHS) -> StudyTables:
             {"epoch": epoch, "concept": i, "n_seeds": 5, "found_fraction": 0.2 * (i % 6), "complexity_spread": 0.02}
             for i in range(N_CONCEPTS)
         ]
+        rows["layer_choices"] += [
+            {"epoch": epoch, "choice": choice, "rank_correlation": 0.9} for choice in ("all", "without_first")
+        ]
         _add_clusters(rows, epoch)
         _add_branches(rows, epoch, np.where(DEAD, np.nan, 0.3 - 0.2 * hardness))
     for epoch in range(n_epochs):
