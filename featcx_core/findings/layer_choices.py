@@ -68,4 +68,5 @@ def choices_finding(choices: pd.DataFrame, *, epoch: int) -> str:
 
 
 def _estimate(row: "pd.Series", name: str) -> Estimate:
-    return Estimate(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")), int(row["n_concepts"]))
+    value, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return Estimate(value, low, high, int(row["n_concepts"]))

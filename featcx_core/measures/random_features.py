@@ -32,6 +32,18 @@ class RandomFeatures(NamedTuple):
         return restore(math.sqrt(2 / len(self.phases)) * (x.double() @ w.to(x.device) + phase.to(x.device)).cos())
 
 
+class Projected(NamedTuple):
+    """Activations along some directions."""
+
+    basis: Float[np.ndarray, "unit width"]
+    """One direction a column (`random_projection`)."""
+
+    def __call__(self, acts: Float[Array, "image unit"]) -> Float[Array, "image width"]:
+        """Return the activations along each direction, in float64."""
+        (x, basis), restore = as_tensors(acts, self.basis)
+        return restore(x.double() @ basis.to(x.device))
+
+
 def radial_features(acts: Float[np.ndarray, "image unit"], *, n_features: int, seed: int) -> RandomFeatures:
     """Draw random features of the radial kernel whose width is the median distance of two images.
 

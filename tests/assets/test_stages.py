@@ -62,7 +62,10 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
         {"complexity", "importance"},
-        {"branches", "redundancy", "sensitivity", "support", "stability", "readers", "clusters", "visualisation"},
+        {
+            *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
+            "visualisation",
+        },
     ]
     for names in together:
         assert {artefact.name for artefact in BY_ARTEFACT[min(names)].artefacts} == names

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.codes.make import read_probe
@@ -13,7 +12,7 @@ from featcx_core.artefacts.given import Given
 from featcx_core.features.moments_by_group import MomentsByGroup
 from featcx_core.features.probe_reader import HALVES, ProbeReader
 from featcx_core.measures.cross_fitted import CrossFitted, cross_fitted_of_sums
-from featcx_core.measures.random_features import radial_features, random_projection
+from featcx_core.measures.random_features import Projected, radial_features, random_projection
 from featcx_core.networks.models import sums_device
 from featcx_core.progress import silent
 
@@ -31,8 +30,9 @@ def _by_layer(given: Given) -> Iterator[pd.DataFrame]:
         acts = given.arrays(ACTIVATIONS, epoch=given.epoch, layer=layer)
         probe = read_probe(given, epoch=given.epoch, kinds=("concept",), acts=acts)
         radial = radial_features(_some(acts), n_features=settings.features, seed=given.study.seed)
-        basis = torch.from_numpy(random_projection(units[layer], width, seed=given.study.seed))
-        for name, change in (("rbf", radial), ("projected", lambda x, basis=basis: x.double() @ basis.to(x.device))):
+        basis = random_projection(units[layer], width, seed=given.study.seed)
+        changes: dict[str, Callable[[Any], Any]] = {"rbf": radial, "projected": Projected(basis)}
+        for name, change in changes.items():
             result, n_features = _read(given, probe, change)
             dead = ~probe.alive
             yield pd.DataFrame(
@@ -48,7 +48,7 @@ def _by_layer(given: Given) -> Iterator[pd.DataFrame]:
             )
 
 
-def _read(given: Given, probe: ProbeReader, change: Callable[[torch.Tensor], torch.Tensor]) -> tuple[CrossFitted, int]:
+def _read(given: Given, probe: ProbeReader, change: Callable[[Any], Any]) -> tuple[CrossFitted, int]:
     """Return the cross-fitted V-information of what `change` makes of the activations, and how many features it has."""
     where, halves = sums_device(given.tools.device), []
     n_features = 0
