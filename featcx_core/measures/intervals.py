@@ -209,3 +209,23 @@ def draws_interval(
         return float("nan"), float("nan")
     half = float(t_half_width(known.std(ddof=1, keepdims=True), freedom=len(known) - 1)[0])
     return max(value - half, within[0]), min(value + half, within[1])
+
+
+def share_interval(n_members: int, n: int) -> tuple[float, float]:
+    """Return Wilson's interval of a share, from how many of n independent trials are members of it.
+
+    `(p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)`: within [0, 1], and not of length 0 where all are members.
+    [Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 1927]
+
+    Raises:
+        ValueError: no trial, or more members than trials.
+
+    >>> [round(end, 3) for end in share_interval(99, 100)]
+    [0.946, 0.998]
+    """
+    if not 0 <= n_members <= n or n < 1:
+        raise ValueError(f"wanted 0 to n members of at least 1 trial, got {n_members} of {n}; try more images")
+    p, z = n_members / n, float(student.ppf(ENDS[1], np.inf))
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
+    return max(0.0, float((middle - half) / scale)), min(1.0, float((middle + half) / scale))

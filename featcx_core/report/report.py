@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from featcx_core.findings.claims import claims
 from featcx_core.findings.headlines import headlines
 from featcx_core.findings.layer_choices import choice_rows
+from featcx_core.findings.predictions import carried_sentence, lost_predictions
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.findings.summary import (
     concept_rows,
@@ -99,6 +100,8 @@ def render_report(
         has_explorer=has_explorer,
         facts=facts,
         reference_epoch=reference_epoch,
+        warning=lost_predictions(tables.dictionaries, epoch=reference_epoch),
+        carried=carried_sentence(tables.dictionaries, epoch=reference_epoch),
         headlines=headlines(tables, reference_epoch=reference_epoch),
         claims=dict(zip(_PLACES, answers, strict=True)),
         pictures=_encoded(figures),

@@ -18,6 +18,8 @@ from featcx_core.features.dictionary import Dictionary, random_atoms
 from featcx_core.features.nnls import Encoder
 from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
 from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
+from featcx_core.images.classes import class_outputs
+from featcx_core.measures.intervals import share_interval
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 
@@ -130,7 +132,9 @@ def _quality(
     given: Given, dictionary: Dictionary, reader: ProbeReader, concepts: pd.DataFrame, *, kkt: float
 ) -> pd.DataFrame:
     pairs = ((reader.acts_of(chunk), reader.codes_of(chunk)) for chunk in reader.chunks())
-    quality = dictionary_quality_streamed(pairs, dictionary.atoms, *given.head(epoch=given.epoch))
+    outputs, head = class_outputs(given.study.model, given.data.class_names), given.head(epoch=given.epoch)
+    quality = dictionary_quality_streamed(pairs, dictionary.atoms, *head, class_outputs=outputs)
+    low, high = share_interval(round(quality.predictions_kept_fraction * reader.n_images), reader.n_images)
     return pd.DataFrame(
         {
             "epoch": [given.epoch],
@@ -139,6 +143,12 @@ def _quality(
             "relative_error": [quality.relative_error],
             "explained_variance": [quality.explained_variance],
             "predictions_kept_fraction": [quality.predictions_kept_fraction],
+            "predictions_kept_low": [low],
+            "predictions_kept_high": [high],
+            "predictions_kept_classes_fraction": [quality.predictions_kept_classes_fraction],
+            "logit_by_concepts": [quality.logit_by_concepts],
+            "logit_by_rest": [quality.logit_by_rest],
+            "logit_carried_fraction": [quality.logit_carried_fraction],
             "l0": [quality.l0],
             "code_hoyer": [quality.code_hoyer],
             "dead": [int((~concepts["alive"]).sum())],

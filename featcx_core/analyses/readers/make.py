@@ -31,7 +31,10 @@ def _by_layer(given: Given) -> Iterator[pd.DataFrame]:
         probe = read_probe(given, epoch=given.epoch, kinds=("concept",), acts=acts)
         radial = radial_features(_some(acts), n_features=settings.features, seed=given.study.seed)
         basis = random_projection(units[layer], width, seed=given.study.seed)
-        changes: dict[str, Callable[[Any], Any]] = {"rbf": radial, "projected": Projected(basis)}
+        changes: dict[str, Callable[[Any], Any]] = {
+            "rbf": radial.__call__,
+            "projected": Projected(basis).__call__,
+        }
         for name, change in changes.items():
             result, n_features = _read(given, probe, change)
             dead = ~probe.alive

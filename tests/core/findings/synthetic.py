@@ -81,6 +81,7 @@ def _add_checkpoint(rows: Rows, epoch: int, progress: float) -> None:
     )
     rows["dictionaries"].append(
         {"epoch": epoch, "method": "nmf", "n_concepts": N_CONCEPTS, "predictions_kept_fraction": 0.994,
+         "predictions_kept_low": 0.9905, "predictions_kept_high": 0.998, "logit_carried_fraction": 0.97,
          "relative_error": 0.081, "explained_variance": 0.972, "l0": 9.4, "dead": 3, "kkt_residual": 3.1e-7}
     )  # fmt: skip
 

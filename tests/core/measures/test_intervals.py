@@ -14,6 +14,7 @@ from featcx_core.measures.intervals import (
     jackknife_error,
     mean_interval,
     percentiles,
+    share_interval,
     t_half_width,
 )
 
@@ -107,3 +108,14 @@ def test_an_interval_over_draws_needs_two_others_and_stays_in_its_range():
     assert all(np.isnan(draws_interval(0.5, np.array([0.5, np.nan]))))
     assert all(np.isnan(draws_interval(np.nan, np.array([0.5, 0.6]))))
     assert draws_interval(0.9, np.array([-0.9, 0.9]), within=(-1.0, 1.0)) == (-1, 1)
+
+
+@pytest.mark.parametrize(("members", "n"), [(0, 10), (3, 10), (99, 100), (1000, 1000)])
+def test_the_interval_of_a_share_is_wilsons(members, n):
+    expected = stats.binomtest(members, n).proportion_ci(method="wilson")
+    assert share_interval(members, n) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_share_is_of_trials():
+    with pytest.raises(ValueError, match="wanted 0 to n members of at least 1 trial, got 3 of 2; try more images"):
+        share_interval(3, 2)
