@@ -22,8 +22,8 @@ def lost_predictions(dictionaries: pd.DataFrame, *, epoch: int) -> str:
     among = f" ({number(100 * of_classes, digits=1)} % among the study's classes)" if of_classes == of_classes else ""
     return (
         "The concepts do not say what the network says: put in the place of the activations they keep "
-        f"{share} % of its predictions{among} at epoch {epoch}, not 99 %.{in_logits(row)} K, Γ and everything else about "
-        f"concepts is about the part that they keep, and every claim about them is marked. {_remedy()}"
+        f"{share} % of its predictions{among} at epoch {epoch}, not 99 %.{in_logits(row)} K, Γ and everything else "
+        f"about concepts is about the part that they keep, and every claim about them is marked. {_remedy()}"
     )
 
 

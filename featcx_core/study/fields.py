@@ -104,7 +104,9 @@ class Study(Part):
         reference = self.probe.reference_epoch
         if isinstance(reference, int) and reference > self.training.epochs and not self.checkpoints.folder:
             raise ValueError(f"probe.reference_epoch = {reference} is beyond training.epochs = {self.training.epochs}")
-        if self.dictionary.scope == "all" and self.dictionary.atoms_per_class < 2:
+        if self.data.dictionary and self.dictionary.scope != "all":
+            raise ValueError('data.dictionary needs dictionary.scope = "all": its images have no labels')
+        if self.dictionary.scope == "all" and self.dictionary.atoms_per_class == 1:
             raise ValueError('dictionary.scope = "all" needs dictionary.atoms_per_class of at least 2, got 1')
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:

@@ -91,8 +91,9 @@ class DictionarySettings(Part):
     scope: Literal["class", "all"] = "class"
     """`class`: atoms for each class on its own images; `all`: one dictionary over all images, whose positions memory
     must hold at once."""
-    atoms_per_class: Annotated[int, Field(ge=1)] = 10
-    """Concepts a class (with scope `all`: concepts)."""
+    atoms_per_class: Literal["auto"] | Annotated[int, Field(ge=1)] = 10
+    """Concepts a class (with scope `all`: concepts). `auto`: 10, 20, 40, … until 99 % of the predictions on held-out
+    dictionary images are kept, or there are no more samples or units."""
     images_per_class: Annotated[int, Field(ge=1)] = 500
     """Cap on the images of a class whose positions feed the dictionary."""
     keep_positions_gb: Annotated[float, Field(ge=0)] = 2.0

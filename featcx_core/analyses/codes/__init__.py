@@ -13,6 +13,9 @@ DICTIONARIES_TABLE = table(
     EPOCH,
     text("method", "How the atoms were fitted."),
     count("n_concepts", "Atoms.", 1.0),
+    count("atoms_per_class", "Atoms of each class, or of all images.", 1.0),
+    text("atoms_chosen", "stated; or for auto: predictions kept, or samples used up."),
+    share("held_out_kept_fraction", "Held-out predictions kept when auto stopped; null if stated.", nullable=True),
     real("relative_error", "||A - Z D|| / ||A|| of the probe images' penultimate activations.", 0.0),
     real("explained_variance", "1 - residual variance / variance of the same; 1 = all.", None, 1.0),
     share(

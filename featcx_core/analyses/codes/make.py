@@ -11,7 +11,7 @@ import zarr
 
 from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.codes import CODES
-from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.dictionary.make import read_dictionary, read_size
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.dictionary import Dictionary, random_atoms
@@ -134,12 +134,16 @@ def _quality(
     pairs = ((reader.acts_of(chunk), reader.codes_of(chunk)) for chunk in reader.chunks())
     outputs, head = class_outputs(given.study.model, given.data.class_names), given.head(epoch=given.epoch)
     quality = dictionary_quality_streamed(pairs, dictionary.atoms, *head, class_outputs=outputs)
+    size = read_size(given, epoch=given.epoch)
     low, high = share_interval(round(quality.predictions_kept_fraction * reader.n_images), reader.n_images)
     return pd.DataFrame(
         {
             "epoch": [given.epoch],
             "method": [dictionary.method],
             "n_concepts": [len(dictionary.atoms)],
+            "atoms_per_class": [size.n_atoms],
+            "atoms_chosen": [size.stopped_by],
+            "held_out_kept_fraction": [size.kept],
             "relative_error": [quality.relative_error],
             "explained_variance": [quality.explained_variance],
             "predictions_kept_fraction": [quality.predictions_kept_fraction],
