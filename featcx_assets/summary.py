@@ -39,7 +39,8 @@ def _main_numbers(reader: StudyReader) -> tuple[str, list[Headline]]:
     tables, epoch = read_tables(reader), reader.study.reference_epoch
     if not len(tables.epochs):
         return "", []
-    return lost_predictions(tables.dictionaries, epoch=epoch), headlines(tables, reference_epoch=epoch)
+    warning = lost_predictions(tables.dictionaries, tables.learning_curve, epoch=epoch)
+    return warning, headlines(tables, reference_epoch=epoch)
 
 
 def _places(reader: StudyReader) -> dict[str, str]:

@@ -45,7 +45,7 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
         complex_concepts_matter_together(tables, reference_epoch=reference_epoch),
     ]
     of_dictionary = dictionary_keeps_predictions(tables.dictionaries, reference_epoch=reference_epoch)
-    if lost_predictions(tables.dictionaries, epoch=reference_epoch):
+    if lost_predictions(tables.dictionaries, tables.learning_curve, epoch=reference_epoch):
         of_concepts = [resting_on_the_dictionary(claim) for claim in of_concepts]
     return [of_dictionary, *of_concepts]
 

@@ -14,6 +14,8 @@ class StudyTables(NamedTuple):
     """One row per layer."""
     dictionaries: pd.DataFrame
     """One row per epoch's dictionary."""
+    learning_curve: pd.DataFrame
+    """One row per (epoch, dictionary images, atoms), measured or foretold."""
     concepts: pd.DataFrame
     """One row per concept of an epoch's dictionary."""
     v_information: pd.DataFrame

@@ -10,6 +10,7 @@ from featcx_core.findings.inhibitors import inhibitors_finding, signed_contribut
 from featcx_core.findings.layer_choices import choices_finding
 from featcx_core.findings.meta_features import groups_finding, means_of_groups
 from featcx_core.findings.paths import paths_finding
+from featcx_core.findings.predictions import more_would_do
 from featcx_core.findings.selection import last_clustered, mean_of
 from featcx_core.findings.stability import stability_finding
 from featcx_core.findings.study_tables import StudyTables
@@ -106,6 +107,7 @@ def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
         "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
         "inhibitors": inhibitors_finding(contributions),
         "stability": stability_finding(tables.stability, epoch=reference_epoch),
+        "learning_curve": more_would_do(tables.learning_curve, epoch=reference_epoch) or "Not measured.",
         "choices": choices_finding(tables.layer_choices, epoch=reference_epoch),
     }
 

@@ -100,7 +100,7 @@ def render_report(
         has_explorer=has_explorer,
         facts=facts,
         reference_epoch=reference_epoch,
-        warning=lost_predictions(tables.dictionaries, epoch=reference_epoch),
+        warning=lost_predictions(tables.dictionaries, tables.learning_curve, epoch=reference_epoch),
         carried=carried_sentence(tables.dictionaries, epoch=reference_epoch),
         headlines=headlines(tables, reference_epoch=reference_epoch),
         claims=dict(zip(_PLACES, answers, strict=True)),

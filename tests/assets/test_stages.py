@@ -64,7 +64,7 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
         {"complexity", "importance"},
         {
             *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
-            "visualisation",
+            *("learning_curve", "visualisation"),
         },
     ]
     for names in together:

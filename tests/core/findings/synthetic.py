@@ -37,6 +37,11 @@ def study(*, n_epochs: int = N_EPOCHS) -> StudyTables:
         gamma = np.exp(-4 * progress * hardness + chance.normal(0, 0.7, N_CONCEPTS)) * prevalence
         gamma[:2] = 0.0
         _add_concepts(rows, epoch, complexity, gamma, prevalence)
+    rows["learning_curve"] = [
+        {"epoch": reference, "n_images": images, "n_atoms": 10, "n_scored": 1000, "is_measured": images <= 1000,
+         "predictions_kept_fraction": 1 - 5 / images}
+        for images in (250, 500, 1000, 2000, 4000)
+    ]  # fmt: skip
     _add_decode_time(rows, reference, np.array(followed), complexity, prevalence)
     for epoch in dict.fromkeys((0, reference)):
         rows["stability"] += [

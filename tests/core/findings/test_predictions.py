@@ -1,9 +1,19 @@
 import pytest
 
 from featcx_core.findings.headlines import headlines
-from featcx_core.findings.predictions import carried_sentence, lost_predictions
+from featcx_core.findings.predictions import carried_sentence, lost_predictions, more_would_do
 from tests.core.findings.frames import frame, no_rows
 from tests.core.findings.synthetic import REFERENCE, study
+
+CURVE = frame(
+    "learning_curve",
+    [
+        {"epoch": 2, "n_images": n, "n_atoms": a, "n_scored": 500, "is_measured": known, "predictions_kept_fraction": kept}
+        for n, a, known, kept in (
+            (100, 10, True, 0.6), (200, 10, True, 0.8), (400, 10, False, 0.9), (800, 10, False, 0.95), (200, 20, False, 0.85),
+        )
+    ],
+)  # fmt: skip
 
 
 def table(share: float):
@@ -13,20 +23,31 @@ def table(share: float):
 
 
 def test_a_dictionary_that_loses_predictions_says_so_and_names_the_remedy():
-    warning = lost_predictions(table(0.731), epoch=2)
+    warning = lost_predictions(table(0.731), CURVE, epoch=2)
     assert warning.startswith(
         "The concepts do not say what the network says: put in the place of the activations they keep 73.1 % of its "
         "predictions (80.0 % among the study's classes) at epoch 2, not 99 %. Of the predicted logit the concepts carry "
         "60 % (3.00, the rest 2.00)."
     )
     assert "data.dictionary" in warning
+    assert warning.endswith(
+        "By its learning curve this dictionary of 200 images would keep 90 % with twice as many, 95 % with four times; "
+        "about 4,000 would keep 99 %. Twice the atoms on the same images would keep 85 %."
+    )
+    assert lost_predictions(table(0.5), no_rows().learning_curve, epoch=2).endswith('or "auto").')
+
+
+def test_a_curve_that_more_images_do_not_move_promises_nothing():
+    flat = CURVE.assign(predictions_kept_fraction=0.6)
+    assert "would keep 99 %" not in more_would_do(flat, epoch=2)
+    assert more_would_do(CURVE, epoch=3) == ""
 
 
 @pytest.mark.parametrize("share", [0.99, 1.0, float("nan")])
 def test_one_that_keeps_them_or_is_not_there_says_nothing(share):
-    assert lost_predictions(table(share), epoch=2) == ""
-    assert lost_predictions(table(0.5), epoch=3) == ""
-    assert lost_predictions(no_rows().dictionaries, epoch=2) == ""
+    assert lost_predictions(table(share), CURVE, epoch=2) == ""
+    assert lost_predictions(table(0.5), CURVE, epoch=3) == ""
+    assert lost_predictions(no_rows().dictionaries, CURVE, epoch=2) == ""
 
 
 def test_the_share_of_the_logit_stands_by_itself_too():
