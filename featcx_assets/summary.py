@@ -10,27 +10,37 @@ from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.findings.evidence import NOT_MEASURED
 from featcx_core.findings.headlines import Headline, headlines
+from featcx_core.findings.predictions import lost_predictions
 
 
 def summary_lines(reader: StudyReader) -> list[str]:
-    """Return the main numbers of the reference epoch, a line each, then the paths of pages and database."""
-    rows = _headlines(reader)
+    """Return the main numbers of the reference epoch, a line each, then the paths of pages and database.
+
+    Where the concepts do not say what the network says, that comes first.
+    """
+    warning, rows = _main_numbers(reader)
     measured = [row for row in rows if not row.value.startswith(str(NOT_MEASURED))]
     width = max((len(row.name) for row in measured), default=0)
     numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in measured]
     if missing := [row.name for row in rows if row not in measured]:
         numbers.append(f"  not measured, or stale: {', '.join(missing)}")
-    return [*numbers, *(f"{name}: {path}" for name, path in _places(reader).items())]
+    first = [f"warning: {warning}"] if warning else []
+    return [*first, *numbers, *(f"{name}: {path}" for name, path in _places(reader).items())]
 
 
 def summary_values(reader: StudyReader) -> dict[str, Any]:
     """Return the same for machines."""
-    return {"numbers": [row._asdict() for row in _headlines(reader)], **_places(reader)}
+    warning, rows = _main_numbers(reader)
+    return {"warning": warning, "numbers": [row._asdict() for row in rows], **_places(reader)}
 
 
-def _headlines(reader: StudyReader) -> list[Headline]:
-    tables = read_tables(reader)
-    return headlines(tables, reference_epoch=reader.study.reference_epoch) if len(tables.epochs) else []
+def _main_numbers(reader: StudyReader) -> tuple[str, list[Headline]]:
+    """Return a warning of a dictionary that does not keep the predictions, or an empty text, and the headlines."""
+    tables, epoch = read_tables(reader), reader.study.reference_epoch
+    if not len(tables.epochs):
+        return "", []
+    warning = lost_predictions(tables.dictionaries, tables.learning_curve, epoch=epoch)
+    return warning, headlines(tables, reference_epoch=epoch)
 
 
 def _places(reader: StudyReader) -> dict[str, str]:

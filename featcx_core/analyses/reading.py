@@ -9,6 +9,7 @@ from featcx_core.analyses.v_information import V_INFORMATION_TABLE
 from featcx_core.artefacts.commits import place_of
 from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.partition import Partition
+from featcx_core.findings.correlations import with_dictionaries
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.images.classes import doubt
 from featcx_core.store.parquet import read_rows
@@ -32,7 +33,8 @@ def read_tables(reader: StudyReader) -> StudyTables:
             columns = None if name in with_jackknife else table.scalars
             epochs = _ends(reader, name) if any(artefact.when == "detailed" for artefact in holders) else None
             frames[name] = reader.table(name, columns=columns, epochs=epochs)
-    return StudyTables(**frames)
+    over_dictionaries = frames["stability_correlations"]
+    return StudyTables(**frames | {"correlations": with_dictionaries(frames["correlations"], over_dictionaries)})
 
 
 def doubts(reader: StudyReader) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from featcx_core.artefacts.declaration import Artefact, Outside
 from featcx_core.artefacts.partition import Partition
-from featcx_core.images.digests import content_digest, text_digest
+from featcx_core.images.digests import content_digest, further_digest, text_digest
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.study.fields import Study
 
@@ -67,6 +67,10 @@ def _drawings(study: Study, anatomy: Anatomy, partition: Partition, digests: dic
     return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if texts else ""
 
 
+def _further(study: Study, anatomy: Anatomy, partition: Partition, digests: dict[int, str]) -> str:
+    return further_digest(study.data)
+
+
 LABELS = Outside(_labels, is_of_study=True)
 """The images at the data's path, and the files that say which image is which output."""
 WEIGHTS = Outside(_weights, is_of_study=True)
@@ -81,6 +85,8 @@ NETWORK = Outside(_layers)
 """Everything that decides the network's layers."""
 DRAWINGS = Outside(_drawings)
 """The source of the figures that declarations name: a figure that is mended is drawn anew."""
+FURTHER = Outside(_further, is_of_study=True)
+"""The further images of the dictionary alone."""
 PENULTIMATE = Outside(_penultimate)
 """The name of the layer before the head."""
 BRANCH_PLACES = Outside(_branches)

@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 
 from featcx_core.images.data import StudyImages, refuse_too_many_atoms
+from featcx_core.images.further import further_images
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.study.fields import Study, StudyError
 
@@ -34,14 +35,16 @@ def dictionary_method(study: Study, anatomy: Anatomy) -> str:
 def refuse_unusable_dictionary(study: Study, anatomy: Anatomy, data: StudyImages) -> None:
     """Raise StudyError where a class has fewer images than atoms, the layer fewer units, or the method is unusable."""
     dictionary_method(study, anatomy)
-    refuse_too_many_atoms(study, data, units=anatomy.n_units)
+    further = further_images(study, data)
+    n_further = len(further.split["train"]) if further else 0
+    refuse_too_many_atoms(study, data, units=anatomy.n_units, n_further=n_further)
 
 
 def refuse_unusable_clusters(study: Study, anatomy: Anatomy, data: StudyImages) -> None:
     """Raises StudyError where more clusters are asked for than there will be concepts, or a package is missing."""
     wanted, atoms = study.clusters, study.dictionary.atoms_per_class
-    n_concepts = atoms * (len(data.class_names) if study.dictionary.scope == "class" else 1)
-    if wanted.count != "auto" and wanted.count > n_concepts:
+    n_concepts = 0 if atoms == "auto" else atoms * (len(data.class_names) if study.dictionary.scope == "class" else 1)
+    if wanted.count != "auto" and 0 < n_concepts < wanted.count:
         raise StudyError(
             f"clusters.count = {wanted.count}: there are only {n_concepts} concepts; lower it, raise "
             'dictionary.atoms_per_class, or state "auto"'

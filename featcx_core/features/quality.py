@@ -4,7 +4,7 @@ Which concepts are alive is decided here and nowhere else.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,7 +26,15 @@ class DictionaryQuality(NamedTuple):
     explained_variance: float
     """1 - ||A - Z D||² / ||A - mean||²; 1 = exact, 0 = no better than the mean activation."""
     predictions_kept_fraction: float
-    """Share of images whose top-1 class stays the same; the paper keeps more than 0.99."""
+    """Share of images whose top-1 class stays the same, among all outputs; the paper keeps more than 0.99."""
+    predictions_kept_classes_fraction: float
+    """The same among the outputs of the study's classes alone; NaN where no output is one of them."""
+    logit_by_concepts: float
+    """Mean of z D W_c, the concepts' part of the logit of the predicted class c."""
+    logit_by_rest: float
+    """Mean of (x - z D) W_c, what the concepts leave of it; the bias belongs to neither."""
+    logit_carried_fraction: float
+    """Part of the concepts / (part of the concepts + rest): 1 = all; NaN where both add up to nothing."""
     l0: float
     """Mean number of codes above zero in an image."""
     code_hoyer: float
@@ -48,10 +56,12 @@ def dictionary_quality(
     atoms: Float[Array, "concept unit"],
     head_weight: Float[Array, "unit class"],
     head_bias: Float[Array, " class"],
+    *,
+    class_outputs: Sequence[int] = (),
 ) -> DictionaryQuality:
     """Compare the activations with their reconstruction z D, and the head's predictions from both.
 
-    Sums are float64 (on the CPU where a device has none).
+    Sums are float64 (on the CPU where a device has none). `class_outputs` are the outputs of the study's classes.
 
     Raises:
         ValueError: If the numbers of images, units or concepts of the arrays do not fit together.
@@ -65,7 +75,7 @@ def dictionary_quality(
     """
     starts = range(0, max(len(acts), len(codes)), _ROWS)
     chunks = ((acts[i : i + _ROWS], codes[i : i + _ROWS]) for i in starts)
-    return dictionary_quality_streamed(chunks, atoms, head_weight, head_bias)
+    return dictionary_quality_streamed(chunks, atoms, head_weight, head_bias, class_outputs=class_outputs)
 
 
 def dictionary_quality_streamed(
@@ -73,12 +83,15 @@ def dictionary_quality_streamed(
     atoms: Float[Array, "concept unit"],
     head_weight: Float[Array, "unit class"],
     head_bias: Float[Array, " class"],
+    *,
+    class_outputs: Sequence[int] = (),
 ) -> DictionaryQuality:
     """`dictionary_quality` for more images than memory holds: chunks (acts, codes), one after the other."""
     (d, weight, bias), _ = as_tensors(atoms, head_weight, head_bias)
     device = torch.device("cpu") if d.device.type == "mps" else d.device
     d, weight, bias = (t.to(device, torch.float64) for t in (d, weight, bias))
-    error, energy, kept, active, sparsity = torch.zeros(5, device=device, dtype=torch.float64)
+    among = torch.tensor(list(class_outputs), dtype=torch.int64, device=device)
+    error, energy, kept, of_classes, carried, rest, active, sparsity = torch.zeros(8, device=device, dtype=d.dtype)
     n_coded = n = 0
     mean, variance = torch.zeros(2, d.shape[1], device=device, dtype=torch.float64)
     for chunk in chunks:
@@ -92,7 +105,14 @@ def dictionary_quality_streamed(
         rebuilt = z @ d
         error += (x - rebuilt).square().sum()
         energy += x.square().sum()
-        kept += ((x @ weight + bias).argmax(dim=1) == (rebuilt @ weight + bias).argmax(dim=1)).sum()
+        logits, of_rebuilt = x @ weight + bias, rebuilt @ weight + bias
+        predicted = logits.argmax(dim=1)
+        kept += (predicted == of_rebuilt.argmax(dim=1)).sum()
+        if len(among):
+            of_classes += (logits[:, among].argmax(dim=1) == of_rebuilt[:, among].argmax(dim=1)).sum()
+        of_predicted = weight.T[predicted]
+        carried += (rebuilt * of_predicted).sum()
+        rest += ((x - rebuilt) * of_predicted).sum()
         coded = z[(z > 0).any(dim=1)]
         active += (z > 0).sum()
         sparsity += hoyer(coded).sum()
@@ -102,6 +122,10 @@ def dictionary_quality_streamed(
         relative_error=float((error / energy).sqrt()),
         explained_variance=float(1 - error / (n * variance.sum())),
         predictions_kept_fraction=float(kept / n),
+        predictions_kept_classes_fraction=float(of_classes / n) if len(among) else math.nan,
+        logit_by_concepts=float(carried / n),
+        logit_by_rest=float(rest / n),
+        logit_carried_fraction=float(carried / (carried + rest)) if carried + rest else math.nan,
         l0=float(active / n),
         code_hoyer=float(sparsity / n_coded) if n_coded else float("nan"),
     )

@@ -59,7 +59,7 @@ def _intervals(axes: Axes, groups: list[tuple[str, Estimate]], *, with_names: bo
     """Draw a row a group, the first on top: its mean, the interval over its concepts and that over images."""
     places, means = np.arange(len(groups)), [mean for _, mean in groups]
     values = np.array(means, dtype=float).reshape(-1, len(Estimate._fields))
-    value, low, high, n, low_images, high_images = values.T
+    value, low, high, n, low_images, high_images, *_ = values.T
     axes.hlines(places, low, high, color=MUTED, linewidth=1.2, zorder=1)
     axes.hlines(places, low_images, high_images, color=ORANGE, linewidth=3, alpha=0.7, zorder=1.5)
     axes.scatter(value, places, s=10 + 40 * n / n.max(initial=1), color=BLUE, zorder=2)

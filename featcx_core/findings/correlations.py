@@ -35,6 +35,16 @@ def correlation(
     return NOT_MEASURED if rows.empty else estimate(rows.iloc[0], "value", "n")
 
 
+def with_dictionaries(correlations: pd.DataFrame, over_dictionaries: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of correlations with the ends of the interval over dictionaries; NaN where not measured.
+
+    Random directions do not come from a dictionary, and have none.
+    """
+    keys, ends = ["epoch", "x", "y", "level", "method", "controls"], ["low_dictionaries", "high_dictionaries"]
+    concepts = over_dictionaries[[*keys, *ends]].assign(kind="concept")
+    return correlations.merge(concepts.astype({"level": float}), how="left", on=[*keys, "kind"])
+
+
 def raw_and_partial(
     correlations: pd.DataFrame, *, epoch: int, y: str, level: float | None = None, method: str = "spearman"
 ) -> tuple[Estimate, Estimate]:

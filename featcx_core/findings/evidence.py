@@ -1,21 +1,34 @@
 """Estimates with their intervals, and how numbers are written."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from featcx_core.measures.estimated import Estimated
 
-
-class Estimate(Estimated):
+class Estimate(NamedTuple):
     """A number over concepts with its 95 % intervals, which can be written out."""
 
-    __slots__ = ()
+    value: float
+    """NaN where it is not defined."""
+    low: float
+    """Low end over concepts; NaN where there is none, as for the other ends."""
+    high: float
+    """High end over concepts."""
+    n: int
+    """Concepts behind it."""
+    low_images: float = math.nan
+    """Low end over images."""
+    high_images: float = math.nan
+    """High end over images."""
+    low_dictionaries: float = math.nan
+    """Low end over dictionaries of other seeds."""
+    high_dictionaries: float = math.nan
+    """High end over dictionaries."""
 
     def __str__(self) -> str:
         interval = "" if math.isnan(self.low) else f" [{_end(self.low)}, {_end(self.high)}]"
-        return number(self.value) + interval + (f" {self.images}" if self.images else "")
+        return " ".join(part for part in (number(self.value) + interval, self.images, self.dictionaries) if part)
 
     @property
     def images(self) -> str:
@@ -25,9 +38,20 @@ class Estimate(Estimated):
         return f"{{{_end(self.low_images)}, {_end(self.high_images)}}}"
 
     @property
+    def dictionaries(self) -> str:
+        """The interval over dictionaries in words; empty where there is none."""
+        if not math.isfinite(self.low_dictionaries):
+            return ""
+        return f"⟨{_end(self.low_dictionaries)}, {_end(self.high_dictionaries)}⟩"
+
+    @property
     def intervals(self) -> tuple[tuple[float, float], ...]:
-        """The intervals over concepts and over images; NaN where one was not measured."""
-        return (self.low, self.high), (self.low_images, self.high_images)
+        """The intervals over concepts, over images and over dictionaries; NaN where one was not measured."""
+        return (
+            (self.low, self.high),
+            (self.low_images, self.high_images),
+            (self.low_dictionaries, self.high_dictionaries),
+        )
 
 
 NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0)
@@ -82,13 +106,17 @@ def difference(first: Estimate, last: Estimate) -> Estimate:
     value = last.value - first.value
     ends = [
         end
-        for low, high in (("low", "high"), ("low_images", "high_images"))
+        for low, high in (
+            ("low", "high"),
+            ("low_images", "high_images"),
+            ("low_dictionaries", "high_dictionaries"),
+        )
         for end in (
             value - math.hypot(last.value - getattr(last, low), getattr(first, high) - first.value),
             value + math.hypot(getattr(last, high) - last.value, first.value - getattr(first, low)),
         )
     ]
-    return Estimate(value, ends[0], ends[1], min(first.n, last.n), ends[2], ends[3])
+    return Estimate(value, ends[0], ends[1], min(first.n, last.n), *ends[2:])
 
 
 def estimate(row: "pd.Series[Any]", value: str, n: str, *, prefix: str = "") -> Estimate:
@@ -98,4 +126,5 @@ def estimate(row: "pd.Series[Any]", value: str, n: str, *, prefix: str = "") -> 
     prefix: how the names of the interval's columns start.
     """
     low, high, *images = (float(row[prefix + end]) for end in ("low", "high", "low_images", "high_images"))
-    return Estimate(float(row[value]), low, high, int(row[n]), *images)
+    dictionaries = [float(row.get(f"{end}_dictionaries", math.nan)) for end in ("low", "high")]
+    return Estimate(float(row[value]), low, high, int(row[n]), *images, *dictionaries)

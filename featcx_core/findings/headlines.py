@@ -7,6 +7,7 @@ import pandas as pd
 
 from featcx_core.findings.correlations import correlation, raw_and_partial
 from featcx_core.findings.evidence import NOT_MEASURED, Estimate, number
+from featcx_core.findings.predictions import resting
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.selection import mean_of
 from featcx_core.findings.study_tables import StudyTables
@@ -37,14 +38,18 @@ def headlines(tables: StudyTables, *, reference_epoch: int) -> list[Headline]:
         value=mean_of(scored["complexity"]), n=int(scored["complexity"].notna().sum())
     )
     k = without_interval if of_all.empty else band(of_all, 0)
-    return [
-        *_headlines_of_network(tables, reference_epoch),
+    of_concepts = [
         _headline_of_complexity(scored, k),
         _headline_of_shuffled(tables, reference_epoch),
         _correlation(tables, reference_epoch, "importance", "K and Γ (importance)"),
         _time_to_decode(tables, reference_epoch),
         _sedimentation(sedimentation_curve(tables.sedimentation, "all"), "all concepts"),
         _sedimentation(_most_important(tables.sedimentation), "most important concepts"),
+    ]
+    doubt = resting(_at(tables.dictionaries, "predictions_kept_fraction", reference_epoch))
+    return [
+        *_headlines_of_network(tables, reference_epoch),
+        *(headline._replace(meaning=f"{headline.meaning}{doubt}") for headline in of_concepts),
     ]
 
 
@@ -66,7 +71,7 @@ def _headlines_of_network(tables: StudyTables, epoch: int) -> list[Headline]:
             "predictions kept",
             _percent(kept),
             "when the concepts replace the activations; wanted > 99 %",
-            _numbers(value=kept),
+            _numbers(value=kept, among_classes=_at(tables.dictionaries, "predictions_kept_classes_fraction", epoch)),
         ),
     ]
 
@@ -105,8 +110,8 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
     return Headline(
         name,
         str(raw),
-        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images; with prevalence and variance held fixed: "
-        f"{partial}; with class information held fixed: {of_class}",
+        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images{_over_dictionaries(raw)}; with prevalence and "
+        f"variance held fixed: {partial}; with class information held fixed: {of_class}",
         _numbers(**raw._asdict(), **_named("partial", partial), **_named("partial_class_information", of_class)),
     )
 
@@ -125,6 +130,10 @@ def _named(name: str, estimate: Estimate) -> Numbers:
     """Return an estimate and its intervals under a name."""
     values = estimate._asdict()
     return {name if part == "value" else f"{name}_{part}": value for part, value in values.items() if part != "n"}
+
+
+def _over_dictionaries(estimate: Estimate) -> str:
+    return ", ⟨ ⟩ over dictionaries" if estimate.dictionaries else ""
 
 
 def _most_important(sedimentation: pd.DataFrame) -> pd.DataFrame:

@@ -14,6 +14,8 @@ class StudyTables(NamedTuple):
     """One row per layer."""
     dictionaries: pd.DataFrame
     """One row per epoch's dictionary."""
+    learning_curve: pd.DataFrame
+    """One row per (epoch, dictionary images, atoms), measured or foretold."""
     concepts: pd.DataFrame
     """One row per concept of an epoch's dictionary."""
     v_information: pd.DataFrame
@@ -40,6 +42,12 @@ class StudyTables(NamedTuple):
     """One row per (epoch, kind, concept, sigma)."""
     support: pd.DataFrame
     """One row per (epoch, order, share kept)."""
+    stability: pd.DataFrame
+    """One row per concept of an epoch's dictionary."""
+    stability_correlations: pd.DataFrame
+    """One row per (epoch, x, y, level, method, controls), over dictionaries of other seeds."""
+    layer_choices: pd.DataFrame
+    """One row per (epoch, choice of layers or reader)."""
     clusters: pd.DataFrame
     """One row per concept of an epoch's dictionary."""
     concept_paths: pd.DataFrame

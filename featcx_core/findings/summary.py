@@ -7,9 +7,12 @@ import pandas as pd
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.evidence import NOT_MEASURED, number, percent
 from featcx_core.findings.inhibitors import inhibitors_finding, signed_contributions
+from featcx_core.findings.layer_choices import choices_finding
 from featcx_core.findings.meta_features import groups_finding, means_of_groups
 from featcx_core.findings.paths import paths_finding
+from featcx_core.findings.predictions import more_would_do
 from featcx_core.findings.selection import last_clustered, mean_of
+from featcx_core.findings.stability import stability_finding
 from featcx_core.findings.study_tables import StudyTables
 
 MOST_NAMES = 8  # classes without a super-class that the report names
@@ -103,6 +106,9 @@ def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
         "groups": groups_finding(tables.meta_features, epoch=clustered),
         "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
         "inhibitors": inhibitors_finding(contributions),
+        "stability": stability_finding(tables.stability, epoch=reference_epoch),
+        "learning_curve": more_would_do(tables.learning_curve, epoch=reference_epoch) or "Not measured.",
+        "choices": choices_finding(tables.layer_choices, epoch=reference_epoch),
     }
 
 

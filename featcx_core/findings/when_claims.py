@@ -7,7 +7,7 @@ import pandas as pd
 from featcx_core.findings.claim import Claim, mark_of, unmeasured
 from featcx_core.findings.correlations import by_controls, correlation, correlations_in_words
 from featcx_core.findings.evidence import NOT_MEASURED, Estimate, percent
-from featcx_core.findings.rule import Mark, Marks
+from featcx_core.findings.rule import Mark, Marks, mark
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.measures.correlations import correlation as correlate
 
@@ -52,9 +52,8 @@ def _not_normalised(tables: StudyTables, reference_epoch: int) -> str:
 
 def _near(raw: Estimate) -> Mark:
     """Return whether a correlation is within 0.25 of 0.5."""
-    low, high, low_images, high_images = (end - DECODE_TIME for ends in raw.intervals for end in ends)
-    shifted = raw._replace(low=low, high=high, low_images=low_images, high_images=high_images)
-    return mark_of(shifted, expected="zero", margin=NEAR)
+    shifted = [(low - DECODE_TIME, high - DECODE_TIME) for low, high in raw.intervals]
+    return mark(shifted, expected="zero", margin=NEAR)
 
 
 def _says_when(how_well: Estimate) -> dict[str, Mark]:

@@ -126,11 +126,16 @@ def selection_digest(parts: Sequence[Int64[np.ndarray, "_"]]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:16]
 
 
-def refuse_too_many_atoms(study: Study, data: StudyImages, *, units: int) -> None:
-    """Raise StudyError if a class has fewer dictionary images than atoms, or the layer fewer units."""
+def refuse_too_many_atoms(study: Study, data: StudyImages, *, units: int, n_further: int = 0) -> None:
+    """Raise StudyError if a class has fewer dictionary images than atoms, or the layer fewer units.
+
+    `n_further` images come from `data.dictionary`. A number of atoms that is found later is never too large.
+    """
     wanted, counts = study.dictionary.atoms_per_class, [len(rows) for rows in dictionary_images(data, study)]
+    if wanted == "auto":
+        return
     if study.dictionary.scope == "all":
-        counts = [sum(counts)]
+        counts = [sum(counts) + n_further]
     for class_id, count in enumerate(counts):
         if count < wanted:
             name = f"class {data.class_names[class_id]!r}" if study.dictionary.scope == "class" else "the study"

@@ -26,6 +26,17 @@ def content_digest(data: Data) -> str:
         raise StudyError(f"data.source: cannot read {error.filename or data.path}: {error.strerror}") from None
 
 
+def further_digest(data: Data) -> str:
+    """Return the source of the further images and a digest of what lies there; empty without any."""
+    if not data.dictionary:
+        return ""
+    other = Data(source=data.dictionary)
+    try:
+        return f"{data.dictionary} {content_digest(other)}"
+    except StudyError as error:
+        raise StudyError(str(error).replace("data.source", "data.dictionary", 1)) from None
+
+
 def text_digest(path: str, *, field: str) -> str:
     """Return the digest of a file that a field of the study names; empty if the field names none.
 

@@ -47,7 +47,9 @@ def image_folder(folder: Path) -> Source:
             f"data.source: no image files in {folder}; wanted CLASS/*.jpg, or train/CLASS/*.jpg and val/CLASS/*.jpg, "
             f"with the ending {', '.join(IMAGE_SUFFIXES)}"
         )
-    return Source(_files(folder, names), np.concatenate(labels), tuple(classes), n_train if len(parts) > 1 else None)
+    return Source(
+        image_files(folder, names), np.concatenate(labels), tuple(classes), n_train if len(parts) > 1 else None
+    )
 
 
 def inspect(path: Path) -> ImageHeader:
@@ -65,7 +67,8 @@ def inspect(path: Path) -> ImageHeader:
     return header
 
 
-def _files(folder: Path, names: list[bytes]) -> Files:
+def image_files(folder: Path, names: list[bytes]) -> Files:
+    """Return the image files of a folder, each named by its path below it."""
     table = np.array(names)  # a third of the memory of as many Python strings
 
     def path(row: int) -> Path:

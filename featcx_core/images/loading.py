@@ -62,7 +62,7 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
     if isinstance(images, Files):
         images, split, broken = decoded(images, split, steps, n_images=len(labels), broken_share=data.broken_share)
     elif steps.changes(images.shape):
-        images = Decoded(_files(images), steps, shape=steps.shape(images.shape))
+        images = Decoded(picture_files(images), steps, shape=steps.shape(images.shape))
     steps.refuse_other(images.shape[1])
     _refuse_lacking(data, labels, names, split["train"])
     return Loaded(images, labels, names, split, broken)
@@ -84,7 +84,7 @@ def open_source(data: Data) -> Source:
     raise StudyError(f"data.source: unknown source {data.source!r}; {nearest(data.source, SOURCES)}")
 
 
-def _files(images: ImageArray) -> Files:
+def picture_files(images: ImageArray) -> Files:
     """Turn arrays into pictures that a transform can resize."""
     _, channels, height, width = images.shape
     if channels not in (1, 3):

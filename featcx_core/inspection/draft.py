@@ -130,7 +130,8 @@ class Draft:
             self.lacking.append(reason)
             return
         self.lines += network_lines(study, self.anatomy)
-        if (n_units := self.anatomy.n_units) < study.dictionary.atoms_per_class:
+        n_units, atoms = self.anatomy.n_units, study.dictionary.atoms_per_class
+        if atoms != "auto" and n_units < atoms:
             self._state("dictionary", atoms_per_class=n_units)
             self.lines.append(f"  {n_units} units before the head: dictionary.atoms_per_class = {n_units}")
 

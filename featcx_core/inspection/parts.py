@@ -44,7 +44,7 @@ def propose_parts(
     counts = np.bincount(labels[split["train"]], minlength=len(class_names))
     values: dict[str, dict[str, Any]] = {"data": {"split": sizes}}
     sentences = [f"split: {', '.join(f'{part} {len(rows)}' for part, rows in split.items())} images"]
-    atoms, groups = DictionarySettings().atoms_per_class, Probe().groups
+    atoms, groups = int(DictionarySettings().atoms_per_class), Probe().groups
     fewest, name, n_score = int(counts.min()), class_names[int(counts.argmin())], len(split["score"])
     if fewest >= atoms:
         sentences[0] += f"; every class has {fewest} or more for training"

@@ -147,6 +147,8 @@ def mean_interval(
     >>> mean_interval(np.array([0.4, 0.6]), within=(0.0, 1.0))   # t(1) is 12.7, the error 0.1
     (0.0, 1.0)
     """
+    if len(members) < 2:
+        return float("nan"), float("nan")
     _, low, high = mean_bands(members[:, None], within=within)
     return float(low[0]), float(high[0])
 
@@ -239,3 +241,42 @@ def correlation_interval(value: float, drawn: Float[np.ndarray, "draw"], *, grou
     z, drawn_z = np.arctanh(np.clip(value, -edge, edge)), np.arctanh(drawn.clip(-edge, edge))
     low, high = np.tanh(t_interval(np.array([z]), drawn_z, groups=groups))
     return round(float(low), 11), round(float(high), 11)
+
+
+def draws_interval(
+    value: float, others: Float[np.ndarray, "draw"], *, within: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """Return the t-interval of a mean over all draws from one value and others that were drawn like it.
+
+    `value ± t(n − 1) · standard deviation of the n others`, cut to a range: the value is a single draw, so its error is
+    the deviation of a draw, not of a mean; the others are independent of it, so that t is exact for normal draws. NaN
+    ends with fewer than two others that are known, or an unknown value.
+
+    >>> [round(end, 3) for end in draws_interval(0.5, np.array([0.4, 0.5, 0.6]))]   # t(2) is 4.303
+    [0.07, 0.93]
+    """
+    known = others[~np.isnan(others)]
+    if len(known) < 2 or np.isnan(value):
+        return float("nan"), float("nan")
+    half = float(t_half_width(known.std(ddof=1, keepdims=True), freedom=len(known) - 1)[0])
+    return max(value - half, within[0]), min(value + half, within[1])
+
+
+def share_interval(n_members: int, n: int) -> tuple[float, float]:
+    """Return Wilson's interval of a share, from how many of n independent trials are members of it.
+
+    `(p + z²/2n ± z √(p(1 − p)/n + z²/4n²)) / (1 + z²/n)`: within [0, 1], and not of length 0 where all are members.
+    [Wilson, *Probable inference, the law of succession, and statistical inference*, JASA 1927]
+
+    Raises:
+        ValueError: no trial, or more members than trials.
+
+    >>> [round(end, 3) for end in share_interval(99, 100)]
+    [0.946, 0.998]
+    """
+    if not 0 <= n_members <= n or n < 1:
+        raise ValueError(f"wanted 0 to n members of at least 1 trial, got {n_members} of {n}; try more images")
+    p, z = n_members / n, float(student.ppf(ENDS[1], np.inf))
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
+    return max(0.0, float((middle - half) / scale)), min(1.0, float((middle + half) / scale))

@@ -9,8 +9,13 @@ import math
 
 import torch
 from jaxtyping import Float
+from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.features.by_group import GroupedSums
+from featcx_core.features.moments import Moments
+from featcx_core.measures.readers import choose_penalty, decompose, grid_of, shrink
+from featcx_core.study.fields import Penalties
 
 
 def variance_share(
@@ -43,3 +48,31 @@ def variance_share(
     along, length, whole = (w * (gram @ w)).sum(0), w.square().sum(0), gram.trace()
     share = along / (length * whole)
     return restore(share.masked_fill((length <= 0) | (whole <= 0), math.nan))
+
+
+def reader_directions(fit: GroupedSums[Moments], *, penalties: Penalties) -> Float[Tensor, "unit concept"]:
+    """Return the weights of each code's ridge reader, fitted on all images of the sums, penalty included.
+
+    A code that is constant has weights 0.
+
+    >>> x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])   # the code is the first unit
+    >>> sums = GroupedSums.of(Moments, x, x[:, :1], groups=2)
+    >>> reader_directions(sums, penalties=Penalties()).round(decimals=3).tolist()
+    [[1.0], [0.0]]
+    """
+    sums = fit.everything()
+    spectrum = decompose(sums.xx, sums.n, fit.eps)
+    projected = spectrum.vectors.mT @ sums.xz
+    penalty = choose_penalty(spectrum, projected, sums.zz, n=sums.n, grid=grid_of(penalties, sums.xx))
+    weights: Tensor = (spectrum.vectors @ shrink(spectrum, projected, penalty))[0]
+    return weights
+
+
+def cross_fitted_share(
+    fit: GroupedSums[Moments], score: GroupedSums[Moments], *, penalties: Penalties
+) -> Float[Tensor, "concept"]:
+    """Return `variance_share` of each code's readers, fitted on either half, over all images; the mean of both."""
+    gram = fit.whole.merge(score.whole).centred().xx
+    shares = [variance_share(gram, reader_directions(half, penalties=penalties)) for half in (fit, score)]
+    mean: Tensor = (shares[0] + shares[1]) / 2
+    return mean

@@ -9,6 +9,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from featcx_core.findings.claims import claims
 from featcx_core.findings.headlines import headlines
+from featcx_core.findings.layer_choices import choice_rows
+from featcx_core.findings.predictions import carried_sentence, lost_predictions
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.findings.summary import (
     concept_rows,
@@ -98,6 +100,8 @@ def render_report(
         has_explorer=has_explorer,
         facts=facts,
         reference_epoch=reference_epoch,
+        warning=lost_predictions(tables.dictionaries, tables.learning_curve, epoch=reference_epoch),
+        carried=carried_sentence(tables.dictionaries, epoch=reference_epoch),
         headlines=headlines(tables, reference_epoch=reference_epoch),
         claims=dict(zip(_PLACES, answers, strict=True)),
         pictures=_encoded(figures),
@@ -106,6 +110,7 @@ def render_report(
         super_classes=super_class_rows(tables, reference_epoch=reference_epoch),
         notes=notes(tables, reference_epoch=reference_epoch),
         controls=control_rows(tables, reference_epoch=reference_epoch),
+        choices=choice_rows(tables.layer_choices, epoch=reference_epoch),
         dictionary=dictionary_facts(tables.dictionaries, reference_epoch=reference_epoch),
         further=[(each, _encoded(each.figures)) for each in further],
         questions=questions(study, reference_epoch=reference_epoch),

@@ -21,8 +21,10 @@ from featcx_core.study.steps import (
     Optimizer,
     Penalties,
     Probe,
+    ReadersSettings,
     RedundancySettings,
     SensitivitySettings,
+    StabilitySettings,
     Support,
     Training,
     Visualisation,
@@ -30,9 +32,8 @@ from featcx_core.study.steps import (
 
 __all__ = [
     "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
-    "Penalties", "Probe", "RedundancySettings", "SensitivitySettings", "Split", "Study", "StudyError", "Support",
-    "Training",
-    "Transform", "Visualisation", "changed", "study_fields",
+    "Penalties", "Probe", "ReadersSettings", "RedundancySettings", "SensitivitySettings", "Split", "StabilitySettings",
+    "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -48,8 +49,8 @@ class Analyses(Part):
     """The analyses by name; `default` stands for all that are made by default. What they need is made as well.
     `visualisation` is made only where it is named, and so are those of other packages that say so."""
     epochs: Literal["ends", "all"] | tuple[Annotated[int, Field(ge=0)], ...] = "ends"
-    """Where the detailed analyses are made (branches, redundancy, sensitivity, support, clusters): `ends`, the first
-    checkpoint there is (0: before training) and the reference epoch; `all`; or epochs."""
+    """Where the detailed analyses are made (branches, redundancy, sensitivity, support, stability, clusters): `ends`,
+    the first checkpoint there is (0: before training) and the reference epoch; `all`; or epochs."""
     end_shares: Annotated[tuple[EndShare, ...], Field(min_length=1)] = (0.01, 0.1)
     """Groups of the simplest and of the most complex concepts that curves show; at least 10 concepts a group."""
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
@@ -87,6 +88,10 @@ class Study(Part):
     """How much a concept moves when noise is added to the image."""
     support: Support = Support()
     """How far the decision rests on some of the concepts."""
+    stability: StabilitySettings = StabilitySettings()
+    """How far concepts hang on the seed of the factorisation."""
+    readers: ReadersSettings = ReadersSettings()
+    """Other readers than the linear one."""
     clusters: Clusters = Clusters()
     """Meta-features: concepts that point the same way."""
     visualisation: Visualisation = Visualisation()
@@ -101,7 +106,9 @@ class Study(Part):
             saved = f", with training.save checkpoint {self.training.last}" if self.training.save else ""
             last = f"training.epochs = {self.training.epochs}{saved}"
             raise ValueError(f"probe.reference_epoch = {reference} is beyond {last}")
-        if self.dictionary.scope == "all" and self.dictionary.atoms_per_class < 2:
+        if self.data.dictionary and self.dictionary.scope != "all":
+            raise ValueError('data.dictionary needs dictionary.scope = "all": its images have no labels')
+        if self.dictionary.scope == "all" and self.dictionary.atoms_per_class == 1:
             raise ValueError('dictionary.scope = "all" needs dictionary.atoms_per_class of at least 2, got 1')
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:

@@ -88,6 +88,7 @@ def _paths(study: Study) -> dict[tuple[str, str], str]:
     data, model = study.data, study.model
     return {
         ("data", "source"): data.path,
+        ("data", "dictionary"): data.dictionary.partition(":")[2],
         ("data", "classes"): data.classes,
         ("data", "superclasses"): data.superclasses if isinstance(data.superclasses, str) else "",
         ("model", "folder"): model.folder,

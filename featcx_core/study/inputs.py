@@ -80,6 +80,9 @@ class Data(Part):
     `labels`; `npy:FOLDER`, mapped from `images.npy` and `labels.npy`, for images that memory does not hold;
     `folder:PATH` with files `CLASS/*.jpg`, or `train/CLASS/*.jpg` and `val/CLASS/*.jpg`; `torchvision:NAME:ROOT`, a
     data set of torchvision that lies at ROOT already."""
+    dictionary: Annotated[str, Field(pattern=r"^$|^(folder|npz):.+$")] = ""
+    """A further source of images, without labels, for the dictionary alone: `folder:PATH` of image files at any depth,
+    `npz:FILE` with an array `images`. It wants `dictionary.scope = "all"`. Empty: the training images alone."""
     split: Split = Split()
     """Sizes of the four disjoint parts. If the source has training and held-out images, `train` comes from the first,
     the other parts from the second, and a share is one of these."""

@@ -114,8 +114,9 @@ class DictionarySettings(Part):
     scope: Literal["class", "all"] = "class"
     """`class`: atoms for each class on its own images; `all`: one dictionary over all images, whose positions memory
     must hold at once."""
-    atoms_per_class: Annotated[int, Field(ge=1)] = 10
-    """Concepts a class (with scope `all`: concepts)."""
+    atoms_per_class: Literal["auto"] | Annotated[int, Field(ge=1)] = 10
+    """Concepts a class (with scope `all`: concepts). `auto`: 10, 20, 40, … until 99 % of the predictions on held-out
+    dictionary images are kept, or there are no more samples or units."""
     images_per_class: Annotated[int, Field(ge=1)] = 500
     """Cap on the images of a class whose positions feed the dictionary."""
     keep_positions_gb: Annotated[float, Field(ge=0)] = 2.0
@@ -173,6 +174,24 @@ class Support(Part):
 
     steps: Annotated[int, Field(ge=1)] = 20
     """Points of the curve between all concepts and none."""
+
+
+class StabilitySettings(Part):
+    """How far concepts hang on the seed of the factorisation."""
+
+    seeds: Annotated[int, Field(ge=2)] = 5
+    """Further dictionaries, fitted from the seeds that follow the study's."""
+    cosine: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Cosine of two atoms from which on they are the same concept."""
+
+
+class ReadersSettings(Part):
+    """Other readers than the linear one, where `analyses.run` names them."""
+
+    features: Annotated[int, Field(ge=1)] = 256
+    """Random features of the radial kernel."""
+    width: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Directions on which each layer is projected; `auto`: the units of the narrowest layer in K."""
 
 
 class Clusters(Part):

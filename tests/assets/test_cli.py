@@ -266,7 +266,10 @@ def test_status_counts_what_is_made_stale_and_missing(small: Store):
     assert rows["figures"] == "0 of 1 1 stale, 0 missing"
     assert lines[-1].startswith(f"  bad checkpoint: {small.checkpoint(3)} is truncated")
     found = json.loads(featcx("status", "tiny", "--json").stdout)["tiny"]
-    assert {row["asset"] for row in found["assets"]} == {*catalogue().names} - {"visualisation"}  # not asked for
+    assert {row["asset"] for row in found["assets"]} == {*catalogue().names} - {
+        "readers",
+        "visualisation",
+    }  # not asked for
     assert len(found["bad_checkpoints"]) == 1
 
 

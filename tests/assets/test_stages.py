@@ -62,7 +62,10 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
         {"complexity", "importance"},
-        {"branches", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
+        {
+            *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
+            *("learning_curve", "visualisation"),
+        },
     ]
     for names in together:
         assert {artefact.name for artefact in BY_ARTEFACT[min(names)].artefacts} == names
@@ -80,8 +83,9 @@ def test_everything_an_artefact_is_made_from_is_needed(small: Store):
         "dictionary",
     }
     # the explorer is not read, pictures made to excite concepts are not asked for
-    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", "visualisation"}
-    assert needed_by(Snapshot(small, also=["visualisation"]), "report").keys() == {*catalogue().names} - {"explorer"}
+    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", "readers", "visualisation"}
+    asked = needed_by(Snapshot(small, also=["readers", "visualisation"]), "report")
+    assert asked.keys() == {*catalogue().names} - {"explorer"}
     assert needed(snapshot, []) == {}
 
 

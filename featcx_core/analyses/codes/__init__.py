@@ -13,9 +13,25 @@ DICTIONARIES_TABLE = table(
     EPOCH,
     text("method", "How the atoms were fitted."),
     count("n_concepts", "Atoms.", 1.0),
+    count("atoms_per_class", "Atoms of each class, or of all images.", 1.0),
+    text("atoms_chosen", "stated; or for auto: predictions kept, or samples used up."),
+    share("held_out_kept_fraction", "Held-out predictions kept when auto stopped; null if stated.", nullable=True),
     real("relative_error", "||A - Z D|| / ||A|| of the probe images' penultimate activations.", 0.0),
     real("explained_variance", "1 - residual variance / variance of the same; 1 = all.", None, 1.0),
-    share("predictions_kept_fraction", "Share of top-1 predictions kept when Z D replaces the activations."),
+    share(
+        "predictions_kept_fraction",
+        "Share of top-1 predictions kept when Z D replaces the activations, among all outputs.",
+    ),
+    share("predictions_kept_low", "Low end of its 95 % interval over probe images."),
+    share("predictions_kept_high", "High end."),
+    share(
+        "predictions_kept_classes_fraction",
+        "The share kept among the outputs of the study's classes; null where they have none.",
+        nullable=True,
+    ),
+    real("logit_by_concepts", "Mean part of the predicted class's logit that the concepts carry, z D W."),
+    real("logit_by_rest", "Mean part of it that they leave, (x - z D) W."),
+    real("logit_carried_fraction", "The first part / both; null where both add up to nothing.", nullable=True),
     real("l0", "Mean number of active concepts an image.", 0.0),
     share(
         "code_hoyer",
@@ -67,9 +83,9 @@ CODES = Artefact(
         Rows(CONCEPTS_TABLE),
         Rows(DICTIONARIES_TABLE),
     ),
-    version=5,
+    version=6,
     needs=(Need(DICTIONARY), Need(ACTIVATIONS, layers="penultimate")),
-    fields=("seed", "dictionary.l1", "dictionary.l2", "probe.groups"),
+    fields=("seed", "dictionary.l1", "dictionary.l2", "probe.groups", "model.outputs"),
     outside=(CLASS_NAMES,),
     checks=(
         Check(

@@ -11,7 +11,7 @@ import zarr
 
 from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.codes import CODES
-from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.dictionary.make import read_dictionary, read_size
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.class_sums import ClassSums
@@ -21,7 +21,9 @@ from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
 from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
 from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
+from featcx_core.images.classes import class_outputs
 from featcx_core.measures.class_information import class_information, class_information_left_out
+from featcx_core.measures.intervals import share_interval
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 
@@ -169,15 +171,27 @@ def _quality(
     given: Given, dictionary: Dictionary, reader: ProbeReader, concepts: pd.DataFrame, *, kkt: float
 ) -> pd.DataFrame:
     pairs = ((reader.acts_of(chunk), reader.codes_of(chunk)) for chunk in reader.chunks())
-    quality = dictionary_quality_streamed(pairs, dictionary.atoms, *given.head(epoch=given.epoch))
+    outputs, head = class_outputs(given.study.model, given.data.class_names), given.head(epoch=given.epoch)
+    quality = dictionary_quality_streamed(pairs, dictionary.atoms, *head, class_outputs=outputs)
+    size = read_size(given, epoch=given.epoch)
+    low, high = share_interval(round(quality.predictions_kept_fraction * reader.n_images), reader.n_images)
     return pd.DataFrame(
         {
             "epoch": [given.epoch],
             "method": [dictionary.method],
             "n_concepts": [len(dictionary.atoms)],
+            "atoms_per_class": [size.n_atoms],
+            "atoms_chosen": [size.stopped_by],
+            "held_out_kept_fraction": [size.kept],
             "relative_error": [quality.relative_error],
             "explained_variance": [quality.explained_variance],
             "predictions_kept_fraction": [quality.predictions_kept_fraction],
+            "predictions_kept_low": [low],
+            "predictions_kept_high": [high],
+            "predictions_kept_classes_fraction": [quality.predictions_kept_classes_fraction],
+            "logit_by_concepts": [quality.logit_by_concepts],
+            "logit_by_rest": [quality.logit_by_rest],
+            "logit_carried_fraction": [quality.logit_carried_fraction],
             "l0": [quality.l0],
             "code_hoyer": [quality.code_hoyer],
             "dead": [int((~concepts["alive"]).sum())],

@@ -11,9 +11,12 @@ DICTIONARY = Artefact(
     grain="epoch",
     make="featcx_core.analyses.dictionary.make:fit",
     holds=(Folder("dictionary/{epoch}.zarr", "group: atoms (concept, unit), class_of (concept,), how it was fitted"),),
-    version=2,
+    version=3,
     needs=(Need(DICTIONARY_ACTIVATIONS),),
-    fields=("seed", "dictionary.method", "dictionary.scope", "dictionary.atoms_per_class"),
+    fields=(
+        *("seed", "dictionary.method", "dictionary.scope", "dictionary.atoms_per_class"),
+        *("dictionary.l1", "dictionary.l2"),
+    ),
     refuse="featcx_core.features.method:refuse_unusable_dictionary",
 )
 DECLARED = (DICTIONARY,)

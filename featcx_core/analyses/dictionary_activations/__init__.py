@@ -2,7 +2,7 @@
 
 from featcx_core.analyses.checkpoint import CHECKPOINT
 from featcx_core.artefacts.declaration import Artefact, Folder, Need
-from featcx_core.artefacts.fingerprints import PENULTIMATE
+from featcx_core.artefacts.fingerprints import FURTHER, PENULTIMATE
 
 DICTIONARY_ACTIVATIONS = Artefact(
     name="dictionary_activations",
@@ -14,12 +14,13 @@ DICTIONARY_ACTIVATIONS = Artefact(
     holds=(
         Folder(
             "dictionary_activations/{epoch}.zarr",
-            "group with an array (image, position, unit) for each class; empty where they are streamed into the fit",
+            "group with an array (image, position, unit) for each class, then one of the further images; empty where "
+            "they are streamed into the fit",
         ),
     ),
     version=1,
     needs=(Need(CHECKPOINT),),
     fields=("dictionary.images_per_class", "activations.dtype"),
-    outside=(PENULTIMATE,),
+    outside=(PENULTIMATE, FURTHER),
 )
 DECLARED = (DICTIONARY_ACTIVATIONS,)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import zarr
@@ -13,6 +14,7 @@ from featcx_core.artefacts.partition import Partition
 from featcx_core.features.recording import by_class
 from featcx_core.features.writing import Writer, checked, layout
 from featcx_core.images.data import dictionary_images, selection_digest
+from featcx_core.images.further import further_images
 from featcx_core.networks.anatomy import Layer
 
 logger = logging.getLogger("featcx")
@@ -30,6 +32,8 @@ def record_classes(given: Given) -> Iterator[tuple[Partition, None]]:
         zarr.create_group(store=str(draft), attributes={"kept": False, "epoch": given.epoch})
     else:
         images = dictionary_images(given.data, given.study)
+        if (further := further_images(given.study, given.data)) is not None:
+            images = [*images, further.split["train"]]
         about = {"kept": True, "layer": row.layer, "height": row.height, "width": row.width, "epoch": given.epoch}
         group = zarr.create_group(store=str(draft), attributes={**about, "images": selection_digest(images)})
         for class_id, indices, pieces in _passed(given, given.epoch, given.tools):
@@ -58,8 +62,7 @@ def class_positions(reader: StudyReader, *, epoch: int, tools: Tools) -> Iterato
 def dictionary_activation_bytes(reader: StudyReader) -> int:
     """Return the size of an epoch's dictionary activations, before compression."""
     row, study = _penultimate(reader), reader.study
-    n_images = sum(map(len, dictionary_images(reader.data, study)))
-    return n_images * row.n_samples * row.units * np.dtype(study.activations.dtype).itemsize
+    return _n_images(reader) * row.n_samples * row.units * np.dtype(study.activations.dtype).itemsize
 
 
 def _class_positions(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[Float32[np.ndarray, "sample unit"]]:
@@ -67,7 +70,7 @@ def _class_positions(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[
     if reader.has(DICTIONARY_ACTIVATIONS, epoch=epoch):
         group = reader.arrays(DICTIONARY_ACTIVATIONS, epoch=epoch)
         if group.attrs["kept"]:
-            for class_id in range(len(reader.data.class_names)):
+            for class_id in range(len(reader.data.class_names) + bool(reader.study.data.dictionary)):
                 yield np.asarray(group[str(class_id)]).reshape(-1, row.units).astype(np.float32)
             return
     for _, _, pieces in _passed(reader, epoch, tools):
@@ -77,17 +80,22 @@ def _class_positions(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[
 
 
 def _passed(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[tuple[int, np.ndarray, Iterator[np.ndarray]]]:
-    """Yield each class, its images and their values in pieces, from one forward pass."""
+    """Yield each class, its images and their values in pieces, from one forward pass; then the further images."""
     network, row = reader.network(epoch=epoch, device=tools.device), _penultimate(reader)
     images = dictionary_images(network.data, reader.study)
     logger.info("forward pass: epoch %d, %d training images, positions of %s", epoch, sum(map(len, images)), row.layer)
-    yield from by_class(network, images, row, batch_size=tools.batch_size, progress=tools.progress)
+    settings: Any = {"batch_size": tools.batch_size, "progress": tools.progress}
+    yield from by_class(network, images, row, **settings)
+    if (further := further_images(reader.study, network.data)) is not None:
+        others, rows = network._replace(data=further), further.split["train"]
+        for _, indices, pieces in by_class(others, [rows], row, **settings):
+            yield len(images), indices, pieces
 
 
 def _joined(reader: StudyReader, parts: Iterator[Float32[np.ndarray, "_ unit"]]) -> Float32[np.ndarray, "sample unit"]:
     """Return all samples in one array, beside which one part at a time is held."""
     row, study = _penultimate(reader), reader.study
-    n_samples = row.n_samples * sum(map(len, dictionary_images(reader.data, study)))
+    n_samples = row.n_samples * _n_images(reader)
     samples = np.empty((n_samples, row.units), dtype=np.float32)
     if samples.nbytes > study.dictionary.keep_positions_gb * 1e9:
         logger.warning(
@@ -100,6 +108,13 @@ def _joined(reader: StudyReader, parts: Iterator[Float32[np.ndarray, "_ unit"]])
         start += len(part)
     assert start == n_samples
     return samples
+
+
+def _n_images(reader: StudyReader) -> int:
+    """Return the number of dictionary images, the further ones included."""
+    further = further_images(reader.study, reader.data)
+    n_further = len(further.split["train"]) if further else 0
+    return sum(map(len, dictionary_images(reader.data, reader.study))) + n_further
 
 
 def _penultimate(reader: StudyReader) -> Layer:

@@ -34,10 +34,11 @@ def write_report(given: Given) -> None:
 
 
 def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
-    """Yield the analyses whose tables the report's own sections do not read, with their figures."""
+    """Yield the analyses with figures of their own, or whose tables the report's sections do not read."""
     for artefact in given.snapshot.catalogue.shown:
         names = [table.name for table in artefact.tables]
-        if names and not {*names} & {*StudyTables._fields} and (n_rows := len(given.table(names[0]))):
+        is_further = names and (artefact.figures or not {*names} & {*StudyTables._fields})
+        if is_further and (n_rows := len(given.table(names[0]))):
             figures = {
                 name.partition(".")[2]: picture
                 for name, picture in pictures.items()
@@ -56,11 +57,18 @@ def _facts(given: Given, epochs: list[int]) -> dict[str, str]:
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
         "network": _network(study, given.anatomy),
         "checkpoints": f"{len(epochs)}: epochs {', '.join(map(str, sorted(epochs)))}",
-        "dictionary": f"{study.dictionary.atoms_per_class} {_ATOMS[study.dictionary.scope]}, seed {study.seed}",
+        "dictionary": _dictionary(study),
     }
     if doubtful := doubts(given):
         facts["to be looked at"] = " ".join(doubtful)
     return facts
+
+
+def _dictionary(study: Study) -> str:
+    atoms = study.dictionary.atoms_per_class
+    stated = "as many as keep the predictions, of" if atoms == "auto" else str(atoms)
+    further = f"; further images from {study.data.dictionary}" if study.data.dictionary else ""
+    return f"{stated} {_ATOMS[study.dictionary.scope]}, seed {study.seed}{further}"
 
 
 def _network(study: Study, anatomy: Anatomy) -> str:

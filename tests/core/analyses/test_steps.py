@@ -25,6 +25,7 @@ from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
 from tests.references import correlations as correlation_reference
 from tests.references import decode_time as decode_time_reference
+from tests.references import dictionary as dictionary_reference
 from tests.references.class_information import epsilon_squared
 from tests.steps import path_of, probe_of, reader, remake, rows_of
 
@@ -306,11 +307,16 @@ def test_dictionaries_rebuild_activations_and_predictions(stored: Arrays):
     for epoch in EPOCHS:
         row = stored.study.table("dictionaries").query("epoch == @epoch").iloc[0]
         acts, codes = stored.acts(epoch, "layer3.2"), stored.codes(epoch)
-        rebuilt = codes @ stored.study.dictionary(epoch=epoch).atoms
+        dictionary = stored.study.dictionary(epoch=epoch)
+        rebuilt = codes @ dictionary.atoms
         weight, bias = read_head(stored.store, epoch=epoch)
         kept = (acts @ weight + bias).argmax(axis=1) == (rebuilt @ weight + bias).argmax(axis=1)
         assert row["relative_error"] == pytest.approx(np.linalg.norm(acts - rebuilt) / np.linalg.norm(acts), rel=1e-4)
         assert row["predictions_kept_fraction"] == pytest.approx(kept.mean())
+        expected = dictionary_reference.kept(acts, codes, dictionary.atoms, weight, bias, outputs=[0, 1, 2])
+        for name, value in expected.items():
+            assert row[name] == pytest.approx(value, rel=1e-4), name
+        assert row["predictions_kept_low"] < row["predictions_kept_fraction"] <= row["predictions_kept_high"]
         assert row["l0"] == pytest.approx((codes > 0).sum(axis=1).mean())
         assert row["kkt_residual"] < 1e-4
         assert row["n_concepts"] == 12

@@ -15,6 +15,7 @@ from featcx_core.features.quality import (
     is_alive,
     random_hoyer,
 )
+from tests.references import dictionary as reference
 
 
 def activations(n_samples: int = 240, n_units: int = 24, *, seed: int = 0) -> np.ndarray:
@@ -52,6 +53,10 @@ def test_quality_by_hand() -> None:
     assert quality.explained_variance == pytest.approx(1 - 5 / 6)
     assert quality.predictions_kept_fraction == 0.75  # (2, 1.5) becomes (1, 1.5)
     assert quality.l0 == 1.0
+    # predicted 0, 1, 0, 1: the concepts carry 2, 1, 1 and 0 of logits 2, 1, 2 and 2 (without the bias)
+    assert (quality.logit_by_concepts, quality.logit_by_rest) == (1.0, 0.75)
+    assert quality.logit_carried_fraction == pytest.approx(4 / 7)
+    assert np.isnan(quality.predictions_kept_classes_fraction)
     pair = (3**0.5 - 2**0.5) / (3**0.5 - 1)
     assert quality.code_hoyer == pytest.approx((1 + 1 + pair) / 3)
 
@@ -72,7 +77,9 @@ def test_quality_of_an_exact_and_of_a_null_reconstruction(monkeypatch: pytest.Mo
     null = dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5))
     assert abs(null.explained_variance) < 1e-12
     monkeypatch.setattr(module, "_ROWS", 7)
-    assert dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5)) == pytest.approx(null, rel=1e-12, abs=1e-12)
+    assert dictionary_quality(acts, mean, np.eye(24), head, np.zeros(5)) == pytest.approx(
+        null, rel=1e-12, abs=1e-12, nan_ok=True
+    )
 
 
 def test_alive_needs_both_halves() -> None:
@@ -93,7 +100,7 @@ def test_how_the_images_are_cut_does_not_count() -> None:
     whole = dictionary_quality(acts, codes, atoms, head, np.zeros(5))
     chunks = [(acts[a:b], codes[a:b]) for a, b in ((0, 1), (1, 13), (13, 90))]
     streamed = dictionary_quality_streamed(chunks, atoms, head, np.zeros(5))
-    assert streamed == pytest.approx(whole, rel=1e-12)
+    assert streamed == pytest.approx(whole, rel=1e-12, nan_ok=True)
     statistics = code_statistics(codes[a:b] for a, b in ((0, 1), (1, 13), (13, 90)))
     np.testing.assert_allclose(statistics.variance, codes.var(axis=0), rtol=1e-12)
     np.testing.assert_array_equal(statistics.prevalence_fraction, (codes > 0).mean(axis=0))
@@ -111,3 +118,18 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         dictionary_quality(activations(20), np.ones((19, 3)), np.ones((3, 24)), np.ones((24, 2)), np.ones(2))
     with pytest.raises(ValueError, match="at least one chunk of codes, got none"):
         code_statistics([])
+
+
+def test_what_is_kept_equals_the_definition_image_by_image() -> None:
+    chance = np.random.default_rng(0)
+    acts, head, bias = activations(), chance.standard_normal((24, 7)), chance.standard_normal(7)
+    atoms = random_atoms(5, 24, seed=1)
+    codes = np.maximum(acts @ atoms.T, 0)
+    found = dictionary_quality(
+        acts, codes, atoms, head.astype(np.float32), bias.astype(np.float32), class_outputs=[4, 2]
+    )
+    expected = reference.kept(acts, codes, atoms, head, bias, outputs=[4, 2])
+    for name, value in expected.items():
+        assert getattr(found, name) == pytest.approx(value, rel=1e-5), name
+    all_of_them = dictionary_quality(acts, codes, atoms, head, bias, class_outputs=range(7))
+    assert all_of_them.predictions_kept_classes_fraction == all_of_them.predictions_kept_fraction

@@ -37,8 +37,20 @@ def study(*, n_epochs: int = N_EPOCHS) -> StudyTables:
         gamma = np.exp(-4 * progress * hardness + chance.normal(0, 0.7, N_CONCEPTS)) * prevalence
         gamma[:2] = 0.0
         _add_concepts(rows, epoch, complexity, gamma, prevalence)
+    rows["learning_curve"] = [
+        {"epoch": reference, "n_images": images, "n_atoms": 10, "n_scored": 1000, "is_measured": images <= 1000,
+         "predictions_kept_fraction": 1 - 5 / images}
+        for images in (250, 500, 1000, 2000, 4000)
+    ]  # fmt: skip
     _add_decode_time(rows, reference, np.array(followed), complexity, prevalence)
     for epoch in dict.fromkeys((0, reference)):
+        rows["stability"] += [
+            {"epoch": epoch, "concept": i, "n_seeds": 5, "found_fraction": 0.2 * (i % 6), "complexity_spread": 0.02}
+            for i in range(N_CONCEPTS)
+        ]
+        rows["layer_choices"] += [
+            {"epoch": epoch, "choice": choice, "rank_correlation": 0.9} for choice in ("all", "without_first")
+        ]
         _add_clusters(rows, epoch)
         _add_branches(rows, epoch, np.where(DEAD, np.nan, 0.3 - 0.2 * hardness))
     for epoch in range(n_epochs):
@@ -74,6 +86,7 @@ def _add_checkpoint(rows: Rows, epoch: int, progress: float) -> None:
     )
     rows["dictionaries"].append(
         {"epoch": epoch, "method": "nmf", "n_concepts": N_CONCEPTS, "predictions_kept_fraction": 0.994,
+         "predictions_kept_low": 0.9905, "predictions_kept_high": 0.998, "logit_carried_fraction": 0.97,
          "relative_error": 0.081, "explained_variance": 0.972, "l0": 9.4, "dead": 3, "kkt_residual": 3.1e-7}
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from scipy import stats
 
 from featcx_core.measures import correlations as module
 from featcx_core.measures.correlations import correlation, partial_correlations
+from featcx_core.measures.over_images import Redrawn
 from tests.references import correlations as reference
 
 
@@ -123,7 +124,7 @@ def test_sets_of_controls_together_are_those_by_themselves(method):
     controls = np.column_stack([controls, np.full(80, 2.0)])
     controls[4, 1] = np.nan  # drops a concept from the sets that hold it fixed
     chance = np.random.default_rng(3)
-    redrawn = (x + chance.normal(size=(50, 80)), y + chance.normal(size=(50, 80)))
+    redrawn = [Redrawn(v + chance.normal(size=(50, 80)), v, groups=20) for v in (x, y)]
     held = [[], [0], [1], [2], [0, 1], [1, 2, 0]]
     options = {"method": method, "n_bootstrap": 100, "seed": 5, "over_images": redrawn}
     together = partial_correlations(x, y, controls, held=held, **options)
@@ -134,6 +135,22 @@ def test_sets_of_controls_together_are_those_by_themselves(method):
         kept = ~np.isnan(controls[:, each]).any(axis=1)
         wanted = reference.correlation(x[kept], y[kept], controls[kept][:, each] if each else None, method)
         assert result.value == pytest.approx(wanted, abs=1e-10)
+
+
+def test_controls_vary_with_the_images_where_their_resamples_are_given():
+    x, y, controls = concepts()
+    chance = np.random.default_rng(3)
+    shared = chance.normal(size=(200, 80))  # what moves y moves the control alike
+    given = [
+        Redrawn(x + 0.1 * chance.normal(size=(200, 80)), x, groups=20),
+        Redrawn(y + shared, y, groups=20),
+        Redrawn(controls[:, 0] + shared, controls[:, 0], groups=20),
+    ]
+    held, moving = (
+        correlation(x, y, controls=controls[:, :1], over_images=given[:n], seed=0, n_bootstrap=20) for n in (2, 3)
+    )
+    assert held.value == moving.value
+    assert held.low_images != moving.low_images
 
 
 def test_too_few_for_one_set_only():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from featcx_core.measures.decode_time import decode_time, decode_time_normalised, first_epoch, times_over_images
+from featcx_core.measures.over_images import Redrawn
 from tests.references import decode_time as reference
 
 CURVES = np.array([[0.1, 0.0, 0.9], [0.3, 0.0, 0.5], [0.8, 0.5, 0.6], [0.6, 0.6, 0.6]])
@@ -83,10 +84,12 @@ def test_over_images_is_each_resample_by_itself():
     epochs = np.array([1, 2, 5, 9])
     redrawn = np.sort(chance.random((4, 50, 6)), axis=0)  # checkpoint, draw, concept
     redrawn[:, 7, 2] = 0.0  # nothing is read of a concept in one resample
-    times = times_over_images(iter(redrawn), epochs, at_reference=redrawn[-1])
+    each = [Redrawn(draws, draws[0], groups=20) for draws in redrawn]
+    times = times_over_images(iter(each), epochs, at_reference=each[-1])
+    np.testing.assert_allclose(times.normalised.unclipped, times.normalised.draws[0], rtol=1e-12)
     for draw in range(50):
         wanted = reference.decode_time_normalised(redrawn[:, draw])
-        np.testing.assert_allclose(times.normalised[draw], wanted, rtol=1e-12)
+        np.testing.assert_allclose(times.normalised.draws[draw], wanted, rtol=1e-12)
     first = np.array([reference.first_epoch(redrawn[:, draw], epochs) for draw in range(50)]).astype(float)
     first[first < 0] = np.nan
     for concept in range(6):
@@ -96,8 +99,8 @@ def test_over_images_is_each_resample_by_itself():
 
 
 def test_over_images_of_a_dead_concept_there_is_no_time():
-    dead = np.full((5, 1), np.nan)
+    dead = Redrawn(np.full((5, 1), np.nan), np.full(1, np.nan), groups=20)
     times = times_over_images([dead, dead], np.array([1, 2]), at_reference=dead)
     assert np.isnan(times.first_low).all()
     assert np.isnan(times.first_high).all()
-    assert np.isnan(times.normalised).all()
+    assert np.isnan(times.normalised.draws).all()

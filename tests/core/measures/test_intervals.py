@@ -9,11 +9,13 @@ from featcx_core.measures.intervals import (
     counts_of,
     draw_groups,
     draw_members,
+    draws_interval,
     interval,
     jackknife_error,
     mean_bands,
     mean_interval,
     percentiles,
+    share_interval,
     t_half_width,
     t_interval,
 )
@@ -102,3 +104,28 @@ def test_bands_are_the_intervals_of_every_curve():
     np.testing.assert_allclose(band.mean, values.mean(axis=0))
     expected = [mean_interval(column, within=(0.0, 2.0)) for column in values.T]
     np.testing.assert_allclose(np.transpose([band.low, band.high]), expected)
+
+
+def test_an_interval_over_draws_covers_the_mean_of_all_draws():
+    chance = np.random.default_rng(0)
+    drawn = 0.3 + 0.1 * chance.normal(size=(4000, 6))
+    ends = np.array([draws_interval(float(row[0]), row[1:]) for row in drawn])
+    covered = ((ends[:, 0] <= 0.3) & (ends[:, 1] >= 0.3)).mean()
+    assert covered == pytest.approx(0.95, abs=0.012)
+
+
+def test_an_interval_over_draws_needs_two_others_and_stays_in_its_range():
+    assert all(np.isnan(draws_interval(0.5, np.array([0.5, np.nan]))))
+    assert all(np.isnan(draws_interval(np.nan, np.array([0.5, 0.6]))))
+    assert draws_interval(0.9, np.array([-0.9, 0.9]), within=(-1.0, 1.0)) == (-1, 1)
+
+
+@pytest.mark.parametrize(("members", "n"), [(0, 10), (3, 10), (99, 100), (1000, 1000)])
+def test_the_interval_of_a_share_is_wilsons(members, n):
+    expected = stats.binomtest(members, n).proportion_ci(method="wilson")
+    assert share_interval(members, n) == pytest.approx((expected.low, expected.high))
+
+
+def test_a_share_is_of_trials():
+    with pytest.raises(ValueError, match="wanted 0 to n members of at least 1 trial, got 3 of 2; try more images"):
+        share_interval(3, 2)

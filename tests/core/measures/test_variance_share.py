@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 import torch
 
+from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.moments import Moments
-from featcx_core.measures.variance_share import variance_share
+from featcx_core.measures.variance_share import cross_fitted_share, reader_directions, variance_share
+from featcx_core.study.fields import Penalties
+from tests.references import variance_share as reference
 
 
 def planted(n=500, units=8, seed=0):
@@ -64,3 +67,21 @@ def test_other_units(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as outside the tests
     with pytest.raises(ValueError, match="of the same units, got 2 and 3 units"):
         variance_share(np.eye(2), np.ones((3, 1)))
+
+
+@pytest.mark.parametrize("units", [5, 45])
+def test_shares_of_readers_equal_scikit_learn(units):
+    chance = np.random.default_rng(0)
+    x = chance.normal(size=(90, units)) * np.geomspace(1, 0.1, units) + 3
+    z = x[:, [0, 2, 4]] + chance.normal(size=(90, 3)) * [0.1, 0.3, 1]
+    halves = [GroupedSums.of(Moments, x[part], z[part], groups=2) for part in (slice(40), slice(40, None))]
+    found = cross_fitted_share(*halves, penalties=Penalties())
+    expected = [reference.share(x[:40], z[:40, i], x[40:], z[40:, i]) for i in range(3)]
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_reader_of_a_constant_code_has_no_direction():
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    weights = reader_directions(GroupedSums.of(Moments, x, np.ones((20, 1)), groups=2), penalties=Penalties())
+    assert (weights == 0).all()
+    assert np.isnan(variance_share(np.eye(3), weights.numpy())).all()

@@ -1,0 +1,96 @@
+"""Learning curve of the reference epoch's dictionary: predictions kept by images and atoms, measured and foretold."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float32
+
+from featcx_core.analyses.activations import ACTIVATIONS
+from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.dictionary_activations.make import class_positions
+from featcx_core.artefacts.given import Given
+from featcx_core.features.dictionary import fit_class_dictionaries
+from featcx_core.features.dictionary_size import predictions_kept
+from featcx_core.measures.intervals import share_interval
+from featcx_core.measures.learning_curve import forecast
+from featcx_core.networks.models import sums_device
+from featcx_core.progress import silent
+
+_SHARES = (0.25, 0.5, 1.0)
+"""Of the images of each class, and of the atoms."""
+_SCORED = 1000
+"""Probe images that are encoded, at most."""
+
+
+def curve_rows(given: Given) -> pd.DataFrame:
+    """Return the share of predictions kept by dictionaries of fewer images and atoms, and what more would keep."""
+    acts = given.arrays(ACTIVATIONS, epoch=given.epoch, layer=given.anatomy.penultimate)
+    scored = np.asarray(acts[:: -(-acts.shape[0] // _SCORED)], dtype=np.float32)
+    rows = pd.DataFrame(_measured(given, scored)).drop_duplicates(["n_images", "n_atoms"], ignore_index=True)
+    foretold = pd.DataFrame(_foretold(rows, n_scored=len(scored)))
+    frame = pd.concat([part for part in (rows, foretold) if len(part)], ignore_index=True)
+    return frame.assign(epoch=given.epoch, n_scored=len(scored))
+
+
+def _measured(given: Given, scored: Float32[np.ndarray, "image unit"]) -> Iterator[dict[str, Any]]:
+    """Yield a row for each share of the images and of the atoms; the last is the study's own dictionary."""
+    own, head = read_dictionary(given, epoch=given.epoch), given.head(epoch=given.epoch)
+    n_classes, settings, where = len(own.relative_error), given.study.dictionary, sums_device(given.tools.device)
+    n_atoms = len(own.atoms) // n_classes
+    classes = [-1] if settings.scope == "all" else list(range(n_classes))
+    for share in (given.tools.progress or silent)(_SHARES, desc="learning curve"):
+        for atoms_share in _SHARES:
+            parts = [_some(given, rows, share) for rows in class_positions(given, epoch=given.epoch, tools=given.tools)]
+            fewest = min(len(part) for part in parts)
+            wanted = max(1, min(round(atoms_share * n_atoms), fewest))
+            if share == atoms_share == 1:
+                atoms = own.atoms
+            else:
+                samples = (torch.from_numpy(part).to(where) for part in parts)
+                fitted = fit_class_dictionaries(
+                    samples, classes=classes, n_atoms=wanted, method=own.method, seed=given.study.seed
+                )
+                atoms = torch.as_tensor(fitted.atoms).cpu().numpy()
+            kept = predictions_kept(scored, atoms, *head, l1=settings.l1, l2=settings.l2, device=where)
+            low, high = share_interval(round(kept * len(scored)), len(scored))
+            n_images = sum(len(part) for part in parts) // _positions(given)
+            values = {"predictions_kept_fraction": kept, "low": low, "high": high}
+            yield {"n_images": n_images, "n_atoms": wanted, "is_measured": True, **values}
+
+
+def _some(given: Given, rows: Float32[np.ndarray, "_ unit"], share: float) -> Float32[np.ndarray, "_ unit"]:
+    """Return the samples of a share of a class's images, evenly chosen: of all classes where they are joined."""
+    images = rows.reshape(-1, _positions(given), rows.shape[1])
+    chosen = np.unique(np.linspace(0, len(images) - 1, max(1, round(share * len(images)))).round().astype(int))
+    return np.ascontiguousarray(images[chosen].reshape(-1, rows.shape[1]))
+
+
+def _positions(given: Given) -> int:
+    return next(row.n_samples for row in given.anatomy.layers if row.role == "penultimate")
+
+
+def _foretold(rows: pd.DataFrame, *, n_scored: int) -> Iterator[dict[str, Any]]:
+    """Yield what twice and four times the images would keep with each number of atoms, and twice the atoms with all."""
+    most_images, most_atoms = int(rows["n_images"].max()), int(rows["n_atoms"].max())
+    for n_atoms, same in rows.groupby("n_atoms"):
+        found = forecast(*_points(same, "n_images"), n_scored=n_scored)
+        if not math.isnan(found.twice):
+            for times, kept in ((2, found.twice), (4, found.four_times)):
+                yield _row(times * int(same["n_images"].max()), int(str(n_atoms)), kept)
+    found = forecast(*_points(rows[rows["n_images"] == most_images], "n_atoms"), n_scored=n_scored)
+    if not math.isnan(found.twice):
+        yield _row(most_images, 2 * most_atoms, found.twice)
+
+
+def _points(rows: pd.DataFrame, size: str) -> tuple[np.ndarray, np.ndarray]:
+    ordered = rows.sort_values(size)
+    return ordered[size].to_numpy(dtype=float), ordered["predictions_kept_fraction"].to_numpy(dtype=float)
+
+
+def _row(n_images: int, n_atoms: int, kept: float) -> dict[str, Any]:
+    about = {"n_images": n_images, "n_atoms": n_atoms, "is_measured": False}
+    return {**about, "predictions_kept_fraction": kept, "low": math.nan, "high": math.nan}
