@@ -97,7 +97,7 @@ def _births(axes: Axes, born: pd.DataFrame, epochs: list[int], progress: Progres
         names = [f"{place:.2g}" for place in progress.of(pd.Series(epochs))]
         step = -(-len(names) // MOST_NAMES)
         axes.bar(range(len(names)), counts.to_numpy(), width=0.8, color=BLUE)
-        axes.set_xticks(range(0, len(names), step), names[::step])
+        axes.set_xticks(range(0, len(names), step), names[::step], rotation=45)
     else:
         axes.bar(counts.index.to_numpy(), counts.to_numpy(), width=0.8, color=BLUE)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
