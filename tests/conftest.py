@@ -32,6 +32,7 @@ split = {train = 120, fit = 60, score = 60, test = 30}
 source = "builtin:small_resnet"
 [training]
 epochs = 2
+save = []
 batch_size = 32
 [dictionary]
 atoms_per_class = 4

@@ -95,6 +95,7 @@ source = "SOURCE"
 
 [training]
 epochs = 1
+save = []
 optimizer = {lr = 0.01}
 batch_size = 20
 

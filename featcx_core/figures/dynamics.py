@@ -3,7 +3,6 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from featcx_core.figures.canvas import (
     BLUE,
@@ -18,19 +17,21 @@ from featcx_core.figures.canvas import (
     footnote,
     nothing_to_show,
 )
+from featcx_core.figures.progress import along_training
+from featcx_core.findings.passes import training_progress
 from featcx_core.findings.sedimentation import label_with_count
 
 COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE)
 MARKERS = ("o", "s", "^", "D", "v")  # told apart without colour too
 
 
-def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
-    """Draw mean K by epoch with its bands, of all concepts and of each group of the most important ones."""
+def sedimentation_curves(sedimentation: pd.DataFrame, epochs: pd.DataFrame) -> Figure:
+    """Draw mean K over training with its bands, of all concepts and of each group of the most important ones."""
     question = "Do the concepts that matter most become simpler as training goes on?"
     scored = sedimentation.dropna(subset=["mean_complexity"]).sort_values("epoch")
     if scored.empty:
         return nothing_to_show(question, "no epoch has a mean complexity")
-    figure = canvas(question, height=4.8)
+    figure, progress = canvas(question, height=4.8), training_progress(epochs)
     axes = figure.add_subplot()
     groups = sorted(scored["group_name"].unique(), key=lambda name: (name != "all", name))
     sizes = scored.groupby("group_name")["n_concepts"].last()
@@ -39,9 +40,10 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
         colour, marker = COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
         label = label_with_count(str(group), int(sizes[group]), int(sizes.max()))
         trained = curve[curve["epoch"] > 0]
-        axes.plot(trained["epoch"], trained["mean_complexity"], "-", marker=marker, color=colour, label=label)
+        places = progress.of(trained["epoch"]).to_numpy(dtype=float)
+        axes.plot(places, trained["mean_complexity"], "-", marker=marker, color=colour, label=label)
         axes.fill_between(
-            trained["epoch"].to_numpy(dtype=float),
+            places,
             trained["low"].to_numpy(dtype=float),
             trained["high"].to_numpy(dtype=float),
             color=colour,
@@ -49,14 +51,14 @@ def sedimentation_curves(sedimentation: pd.DataFrame) -> Figure:
             linewidth=0,
         )
         for end in ("low_images", "high_images"):
-            axes.plot(trained["epoch"], trained[end].astype(float), ":", color=colour, linewidth=1)
+            axes.plot(places, trained[end].astype(float), ":", color=colour, linewidth=1)
         _before_training(axes, curve[curve["epoch"] == 0], colour=colour, marker=marker)
-    dress(axes, x="epoch", y="mean complexity K  (0 = simple, 1 = complex)")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    dress(axes, x=progress.label, y="mean complexity K  (0 = simple, 1 = complex)")
+    along_training(axes, progress)
     axes.legend(frameon=False, fontsize=9.5, loc="best")
     footnote(
         figure,
-        "Every epoch has its own dictionary, so the concepts differ between epochs. Bands: 95 % bootstrap over "
+        "Every checkpoint has its own dictionary, so the concepts differ between them. Bands: 95 % bootstrap over "
         "concepts; dotted: over images. Open marks: before training (epoch 0).",
     )
     return figure
@@ -72,7 +74,7 @@ def _before_training(axes: Axes, rows: pd.DataFrame, *, colour: str, marker: str
 
 
 def training_curves(epochs: pd.DataFrame, *, chance: float | None = None) -> Figure:
-    """Draw loss (nats) and accuracy (%) by epoch, on training and on held-out images, where measured.
+    """Draw loss (nats) and accuracy (%) over training, on training and on held-out images, where measured.
 
     chance: accuracy of a guess, drawn as a line.
     """
@@ -81,20 +83,21 @@ def training_curves(epochs: pd.DataFrame, *, chance: float | None = None) -> Fig
     columns = ["train_loss", "test_loss", "train_accuracy", "test_accuracy"]
     if measured.empty or measured[columns].isna().all(axis=None):
         return nothing_to_show(question, "no checkpoint has a loss or an accuracy")
-    figure = canvas(question, height=3.8)
+    figure, progress = canvas(question, height=3.8), training_progress(epochs)
     loss, accuracy = figure.subplots(1, 2)
     for axes, quantity, factor in ((loss, "loss", 1.0), (accuracy, "accuracy", 100.0)):
         for part, name, colour, style in (("train", "training", MUTED, "--s"), ("test", "held-out", BLUE, "-o")):
             curve = measured[["epoch", f"{part}_{quantity}"]].dropna()
             if not curve.empty:
                 values = curve[f"{part}_{quantity}"].to_numpy(dtype=float) * factor
-                axes.plot(curve["epoch"], values, style, color=colour, markersize=4, label=f"{name} images")
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+                places = progress.of(curve["epoch"]).to_numpy(dtype=float)
+                axes.plot(places, values, style, color=colour, markersize=4, label=f"{name} images")
+        along_training(axes, progress)
         if chance is not None and quantity == "accuracy" and axes.lines:
             axes.axhline(100 * chance, color=INK, linewidth=1, linestyle=":", label=f"a guess ({100 * chance:.3g} %)")
         if axes.lines:
             axes.legend(frameon=False, fontsize=9.5, loc="best")
-    dress(loss, x="epoch", y="cross-entropy loss (nats; lower = better)")
-    dress(accuracy, x="epoch", y="accuracy (%; higher = better)")
+    dress(loss, x=progress.label, y="cross-entropy loss (nats; lower = better)")
+    dress(accuracy, x=progress.label, y="accuracy (%; higher = better)")
     loss.set_ylim(bottom=0)
     return figure

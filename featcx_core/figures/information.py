@@ -22,6 +22,7 @@ from featcx_core.figures.canvas import (
     say,
 )
 from featcx_core.findings.information import LayerMeans
+from featcx_core.findings.passes import Progress, training_progress
 
 QUESTION = "Through which layers, and from which epoch on, can the concepts be read?"
 MOST_TICKS = 20
@@ -32,7 +33,9 @@ CONTROLS = {
 """Kind of control -> its name and the style of its line."""
 
 
-def information_by_layer_and_epoch(means: LayerMeans, layers: pd.DataFrame, *, reference_epoch: int) -> Figure:
+def information_by_layer_and_epoch(
+    means: LayerMeans, layers: pd.DataFrame, epochs: pd.DataFrame, *, reference_epoch: int
+) -> Figure:
     """Draw mean I_V by layer, one line an epoch (its own concepts), and by layer and epoch (reference concepts).
 
     I_V is a share of the code's variance: 0 = not readable, 1 = fully.
@@ -60,7 +63,7 @@ def information_by_layer_and_epoch(means: LayerMeans, layers: pd.DataFrame, *, r
     if means.reference_concepts.empty:
         say(bottom, f"the concepts of epoch {reference_epoch} have no V-information")
     else:
-        _heat_map(bottom, means.reference_concepts, labels, reference_epoch)
+        _heat_map(bottom, means.reference_concepts, labels, reference_epoch, training_progress(epochs))
     return figure
 
 
@@ -111,19 +114,22 @@ def _with_intervals(axes: Axes, kinds: dict[str, pd.DataFrame], reference_epoch:
         axes.vlines(places, low_images, high_images, color=shade, linewidth=2.2, alpha=0.7)
 
 
-def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int) -> None:
+def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int, progress: Progress) -> None:
     """Draw mean I_V of the reference concepts by layer and epoch."""
     values = reference.to_numpy(dtype=float)
     image = axes.imshow(values, vmin=0, vmax=1, cmap=SEQUENCE, aspect="auto", origin="lower", interpolation="nearest")
     colour_bar(image, axes, label="mean I_V")
     dress(
         axes,
-        x="epoch",
+        x=progress.label,
         y="layer, input at the bottom",
         title=f"The concepts of epoch {reference_epoch}, read at every epoch",
     )
     axes.grid(visible=False)
     epochs = list(reference.columns)
     step = -(-len(epochs) // MOST_TICKS)
-    axes.set_xticks(range(0, len(epochs), step), [str(epoch) for epoch in epochs[::step]])
+    places = progress.of(pd.Series(epochs[::step]))
+    axes.set_xticks(
+        range(0, len(epochs), step), [f"{place:.2g}" if place < 100 else f"{place:.0f}" for place in places]
+    )
     axes.set_yticks(range(len(labels)), labels)

@@ -22,6 +22,7 @@ from featcx_core.figures.canvas import (
 )
 from featcx_core.figures.spectrum import K_AXIS
 from featcx_core.findings.correlations import correlation, raw_and_partial
+from featcx_core.findings.passes import Progress, training_progress
 from featcx_core.findings.selection import epoch_name
 
 MOST_COLUMNS = 3
@@ -76,7 +77,7 @@ def _of_class(correlations: pd.DataFrame, epoch: int) -> str:
 
 
 def complexity_against_decode_time(
-    complexity: pd.DataFrame, decode_time: pd.DataFrame, correlations: pd.DataFrame
+    complexity: pd.DataFrame, decode_time: pd.DataFrame, correlations: pd.DataFrame, epochs: pd.DataFrame
 ) -> Figure:
     """Draw K against normalised Λ of the reference concepts, coloured by the first epoch at half of the end."""
     question = "Are complex concepts learned later than simple ones?"
@@ -88,7 +89,7 @@ def complexity_against_decode_time(
     epoch = int(points["epoch"].iloc[0])
     figure = canvas(question, height=5.2)
     axes = figure.add_subplot()
-    _by_first_epoch(axes, points)
+    _by_first_epoch(axes, points, training_progress(epochs))
     lines = []
     for method in ("spearman", "pearson"):
         raw, partial = raw_and_partial(correlations, epoch=epoch, y="decode_time_normalised", method=method)
@@ -104,10 +105,11 @@ def complexity_against_decode_time(
     return figure
 
 
-def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
-    """Draw the points of K and Λ: a colour for each of few epochs, a scale of colours for many."""
-    label, area = "first epoch with half of its information", point_area(len(points))
-    first = points["first_epoch"].to_numpy(dtype=float)
+def _by_first_epoch(axes: Axes, points: pd.DataFrame, progress: Progress) -> None:
+    """Draw the points of K and Λ: a colour for each of few first epochs, a scale of colours for many."""
+    which = "passes until" if progress.is_fine else "first epoch with"
+    label, area = f"{which} half of its information", point_area(len(points))
+    first = progress.of(points["first_epoch"]).to_numpy(dtype=float)
     epochs = np.unique(first[np.isfinite(first)])
     x, y = (points[column].to_numpy(dtype=float) for column in ("decode_time_normalised", "complexity"))
     never = np.isnan(first)
@@ -115,11 +117,11 @@ def _by_first_epoch(axes: Axes, points: pd.DataFrame) -> None:
         axes.scatter(x[never], y[never], color=MUTED, s=area, marker="x", label=f"never ({never.sum()})")
     if len(epochs) > MOST_COLOURS:
         marks = axes.scatter(x[~never], y[~never], c=first[~never], cmap=SEQUENCE, s=area)
-        colour_bar(marks, axes, label=label, is_integer=True)
+        colour_bar(marks, axes, label=label, is_integer=not progress.is_fine)
     else:
         for epoch, colour in zip(epochs, SEQUENCE(np.linspace(0, 1, len(epochs))), strict=True):
             is_first = first == epoch
-            axes.scatter(x[is_first], y[is_first], color=colour, s=area, label=f"{epoch:.0f} ({is_first.sum()})")
+            axes.scatter(x[is_first], y[is_first], color=colour, s=area, label=f"{epoch:.3g} ({is_first.sum()})")
     if axes.get_legend_handles_labels()[1]:  # outside: its marks are those of the points
         named = {"title": textwrap.fill(label, 18), "title_fontsize": 9, "alignment": "left"}
         axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), **named)

@@ -37,7 +37,7 @@ def claims(tables: StudyTables, *, reference_epoch: int) -> list[Claim]:
         simple_by_the_residual(tables, reference_epoch=reference_epoch),
         simple_is_important_at_the_end(tables, trained=trained),
         no_trend_at_the_beginning(tables, trained=trained),
-        mean_complexity_rises(tables.sedimentation),
+        mean_complexity_rises(tables),
         important_concepts_become_simpler(tables.sedimentation),
         complex_is_less_redundant(tables, reference_epoch=reference_epoch),
         complex_is_less_robust(tables, reference_epoch=reference_epoch),

@@ -13,6 +13,7 @@ from featcx_core.findings.claim import (
 )
 from featcx_core.findings.correlations import by_controls, correlation, correlations_in_words
 from featcx_core.findings.evidence import NOT_MEASURED, Estimate, difference, number
+from featcx_core.findings.passes import training_progress
 from featcx_core.findings.rule import Expected, Mark, Marks
 from featcx_core.findings.sedimentation import band, sedimentation_curve, smallest_top_group
 from featcx_core.findings.study_tables import StudyTables
@@ -52,7 +53,8 @@ def no_trend_at_the_beginning(tables: StudyTables, *, trained: list[int]) -> Cla
     if len(trained) < 2:
         return unmeasured(statement, _NO_TIME)
     marks, numbers = _importance_marks(tables.correlations, epoch=trained[0], expected="zero")
-    late = f" The first stored checkpoint is epoch {trained[0]}, hardly the beginning." if trained[0] > 1 else ""
+    passes = training_progress(tables.epochs).places.get(trained[0], trained[0])
+    late = f" The first stored checkpoint is epoch {trained[0]}, hardly the beginning." if passes > 1 else ""
     return Claim(statement, marks, f"{numbers}{late}")
 
 
@@ -80,20 +82,20 @@ def _measured_otherwise(correlations: pd.DataFrame, *, epoch: int) -> tuple[dict
     return marks, sentences
 
 
-def mean_complexity_rises(sedimentation: pd.DataFrame) -> Claim:
+def mean_complexity_rises(tables: StudyTables) -> Claim:
     """Judge mean K of all concepts, first to last trained epoch: wanted a rise, then a last third that is flat."""
     statement = "The mean complexity of all concepts rises, then plateaus."
-    curve = sedimentation_curve(sedimentation, "all")
+    curve = sedimentation_curve(tables.sedimentation, "all")
     if len(curve) < 2:
         return unmeasured(statement, _NO_TIME)
     change, numbers = _change(curve)
-    plateau, sentence = _plateau(curve)
+    plateau, sentence = _plateau(curve.assign(place=training_progress(tables.epochs).of(curve["epoch"])))
     return Claim(statement, Marks(mark_of(change, expected="positive"), {"plateau": plateau}), f"{numbers}{sentence}")
 
 
 def _plateau(curve: pd.DataFrame) -> tuple[Mark, str]:
-    """Return whether a curve is flat over the last third of the epochs, and a sentence on it."""
-    values, epochs = (curve[column].to_numpy(dtype=float) for column in ("mean_complexity", "epoch"))
+    """Return whether a curve is flat over the last third of the training, by passes where known, and a sentence."""
+    values, epochs = (curve[column].to_numpy(dtype=float) for column in ("mean_complexity", "place"))
     if len(values) < 4:
         return "missing", " Too few epochs to see a plateau."
     tail = values[np.searchsorted(epochs, epochs[-1] - (epochs[-1] - epochs[0]) / 3, side="right") - 1 :]

@@ -94,5 +94,5 @@ def _half_by(tables: StudyTables, late: pd.DataFrame) -> str:
     trained = sorted(int(epoch) for epoch in tables.epochs["epoch"] if epoch > 0)
     if not len(first):
         return ""
-    after = f"; {percent((first > trained[1]).mean())} % of them after the second" if len(trained) > 1 else ""
+    after = f", {percent((first > trained[1]).mean())} % of all after the second" if len(trained) > 1 else ""
     return f" The median concept reaches half of its final I_V by checkpoint {first.median():.0f}{after}."

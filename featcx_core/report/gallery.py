@@ -64,18 +64,20 @@ def gallery(
     return {
         "training_curves": training_curves(tables.epochs),
         "complexity_spectrum": complexity_spectrum(complexity, reference_epoch=reference_epoch, importance=importance),
-        "complexity_against_decode_time": complexity_against_decode_time(complexity, tables.decode_time, correlations),
+        "complexity_against_decode_time": complexity_against_decode_time(
+            complexity, tables.decode_time, correlations, tables.epochs
+        ),
         "information_by_layer_and_epoch": information_by_layer_and_epoch(
-            information, tables.layers, reference_epoch=reference_epoch
+            information, tables.layers, tables.epochs, reference_epoch=reference_epoch
         ),
         "branches_by_block": branches_by_block(curves),
         "complexity_against_importance": complexity_against_importance(
             complexity, importance, correlations, epochs=milestones
         ),
-        "sedimentation_curves": sedimentation_curves(tables.sedimentation),
+        "sedimentation_curves": sedimentation_curves(tables.sedimentation, tables.epochs),
         **_figures_of_properties(tables, reference_epoch=reference_epoch),
         **_figures_of_groups(tables, reference_epoch=reference_epoch, embedding=embedding),
-        "concept_paths": concept_paths(followed, reference_epoch=reference_epoch),
+        "concept_paths": concept_paths(followed, tables.epochs, reference_epoch=reference_epoch),
         "inhibitors": inhibitors(contributions, epoch=reference_epoch),
     }
 

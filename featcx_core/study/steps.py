@@ -34,9 +34,9 @@ class Optimizer(Part):
 class Training(Part):
     """How the network is trained; a checkpoint is written before the first epoch, at shares of it, and after each."""
 
-    epochs: Annotated[int, Field(ge=1, le=999_999)] = 12
+    epochs: Annotated[int, Field(ge=1, le=999_000)] = 8
     """Passes over the training images."""
-    save: tuple[BeginningShare, ...] = ()
+    save: Annotated[tuple[BeginningShare, ...], Field(max_length=999)] = (0.125, 0.25, 0.5, 0.75)
     """Shares of the first epoch at which checkpoints are written, too, since much is learned there. Checkpoints are
     numbered in their order: before training 0, then these, then the end of each epoch. They are taken at whole steps,
     at the first at the earliest; where an epoch has few, some may hold the same weights."""

@@ -50,6 +50,7 @@ split = {train = 20, fit = 6, score = 6, test = 4}
 source = "own_networks:Small"
 [training]
 epochs = 1
+save = []
 batch_size = 8
 [dictionary]
 atoms_per_class = 2

@@ -51,7 +51,7 @@ def study_on_noise(
                 "split": {"train": train, "fit": probe // 2, "score": probe // 2, "test": classes},
             },
             "model": {"source": source, "arguments": arguments or {}},
-            "training": {"epochs": epochs},
+            "training": {"epochs": epochs, "save": []},
             "dictionary": {"atoms_per_class": atoms, "images_per_class": images_per_class},
             "analyses": {"run": ["complexity", "importance", "decode_time", "sedimentation"]},
         }

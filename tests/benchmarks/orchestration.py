@@ -85,7 +85,7 @@ def measure(device: str) -> list[Row]:
 def _checkpoints(home: Path, device: str) -> Store:
     """The default study with a checkpoint of every epoch, and nothing else."""
     study = load_study("mnist")
-    training = study.training.model_copy(update={"epochs": EPOCHS})
+    training = study.training.model_copy(update={"epochs": EPOCHS, "save": ()})
     store = register(study.model_copy(update={"name": NAME, "training": training}), home=home)
     fingerprint = Snapshot(store).fingerprint(Partition("training"))
     for epoch in train_epochs(store, fingerprint=fingerprint, device=device):

@@ -40,7 +40,10 @@ class Digits(Dataset):  # type: ignore[type-arg]
 def measure(device: str) -> list[Row]:
     """Whole trainings: steps, normalisation statistics, evaluation on all images and checkpoints on both sides."""
     default = load_study("mnist")
-    fewer = {"training": {"epochs": EPOCHS}, "data": {"split": Split(train=1400, fit=100, score=100, test=200)}}
+    fewer = {
+        "training": {"epochs": EPOCHS, "save": ()},
+        "data": {"split": Split(train=1400, fit=100, score=100, test=200)},
+    }
     study = default.model_copy(
         update={part: getattr(default, part).model_copy(update=fields) for part, fields in fewer.items()}
     )

@@ -90,7 +90,7 @@ CODES = Artefact(
     checks=(
         Check(
             "reconstruction_keeps_predictions",
-            "The codes and atoms, in place of the activations, keep 99 % of the predictions of trained epochs.",
+            "The codes and atoms, in place of the activations, keep 99 % of the predictions after a whole epoch.",
             "featcx_core.analyses.codes.checks:predictions_kept",
         ),
     ),

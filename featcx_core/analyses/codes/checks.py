@@ -5,9 +5,11 @@ from featcx_core.artefacts.given import StudyReader
 
 
 def predictions_kept(reader: StudyReader) -> Finding:
-    """The codes and atoms, in place of the activations, keep 99 % of the predictions of trained epochs."""
+    """The codes and atoms, in place of the activations, keep 99 % of the predictions after a whole epoch."""
     frame = reader.table("dictionaries", columns=["epoch", "predictions_kept_fraction"])
-    trained = frame[frame["epoch"] > 0]
+    passes = reader.table("epochs", columns=["epoch", "passes"]).set_index("epoch")["passes"].astype(float)
+    # a network that is not through its first epoch hardly prefers one class: the least rounding turns it
+    trained = frame[(frame["epoch"] > 0) & ~(frame["epoch"].map(passes) < 1)]
     low = trained[trained["predictions_kept_fraction"] < 0.99]
     offenders = [f"epoch {row.epoch}: {row.predictions_kept_fraction:.3f}" for row in low.itertuples()]
     worst = float(trained["predictions_kept_fraction"].min()) if len(trained) else 1.0

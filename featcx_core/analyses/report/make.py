@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.analyses.reading import doubts, read_tables
 from featcx_core.artefacts.given import Given
+from featcx_core.findings.passes import training_progress
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.report.report import FurtherAnalysis, render_report
@@ -24,13 +27,22 @@ def write_report(given: Given) -> None:
     html = render_report(
         tables,
         study=given.study.name,
-        facts=_facts(given, tables.epochs["epoch"].tolist()),
+        facts=_facts(given, tables.epochs),
         reference_epoch=given.study.reference_epoch,
         figures={name: picture for name, picture in pictures.items() if "." not in name},
         has_explorer=given.is_expected(EXPLORER),
         further=further,
     )
     given.draft(place).write_text(html, encoding="utf-8")
+
+
+def _passes(epochs: pd.DataFrame) -> str:
+    """Return how many passes over the data each checkpoint is after; empty where its number says it."""
+    progress = training_progress(epochs)
+    if not progress.is_fine:
+        return ""
+    places = ", ".join(f"{place:.2g}" for place in progress.places.values())
+    return f"; these are the checkpoints' numbers, after {places} {progress.label}"
 
 
 def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
@@ -47,8 +59,8 @@ def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAna
             yield FurtherAnalysis(artefact.name, artefact.description, names[0], n_rows, figures)
 
 
-def _facts(given: Given, epochs: list[int]) -> dict[str, str]:
-    study, data = given.study, given.data
+def _facts(given: Given, epochs: pd.DataFrame) -> dict[str, str]:
+    study, data, numbers = given.study, given.data, sorted(epochs["epoch"])
     n_used = sum(map(len, data.split.values())) + len(data.broken)
     left_out = f"{len(data.broken)} of the {n_used} image files that are used cannot be read and are left out"
     broken = f"; {left_out}" if data.broken else ""
@@ -56,7 +68,7 @@ def _facts(given: Given, epochs: list[int]) -> dict[str, str]:
         "data": f"{study.data.source}, {len(data.labels)} images of {len(data.class_names)} classes{broken}",
         "split": ", ".join(f"{len(rows)} {name}" for name, rows in data.split.items()),
         "network": _network(study, given.anatomy),
-        "checkpoints": f"{len(epochs)}: epochs {', '.join(map(str, sorted(epochs)))}",
+        "checkpoints": f"{len(numbers)}: epochs {', '.join(map(str, numbers))}{_passes(epochs)}",
         "dictionary": _dictionary(study),
     }
     if doubtful := doubts(given):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from featcx_core.findings.passes import Progress, training_progress
 from featcx_core.findings.selection import of_kind
 from featcx_core.findings.study_tables import StudyTables
 
@@ -38,7 +39,7 @@ def charts(tables: StudyTables, *, n_concepts: int, reference_epoch: int) -> lis
     every = [
         _by_layer(tables, n_concepts, reference_epoch),
         _by_epoch(tables, n_concepts, reference_epoch),
-        *_paths(tables.concept_paths, n_concepts),
+        *_paths(tables.concept_paths, n_concepts, training_progress(tables.epochs)),
         _branches(tables.branches, n_concepts, reference_epoch),
     ]
     return [chart for chart in every if chart.places and any(np.isfinite(v).any() for v in chart.series.values())]
@@ -62,15 +63,15 @@ def _by_layer(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
 
 
 def _by_epoch(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
-    """Return I_V in the penultimate layer by epoch."""
+    """Return I_V in the penultimate layer over training."""
     rows = _information(tables, epoch)
     rows = rows[rows["layer"].isin(tables.layers.loc[tables.layers["role"] == "penultimate", "layer"])]
-    epochs = _epochs(rows)
+    epochs, progress = _epochs(rows), training_progress(tables.epochs)
     return Chart(
         "When could it be read?",
-        "epoch, layer before the head",
+        f"{progress.label}, layer before the head",
         "V-information",
-        epochs,
+        _along_training(epochs, progress),
         {"V-information": _grid(rows, "v_information", n_concepts, "epoch", epochs)},
         _grid(rows, "standard_error", n_concepts, "epoch", epochs),
         is_share=True,
@@ -82,20 +83,21 @@ def _information(tables: StudyTables, epoch: int) -> pd.DataFrame:
     return rows[(rows["dictionary_epoch"] == epoch) & (rows["kind"] == "concept")]
 
 
-def _paths(paths: pd.DataFrame, n_concepts: int) -> list[Chart]:
-    """Return K and Γ of the matched concepts, and the cosines of the matches, by epoch."""
+def _paths(paths: pd.DataFrame, n_concepts: int, progress: Progress) -> list[Chart]:
+    """Return K and Γ of the matched concepts, and the cosines of the matches, over training."""
     epochs = _epochs(paths)
+    places = _along_training(epochs, progress)
 
     def series(**columns: str) -> dict[str, Float[np.ndarray, "concept place"]]:
         return {name: _grid(paths, column, n_concepts, "epoch", epochs) for name, column in columns.items()}
 
     is_match = ~(paths["cosine"] <= paths["null_cosine"])  # a match by chance says nothing of the concept
     paths = paths.assign(**{name: paths[name].where(is_match) for name in ("complexity", "importance")})
-    across, above = "epoch, matched concept", "epoch, matched above chance"
+    across, above = f"{progress.label}, matched concept", f"{progress.label}, matched above chance"
     return [
-        Chart("How complex was it?", above, "K", epochs, series(K="complexity"), is_share=True),
-        Chart("How important was it?", above, "Γ", epochs, series(Γ="importance")),
-        Chart("Was it there?", across, "cosine of atoms", epochs, series(matched="cosine", chance="null_cosine")),
+        Chart("How complex was it?", above, "K", places, series(K="complexity"), is_share=True),
+        Chart("How important was it?", above, "Γ", places, series(Γ="importance")),
+        Chart("Was it there?", across, "cosine of atoms", places, series(matched="cosine", chance="null_cosine")),
     ]
 
 
@@ -108,6 +110,13 @@ def _branches(branches: pd.DataFrame, n_concepts: int, epoch: int) -> Chart:
         for branch in rows["branch"].unique()
     }
     return Chart("Which branch carries it?", f"block, epoch {epoch}", "CKA", blocks, series)
+
+
+def _along_training(epochs: list[int], progress: Progress) -> list[str] | list[int]:
+    """Return the checkpoints' places: names at even steps where some lie within a pass, else their numbers."""
+    if not progress.is_fine:
+        return epochs
+    return [f"{place:.3g}" for place in progress.of(pd.Series(epochs, dtype="int64"))]
 
 
 def _epochs(rows: pd.DataFrame) -> list[int]:

@@ -104,6 +104,10 @@ def test_predictions_that_are_lost_are_pointed_at(small: Store):
     altered(small, "dictionaries", "000002", lambda rows: rows.assign(predictions_kept_fraction=0.99))
     altered(small, "dictionaries", "000000", lambda rows: rows.assign(predictions_kept_fraction=0.1))
     assert predictions_kept(reader(small)).passed  # an untrained network decides nothing
+    altered(small, "dictionaries", "000001", lambda rows: rows.assign(predictions_kept_fraction=0.8))
+    assert not predictions_kept(reader(small)).passed
+    altered(small, "epochs", "000001", lambda rows: rows.assign(passes=0.5))
+    assert predictions_kept(reader(small)).passed  # nor one within its first epoch
 
 
 def test_nothing_made_is_nothing_wrong(small_home: Path, tmp_path: Path):

@@ -258,7 +258,7 @@ def test_a_network_without_normalisation_is_not_run():
 
 
 def test_a_batch_larger_than_the_training_images_is_all_of_them(tiny: Study, tmp_path):
-    study = tiny.model_copy(update={"training": Training(epochs=1, batch_size=5000)})
+    study = tiny.model_copy(update={"training": Training(epochs=1, save=(), batch_size=5000)})
     store = train(study, home=tmp_path, device="cpu")
     assert sorted(digests(store)) == [0, 1]
 

@@ -8,7 +8,7 @@ from tests.core.findings.synthetic import LAYERS, N_EPOCHS, N_LAYERS, REFERENCE,
 
 def drawn(tables, layers):
     means = layer_means(tables.layer_information, tables.v_information, layers, reference_epoch=REFERENCE)
-    return information_by_layer_and_epoch(means, layers, reference_epoch=REFERENCE)
+    return information_by_layer_and_epoch(means, layers, study().epochs, reference_epoch=REFERENCE)
 
 
 def test_information_has_a_line_an_epoch_and_layers_in_depth_order():

@@ -9,7 +9,7 @@ from tests.core.findings.synthetic import N_CONCEPTS, REFERENCE, study
 
 
 def drawn(paths):
-    return concept_paths(follow_concepts(paths, reference_epoch=REFERENCE), reference_epoch=REFERENCE)
+    return concept_paths(follow_concepts(paths, reference_epoch=REFERENCE), study().epochs, reference_epoch=REFERENCE)
 
 
 def test_paths_are_drawn_whatever_is_missing():

@@ -35,7 +35,7 @@ def test_all_importances_zero():
 
 def test_decode_time_takes_the_complexity_of_its_own_reference_epoch():
     tables = study()
-    figure = complexity_against_decode_time(tables.complexity, tables.decode_time, tables.correlations)
+    figure = complexity_against_decode_time(tables.complexity, tables.decode_time, tables.correlations, tables.epochs)
     points = np.concatenate([marks.get_offsets() for marks in figure.axes[0].collections])
     assert len(points) == 97
     k = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"].dropna()
@@ -48,7 +48,7 @@ def test_few_first_epochs_have_a_colour_each_and_many_a_bar():
 
     def drawn(first: list[float]) -> Figure:
         late = tables.decode_time.assign(first_epoch=np.resize(first, len(tables.decode_time)))
-        return complexity_against_decode_time(tables.complexity, late, tables.correlations)
+        return complexity_against_decode_time(tables.complexity, late, tables.correlations, tables.epochs)
 
     few = drawn([1, 2, np.nan])
     assert len(few.axes) == 1
@@ -64,6 +64,6 @@ def test_dead_concepts_only_say_so():
     tables = study()
     dead = tables.complexity.assign(complexity=np.nan)
     against_importance = complexity_against_importance(dead, tables.importance, tables.correlations, epochs=[REFERENCE])
-    against_decode_time = complexity_against_decode_time(dead, tables.decode_time, tables.correlations)
+    against_decode_time = complexity_against_decode_time(dead, tables.decode_time, tables.correlations, tables.epochs)
     assert "nothing to show" in texts(against_importance)
     assert "nothing to show" in texts(against_decode_time)

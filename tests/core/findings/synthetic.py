@@ -78,6 +78,7 @@ def _add_checkpoint(rows: Rows, epoch: int, progress: float) -> None:
     rows["epochs"].append(
         {
             "epoch": epoch,
+            "passes": float(epoch),
             "train_loss": 2.3 * np.exp(-3 * progress),
             "test_loss": 2.3 * np.exp(-2.5 * progress),
             "train_accuracy": 0.1 + 0.89 * (1 - np.exp(-6 * progress)),

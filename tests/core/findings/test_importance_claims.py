@@ -88,9 +88,28 @@ def test_no_trend_is_read_against_the_margin(raw, partial, verdict):
     ],
 )
 def test_mean_complexity_must_rise_and_settle(values, half, verdict, words):
-    claim = mean_complexity_rises(curve(values, half=half))
+    claim = mean_complexity_rises(no_rows()._replace(sedimentation=curve(values, half=half)))
     assert claim.verdict == verdict
     assert words in claim.finding
+
+
+def test_the_last_third_of_the_training_is_counted_in_passes():
+    """Of eight checkpoints six lie within the first two of nine passes: the last third is the last one alone."""
+    values = [0.9, 0.40, 0.50, 0.60, 0.70, 0.75, 0.80, 0.80]
+    passes = [0.0, 0.1, 0.2, 0.4, 0.8, 1.0, 2.0, 9.0]
+    rows = [{"epoch": epoch, "passes": place} for epoch, place in enumerate(passes)]
+    tables = no_rows()._replace(sedimentation=curve(values), epochs=frame("epochs", rows))
+    assert mean_complexity_rises(tables).verdict == "holds"
+    assert "moves it by 0.000" in mean_complexity_rises(tables).finding
+    by_number = tables._replace(epochs=frame("epochs", [{**row, "passes": None} for row in rows]))
+    assert "moves it by 0.050" in mean_complexity_rises(by_number).finding
+
+
+def test_a_first_checkpoint_within_the_first_pass_is_the_beginning():
+    none = correlations(raw=(0.0, -0.1, 0.1), partial=(0.0, -0.1, 0.1), y="importance", epoch=2)
+    rows = [{"epoch": epoch, "passes": place} for epoch, place in ((0, 0.0), (2, 0.5), (9, 7.0))]
+    tables = tables_of(none)._replace(epochs=frame("epochs", rows))
+    assert "hardly" not in no_trend_at_the_beginning(tables, trained=[2, 9]).finding
 
 
 def test_sedimentation_follows_the_smallest_group_that_is_always_there():

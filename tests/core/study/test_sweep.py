@@ -13,6 +13,7 @@ GRID = """
 name = "s"
 [training]
 epochs = 3
+save = []
 [sweep]
 "seed" = [0, 1]
 "training.schedule" = ["one_cycle", "constant"]
@@ -97,7 +98,7 @@ MISTAKES = {
     "seed = [0, -1]": r"seed: Input should be greater than or equal to 0, got -1",
     '"training.schedule" = ["cosine"]': r"training\.schedule: Input should be 'one_cycle' or 'constant', got 'cosine'",
     'name = ["a", "b"]': r"sweep\.name: the members are named after their values",
-    '"training.epochs" = [1, 2]\n[probe]\nreference_epoch = 2': r"reference_epoch = 2 is beyond training\.epochs = 1",
+    '"training.epochs" = [1, 2]\n[probe]\nreference_epoch = 6': r"reference_epoch = 6 is beyond training\.epochs = 1",
     '"data.transform.crop" = [8, 16]\n[data]\ntransform = "auto"': r'data\.transform is stated as "auto"; take that out',
 }
 

@@ -12,7 +12,11 @@ MISTAKES = {
     'name = "a"\nseed = -1': r"seed: .*greater than or equal to 0, got -1",
     'name = "a"\n[data.split]\nfit = 0': r"data\.split\.fit.*greater than 0",
     'name = "a"\n[activations]\npooling = "max"': r"activations\.pooling: .*got 'max'",
-    'name = "a"\n[training]\nepochs = 3\n[probe]\nreference_epoch = 4': r"reference_epoch = 4 is beyond .* = 3",
+    'name = "a"\n[training]\nepochs = 3\nsave = []\n[probe]\nreference_epoch = 4': r"reference_epoch = 4 is beyond .* = 3",
+    'name = "a"\n[training]\nepochs = 3\n[probe]\nreference_epoch = 8': r"= 8 is beyond training\.epochs = 3, with "
+    r"training\.save checkpoint 7",
+    'name = "a"\n[training]\nsave = [0.5, 0.25]': r"training\.save: wanted shares of the first epoch that rise",
+    'name = "a"\n[training]\nsave = [1.5]': r"training\.save\.0.*less than 1",
     'name = "a"\n[analyses]\nend_shares = []': r"analyses\.end_shares: wanted at least 1 entry, got \[\]$",
     'name = "a"\n[redundancy]\nmasked_fractions = []': r"redundancy\.masked_fractions: wanted at least 1 entry, got \[\]$",
     'name = "a"\n[redundancy]\nmasked_fractions = [1.5]': r"masked_fractions\.0: .*less than 1, got 1\.5$",
