@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from featcx_core.measures.complexity import complexity as complexity
     from featcx_core.measures.cross_fitted import cross_fitted_v_information as cross_fitted_v_information
     from featcx_core.measures.decode_time import decode_time as decode_time
+    from featcx_core.measures.dictionary_stability import find_again as find_again
+    from featcx_core.measures.dictionary_stability import stability as stability
+    from featcx_core.measures.effective_layers import effective_layers as effective_layers
     from featcx_core.measures.importance import importance as importance
     from featcx_core.measures.similarity import linear_cka as linear_cka
     from featcx_core.measures.similarity import pwcca as pwcca
     from featcx_core.measures.similarity import svcca as svcca
     from featcx_core.measures.v_information import v_information as v_information
+    from featcx_core.measures.variance_share import variance_share as variance_share
     from featcx_core.notebook import OpenStudy as OpenStudy
     from featcx_core.notebook import open_study as open_study
     from featcx_core.study.fields import Study as Study
@@ -35,7 +39,9 @@ _HOMES = {
     "concept_cka": "measures.branches",
     "cross_fitted_v_information": "measures.cross_fitted",
     "decode_time": "measures.decode_time",
+    "effective_layers": "measures.effective_layers",
     "encode": "features.dictionary",
+    "find_again": "measures.dictionary_stability",
     "fit_dictionary": "features.dictionary",
     "importance": "measures.importance",
     "linear_cka": "measures.similarity",
@@ -43,10 +49,12 @@ _HOMES = {
     "open_study": "notebook",
     "pwcca": "measures.similarity",
     "record_activations": "analyses.activations.make",
+    "stability": "measures.dictionary_stability",
     "svcca": "measures.similarity",
     "make": "artefacts.making",
     "train": "analyses.training.make",
     "v_information": "measures.v_information",
+    "variance_share": "measures.variance_share",
 }
 __all__ = sorted(_HOMES)
 

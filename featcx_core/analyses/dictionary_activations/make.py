@@ -62,7 +62,7 @@ def class_positions(reader: StudyReader, *, epoch: int, tools: Tools) -> Iterato
 def dictionary_activation_bytes(reader: StudyReader) -> int:
     """Return the size of an epoch's dictionary activations, before compression."""
     row, study = _penultimate(reader), reader.study
-    return _n_images(reader) * row.n_samples * row.units * np.dtype(study.activations.dtype).itemsize
+    return sum(images_by_dictionary(reader)) * row.n_samples * row.units * np.dtype(study.activations.dtype).itemsize
 
 
 def _class_positions(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[Float32[np.ndarray, "sample unit"]]:
@@ -95,7 +95,7 @@ def _passed(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[tuple[int
 def _joined(reader: StudyReader, parts: Iterator[Float32[np.ndarray, "_ unit"]]) -> Float32[np.ndarray, "sample unit"]:
     """Return all samples in one array, beside which one part at a time is held."""
     row, study = _penultimate(reader), reader.study
-    n_samples = row.n_samples * _n_images(reader)
+    n_samples = row.n_samples * sum(images_by_dictionary(reader))
     samples = np.empty((n_samples, row.units), dtype=np.float32)
     if samples.nbytes > study.dictionary.keep_positions_gb * 1e9:
         logger.warning(
@@ -110,11 +110,13 @@ def _joined(reader: StudyReader, parts: Iterator[Float32[np.ndarray, "_ unit"]])
     return samples
 
 
-def _n_images(reader: StudyReader) -> int:
-    """Return the number of dictionary images, the further ones included."""
+def images_by_dictionary(reader: StudyReader) -> list[int]:
+    """Return how many images each class's dictionary has; with scope `all` one number, further ones included."""
+    counts = [len(rows) for rows in dictionary_images(reader.data, reader.study)]
+    if reader.study.dictionary.scope == "class":
+        return counts
     further = further_images(reader.study, reader.data)
-    n_further = len(further.split["train"]) if further else 0
-    return sum(map(len, dictionary_images(reader.data, reader.study))) + n_further
+    return [sum(counts) + (len(further.split["train"]) if further else 0)]
 
 
 def _penultimate(reader: StudyReader) -> Layer:

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.dictionary.make import read_dictionary
-from featcx_core.analyses.dictionary_activations.make import class_positions
+from featcx_core.analyses.dictionary_activations.make import class_positions, images_by_dictionary
 from featcx_core.artefacts.given import Given
-from featcx_core.features.dictionary import fit_class_dictionaries
+from featcx_core.features.dictionary import Dictionary, fit_class_dictionaries
 from featcx_core.features.dictionary_size import predictions_kept
+from featcx_core.features.samples import grouped
 from featcx_core.measures.intervals import share_interval
 from featcx_core.measures.learning_curve import forecast
 from featcx_core.networks.models import sums_device
@@ -39,34 +40,50 @@ def curve_rows(given: Given) -> pd.DataFrame:
 def _measured(given: Given, scored: Float32[np.ndarray, "image unit"]) -> Iterator[dict[str, Any]]:
     """Yield a row for each share of the images and of the atoms; the last is the study's own dictionary."""
     own, head = read_dictionary(given, epoch=given.epoch), given.head(epoch=given.epoch)
-    n_classes, settings, where = len(own.relative_error), given.study.dictionary, sums_device(given.tools.device)
-    n_atoms = len(own.atoms) // n_classes
-    classes = [-1] if settings.scope == "all" else list(range(n_classes))
-    for share in (given.tools.progress or silent)(_SHARES, desc="learning curve"):
-        for atoms_share in _SHARES:
-            parts = [_some(given, rows, share) for rows in class_positions(given, epoch=given.epoch, tools=given.tools)]
-            fewest = min(len(part) for part in parts)
-            wanted = max(1, min(round(atoms_share * n_atoms), fewest))
-            if share == atoms_share == 1:
-                atoms = own.atoms
-            else:
-                samples = (torch.from_numpy(part).to(where) for part in parts)
-                fitted = fit_class_dictionaries(
-                    samples, classes=classes, n_atoms=wanted, method=own.method, seed=given.study.seed
-                )
-                atoms = torch.as_tensor(fitted.atoms).cpu().numpy()
-            kept = predictions_kept(scored, atoms, *head, l1=settings.l1, l2=settings.l2, device=where)
-            low, high = share_interval(round(kept * len(scored)), len(scored))
-            n_images = sum(len(part) for part in parts) // _positions(given)
-            values = {"predictions_kept_fraction": kept, "low": low, "high": high}
-            yield {"n_images": n_images, "n_atoms": wanted, "is_measured": True, **values}
+    counts, settings, where = images_by_dictionary(given), given.study.dictionary, sums_device(given.tools.device)
+    for (share, n_atoms), atoms in _fitted(given, own, counts).items():
+        kept = predictions_kept(scored, atoms, *head, l1=settings.l1, l2=settings.l2, device=where)
+        low, high = share_interval(round(kept * len(scored)), len(scored))
+        values = {"predictions_kept_fraction": kept, "low": low, "high": high}
+        n_images = sum(len(_chosen(count, share)) for count in counts)
+        yield {"n_images": n_images, "n_atoms": n_atoms, "is_measured": True, **values}
+
+
+def _fitted(
+    given: Given, own: Dictionary, counts: list[int]
+) -> dict[tuple[float, int], Float32[np.ndarray, "concept unit"]]:
+    """Return the atoms by share of the images and number of atoms a class; one reading of the samples serves all."""
+    where, most = sums_device(given.tools.device), len(own.atoms) // len(counts)
+    names = [-1] if given.study.dictionary.scope == "all" else list(range(len(counts)))
+    parts: dict[tuple[float, int], list[np.ndarray]] = {}
+    for share in _SHARES:
+        fewest = min(len(_chosen(count, share)) for count in counts) * _positions(given)
+        for part in _SHARES:
+            parts.setdefault((share, max(1, min(round(part * most), fewest))), [])
+    n_fitted = 0
+    for group in grouped(class_positions(given, epoch=given.epoch, tools=given.tools)):
+        classes = names[n_fitted : n_fitted + len(group)]
+        n_fitted += len(group)
+        for (share, n_atoms), fitted in (given.tools.progress or silent)(list(parts.items()), desc="learning curve"):
+            if share == 1 and n_atoms == most:
+                continue  # the study's own
+            some = [torch.from_numpy(_some(given, rows, share)).to(where) for rows in group]
+            settings: Any = {"n_atoms": n_atoms, "method": own.method, "seed": given.study.seed}
+            atoms = fit_class_dictionaries(some, classes=classes, **settings).atoms
+            fitted.append(torch.as_tensor(atoms).cpu().numpy())
+    return {key: np.concatenate(fitted) if fitted else own.atoms for key, fitted in parts.items()}
 
 
 def _some(given: Given, rows: Float32[np.ndarray, "_ unit"], share: float) -> Float32[np.ndarray, "_ unit"]:
     """Return the samples of a share of a class's images, evenly chosen: of all classes where they are joined."""
     images = rows.reshape(-1, _positions(given), rows.shape[1])
-    chosen = np.unique(np.linspace(0, len(images) - 1, max(1, round(share * len(images)))).round().astype(int))
-    return np.ascontiguousarray(images[chosen].reshape(-1, rows.shape[1]))
+    return np.ascontiguousarray(images[_chosen(len(images), share)].reshape(-1, rows.shape[1]))
+
+
+def _chosen(n_images: int, share: float) -> Int64[np.ndarray, "image"]:
+    """Return the images of a share of them, evenly spread; at least one."""
+    chosen: np.ndarray = np.linspace(0, n_images - 1, max(1, round(share * n_images))).round().astype(np.int64)
+    return chosen
 
 
 def _positions(given: Given) -> int:
