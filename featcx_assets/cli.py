@@ -20,6 +20,7 @@ from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.groups import Group, group_paths, read_group
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.anatomy import module_and_call
+from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError, changed
 from featcx_core.study.files import load_study, packaged_studies
@@ -34,7 +35,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except StudyError as error:
+        except (StudyError, Damaged) as error:
             raise _BadInput(str(error)) from None
         except PermissionError as error:
             where = f"{error.filename}: {error.strerror}"
@@ -240,16 +241,24 @@ def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device:
     from featcx_assets.summary import summary_lines, summary_values
     from featcx_core.analyses.reading import doubts
 
-    outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
-    reader = StudyReader(Snapshot(store))
+    while True:
+        outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
+        reader = StudyReader(Snapshot(store))
+        try:
+            values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)} if as_json else {}
+            lines, looks = [] if as_json else summary_lines(reader), doubts(reader)
+            break
+        except Damaged as error:
+            store.put_aside(error.path, error.reason)
+            if error.path.exists():
+                raise _BadInput(str(error)) from None
     if as_json:
-        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)}
         click.echo(json.dumps(values, indent=1))
     else:
         click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(reader.snapshot.epochs))}")
-        for line in summary_lines(reader):
+        for line in lines:
             click.echo(line)
-    for line in doubts(reader):
+    for line in looks:
         click.echo(f"look: {line}", err=True)
     return outcome
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, cast
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from featcx_assets.assets import FAILURES
+from featcx_assets.assets import DEFECTS, FAILURES
 from featcx_assets.automation import run_tags
 from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
 from featcx_assets.dagster_private import was_interrupted
@@ -22,10 +22,13 @@ from featcx_core.artefacts.sharing import Taken, take_over
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
+from featcx_core.store.damage import aside
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
 
 Say = Callable[[str], None]
+_OF_INPUT = ("ValueError", "StudyError", "CheckpointError", "Altered", "Unreadable", "Damaged", "OSError")
+_PASSES = 5  # things that are found damaged one after another
 
 
 class Outcome(NamedTuple):
@@ -87,8 +90,27 @@ def run_study(
         _tell(snapshot, taken, say)
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)
-            outcome = _stages(dagster, store, only, epochs, device, say)
+            outcome = _passes(dagster, store, only, epochs, device, say)
             return outcome._replace(taken=len(taken))
+
+
+def _passes(
+    dagster: dg.DagsterInstance,
+    store: Store,
+    only: Collection[str],
+    epochs: Collection[int],
+    device: str,
+    say: Say,
+) -> Outcome:
+    """Run the stages, and once more where something was found damaged on the way: it is made again first."""
+    made = 0
+    for _ in range(_PASSES):
+        lay_aside = aside(store.root)
+        outcome = _stages(dagster, store, only, epochs, device, say)
+        made += outcome.made
+        if not outcome.failures or aside(store.root) == lay_aside:
+            break
+    return outcome._replace(made=made)
 
 
 def _tell(snapshot: Snapshot, taken: Sequence[Taken], say: Say) -> None:
@@ -209,11 +231,12 @@ def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
     data = event.step_failure_data
     stated = data.user_failure_data
     if stated and FAILURES in stated.metadata:
+        defects = cast(list[int], stated.metadata[DEFECTS].value)
         for epoch, reason in cast(dict[str, str], stated.metadata[FAILURES].value).items():
-            yield Failure(int(epoch), reason, is_input=True)
+            yield Failure(int(epoch), reason, is_input=int(epoch) not in defects)
         return
     error = (data.error.cause or data.error) if data.error else None
-    is_input = error is not None and error.cls_name in ("ValueError", "StudyError", "CheckpointError", "OSError")
+    is_input = error is not None and error.cls_name in _OF_INPUT
     reason = str(event)
     if error:
         reason = error.message.strip().partition(": ")[2] if is_input else _where(event, error.message, error.stack)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.store.damage import Damaged
 from featcx_core.store.files import replacing
-from featcx_core.store.parquet import schema, write_parquet
+from featcx_core.store.parquet import read_parquet, schema, write_parquet
 from featcx_core.store.tables import Table
 from featcx_core.study.fields import StudyError
 
@@ -68,18 +69,26 @@ def _write_empty_tables(home: Path) -> None:
     """
     for table in catalogue().tables.values():
         path, wanted = home / ".empty" / "tables" / table.name / "empty.parquet", schema(table)
-        if not path.exists() or not pq.read_schema(path).equals(wanted):
+        if not _has_columns(path, wanted):
             write_parquet(wanted.empty_table(), path)
+
+
+def _has_columns(path: Path, wanted: pa.Schema) -> bool:
+    try:
+        return bool(read_parquet(path).schema.equals(wanted))
+    except (FileNotFoundError, Damaged):
+        return False
 
 
 def _is_of(home: Path) -> bool:
     """Whether the views are there, have all columns and read this home: one that was moved or copied has another's."""
     import duckdb
 
-    if not database(home).exists():
+    try:
+        with duckdb.connect(str(database(home)), read_only=True) as connection:
+            views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
+    except (duckdb.Error, UnicodeDecodeError):  # none yet, or damaged: it holds nothing
         return False
-    with duckdb.connect(str(database(home)), read_only=True) as connection:
-        views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
     current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
     declared = {name: sql for name, sql in views.items() if name in catalogue().tables}
     return views.keys() == {*catalogue().tables, *_undeclared(home)} and all(

@@ -5,6 +5,7 @@ array, and loads no torch. Whoever needs to know what happened since takes anoth
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property
 
 from featcx_core.artefacts.catalogue import Catalogue, catalogue
@@ -13,6 +14,7 @@ from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Need, O
 from featcx_core.artefacts.fingerprints import combine
 from featcx_core.artefacts.partition import Partition
 from featcx_core.checkpoints.survey import Account, Survey, survey
+from featcx_core.store.damage import Damaged
 from featcx_core.store.parquet import read_footer
 from featcx_core.store.places import Store
 
@@ -39,6 +41,7 @@ class Snapshot:
         self.fingerprint = cache(self._fingerprint)
         self.whole_epochs = cache(self._whole_epochs)
         self.partitions = cache(self._partitions)
+        self.damage: dict[Partition, list[Damaged]] = {}
         self._commits: dict[Partition, str | None] = {}
         self._outside: dict[tuple[Outside, Partition | None], str] = {}
 
@@ -111,7 +114,11 @@ class Snapshot:
         artefact = self.catalogue[partition.artefact]
         is_training = any(isinstance(holding, CheckpointFiles) for holding in artefact.holds)
         expected = self.fingerprint(partition) if is_training else ""
-        return committed_fingerprint(self.store, artefact, partition, expected=expected)
+        damage: list[Damaged] = []
+        made = committed_fingerprint(self.store, artefact, partition, expected=expected, damage=damage)
+        if damage:
+            self.damage[partition] = damage
+        return made
 
     def is_current(self, partition: Partition) -> bool:
         """Whether the committed artefact was made from what the study expects today."""
@@ -274,7 +281,9 @@ class Snapshot:
         place, pairs = Partition(artefact.name), set[tuple[str, str]]()
         for holding in artefact.holds:
             if isinstance(holding, Rows):
-                made = read_footer(self.store.table(holding.table.name, holding.prefix + place.name))
+                made = None
+                with suppress(Damaged):
+                    made = read_footer(self.store.table(holding.table.name, holding.prefix + place.name))
                 if made and made.inputs <= {*valid}:
                     parts = (*self._fixed_parts(artefact, place), *sorted(made.inputs))
                     if made.fingerprint == combine(artefact, *parts, partition=place):

@@ -8,27 +8,31 @@ the study's seed and the epoch's number alone, so a training that was killed goe
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import nn
 
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
-from featcx_core.checkpoints.survey import survey, untrained, write_checkpoint
+from featcx_core.checkpoints.survey import damaged, survey, untrained, write_checkpoint
 from featcx_core.images.classes import class_outputs
 from featcx_core.images.data import StudyImages, batches, load_data, normalised
 from featcx_core.networks.models import build_model, on_device, torch_device
-from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors
+from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors, refuse_altered
 from featcx_core.progress import Progress, silent
-from featcx_core.store.files import replacing
+from featcx_core.store.files import write_bytes
+from featcx_core.store.manifests import digest_of
 from featcx_core.store.places import Store
 
 NORMALISATION_IMAGES = 1024
 """Images behind the statistics of batch normalisation; more change nothing that counts."""
+_STATE = b"featcx training state 1\n"  # then a digest of what follows
+_DIGEST_BYTES = 32
 logger = logging.getLogger("featcx")
 
 
@@ -48,24 +52,30 @@ def train_epochs(
 
     `fingerprint` is that of the training, written into its checkpoints. The state to resume from is written before an
     epoch's checkpoint. Training goes on from it when it is of the same training and all earlier checkpoints are there;
-    otherwise from the start, to the same weights. A checkpoint that somebody else put there is left alone, and so is a
-    corrupt one (which is not yielded): it is for the user to delete. The caller holds the training's lock.
+    otherwise from the start, to the same weights, up to the last checkpoint that is missing. A damaged one is put aside
+    first. One that is there is never written again, nor is one that somebody else put there. The caller holds the
+    training's lock.
 
-    Raises ValueError when the loss is not finite.
+    Raises ValueError when the loss is not finite, or training again gives other weights than a checkpoint there.
     """
     epochs, done = store.study.training.epochs, -1
     run: _Run | None = None
     if todo := untrained(store, fingerprint):
+        for epoch in todo:
+            if reason := damaged(store, epoch):
+                remedy = "training goes there again, to the same weights"
+                store.put_aside(store.checkpoint(epoch), reason.partition(" is damaged: ")[2] or reason, remedy=remedy)
         run = _Run(store, torch_device(device), fingerprint)
         done = run.resume(first_missing=todo[0])
-    ready = epochs if run is None else done
+    ready = epochs if run is None or done >= max(todo) else done
     usable = survey(store).digests
     yield from (epoch for epoch in range(ready + 1) if epoch in usable)
     if run is not None:
-        for epoch in (progress or silent)(range(done + 1, epochs + 1), desc="training"):
+        for epoch in (progress or silent)(range(done + 1, max(todo) + 1), desc="training"):
             run.epoch(epoch)
             if epoch in survey(store).digests:
                 yield epoch
+        yield from (epoch for epoch in range(max(todo) + 1, epochs + 1) if ready < epochs and epoch in usable)
 
 
 def evaluate(
@@ -115,7 +125,7 @@ class _Run:
 
     def resume(self, *, first_missing: int) -> int:
         """Load the state of the last finished epoch and make sure of its checkpoint; -1 to start from the beginning."""
-        state = _read_state(self.store.training_state)
+        state = _read_state(self.store)
         if state.get("fingerprint") != self.fingerprint or state["epoch"] > first_missing:
             return -1
         self.model.load_state_dict(state["model"])
@@ -189,20 +199,28 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
         }
-        with replacing(self.store.training_state) as draft:
-            torch.save(state, draft)
+        content = BytesIO()
+        torch.save(state, content)
+        write_bytes(self.store.training_state, _STATE + _state_digest(content) + content.getvalue())
 
     def _commit_checkpoint(self, epoch: int, metrics: dict[str, float | None]) -> None:
-        """Write the checkpoint, unless the file there is corrupt, somebody else's, or holds the same already."""
+        """Write the checkpoint unless one is there. Raises ValueError where training gave that one other weights."""
         path, state = self.store.checkpoint(epoch), self.model.state_dict()
         if path.exists():
             try:
                 training = inspect_safetensors(path).metadata.get("training")
+                if training is None or (training == self.fingerprint and _holds(path, state)):
+                    return
             except CheckpointError:
                 logger.warning("epoch %d: the checkpoint is corrupt and kept; delete it to have it made again", epoch)
                 return
-            if training is None or (training == self.fingerprint and _holds(path, state)):
-                return
+            if training == self.fingerprint:
+                lost = ", ".join(map(str, untrained(self.store, self.fingerprint)))
+                raise ValueError(
+                    f"epoch {epoch}: training again gives other weights than {path} holds, so the checkpoints of "
+                    f"epochs {lost or 'none'} are lost; put back {self.store.training_state.name}, or delete "
+                    f"{path.parent} to train all of it anew"
+                )
         write_checkpoint(path, state, metrics=metrics, made_by=self.fingerprint)
 
 
@@ -214,19 +232,27 @@ def _targets(
     return torch.from_numpy(labels if outputs is None else np.array(outputs, dtype=np.int64)[labels])
 
 
-def _read_state(path: Path) -> dict[str, Any]:
-    """The training state; empty where there is none that can be read."""
-    if not path.exists():
-        return {}
+def _read_state(store: Store) -> dict[str, Any]:
+    """Read the training state; empty where there is none that is as it was written."""
+    path = store.training_state
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways; each means: train from the start
-        logger.warning("%s cannot be read (%s); training starts again, to the same weights", path, type(error).__name__)
+        content = path.read_bytes()
+    except OSError:
         return {}
-    return state
+    start = len(_STATE) + _DIGEST_BYTES
+    if content.startswith(_STATE) and _state_digest(BytesIO(content[start:])) == content[len(_STATE) : start]:
+        state: dict[str, Any] = torch.load(BytesIO(content[start:]), map_location="cpu", weights_only=True)
+        return state
+    store.put_aside(path, "it is not as it was written", remedy="training starts again, to the same weights")
+    return {}
+
+
+def _state_digest(content: BytesIO) -> bytes:
+    return digest_of([content.getbuffer()]).encode()
 
 
 def _holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:
     """Whether a checkpoint holds these very tensors."""
-    saved = load_file(path)
+    refuse_altered(path)
+    saved = load(path.read_bytes())
     return saved.keys() == state.keys() and all(torch.equal(saved[name], t.cpu()) for name, t in state.items())

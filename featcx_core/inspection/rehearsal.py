@@ -22,7 +22,7 @@ from featcx_core.artefacts.making import make_stale
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.training import train_epochs
-from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.anatomy import Anatomy, anatomy_text
 from featcx_core.progress import Progress, silent
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
@@ -226,7 +226,7 @@ def _store(study: Study, anatomy: Anatomy, home: Path, epochs: Sequence[int]) ->
     epoch = max(epochs) if study.checkpoints.folder else 1
     probe = study.probe.model_copy(update={"reference_epoch": epoch})
     store = Store(folder, study.model_copy(update={"probe": probe}))
-    write_bytes(store.layers_path, anatomy.model_dump_json().encode())
+    write_bytes(store.layers_path, anatomy_text(anatomy).encode())
     write_bytes(store.study_path, study_text(store.study).encode())
     try:
         yield store
