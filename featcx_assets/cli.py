@@ -8,11 +8,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from featcx_assets.comparing import compare, group_snapshot, group_to_run, say_comparison, state_of_group
+from featcx_assets.keeping import backup, doctor, prune_command, restore, verify
 from featcx_assets.new import new
 from featcx_assets.resources import home
 from featcx_core.artefacts.catalogue import catalogue
@@ -85,7 +86,7 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
     STUDY is the name of a packaged or registered study, or a path to a study file; likewise a sweep, whose studies are
     run one after another and compared.
     """
-    chosen = _epochs(epochs)
+    chosen = epochs_of(epochs)
     if device not in ("auto", "cpu"):
         from featcx_core.networks.models import torch_device
 
@@ -133,22 +134,26 @@ def ui(port: int) -> None:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
 
 
-main.add_command(new)
+for command in (new, verify, backup, restore, prune_command, doctor):
+    main.add_command(command)
 
 
 @main.command()
 @click.argument("query")
 @click.option("--json", "output", flag_value="json", help="A list of objects.")
 @click.option("--csv", "output", flag_value="csv", help="Comma-separated values.")
-def sql(query: str, output: str | None) -> None:
-    """Ask the result tables with SQL (DuckDB); works while runs are writing."""
+@click.option("--trusted", is_flag=True, help="Let the query read and write files, and change settings.")
+def sql(query: str, output: str | None, *, trusted: bool) -> None:
+    """Ask the result tables with SQL (DuckDB), read-only; works while runs are writing."""
     import duckdb
 
-    from featcx_assets.views import connect
+    from featcx_assets.asking import asking
 
-    with connect(home()) as connection:
-        try:
-            rows = connection.sql(query)
+    try:
+        with asking(home(), query, say=_progress, trusted=trusted) as connection:
+            rows = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))
+            if rows is None and trusted:
+                return
             if rows is None:
                 raise _BadInput(f"wanted a query, got {query!r}; try 'select * from complexity limit 5'")
             if output == "csv":
@@ -157,9 +162,10 @@ def sql(query: str, output: str | None) -> None:
                 click.echo(rows.df().to_json(orient="records", indent=1))
             else:
                 rows.show(max_width=10_000, max_rows=200)
-        except duckdb.Error as error:
-            reason, _, _ = str(error).partition("\n\n")  # what follows repeats the query
-            raise _BadInput(" ".join(reason.split())) from None
+    except duckdb.Error as error:
+        reason, _, _ = str(error).partition("\n\n")  # what follows repeats the query
+        hint = "; --trusted lets a query read and write files" if isinstance(error, duckdb.PermissionException) else ""
+        raise _BadInput(" ".join(reason.split()) + hint) from None
 
 
 @main.command()
@@ -302,13 +308,14 @@ def _registered(name: str) -> Store:
     return store
 
 
-def _epochs(text: str | None) -> set[int]:
+def epochs_of(text: str | None, *, option: str = "--epochs") -> set[int]:
+    """Return the epochs of a text such as `0,5-8`. Raises an error that names the option."""
     if not text:
         return set()
     try:
         return set(_spans(text.split(",")))
     except ValueError:
-        raise _BadInput(f"--epochs: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
+        raise _BadInput(f"{option}: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
 
 
 def _spans(parts: Iterable[str]) -> Iterable[int]:

@@ -14,12 +14,14 @@ from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_com
 from featcx_assets.dagster_private import was_interrupted
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import asset_key, inserted_epochs, partition_key, register_epochs
-from featcx_assets.stages import Work, runs, stages, without, work
+from featcx_assets.stages import Work, needed, runs, stages, without, work
 from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import refuse_unusable
 from featcx_core.artefacts.sharing import Taken, take_over
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.artefacts.space import refuse_full_disk
 from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.store.damage import aside
@@ -77,8 +79,10 @@ def run_study(
         taken = take_over(store, others) if others else []
         snapshot = Snapshot(store, also=only)
         _refuse_unknown(snapshot, epochs)
-        is_current = not any(work(snapshot, stage, only=only, epochs=epochs) for stage in stages(catalogue()))
+        todo = [work(snapshot, stage, only=only, epochs=epochs) for stage in stages(catalogue())]
+        is_current = not any(todo)
         if not is_current:
+            refuse_full_disk(snapshot, _all_wanted(snapshot, only, epochs))
             refuse_unusable(store.study, store.anatomy)  # before the views show the study as it is now
         refresh_views(snapshot)
         for line in (*catalogue().broken, *_of_checkpoints(snapshot)):
@@ -92,6 +96,13 @@ def run_study(
             _end_killed_runs(dagster, store)
             outcome = _passes(dagster, store, only, epochs, device, say)
             return outcome._replace(taken=len(taken))
+
+
+def _all_wanted(snapshot: Snapshot, only: Collection[str], epochs: Collection[int]) -> list[Partition]:
+    """Return everything that is stale, also what cannot start yet."""
+    asked = needed(snapshot, only) if only else snapshot.wanted
+    stale = [place for artefact in asked for place in snapshot.stale(artefact)]
+    return [place for place in stale if not epochs or place.epoch in epochs]
 
 
 def _passes(

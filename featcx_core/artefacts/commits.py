@@ -1,12 +1,14 @@
 """Commits: where an artefact's partition lies on disk, and the fingerprint that it was committed with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Folder, Holding, Page, Rows
 from featcx_core.artefacts.partition import Partition
 from featcx_core.checkpoints.survey import training_is_whole
 from featcx_core.store.damage import Damaged
-from featcx_core.store.manifests import refuse_altered, whole_manifest
+from featcx_core.store.manifests import MARKER, refuse_altered, whole_manifest
 from featcx_core.store.parquet import read_footer, refuse_altered_file
 from featcx_core.store.places import Store, epoch_key
 
@@ -50,8 +52,9 @@ def refuse_damage(store: Store, artefact: Artefact, partition: Partition) -> Non
             refuse_altered_file(place)
         elif isinstance(holding, Folder):
             refuse_altered(place)
-        elif isinstance(holding, Page) and place.parent.exists():
-            refuse_altered(place.parent)
+        elif isinstance(holding, Page) and _of_page(place) is not None:
+            with _of_the_page(place):
+                refuse_altered(place.parent)
 
 
 def _committed(store: Store, holding: Holding, partition: Partition, expected: str) -> str | None:
@@ -63,7 +66,7 @@ def _committed(store: Store, holding: Holding, partition: Partition, expected: s
         case Folder():
             return _of_manifest(place)
         case Page():
-            return _of_manifest(place.parent) if place.parent.exists() else None
+            return _of_page(place)
         case CheckpointFiles():
             return expected if training_is_whole(store, expected) else None
 
@@ -71,3 +74,19 @@ def _committed(store: Store, holding: Holding, partition: Partition, expected: s
 def _of_manifest(folder: Path) -> str | None:
     manifest = whole_manifest(folder)
     return manifest.fingerprint if manifest else None
+
+
+def _of_page(page: Path) -> str | None:
+    """Return the fingerprint of a page; others may lie in its folder, which is there before it."""
+    if not page.exists() and not (page.parent / MARKER).exists():
+        return None
+    with _of_the_page(page):
+        return _of_manifest(page.parent)
+
+
+@contextmanager
+def _of_the_page(page: Path) -> Iterator[None]:
+    try:
+        yield
+    except Damaged as error:
+        raise Damaged(page, error.reason) from None

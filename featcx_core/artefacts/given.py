@@ -60,7 +60,8 @@ class StudyReader:
         """Whether a partition is there and current."""
         self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
-        return place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
+        is_there = place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
+        return is_there and not self.snapshot.is_pruned(place)
 
     def is_expected(self, artefact: Artefact) -> bool:
         """Whether an artefact made once is there, or will be at the end of the run."""
@@ -124,6 +125,10 @@ class StudyReader:
         if self.snapshot.committed(place) is None:
             where = ", ".join([*([f"epoch {epoch}"] if epoch >= 0 else []), *([f"layer {layer}"] if layer else [])])
             raise ValueError(f"{where}: no {artefact.name} yet at {path}; materialise {artefact.name} first")
+        if self.snapshot.is_pruned(place):
+            raise ValueError(
+                f"{artefact.name} {place.name} was pruned; fx.make(…, {artefact.name!r}, anew=True) makes it"
+            )
         return path
 
     def arrays(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> Any:

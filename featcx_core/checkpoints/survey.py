@@ -19,6 +19,7 @@ from jaxtyping import Float32
 from featcx_core.checkpoints.landing import Landed, changed_at, epoch_in, landed, local_path, whereabouts
 from featcx_core.networks.safetensors_files import (
     BLANK_DIGEST,
+    Altered,
     CheckpointError,
     Unreadable,
     inspect_safetensors,
@@ -35,7 +36,7 @@ from featcx_core.networks.state_dicts import (
 )
 from featcx_core.store.files import write_bytes
 from featcx_core.store.manifests import sealed, unsealed
-from featcx_core.store.places import Store
+from featcx_core.store.places import Store, epoch_key
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -81,7 +82,7 @@ def write_checkpoint(
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state_dict.items()}
-    about = {"metrics": json.dumps(metrics), "training": made_by, "digest": BLANK_DIGEST}
+    about = {"metrics": json.dumps(metrics), "training": made_by, "epoch": path.stem, "digest": BLANK_DIGEST}
     write_bytes(path, with_digest(save(tensors, metadata=about)))
 
 
@@ -122,6 +123,31 @@ def survey(
             bad[epoch] = str(error)
     gone = _gone(store, memory, fits, {*digests, *bad})
     return Survey({**digests, **gone}, bad, frozenset(young), frozenset(gone), found_as)
+
+
+def reread(store: Store, surveyed: Survey) -> dict[int, str]:
+    """Read every usable checkpoint again; returns, by epoch, which is not as it was when it was first read."""
+    altered: dict[int, str] = {}
+    for epoch in surveyed.digests.keys() - surveyed.gone:
+        try:
+            path = local_path(store, checkpoint_file(store, epoch=epoch))
+            digest, _ = contents(path, wanted=store.anatomy.parameters, key=store.study.checkpoints.weights)
+            if is_safetensors(path):
+                refuse_altered(path, anew=True)
+            if digest != surveyed.digests[epoch]:
+                altered[epoch] = f"{path} is damaged: it holds other tensors than when it was first read"
+        except CheckpointError as error:
+            altered[epoch] = str(error)
+    return altered
+
+
+def remember_damage(store: Store, altered: Mapping[Path, str]) -> None:
+    """Take down that checkpoints are damaged, until their files are others: they are not used."""
+    memory = _remembered(store)
+    for path, reason in altered.items():
+        if account := memory.get(str(path)):
+            memory[str(path)] = account._replace(bad=account.bad or reason)
+    _remember(store, memory)
 
 
 def untrained(store: Store, fingerprint: str) -> list[int]:
@@ -231,7 +257,7 @@ def _read(
     training = before.training if before else None
     try:
         digest, tensors = contents(path, wanted=dict(wanted), key=store.study.checkpoints.weights)
-        match, training = str(tensors), _training_of(path)
+        match, training = str(tensors), _training_of(store, path, file.epoch)
         if before and before.digest and before.digest != digest and _is_unchanged(before, file, fits):
             bad = (
                 f"{path} is damaged: it holds other tensors than before, though its time of change is the same; "
@@ -251,12 +277,19 @@ def _read(
     return Account(file.size_bytes, file.changed, fits, digest, match, bad, training)
 
 
-def _training_of(path: Path) -> str:
-    """Return the training that wrote a file; empty for another program's. Raises Altered."""
+def _training_of(store: Store, path: Path, epoch: int) -> str:
+    """Return the training that wrote a file; empty for another program's.
+
+    Raises Altered where it is not as it was written, or is the file of another epoch of this study's training.
+    """
     if not is_safetensors(path):
         return ""
     refuse_altered(path)
-    return inspect_safetensors(path).metadata.get("training", "")
+    about = inspect_safetensors(path).metadata
+    stated, is_ours = about.get("epoch"), not store.study.checkpoints.folder and epoch <= store.study.training.epochs
+    if is_ours and stated not in (None, epoch_key(epoch)):
+        raise Altered(f"{path} is damaged: it holds epoch {stated}")
+    return about.get("training", "")
 
 
 def _is_unchanged(before: Account, file: Landed, fits: str) -> bool:

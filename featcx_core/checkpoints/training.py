@@ -19,20 +19,18 @@ from safetensors.torch import load
 from torch import nn
 
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
+from featcx_core.checkpoints.state_file import read_state, write_state
 from featcx_core.checkpoints.survey import damaged, survey, untrained, write_checkpoint
 from featcx_core.images.classes import class_outputs
 from featcx_core.images.data import StudyImages, batches, load_data, normalised
 from featcx_core.networks.models import build_model, on_device, torch_device
 from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors, refuse_altered
 from featcx_core.progress import Progress, silent
-from featcx_core.store.files import write_bytes
-from featcx_core.store.manifests import digest_of
+from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store
 
 NORMALISATION_IMAGES = 1024
 """Images behind the statistics of batch normalisation; more change nothing that counts."""
-_STATE = b"featcx training state 1\n"  # then a digest of what follows
-_DIGEST_BYTES = 32
 logger = logging.getLogger("featcx")
 
 
@@ -201,7 +199,7 @@ class _Run:
         }
         content = BytesIO()
         torch.save(state, content)
-        write_bytes(self.store.training_state, _STATE + _state_digest(content) + content.getvalue())
+        write_state(self.store.training_state, content.getvalue())
 
     def _commit_checkpoint(self, epoch: int, metrics: dict[str, float | None]) -> None:
         """Write the checkpoint unless one is there. Raises ValueError where training gave that one other weights."""
@@ -234,21 +232,16 @@ def _targets(
 
 def _read_state(store: Store) -> dict[str, Any]:
     """Read the training state; empty where there is none that is as it was written."""
-    path = store.training_state
     try:
-        content = path.read_bytes()
-    except OSError:
+        content = read_state(store.training_state)
+    except (Damaged, OSError) as error:
+        reason = error.reason if isinstance(error, Damaged) else str(error)
+        store.put_aside(store.training_state, reason, remedy="training starts again, to the same weights")
         return {}
-    start = len(_STATE) + _DIGEST_BYTES
-    if content.startswith(_STATE) and _state_digest(BytesIO(content[start:])) == content[len(_STATE) : start]:
-        state: dict[str, Any] = torch.load(BytesIO(content[start:]), map_location="cpu", weights_only=True)
-        return state
-    store.put_aside(path, "it is not as it was written", remedy="training starts again, to the same weights")
-    return {}
-
-
-def _state_digest(content: BytesIO) -> bytes:
-    return digest_of([content.getbuffer()]).encode()
+    if content is None:
+        return {}
+    state: dict[str, Any] = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
+    return state
 
 
 def _holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:

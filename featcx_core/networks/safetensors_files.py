@@ -126,8 +126,13 @@ def with_digest(content: bytes) -> bytes:
     return content[:place] + _sealed(content, place).encode() + content[place + len(BLANK_DIGEST) :]
 
 
-def refuse_altered(path: Path) -> None:
-    """Compare a file that carries a digest with it, once a process. Raises Altered, or as `inspect_safetensors`."""
+def refuse_altered(path: Path, *, anew: bool = False) -> None:
+    """Compare a file that carries a digest with it, once a process (`anew`: again).
+
+    Raises Altered, or as `inspect_safetensors`.
+    """
+    if anew:
+        _is_as_written.cache_clear()
     inspect_safetensors(path)
     status = path.stat()
     if not _is_as_written(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns):

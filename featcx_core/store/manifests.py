@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from featcx_core.store.files import flush, write_bytes
 
 MARKER = "featcx.json"
 _CHUNK = 1 << 20
+_FLUSHES = 8
 _VERIFIED = set[tuple[Path, str, int, int, int, int]]()  # compared in this process
 
 
@@ -48,11 +50,13 @@ def write_manifest(
     Files and folders are on disk before the manifest is written.
     """
     content = [path for path in sorted(folder.rglob("*")) if path.name != MARKER] if files is None else sorted(files)
-    entries: dict[str, Entry] = {}
-    for path in content:
-        if path.is_file():
-            entries[path.relative_to(folder).as_posix()] = Entry(path.stat().st_size, file_digest(path))
-        flush(path)
+    entries = {
+        path.relative_to(folder).as_posix(): Entry(path.stat().st_size, file_digest(path))
+        for path in content
+        if path.is_file()
+    }
+    with ThreadPoolExecutor(_FLUSHES) as pool:  # side by side they share the journal's waits
+        list(pool.map(flush, content))
     manifest = {"fingerprint": fingerprint, "files": entries} | ({"pruned": True} if is_pruned else {})
     write_bytes(folder / MARKER, sealed(manifest))
 

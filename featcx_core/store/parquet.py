@@ -117,6 +117,17 @@ def refuse_altered_file(path: Path, *, anew: bool = False) -> None:
     _refuse_altered(path, *version(path.stat()))
 
 
+def refuse_altered_content(path: Path, content: bytes) -> None:
+    """Compare what was read of a file with the digest in its footer, and its place with the path. Raises Damaged."""
+    altered = bytearray(content)
+    place = _digest_place(altered)
+    stated = bytes(altered[place : place + len(_BLANK)])
+    altered[place : place + len(_BLANK)] = _BLANK
+    if place < 0 or digest_of([altered]).encode() != stated:
+        raise Damaged(path, "it is not as it was written")
+    _checked_footer(path, pa.BufferReader(content))
+
+
 def write_parquet(arrow: pa.Table, path: Path) -> None:
     """Write a Parquet file whole or not at all, with a digest of itself."""
     kept = {key: value for key, value in (arrow.schema.metadata or {}).items() if key not in (_PLACE, _DIGEST)}
@@ -135,8 +146,12 @@ def write_parquet(arrow: pa.Table, path: Path) -> None:
 
 @lru_cache(maxsize=65536)
 def _footer(path: Path, *_version: int) -> Footer:
+    return _checked_footer(path, path)
+
+
+def _checked_footer(path: Path, source: Path | pa.BufferReader) -> Footer:
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        metadata = pq.read_metadata(source).metadata or {}
         place = metadata.get(_PLACE, b"").decode()
         footer = Footer(metadata.get(_FINGERPRINT, b"").decode(), frozenset(json.loads(metadata.get(_INPUTS, b"[]"))))
     except FileNotFoundError:
@@ -150,13 +165,7 @@ def _footer(path: Path, *_version: int) -> Footer:
 
 @lru_cache(maxsize=65536)
 def _refuse_altered(path: Path, *_version: int) -> None:
-    content = bytearray(path.read_bytes())
-    place = _digest_place(content)
-    stated = bytes(content[place : place + len(_BLANK)])
-    content[place : place + len(_BLANK)] = _BLANK
-    if place < 0 or digest_of([content]).encode() != stated:
-        raise Damaged(path, "its content is not as it was written")
-    _footer(path, *_version)  # and it lies where it belongs
+    refuse_altered_content(path, path.read_bytes())
 
 
 def _digest_place(content: bytearray) -> int:
