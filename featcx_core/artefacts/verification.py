@@ -1,6 +1,7 @@
 """Verification: everything of a study that is on disk is read and compared with what was written."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
