@@ -1,6 +1,7 @@
 """The command line: results on stdout, progress on stderr, exit code 2 with one line for bad input."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from featcx_assets.comparing import compare, group_snapshot, group_to_run, say_comparison, state_of_group
-from featcx_assets.keeping import backup, doctor, prune_command, restore, verify
+from featcx_assets.keeping import allow_command, backup, doctor, prune_command, restore, verify
 from featcx_assets.new import new
 from featcx_assets.resources import home
 from featcx_core.artefacts.catalogue import catalogue
@@ -113,20 +114,23 @@ def ui(port: int) -> None:
     from filelock import FileLock, Timeout
 
     from featcx_assets.dagster_home import dagster_home, end_interrupted_runs, environment, instance
+    from featcx_assets.guard import TOKEN, token_of
 
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "featcx_assets.definitions"]
+    command = [sys.executable, "-m", "featcx_assets.serving", "dev", "-m", "featcx_assets.definitions"]
     arguments = ["--host", "127.0.0.1", "--port", str(port)]
     try:
         with FileLock(dagster_home(home()) / "ui.lock", timeout=0):
             with instance(home()) as dagster:
                 end_interrupted_runs(dagster)
             _refuse_busy(port)
-            click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+            token = token_of(dagster_home(home()))
+            click.echo(f"http://127.0.0.1:{port}/?token={token} (Ctrl-C ends it)")
             # First: what a job in the background is begun to ignore, its services would ignore, too.
             for ending in _ENDINGS:
                 signal.signal(ending, signal.default_int_handler)
             # In a session of their own, so that whatever ends us, Ctrl-C or a signal, reaches them once, by our hand.
-            with subprocess.Popen([*command, *arguments], env=environment(home()), start_new_session=True) as services:
+            env = {**environment(home()), TOKEN: token}
+            with subprocess.Popen([*command, *arguments], env=env, start_new_session=True) as services:
                 for ending in _ENDINGS:
                     signal.signal(ending, lambda *_: services.send_signal(signal.SIGINT))
             sys.exit(services.returncode)
@@ -134,7 +138,7 @@ def ui(port: int) -> None:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
 
 
-for command in (new, verify, backup, restore, prune_command, doctor):
+for command in (new, verify, backup, restore, prune_command, doctor, allow_command):
     main.add_command(command)
 
 
@@ -205,10 +209,12 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
         channels, height, width = (int(part) for part in image.split("x"))
     except ValueError:
         raise _BadInput(f"--image: wanted CxHxW, for instance 3x224x224, got {image!r}") from None
+    from featcx_core.networks.allowed import ALLOW
     from featcx_core.networks.layers import resolve_anatomy
     from featcx_core.networks.models import build_model
 
     shape = (channels, height, width)
+    os.environ[ALLOW] = os.pathsep.join((os.environ.get(ALLOW, ""), str(Path.cwd())))  # named by the user just now
     study = Study.model_validate({"name": "any", "model": {"source": model, "folder": str(Path.cwd())}})
     anatomy = resolve_anatomy(build_model(study, n_classes=classes, image_shape=shape), study, image_shape=shape)
     if as_json:

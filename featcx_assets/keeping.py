@@ -1,4 +1,4 @@
-"""Commands that keep a home well: verify, backup, restore, prune, doctor."""
+"""Commands that keep a home well: verify, backup, restore, prune, doctor, allow."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.artefacts.verification import Finding
 from featcx_core.artefacts.verification import verify as findings
 from featcx_core.checkpoints.survey import remember_damage
+from featcx_core.networks.allowed import allow, allowed_path
 from featcx_core.store.backup import back_up
 from featcx_core.store.backup import restore as put_back
 from featcx_core.store.places import Store, open_store
@@ -147,6 +148,17 @@ def doctor(*, as_json: bool) -> None:
             click.echo(f"{'ok  ' if row.is_well else 'LOOK'}  {row.name:<13}{row.says}")
     if not all(row.is_well for row in rows):
         sys.exit(1)
+
+
+@click.command("allow")
+@click.argument("folder", type=click.Path(path_type=Path))
+def allow_command(folder: Path) -> None:
+    """Let the code in FOLDER, and below it, run when a study file names it as its network.
+
+    Look at it first: it runs with all your rights.
+    """
+    allow(folder)
+    click.echo(f"code in {folder.resolve()} may run; {allowed_path()} lists what may")
 
 
 def _names(study: str | None) -> list[str]:

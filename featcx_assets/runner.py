@@ -153,6 +153,7 @@ def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
     found_as = snapshot.survey.found_as
     for sentence in dict.fromkeys(found_as.values()):
         yield f"checkpoints: {sentence} ({sum(other == sentence for other in found_as.values())} files)"
+    yield from _lost(snapshot)
     reference = snapshot.study.reference_epoch
     if snapshot.study.checkpoints.folder and reference not in snapshot.survey.digests:
         where = whereabouts(snapshot.store)
@@ -160,6 +161,19 @@ def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
     elif snapshot.study.checkpoints.folder and max(snapshot.survey.digests) > reference:
         later = sum(epoch > reference for epoch in snapshot.survey.digests)
         yield f"concepts are followed from epoch {reference}, {later} later are there: probe.reference_epoch moves it"
+
+
+def _lost(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what is missing or stale of epochs whose checkpoint is gone: it cannot be made."""
+    for epoch in sorted(snapshot.survey.gone):
+        lacking = []
+        for artefact in snapshot.wanted:
+            if artefact.has_epochs and epoch in snapshot.epochs_of(artefact):
+                every = [Partition(artefact.name, epoch, layer) for layer in snapshot.layers_of(artefact)]
+                if not all(snapshot.is_current(place) for place in every):
+                    lacking.append(artefact.name)
+        if lacking:
+            yield f"epoch {epoch}: its checkpoint is gone, and {', '.join(lacking)} of it cannot be made; put it back"
 
 
 def refresh_views(snapshot: Snapshot) -> None:
