@@ -1,8 +1,10 @@
 """Assets: one for each declared artefact of a study, with its dependencies and partitions."""
 
+import traceback
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -28,11 +30,25 @@ from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.networks.anatomy import Anatomy
+from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Study
 
 FAILURES = "failures"
 """Metadata of a failed step: epoch -> reason, one line."""
+DEFECTS = "defects"
+"""Metadata of a failed step: the epochs whose failure nobody foresaw."""
+
+
+class Failed(NamedTuple):
+    """An epoch that could not be made; the others are."""
+
+    epoch: int
+    """The epoch."""
+    reason: str
+    """One line."""
+    is_defect: bool = False
+    """Whether nobody foresaw it."""
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
@@ -54,11 +70,12 @@ def _by_epoch(study: Study, anatomy: Anatomy, artefact: Artefact) -> dg.AssetsDe
     def made(context: dg.AssetExecutionContext, workbench: Workbench) -> None:
         store = workbench.store(name)
         write_current(store, Snapshot(store).visible())
-        failures = dict(_make_epochs(context, store, artefact, workbench))
+        failures = list(_make_epochs(context, store, artefact, workbench))
         if failures:
-            reasons = dg.MetadataValue.json({str(epoch): reason for epoch, reason in failures.items()})
-            text = "; ".join(failures.values())
-            raise dg.Failure(description=text, metadata={FAILURES: reasons}, allow_retries=False)
+            reasons = dg.MetadataValue.json({str(failure.epoch): failure.reason for failure in failures})
+            defects = dg.MetadataValue.json([failure.epoch for failure in failures if failure.is_defect])
+            text = "; ".join(failure.reason for failure in failures)
+            raise dg.Failure(description=text, metadata={FAILURES: reasons, DEFECTS: defects}, allow_retries=False)
 
     return made
 
@@ -83,7 +100,7 @@ def _once(study: Study, artefact: Artefact) -> dg.AssetsDefinition:
             for _ in make_stale(snapshot, [place], tools=tools):
                 pass
             write_current(store, Snapshot(store).visible())
-            metadata = metadata_of(StudyReader(snapshot), artefact, place)
+            metadata = _shown(StudyReader(snapshot), artefact, place)
             ensure_views(store.home)
         return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint(place), **metadata})
 
@@ -129,15 +146,16 @@ def _dep(study: Study, artefact: Artefact, need: Need) -> dg.AssetDep:
 
 def _make_epochs(
     context: dg.AssetExecutionContext, store: Store, artefact: Artefact, workbench: Workbench
-) -> Iterator[tuple[int, str]]:
-    """Make what is stale; yields every epoch that could not be made with the reason, and goes on with the others."""
+) -> Iterator[Failed]:
+    """Make what is stale; yields every epoch that could not be made, whatever it raised, and goes on with others."""
     together = [key.path[-1] for key in context.run.asset_selection or ()]
     for epoch, group in groupby(partitions_of(context, artefact.name), key=lambda p: p.epoch):
         asked = list(group)
         with store.lock(store.epoch_lock(epoch)):
             snapshot = Snapshot(store)
             if epoch in snapshot.survey.bad or epoch not in snapshot.survey.digests:
-                yield epoch, snapshot.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint in {whereabouts(store)}")
+                reason = snapshot.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint in {whereabouts(store)}")
+                yield Failed(epoch, reason)
                 continue
             possible = set(snapshot.partitions(artefact))
             stale = [p for p in asked if p in possible and not snapshot.is_whole(p)]
@@ -148,7 +166,11 @@ def _make_epochs(
                     pass
             except (ValueError, OSError) as error:
                 named = f"epoch {epoch}"
-                yield epoch, str(error) if str(error).startswith(named) else f"{named}: {error}"
+                yield Failed(epoch, str(error) if str(error).startswith(named) else f"{named}: {error}")
+                continue
+            except Exception as error:  # a defect, or a GPU out of memory: it is this epoch's
+                context.log.exception("epoch %d", epoch)
+                yield Failed(epoch, f"epoch {epoch}, {artefact.name}: {_raised(error)}", is_defect=True)
                 continue
         _tell(context, snapshot, artefact, asked, stale)
 
@@ -165,14 +187,27 @@ def _tell(
     for partition in asked:
         metadata: Mapping[str, Any] = {"note": _why_none(snapshot, artefact, partition)}
         if partition in possible:
-            metadata = {
-                "fingerprint": snapshot.fingerprint(partition),
-                **metadata_of(reader, artefact, partition),
-            }
+            metadata = {"fingerprint": snapshot.fingerprint(partition), **_shown(reader, artefact, partition)}
         key = partition_key(partition)
         if partition in made:  # logged as it is committed, so that a crash keeps it
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
         keep_for_the_end(context, key, metadata)
+
+
+def _shown(reader: StudyReader, artefact: Artefact, partition: Partition) -> Mapping[str, Any]:
+    """Return what the web UI shows of a partition; of one that turns out to be damaged, that it was put aside."""
+    try:
+        return metadata_of(reader, artefact, partition)
+    except Damaged as error:
+        reader.store.put_aside(error.path, error.reason)
+        return {"note": str(error)}
+
+
+def _raised(error: Exception) -> str:
+    """Return an error that nobody foresaw in one line: its kind, its text and the line that raised it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    text = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {text} ({Path(place.filename).name}, line {place.lineno})"
 
 
 def _why_none(snapshot: Snapshot, artefact: Artefact, partition: Partition) -> str:

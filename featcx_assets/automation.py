@@ -13,6 +13,7 @@ from featcx_assets.resources import home
 from featcx_assets.stages import Stage, Work, runs, stages, work
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.store.damage import aside
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError
 
@@ -144,6 +145,7 @@ def _was_tried(instance: dg.DagsterInstance, store: Store, stage: Stage, *, key:
 def _key(snapshot: Snapshot, todo: Work) -> str:
     """Names what is to be made and from what: the same work is asked for once, a failure is not tried for ever."""
     prints = sorted(snapshot.fingerprint(p) for p in todo.partitions)
+    prints += aside(snapshot.store.root)  # the same once more, where something was found damaged since
     return hashlib.sha256("\n".join(prints).encode()).hexdigest()[:16]
 
 

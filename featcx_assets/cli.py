@@ -1,6 +1,7 @@
 """The command line: results on stdout, progress on stderr, exit code 2 with one line for bad input."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -8,11 +9,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from featcx_assets.comparing import compare, group_snapshot, group_to_run, say_comparison, state_of_group
+from featcx_assets.keeping import allow_command, backup, doctor, prune_command, restore, verify
 from featcx_assets.new import new
 from featcx_assets.resources import home
 from featcx_core.artefacts.catalogue import catalogue
@@ -20,6 +22,7 @@ from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.groups import Group, group_paths, read_group
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.anatomy import module_and_call
+from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError, changed
 from featcx_core.study.files import load_study, packaged_studies
@@ -34,7 +37,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except StudyError as error:
+        except (StudyError, Damaged) as error:
             raise _BadInput(str(error)) from None
         except PermissionError as error:
             where = f"{error.filename}: {error.strerror}"
@@ -84,7 +87,7 @@ def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, a
     STUDY is the name of a packaged or registered study, or a path to a study file; likewise a sweep, whose studies are
     run one after another and compared.
     """
-    chosen = _epochs(epochs)
+    chosen = epochs_of(epochs)
     if device not in ("auto", "cpu"):
         from featcx_core.networks.models import torch_device
 
@@ -111,20 +114,23 @@ def ui(port: int) -> None:
     from filelock import FileLock, Timeout
 
     from featcx_assets.dagster_home import dagster_home, end_interrupted_runs, environment, instance
+    from featcx_assets.guard import TOKEN, token_of
 
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "featcx_assets.definitions"]
+    command = [sys.executable, "-m", "featcx_assets.serving", "dev", "-m", "featcx_assets.definitions"]
     arguments = ["--host", "127.0.0.1", "--port", str(port)]
     try:
         with FileLock(dagster_home(home()) / "ui.lock", timeout=0):
             with instance(home()) as dagster:
                 end_interrupted_runs(dagster)
             _refuse_busy(port)
-            click.echo(f"http://127.0.0.1:{port} (Ctrl-C ends it)")
+            token = token_of(dagster_home(home()))
+            click.echo(f"http://127.0.0.1:{port}/?token={token} (Ctrl-C ends it)")
             # First: what a job in the background is begun to ignore, its services would ignore, too.
             for ending in _ENDINGS:
                 signal.signal(ending, signal.default_int_handler)
             # In a session of their own, so that whatever ends us, Ctrl-C or a signal, reaches them once, by our hand.
-            with subprocess.Popen([*command, *arguments], env=environment(home()), start_new_session=True) as services:
+            env = {**environment(home()), TOKEN: token}
+            with subprocess.Popen([*command, *arguments], env=env, start_new_session=True) as services:
                 for ending in _ENDINGS:
                     signal.signal(ending, lambda *_: services.send_signal(signal.SIGINT))
             sys.exit(services.returncode)
@@ -132,22 +138,26 @@ def ui(port: int) -> None:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
 
 
-main.add_command(new)
+for command in (new, verify, backup, restore, prune_command, doctor, allow_command):
+    main.add_command(command)
 
 
 @main.command()
 @click.argument("query")
 @click.option("--json", "output", flag_value="json", help="A list of objects.")
 @click.option("--csv", "output", flag_value="csv", help="Comma-separated values.")
-def sql(query: str, output: str | None) -> None:
-    """Ask the result tables with SQL (DuckDB); works while runs are writing."""
+@click.option("--trusted", is_flag=True, help="Let the query read and write files, and change settings.")
+def sql(query: str, output: str | None, *, trusted: bool) -> None:
+    """Ask the result tables with SQL (DuckDB), read-only; works while runs are writing."""
     import duckdb
 
-    from featcx_assets.views import connect
+    from featcx_assets.asking import asking
 
-    with connect(home()) as connection:
-        try:
-            rows = connection.sql(query)
+    try:
+        with asking(home(), query, say=_progress, trusted=trusted) as connection:
+            rows = cast("duckdb.DuckDBPyRelation | None", connection.sql(query))
+            if rows is None and trusted:
+                return
             if rows is None:
                 raise _BadInput(f"wanted a query, got {query!r}; try 'select * from complexity limit 5'")
             if output == "csv":
@@ -156,9 +166,10 @@ def sql(query: str, output: str | None) -> None:
                 click.echo(rows.df().to_json(orient="records", indent=1))
             else:
                 rows.show(max_width=10_000, max_rows=200)
-        except duckdb.Error as error:
-            reason, _, _ = str(error).partition("\n\n")  # what follows repeats the query
-            raise _BadInput(" ".join(reason.split())) from None
+    except duckdb.Error as error:
+        reason, _, _ = str(error).partition("\n\n")  # what follows repeats the query
+        hint = "; --trusted lets a query read and write files" if isinstance(error, duckdb.PermissionException) else ""
+        raise _BadInput(" ".join(reason.split()) + hint) from None
 
 
 @main.command()
@@ -198,10 +209,12 @@ def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
         channels, height, width = (int(part) for part in image.split("x"))
     except ValueError:
         raise _BadInput(f"--image: wanted CxHxW, for instance 3x224x224, got {image!r}") from None
+    from featcx_core.networks.allowed import ALLOW
     from featcx_core.networks.layers import resolve_anatomy
     from featcx_core.networks.models import build_model
 
     shape = (channels, height, width)
+    os.environ[ALLOW] = os.pathsep.join((os.environ.get(ALLOW, ""), str(Path.cwd())))  # named by the user just now
     study = Study.model_validate({"name": "any", "model": {"source": model, "folder": str(Path.cwd())}})
     anatomy = resolve_anatomy(build_model(study, n_classes=classes, image_shape=shape), study, image_shape=shape)
     if as_json:
@@ -240,16 +253,24 @@ def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device:
     from featcx_assets.summary import summary_lines, summary_values
     from featcx_core.analyses.reading import doubts
 
-    outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
-    reader = StudyReader(Snapshot(store))
+    while True:
+        outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
+        reader = StudyReader(Snapshot(store))
+        try:
+            values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)} if as_json else {}
+            lines, looks = [] if as_json else summary_lines(reader), doubts(reader)
+            break
+        except Damaged as error:
+            store.put_aside(error.path, error.reason)
+            if error.path.exists():
+                raise _BadInput(str(error)) from None
     if as_json:
-        values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)}
         click.echo(json.dumps(values, indent=1))
     else:
         click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(reader.snapshot.epochs))}")
-        for line in summary_lines(reader):
+        for line in lines:
             click.echo(line)
-    for line in doubts(reader):
+    for line in looks:
         click.echo(f"look: {line}", err=True)
     return outcome
 
@@ -293,13 +314,14 @@ def _registered(name: str) -> Store:
     return store
 
 
-def _epochs(text: str | None) -> set[int]:
+def epochs_of(text: str | None, *, option: str = "--epochs") -> set[int]:
+    """Return the epochs of a text such as `0,5-8`. Raises an error that names the option."""
     if not text:
         return set()
     try:
         return set(_spans(text.split(",")))
     except ValueError:
-        raise _BadInput(f"--epochs: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
+        raise _BadInput(f"{option}: wanted numbers and ranges such as 0,5-8, got {text!r}") from None
 
 
 def _spans(parts: Iterable[str]) -> Iterable[int]:

@@ -8,24 +8,29 @@ from typing import NamedTuple, cast
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from featcx_assets.assets import FAILURES
+from featcx_assets.assets import DEFECTS, FAILURES
 from featcx_assets.automation import run_tags
 from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
 from featcx_assets.dagster_private import was_interrupted
 from featcx_assets.definitions import definitions
 from featcx_assets.partitions import asset_key, inserted_epochs, partition_key, register_epochs
-from featcx_assets.stages import Work, runs, stages, without, work
+from featcx_assets.stages import Work, needed, runs, stages, without, work
 from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import refuse_unusable
 from featcx_core.artefacts.sharing import Taken, take_over
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.artefacts.space import refuse_full_disk
 from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
+from featcx_core.store.damage import aside
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
 
 Say = Callable[[str], None]
+_OF_INPUT = ("ValueError", "StudyError", "CheckpointError", "Altered", "Unreadable", "Damaged", "OSError")
+_PASSES = 5  # things that are found damaged one after another
 
 
 class Outcome(NamedTuple):
@@ -74,8 +79,10 @@ def run_study(
         taken = take_over(store, others) if others else []
         snapshot = Snapshot(store, also=only)
         _refuse_unknown(snapshot, epochs)
-        is_current = not any(work(snapshot, stage, only=only, epochs=epochs) for stage in stages(catalogue()))
+        todo = [work(snapshot, stage, only=only, epochs=epochs) for stage in stages(catalogue())]
+        is_current = not any(todo)
         if not is_current:
+            refuse_full_disk(snapshot, _all_wanted(snapshot, only, epochs))
             refuse_unusable(store.study, store.anatomy)  # before the views show the study as it is now
         refresh_views(snapshot)
         for line in (*catalogue().broken, *_of_checkpoints(snapshot)):
@@ -87,8 +94,34 @@ def run_study(
         _tell(snapshot, taken, say)
         with instance(store.home) as dagster:
             _end_killed_runs(dagster, store)
-            outcome = _stages(dagster, store, only, epochs, device, say)
+            outcome = _passes(dagster, store, only, epochs, device, say)
             return outcome._replace(taken=len(taken))
+
+
+def _all_wanted(snapshot: Snapshot, only: Collection[str], epochs: Collection[int]) -> list[Partition]:
+    """Return everything that is stale, also what cannot start yet."""
+    asked = needed(snapshot, only) if only else snapshot.wanted
+    stale = [place for artefact in asked for place in snapshot.stale(artefact)]
+    return [place for place in stale if not epochs or place.epoch in epochs]
+
+
+def _passes(
+    dagster: dg.DagsterInstance,
+    store: Store,
+    only: Collection[str],
+    epochs: Collection[int],
+    device: str,
+    say: Say,
+) -> Outcome:
+    """Run the stages, and once more where something was found damaged on the way: it is made again first."""
+    made = 0
+    for _ in range(_PASSES):
+        lay_aside = aside(store.root)
+        outcome = _stages(dagster, store, only, epochs, device, say)
+        made += outcome.made
+        if not outcome.failures or aside(store.root) == lay_aside:
+            break
+    return outcome._replace(made=made)
 
 
 def _tell(snapshot: Snapshot, taken: Sequence[Taken], say: Say) -> None:
@@ -120,6 +153,7 @@ def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
     found_as = snapshot.survey.found_as
     for sentence in dict.fromkeys(found_as.values()):
         yield f"checkpoints: {sentence} ({sum(other == sentence for other in found_as.values())} files)"
+    yield from _lost(snapshot)
     reference = snapshot.study.reference_epoch
     if snapshot.study.checkpoints.folder and reference not in snapshot.survey.digests:
         where = whereabouts(snapshot.store)
@@ -127,6 +161,19 @@ def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
     elif snapshot.study.checkpoints.folder and max(snapshot.survey.digests) > reference:
         later = sum(epoch > reference for epoch in snapshot.survey.digests)
         yield f"concepts are followed from epoch {reference}, {later} later are there: probe.reference_epoch moves it"
+
+
+def _lost(snapshot: Snapshot) -> Iterator[str]:
+    """Yield what is missing or stale of epochs whose checkpoint is gone: it cannot be made."""
+    for epoch in sorted(snapshot.survey.gone):
+        lacking = []
+        for artefact in snapshot.wanted:
+            if artefact.has_epochs and epoch in snapshot.epochs_of(artefact):
+                every = [Partition(artefact.name, epoch, layer) for layer in snapshot.layers_of(artefact)]
+                if not all(snapshot.is_current(place) for place in every):
+                    lacking.append(artefact.name)
+        if lacking:
+            yield f"epoch {epoch}: its checkpoint is gone, and {', '.join(lacking)} of it cannot be made; put it back"
 
 
 def refresh_views(snapshot: Snapshot) -> None:
@@ -209,11 +256,12 @@ def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
     data = event.step_failure_data
     stated = data.user_failure_data
     if stated and FAILURES in stated.metadata:
+        defects = cast(list[int], stated.metadata[DEFECTS].value)
         for epoch, reason in cast(dict[str, str], stated.metadata[FAILURES].value).items():
-            yield Failure(int(epoch), reason, is_input=True)
+            yield Failure(int(epoch), reason, is_input=int(epoch) not in defects)
         return
     error = (data.error.cause or data.error) if data.error else None
-    is_input = error is not None and error.cls_name in ("ValueError", "StudyError", "CheckpointError", "OSError")
+    is_input = error is not None and error.cls_name in _OF_INPUT
     reason = str(event)
     if error:
         reason = error.message.strip().partition(": ")[2] if is_input else _where(event, error.message, error.stack)

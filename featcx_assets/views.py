@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pyarrow.parquet as pq
+import pyarrow as pa
 
 from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.store.damage import Damaged, put_aside
 from featcx_core.store.files import replacing
-from featcx_core.store.parquet import schema, write_parquet
+from featcx_core.store.parquet import read_parquet, refuse_altered_file, schema, write_parquet
 from featcx_core.store.tables import Table
 from featcx_core.study.fields import StudyError
 
@@ -34,15 +35,38 @@ def write_views(home: Path) -> Path:
 
     _write_empty_tables(home)
     path = database(home)
+    try:
+        _write(path, home)
+    except duckdb.Error:  # a damaged file among those that are read for their columns
+        if not _put_damaged_aside(home):
+            raise
+        _write(path, home)
+    return path
+
+
+def _put_damaged_aside(home: Path) -> int:
+    """Put aside every damaged table of every study; returns how many there were."""
+    n_damaged = 0
+    for path in (*home.glob("*/tables/*/*.parquet"), *home.glob("*/tables/current.parquet")):
+        try:
+            refuse_altered_file(path)
+        except Damaged as error:
+            put_aside(home / path.relative_to(home).parts[0], path, error.reason)
+            n_damaged += 1
+    return n_damaged
+
+
+def _write(path: Path, home: Path) -> None:
+    import duckdb
+
     with replacing(path) as draft, duckdb.connect(str(draft)) as connection:
         connection.begin()  # one wait for the disk, not one a statement
         for table in catalogue().tables.values():
             for statement in _statements(home, table):
                 connection.execute(statement)
-        for name in _undeclared(home):
+        for name in undeclared(home):
             connection.execute(_undeclared_view(home, name))
         connection.commit()
-    return path
 
 
 def ensure_views(home: Path) -> None:
@@ -68,21 +92,29 @@ def _write_empty_tables(home: Path) -> None:
     """
     for table in catalogue().tables.values():
         path, wanted = home / ".empty" / "tables" / table.name / "empty.parquet", schema(table)
-        if not path.exists() or not pq.read_schema(path).equals(wanted):
+        if not _has_columns(path, wanted):
             write_parquet(wanted.empty_table(), path)
+
+
+def _has_columns(path: Path, wanted: pa.Schema) -> bool:
+    try:
+        return bool(read_parquet(path).schema.equals(wanted))
+    except (FileNotFoundError, Damaged):
+        return False
 
 
 def _is_of(home: Path) -> bool:
     """Whether the views are there, have all columns and read this home: one that was moved or copied has another's."""
     import duckdb
 
-    if not database(home).exists():
+    try:
+        with duckdb.connect(str(database(home)), read_only=True) as connection:
+            views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
+    except (duckdb.Error, UnicodeDecodeError):  # none yet, or damaged: it holds nothing
         return False
-    with duckdb.connect(str(database(home)), read_only=True) as connection:
-        views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
-    current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
+    current = quoted(f"{_folder(home)}/*/tables/current.parquet")
     declared = {name: sql for name, sql in views.items() if name in catalogue().tables}
-    return views.keys() == {*catalogue().tables, *_undeclared(home)} and all(
+    return views.keys() == {*catalogue().tables, *undeclared(home)} and all(
         current in sql
         and "split_part" in sql  # an older featcx's see copies of studies, too
         and all(column.name in sql for column in catalogue().tables[name].columns)
@@ -91,8 +123,8 @@ def _is_of(home: Path) -> bool:
 
 
 def _statements(home: Path, table: Table) -> Iterator[str]:
-    rows = _quoted(f"{_folder(home)}/*/tables/{table.name}/*.parquet")
-    current = _quoted(f"{_folder(home)}/*/tables/current.parquet")
+    rows = quoted(f"{_folder(home)}/*/tables/{table.name}/*.parquet")
+    current = quoted(f"{_folder(home)}/*/tables/current.parquet")
     columns = ", ".join(f'"{column.name}"' for column in table.columns)  # `order` is a word of SQL's own
     yield f"""
         CREATE VIEW {table.name} AS
@@ -102,22 +134,22 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
         )
         SEMI JOIN (
             SELECT study, fingerprint FROM read_parquet({current}, filename = true)
-            WHERE table_name = {_quoted(table.name)} AND split_part(filename, '/', -3) = study
+            WHERE table_name = {quoted(table.name)} AND split_part(filename, '/', -3) = study
         ) USING (study, fingerprint)
     """
-    yield f"COMMENT ON VIEW {table.name} IS {_quoted(table.row)}"
+    yield f"COMMENT ON VIEW {table.name} IS {quoted(table.row)}"
     for column in table.columns:
-        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {_quoted(column.description)}'
+        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {quoted(column.description)}'
 
 
-def _undeclared(home: Path) -> set[str]:
+def undeclared(home: Path) -> set[str]:
     """Return the tables of analyses that are not installed any more: they stay readable."""
     names = {file.parent.name for file in home.glob("*/tables/*/*.parquet")}
     return {name for name in names - catalogue().tables.keys() if name.isidentifier()}
 
 
 def _undeclared_view(home: Path, name: str) -> str:
-    rows = _quoted(f"{_folder(home)}/*/tables/{name}/*.parquet")
+    rows = quoted(f"{_folder(home)}/*/tables/{name}/*.parquet")
     return f"CREATE VIEW {name} AS SELECT * FROM read_parquet({rows}, union_by_name = true)"
 
 
@@ -125,5 +157,6 @@ def _folder(home: Path) -> str:
     return re.sub(r"([*?[])", r"[\1]", str(home))  # literally, within a pattern
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 # machine are slower. Read when torch is first imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+# Studies of the tests name networks that lie beside them; tests of what may run take this back.
+os.environ["FEATCX_ALLOW_CODE"] = "/"
+
 # jaxtyping compiles, in every process, what is first imported from within a module that it watches: 1,300 files.
 for library in ("matplotlib.figure", "pandas", "scipy.stats", "sklearn.cluster", "torchvision", "zarr"):
     import_module(library)

@@ -14,8 +14,8 @@ from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.progress import Progress
 from featcx_core.store.files import replacing
+from featcx_core.store.manifests import refuse_altered, write_manifest
 from featcx_core.store.parquet import read_all, read_rows
-from featcx_core.store.places import mark
 
 if TYPE_CHECKING:
     from featcx_core.features.forward import Network
@@ -60,7 +60,8 @@ class StudyReader:
         """Whether a partition is there and current."""
         self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
-        return place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
+        is_there = place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
+        return is_there and not self.snapshot.is_pruned(place)
 
     def is_expected(self, artefact: Artefact) -> bool:
         """Whether an artefact made once is there, or will be at the end of the run."""
@@ -109,20 +110,35 @@ class StudyReader:
         return sorted(pairs, key=lambda pair: pair[1])
 
     def folder(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> Path:
-        """Return the committed folder of a partition. Raises ValueError where there is none."""
+        """Return the committed folder of a partition, whose files are compared with what was written.
+
+        Raises ValueError where there is none, Damaged where a file is not as it was written.
+        """
+        path = self._folder(artefact, epoch=epoch, layer=layer)
+        refuse_altered(path)
+        return path
+
+    def _folder(self, artefact: Artefact, *, epoch: int, layer: str) -> Path:
         self.refuse_undeclared(artefact)
         place = Partition(artefact.name, epoch, layer)
         path = place_of(self.store, artefact.folders[0], place)
         if self.snapshot.committed(place) is None:
             where = ", ".join([*([f"epoch {epoch}"] if epoch >= 0 else []), *([f"layer {layer}"] if layer else [])])
             raise ValueError(f"{where}: no {artefact.name} yet at {path}; materialise {artefact.name} first")
+        if self.snapshot.is_pruned(place):
+            raise ValueError(
+                f"{artefact.name} {place.name} was pruned; fx.make(…, {artefact.name!r}, anew=True) makes it"
+            )
         return path
 
     def arrays(self, artefact: Artefact, *, epoch: int = -1, layer: str = "") -> Any:
-        """Open a partition's Zarr array or group, read-only. Raises ValueError where there is none."""
-        import zarr
+        """Open a partition's Zarr array or group, read-only.
 
-        return zarr.open(str(self.folder(artefact, epoch=epoch, layer=layer)), mode="r")
+        Raises ValueError where there is none; Damaged, also while it is read, where it is not as it was written.
+        """
+        from featcx_core.store.verified_arrays import open_arrays
+
+        return open_arrays(self._folder(artefact, epoch=epoch, layer=layer))
 
     def network(self, *, epoch: int, device: str = "auto") -> "Network":
         """Build the network with an epoch's weights. Raises CheckpointError when the checkpoint cannot be used."""
@@ -208,4 +224,4 @@ def _page(place: Path, *, fingerprint: str) -> Iterator[Path]:
     """Give a temporary file that becomes the page, whose folder is marked when the block ends well."""
     with replacing(place) as draft:
         yield draft
-    mark(place.parent, fingerprint=fingerprint)
+    write_manifest(place.parent, fingerprint=fingerprint, files=[place])

@@ -4,7 +4,7 @@ The caller holds the lock of the epoch, or of the artefact where it has no epoch
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager, suppress
 
 import pandas as pd
 
@@ -15,11 +15,13 @@ from featcx_core.artefacts.given import Given, Tools
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.progress import Progress
+from featcx_core.store.damage import Damaged
 from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
 
 Made = Mapping[str, pd.DataFrame] | pd.DataFrame | None
 """The rows of a partition: by table, of its only table, or none."""
+_REPAIRS = 5  # inputs of one artefact that may be found damaged, one after another
 
 
 def make(
@@ -40,6 +42,9 @@ def make(
     again. Raises ValueError for an unknown name, epoch or layer, and where something that it is made from is not there.
     """
     artefact, tools = artefact_called(name), Tools(device, batch_size, progress)
+    for _ in range(_REPAIRS):
+        with suppress(Damaged):  # put aside by now: it is made again where `inputs` asks for it
+            return _make(store, artefact, epoch, layers, tools, inputs=inputs, anew=anew)
     return _make(store, artefact, epoch, layers, tools, inputs=inputs, anew=anew)
 
 
@@ -181,7 +186,9 @@ def _is_wanting(snapshot: Snapshot, partition: Partition) -> bool:
 def _call(snapshot: Snapshot, artefact: Artefact, partitions: list[Partition], tools: Tools) -> Iterator[Partition]:
     """Call `make` and commit what it gives; nothing else of it stays."""
     left = set(partitions)
-    with ExitStack() as stack:
+    for damaged in (damaged for place in partitions for damaged in snapshot.damage.pop(place, ())):
+        snapshot.store.put_aside(damaged.path, damaged.reason)
+    with ExitStack() as stack, _putting_aside(snapshot.store):
         given = Given(snapshot, artefact, partitions, tools=tools, stack=stack)
         if artefact.refuse:
             resolve(artefact.refuse)(given.study, given.anatomy, given.data)
@@ -191,6 +198,20 @@ def _call(snapshot: Snapshot, artefact: Artefact, partitions: list[Partition], t
             yield partition
         if left:
             raise ValueError(f"{artefact.name}: its make gave nothing for {', '.join(sorted(p.name for p in left))}")
+
+
+@contextmanager
+def _putting_aside(store: Store) -> Iterator[None]:
+    """Put aside what turns out to be damaged when it is read: it counts as not made, and is made again."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, Damaged):
+            cause = cause.__cause__
+        if cause is not None:
+            store.put_aside(cause.path, cause.reason)
+        raise
 
 
 def _results(artefact: Artefact, given: Given) -> Iterator[tuple[Partition, Made]]:

@@ -12,7 +12,7 @@ from featcx_core.artefacts.declaration import resolve
 from featcx_core.checkpoints.landing import refuse_nothing, whereabouts
 from featcx_core.checkpoints.survey import survey
 from featcx_core.images.digests import content_digest, text_digest
-from featcx_core.networks.anatomy import Anatomy, anatomy_digest, read_anatomy
+from featcx_core.networks.anatomy import Anatomy, anatomy_digest, anatomy_text, read_anatomy
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
 from featcx_core.store.reference import pin_reference
@@ -47,7 +47,7 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
         reference = _reference(store, anatomy) if store.study.waits_for_reference else None
         if text is None:
             _keep_other(store)
-        _write(store.layers_path, anatomy.model_dump_json(indent=1) + "\n")
+        _write(store.layers_path, anatomy_text(anatomy))
         _write(store.study_path, toml)
         if reference is not None:
             pin_reference(store.reference_path, study.checkpoints, reference)
@@ -87,7 +87,11 @@ def _known_anatomy(store: Store, siblings: Sequence[Store]) -> Anatomy | None:
     for path in (store.layers_path, *packaged, *(sibling.layers_path for sibling in siblings)):
         try:
             anatomy = read_anatomy(path)
-        except (FileNotFoundError, ValidationError):  # none yet, or by another version
+        except FileNotFoundError:  # none yet
+            continue
+        except ValueError as error:  # by another version, or damaged
+            if not isinstance(error, ValidationError):
+                store.put_aside(path, "it is not as it was written", remedy="the network is looked at again")
             continue
         if anatomy.made_from == anatomy_digest(store.study):
             return anatomy
@@ -130,5 +134,5 @@ def refuse_unusable(study: Study, anatomy: Anatomy) -> None:
 
 def _write(path: Path, text: str) -> None:
     """Write a file where it does not say the same already."""
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+    if not path.is_file() or path.read_bytes() != text.encode():
         write_bytes(path, text.encode())

@@ -8,14 +8,16 @@ replaced whole); rows are written again under the study's own name.
 import os
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import NamedTuple
 
-from featcx_core.artefacts.commits import place_of
+from featcx_core.artefacts.commits import place_of, refuse_damage
 from featcx_core.artefacts.declaration import CheckpointFiles, Folder, Rows
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import training_is_whole, untrained, was_written_by
+from featcx_core.networks.safetensors_files import CheckpointError, refuse_altered
+from featcx_core.store.damage import Damaged
 from featcx_core.store.files import replacing
 from featcx_core.store.parquet import read_rows, write_rows
 from featcx_core.store.places import Store, committed
@@ -73,9 +75,11 @@ def _copy_checkpoints(store: Store, other: Store, fingerprint: str, *, lock: str
     with store.lock(lock):
         for epoch in missing:
             source = other.checkpoint(epoch)
-            if was_written_by(source, fingerprint):
-                with replacing(store.checkpoint(epoch)) as draft:
-                    shutil.copyfile(source, draft)
+            with suppress(CheckpointError):
+                if was_written_by(source, fingerprint):
+                    with replacing(store.checkpoint(epoch)) as draft:
+                        shutil.copyfile(source, draft)
+                        refuse_altered(draft)
     return training_is_whole(store, fingerprint)
 
 
@@ -87,6 +91,10 @@ def _take(mine: Snapshot, theirs: Snapshot, partition: Partition, fingerprint: s
         for each in sorted((store, other), key=lambda s: s.study.name):  # in one order, so that nobody waits for ever
             stack.enter_context(each.lock(each.epoch_lock(partition.epoch)))
         folders = [holding for holding in artefact.holds if isinstance(holding, Folder)]
+        try:
+            refuse_damage(other, artefact, partition)
+        except Damaged:  # for the other study's next run to make again
+            return False
         if any(committed(place_of(other, folder, partition)) != fingerprint for folder in folders):
             return False
         for folder in folders:

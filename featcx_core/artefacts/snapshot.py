@@ -5,14 +5,17 @@ array, and loads no torch. Whoever needs to know what happened since takes anoth
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import cache, cached_property
 
 from featcx_core.artefacts.catalogue import Catalogue, catalogue
-from featcx_core.artefacts.commits import committed_fingerprint
+from featcx_core.artefacts.commits import committed_fingerprint, place_of
 from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Need, Outside, Rows
 from featcx_core.artefacts.fingerprints import combine
 from featcx_core.artefacts.partition import Partition
 from featcx_core.checkpoints.survey import Account, Survey, survey
+from featcx_core.store.damage import Damaged
+from featcx_core.store.manifests import read_manifest
 from featcx_core.store.parquet import read_footer
 from featcx_core.store.places import Store
 
@@ -39,6 +42,7 @@ class Snapshot:
         self.fingerprint = cache(self._fingerprint)
         self.whole_epochs = cache(self._whole_epochs)
         self.partitions = cache(self._partitions)
+        self.damage: dict[Partition, list[Damaged]] = {}
         self._commits: dict[Partition, str | None] = {}
         self._outside: dict[tuple[Outside, Partition | None], str] = {}
 
@@ -111,12 +115,39 @@ class Snapshot:
         artefact = self.catalogue[partition.artefact]
         is_training = any(isinstance(holding, CheckpointFiles) for holding in artefact.holds)
         expected = self.fingerprint(partition) if is_training else ""
-        return committed_fingerprint(self.store, artefact, partition, expected=expected)
+        damage: list[Damaged] = []
+        made = committed_fingerprint(self.store, artefact, partition, expected=expected, damage=damage)
+        if damage:
+            self.damage[partition] = damage
+        return made
 
     def is_current(self, partition: Partition) -> bool:
         """Whether the committed artefact was made from what the study expects today."""
         made = self.committed(partition)
-        return made is not None and made == self.fingerprint(partition)
+        if made is None or made != self.fingerprint(partition):
+            return False
+        return not self.is_pruned(partition) or not self._is_wanted_again(partition)
+
+    def is_pruned(self, partition: Partition) -> bool:
+        """Whether a partition was made and its arrays were deleted to save space."""
+        artefact = self.catalogue[partition.artefact]
+        places = (place_of(self.store, folder, partition) for folder in artefact.folders)
+        with suppress(Damaged):
+            return any(manifest.is_pruned for place in places if (manifest := read_manifest(place)))
+        return False
+
+    def _is_wanted_again(self, partition: Partition) -> bool:
+        """Whether something that reads a pruned partition is to be made."""
+        source = self.catalogue[partition.artefact]
+        for reader in self.catalogue.consumers(source):
+            if reader in self.wanted or reader.is_internal:
+                needs = [need for need in self.catalogue.needs(reader) if need.artefact is source]
+                for place in self.partitions(reader):
+                    is_read = any(partition in self.selected(need, place) for need in needs if need.uses == "required")
+                    is_asked = not reader.is_internal or self._is_asked(reader, place)
+                    if is_read and is_asked and not self.is_current(place):
+                        return True
+        return False
 
     def is_whole(self, partition: Partition) -> bool:
         """Whether a partition is current, and so is everything stored on the way with it that somebody wants."""
@@ -274,7 +305,9 @@ class Snapshot:
         place, pairs = Partition(artefact.name), set[tuple[str, str]]()
         for holding in artefact.holds:
             if isinstance(holding, Rows):
-                made = read_footer(self.store.table(holding.table.name, holding.prefix + place.name))
+                made = None
+                with suppress(Damaged):
+                    made = read_footer(self.store.table(holding.table.name, holding.prefix + place.name))
                 if made and made.inputs <= {*valid}:
                     parts = (*self._fixed_parts(artefact, place), *sorted(made.inputs))
                     if made.fingerprint == combine(artefact, *parts, partition=place):

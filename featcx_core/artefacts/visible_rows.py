@@ -3,9 +3,9 @@
 from collections.abc import Collection
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from featcx_core.store.parquet import write_parquet
+from featcx_core.store.damage import Damaged
+from featcx_core.store.parquet import read_parquet, write_parquet
 from featcx_core.store.places import Store
 
 
@@ -19,5 +19,15 @@ def write_current(store: Store, fingerprints: Collection[tuple[str, str]]) -> No
             "fingerprint": pa.array([digest for _, digest in pairs], pa.string()),
         }
     )
-    if not store.current_path.exists() or not pq.read_table(store.current_path).equals(arrow):
+    if not _says(store, arrow):
         write_parquet(arrow, store.current_path)
+
+
+def _says(store: Store, arrow: pa.Table) -> bool:
+    try:
+        return bool(read_parquet(store.current_path).equals(arrow))
+    except FileNotFoundError:
+        return False
+    except Damaged as error:
+        store.put_aside(error.path, error.reason)
+        return False

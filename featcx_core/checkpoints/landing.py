@@ -5,6 +5,7 @@ into the home, once.
 """
 
 import hashlib
+import os
 import re
 import time
 from collections.abc import Iterable
@@ -104,6 +105,11 @@ def refuse_nothing(store: Store) -> None:
     raise StudyError(f"{message}; {holds}")
 
 
+def changed_at(status: os.stat_result) -> str:
+    """Return a file's times and inode: another text once it is written again."""
+    return f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
+
+
 def is_url(folder: str) -> bool:
     """Return True for the URL of an object store."""
     return "://" in folder
@@ -142,8 +148,7 @@ def _local(folder: Path, pattern: str) -> list[Landed]:
         except OSError:  # gone since, or a link that leads nowhere
             continue
         if epoch is not None and path.is_file():
-            changed = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-            files.append(Landed(epoch, str(path), status.st_size, changed, time.time() - status.st_mtime))
+            files.append(Landed(epoch, str(path), status.st_size, changed_at(status), time.time() - status.st_mtime))
     return files
 
 

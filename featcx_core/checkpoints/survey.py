@@ -1,10 +1,13 @@
 """Checkpoints: the usable ones, their digests, and the network's tensors in them.
 
-Staleness follows from the files' digests, which are remembered, so that it is known in milliseconds.
+Staleness follows from the files' digests, which are remembered, so that it is known in milliseconds. A file whose
+content changed although its time of change did not is damaged; so is one of featcx's own training whose digest is not
+the one that was written with it.
 """
 
 import hashlib
 import json
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,11 +16,27 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
-from featcx_core.checkpoints.landing import Landed, epoch_in, landed, local_path, whereabouts
-from featcx_core.networks.safetensors_files import CheckpointError, Unreadable, inspect_safetensors, read_float
-from featcx_core.networks.state_dicts import contents, is_safetensors, match_safetensors, read_state_dict
+from featcx_core.checkpoints.landing import Landed, changed_at, epoch_in, landed, local_path, whereabouts
+from featcx_core.networks.safetensors_files import (
+    BLANK_DIGEST,
+    Altered,
+    CheckpointError,
+    Unreadable,
+    inspect_safetensors,
+    read_float,
+    refuse_altered,
+    with_digest,
+)
+from featcx_core.networks.state_dicts import (
+    contents,
+    is_safetensors,
+    match_safetensors,
+    read_state_dict,
+    tensors_digest,
+)
 from featcx_core.store.files import write_bytes
-from featcx_core.store.places import Store
+from featcx_core.store.manifests import sealed, unsealed
+from featcx_core.store.places import Store, epoch_key
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,6 +71,8 @@ class Account(NamedTuple):
     found_as: str
     bad: str = ""
     """Why it cannot be used; empty where it can."""
+    training: str | None = None
+    """Fingerprint of the featcx training that wrote it; empty: another program wrote it; None: it was never read."""
 
 
 def write_checkpoint(
@@ -61,7 +82,8 @@ def write_checkpoint(
     from safetensors.torch import save
 
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in state_dict.items()}
-    write_bytes(path, save(tensors, metadata={"metrics": json.dumps(metrics), "training": made_by}))
+    about = {"metrics": json.dumps(metrics), "training": made_by, "epoch": path.stem, "digest": BLANK_DIGEST}
+    write_bytes(path, with_digest(save(tensors, metadata=about)))
 
 
 def survey(
@@ -87,7 +109,7 @@ def survey(
             _refuse_unclear(epoch, files)
             account = memory.get(files[0].place)
             if account is None or account[:3] != (files[0].size_bytes, files[0].changed, fits):
-                account = memory[files[0].place] = _read(store, files[0], wanted, fits)
+                account = memory[files[0].place] = _read(store, files[0], wanted, fits, before=account)
                 if accounts is None:
                     _remember(store, memory)
                 else:
@@ -103,13 +125,43 @@ def survey(
     return Survey({**digests, **gone}, bad, frozenset(young), frozenset(gone), found_as)
 
 
-def untrained(store: Store, fingerprint: str) -> list[int]:
-    """Return the epochs that training still has to write: no file there, or one by another training.
+def reread(store: Store, surveyed: Survey) -> dict[int, str]:
+    """Read every usable checkpoint again; returns, by epoch, which is not as it was when it was first read."""
+    altered: dict[int, str] = {}
+    for epoch in surveyed.digests.keys() - surveyed.gone:
+        try:
+            path = local_path(store, checkpoint_file(store, epoch=epoch))
+            digest, _ = contents(path, wanted=store.anatomy.parameters, key=store.study.checkpoints.weights)
+            if is_safetensors(path):
+                refuse_altered(path, anew=True)
+            if digest != surveyed.digests[epoch]:
+                altered[epoch] = f"{path} is damaged: it holds other tensors than when it was first read"
+        except CheckpointError as error:
+            altered[epoch] = str(error)
+    return altered
 
-    A corrupt file and one that somebody else put there are not training's to replace.
+
+def remember_damage(store: Store, altered: Mapping[Path, str]) -> None:
+    """Take down that checkpoints are damaged, until their files are others: they are not used."""
+    memory = _remembered(store)
+    for path, reason in altered.items():
+        if account := memory.get(str(path)):
+            memory[str(path)] = account._replace(bad=account.bad or reason)
+    _remember(store, memory)
+
+
+def untrained(store: Store, fingerprint: str) -> list[int]:
+    """Return the epochs that training still has to write: no file there, a damaged one, or one by another training.
+
+    One that somebody else put there is not training's to replace, nor one that may still be being written.
     """
-    numbers = range(store.study.training.last + 1)
-    return [number for number in numbers if _is_wanting(store.checkpoint(number), fingerprint)]
+    memory, numbers = _remembered(store), range(store.study.training.last + 1)
+    return [number for number in numbers if _is_wanting(store.checkpoint(number), fingerprint, memory)]
+
+
+def damaged(store: Store, epoch: int) -> str:
+    """Return why the file of an epoch of featcx's own training is damaged; empty where it is not, or is not its."""
+    return _damage(store.checkpoint(epoch), _remembered(store))
 
 
 def training_is_whole(store: Store, fingerprint: str) -> bool:
@@ -131,8 +183,16 @@ def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:
     Raises CheckpointError when there is none, or it is unusable or of another network.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    path = local_path(store, checkpoint_file(store, epoch=epoch))
-    model.load_state_dict(read_state_dict(path, wanted=wanted, key=store.study.checkpoints.weights).tensors)
+    file = checkpoint_file(store, epoch=epoch)
+    path = local_path(store, file)
+    state = read_state_dict(path, wanted=wanted, key=store.study.checkpoints.weights)
+    account = _remembered(store).get(file.place)
+    is_same = account is not None and account[:2] == (file.size_bytes, file.changed)
+    if account and is_same and account.digest and tensors_digest(state) != account.digest:
+        if str(path) != file.place:  # a copy: fetched again the next time
+            path.unlink(missing_ok=True)
+        raise CheckpointError(f"epoch {epoch}: {path} is damaged: it holds other tensors than when it was first read")
+    model.load_state_dict(state.tensors)
 
 
 def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
@@ -143,7 +203,9 @@ def read_metrics(store: Store, *, epoch: int) -> dict[str, float | None] | None:
     """
     if store.study.checkpoints.folder:
         return None
-    text = inspect_safetensors(local_path(store, checkpoint_file(store, epoch=epoch))).metadata.get("metrics", "")
+    path = local_path(store, checkpoint_file(store, epoch=epoch))
+    refuse_altered(path)
+    text = inspect_safetensors(path).metadata.get("metrics", "")
     with suppress(ValueError):
         metrics = json.loads(text)
         if isinstance(metrics, dict) and all(isinstance(v, int | float | None) for v in metrics.values()):
@@ -155,6 +217,8 @@ def read_head(store: Store, *, epoch: int) -> tuple[Float32[np.ndarray, "unit cl
     """Read weight and bias of the head: logits = acts @ weight + bias. Raises CheckpointError as `load_checkpoint`."""
     file, names = checkpoint_file(store, epoch=epoch), [f"{store.anatomy.head}.{part}" for part in ("weight", "bias")]
     wanted, path = store.anatomy.parameters, local_path(store, file)
+    if is_safetensors(path):
+        refuse_altered(path)
     if names[0] not in wanted:
         raise CheckpointError(f"{path}: wanted the head's {names[0]}, which the network does not have")
     names = [name for name in names if name in wanted]
@@ -184,12 +248,21 @@ def _refuse_unclear(epoch: int, files: tuple[Landed, ...]) -> None:
         raise CheckpointError(f"{files[0].place}: wanted an epoch up to {_LAST_EPOCH}, got {epoch}")
 
 
-def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str) -> Account:
+def _read(
+    store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fits: str, *, before: Account | None
+) -> Account:
     """Read a file's digest, or why it cannot be used. Raises Unreadable where that may be otherwise the next time."""
     path, bad, digest, match = local_path(store, file), "", "", ""
+    training = before.training if before else None
     try:
         digest, tensors = contents(path, wanted=dict(wanted), key=store.study.checkpoints.weights)
-        match = str(tensors)
+        match, training = str(tensors), _training_of(store, path, file.epoch)
+        if before and before.digest and before.digest != digest and _is_unchanged(before, file, fits):
+            bad = (
+                f"{path} is damaged: it holds other tensors than before, though its time of change is the same; "
+                "copy it again, or touch it if this is meant"
+            )
+            digest, training = before.digest, before.training  # one that is put back is known again
     except Unreadable:
         raise
     except OSError as error:
@@ -198,7 +271,30 @@ def _read(store: Store, file: Landed, wanted: Mapping[str, tuple[int, ...]], fit
         bad = str(error)
     except Exception as error:  # a damaged file fails in many ways, and must not hold up the others
         bad = f"{path} cannot be used ({type(error).__name__}: {error}); copy it again"
-    return Account(file.size_bytes, file.changed, fits, digest, match, bad)
+    if bad and before and not digest and _is_unchanged(before, file, fits):
+        digest = before.digest
+    return Account(file.size_bytes, file.changed, fits, digest, match, bad, training)
+
+
+def _training_of(store: Store, path: Path, epoch: int) -> str:
+    """Return the training that wrote a file; empty for another program's.
+
+    Raises Altered where it is not as it was written, or is the file of another epoch of this study's training.
+    """
+    if not is_safetensors(path):
+        return ""
+    refuse_altered(path)
+    about = inspect_safetensors(path).metadata
+    stated, is_ours = about.get("epoch"), not store.study.checkpoints.folder and epoch <= store.study.training.epochs
+    if is_ours and stated not in (None, epoch_key(epoch)):
+        raise Altered(f"{path} is damaged: it holds epoch {stated}")
+    return about.get("training", "")
+
+
+def _is_unchanged(before: Account, file: Landed, fits: str) -> bool:
+    """Whether a file's time of change is that of the account, as where its bytes rotted."""
+    times = before.changed.partition("-")[0], file.changed.partition("-")[0]
+    return before.fits == fits and times[0] == times[1] and "://" not in file.place
 
 
 def _gone(store: Store, memory: Mapping[str, Account], fits: str, epochs: Collection[int]) -> dict[int, str]:
@@ -214,25 +310,54 @@ def _gone(store: Store, memory: Mapping[str, Account], fits: str, epochs: Collec
 
 
 def _remembered(store: Store) -> dict[str, Account]:
-    with suppress(OSError, ValueError, TypeError, AttributeError):
-        accounts = json.loads(store.digests_path.read_text(encoding="utf-8"))
-        return {place: Account(*values) for place, values in accounts.items()}
-    return {}
+    try:
+        text = store.digests_path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        if not isinstance(error, OSError):
+            _put_aside(store)
+        return {}
+    try:
+        values = json.loads(text)
+        if values.keys() == {"accounts", "digest"}:
+            values = unsealed(text)["accounts"]
+        return {place: Account(*account) for place, account in values.items()}
+    except (ValueError, TypeError, AttributeError):
+        _put_aside(store)
+        return {}
+
+
+def _put_aside(store: Store) -> None:
+    remedy = "the checkpoints are read again"
+    if store.study.checkpoints.folder:
+        remedy += "; what was made from files that are gone since is lost"
+    store.put_aside(store.digests_path, "it is not as it was written", remedy=remedy)
 
 
 def _remember(store: Store, memory: Mapping[str, Account]) -> None:
     with suppress(OSError):
-        write_bytes(store.digests_path, json.dumps(memory).encode())
+        write_bytes(store.digests_path, sealed({"accounts": memory}))
 
 
 def _digest_of(wanted: Mapping[str, tuple[int, ...]], key: str) -> str:
     return hashlib.sha256(json.dumps([sorted(wanted.items()), key]).encode()).hexdigest()[:16]
 
 
-def _is_wanting(path: Path, fingerprint: str) -> bool:
+def _is_wanting(path: Path, fingerprint: str, memory: Mapping[str, Account]) -> bool:
     if not path.exists():
         return True
-    try:
-        return inspect_safetensors(path).metadata.get("training", fingerprint) != fingerprint
-    except CheckpointError:
-        return False
+    with suppress(CheckpointError):
+        training = inspect_safetensors(path).metadata.get("training")
+        if training != fingerprint:
+            return training is not None
+    return bool(_damage(path, memory))
+
+
+def _damage(path: Path, memory: Mapping[str, Account]) -> str:
+    """Return why a file that featcx wrote cannot be used; empty while it is young, or where somebody else wrote it."""
+    account = memory.get(str(path))
+    with suppress(OSError):
+        status = path.stat()
+        is_same = account is not None and account[:2] == (status.st_size, changed_at(status))
+        if account and is_same and account.bad and account.training != "":
+            return account.bad if time.time() - status.st_mtime >= _SETTLED_SECONDS else ""
+    return ""

@@ -9,23 +9,25 @@ so a training that was killed goes on to the very same weights. They do not depe
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Int64
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import nn
 
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
-from featcx_core.checkpoints.survey import survey, untrained, write_checkpoint
+from featcx_core.checkpoints.state_file import read_state, write_state
+from featcx_core.checkpoints.survey import damaged, survey, untrained, write_checkpoint
 from featcx_core.images.classes import class_outputs
 from featcx_core.images.data import StudyImages, batches, load_data, normalised
 from featcx_core.networks.models import build_model, on_device, torch_device
-from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors
+from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors, refuse_altered
 from featcx_core.progress import Progress, silent
-from featcx_core.store.files import replacing
+from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Training
 
@@ -66,24 +68,30 @@ def train_epochs(
 
     `fingerprint` is that of the training, written into its checkpoints. The state to resume from is written before each
     checkpoint. Training goes on from it when it is of the same training and all earlier checkpoints are there;
-    otherwise from the start, to the same weights. A checkpoint that somebody else put there is left alone, and so is a
-    corrupt one (which is not yielded): it is for the user to delete. The caller holds the training's lock.
+    otherwise from the start, to the same weights, up to the last checkpoint that is missing. A damaged one is put aside
+    first. One that is there is never written again, nor is one that somebody else put there. The caller holds the
+    training's lock.
 
-    Raises ValueError when the loss is not finite.
+    Raises ValueError when the loss is not finite, or training again gives other weights than a checkpoint there.
     """
     last, done = store.study.training.last, -1
     run: _Run | None = None
     if todo := untrained(store, fingerprint):
+        for epoch in todo:
+            if reason := damaged(store, epoch):
+                remedy = "training goes there again, to the same weights"
+                store.put_aside(store.checkpoint(epoch), reason.partition(" is damaged: ")[2] or reason, remedy=remedy)
         run = _Run(store, torch_device(device), fingerprint)
         done = run.resume(first_missing=todo[0])
-    ready = last if run is None else done
+    ready = last if run is None or done >= max(todo) else done
     usable = survey(store).digests
     yield from (number for number in range(ready + 1) if number in usable)
     if run is not None:
-        for number in (progress or silent)(range(done + 1, last + 1), desc="training"):
+        for number in (progress or silent)(range(done + 1, max(todo) + 1), desc="training"):
             run.checkpoint(number)
             if number in survey(store).digests:
                 yield number
+        yield from (number for number in range(max(todo) + 1, last + 1) if ready < last and number in usable)
 
 
 def stops(training: Training, *, n_steps: int) -> list[Stop]:
@@ -147,7 +155,7 @@ class _Run:
 
     def resume(self, *, first_missing: int) -> int:
         """Load the state of the last checkpoint and make sure of its file; -1 to start from the beginning."""
-        state = _read_state(self.store.training_state)
+        state = _read_state(self.store)
         if state.get("fingerprint") != self.fingerprint or state["epoch"] > first_missing:
             return -1
         self.model.load_state_dict(state["model"])
@@ -229,20 +237,28 @@ class _Run:
             "schedule": self.schedule.state_dict(),
             "chance": self.chance,
         }
-        with replacing(self.store.training_state) as draft:
-            torch.save(state, draft)
+        content = BytesIO()
+        torch.save(state, content)
+        write_state(self.store.training_state, content.getvalue())
 
     def _commit_checkpoint(self, epoch: int, metrics: dict[str, float | None]) -> None:
-        """Write the checkpoint, unless the file there is corrupt, somebody else's, or holds the same already."""
+        """Write the checkpoint unless one is there. Raises ValueError where training gave that one other weights."""
         path, state = self.store.checkpoint(epoch), self.model.state_dict()
         if path.exists():
             try:
                 training = inspect_safetensors(path).metadata.get("training")
+                if training is None or (training == self.fingerprint and _holds(path, state)):
+                    return
             except CheckpointError:
                 logger.warning("epoch %d: the checkpoint is corrupt and kept; delete it to have it made again", epoch)
                 return
-            if training is None or (training == self.fingerprint and _holds(path, state)):
-                return
+            if training == self.fingerprint:
+                lost = ", ".join(map(str, untrained(self.store, self.fingerprint)))
+                raise ValueError(
+                    f"epoch {epoch}: training again gives other weights than {path} holds, so the checkpoints of "
+                    f"epochs {lost or 'none'} are lost; put back {self.store.training_state.name}, or delete "
+                    f"{path.parent} to train all of it anew"
+                )
         write_checkpoint(path, state, metrics=metrics, made_by=self.fingerprint)
 
 
@@ -273,19 +289,22 @@ def _targets(
     return torch.from_numpy(labels if outputs is None else np.array(outputs, dtype=np.int64)[labels])
 
 
-def _read_state(path: Path) -> dict[str, Any]:
-    """The training state; empty where there is none that can be read."""
-    if not path.exists():
-        return {}
+def _read_state(store: Store) -> dict[str, Any]:
+    """Read the training state; empty where there is none that is as it was written."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file fails in many ways; each means: train from the start
-        logger.warning("%s cannot be read (%s); training starts again, to the same weights", path, type(error).__name__)
+        content = read_state(store.training_state)
+    except (Damaged, OSError) as error:
+        reason = error.reason if isinstance(error, Damaged) else str(error)
+        store.put_aside(store.training_state, reason, remedy="training starts again, to the same weights")
         return {}
+    if content is None:
+        return {}
+    state: dict[str, Any] = torch.load(BytesIO(content), map_location="cpu", weights_only=True)
     return state
 
 
 def _holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:
     """Whether a checkpoint holds these very tensors."""
-    saved = load_file(path)
+    refuse_altered(path)
+    saved = load(path.read_bytes())
     return saved.keys() == state.keys() and all(torch.equal(saved[name], t.cpu()) for name, t in state.items())

@@ -22,7 +22,7 @@ from featcx_core.artefacts.making import make_stale
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.training import train_epochs
-from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.anatomy import Anatomy, anatomy_text
 from featcx_core.progress import Progress, silent
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store
@@ -227,7 +227,7 @@ def _store(study: Study, anatomy: Anatomy, home: Path, epochs: Sequence[int]) ->
     probe = study.probe.model_copy(update={"reference_epoch": epoch})
     training = study.training.model_copy(update={"save": ()})  # epoch 1 is a whole epoch, whose time is taken
     store = Store(folder, study.model_copy(update={"probe": probe, "training": training}))
-    write_bytes(store.layers_path, anatomy.model_dump_json().encode())
+    write_bytes(store.layers_path, anatomy_text(anatomy).encode())
     write_bytes(store.study_path, study_text(store.study).encode())
     try:
         yield store

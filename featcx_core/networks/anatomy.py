@@ -4,6 +4,7 @@ It is written to `layers.json` beside the study file.
 """
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -133,9 +134,24 @@ class Anatomy(BaseModel):
         return [row.layer for row in self.layers if row.in_complexity]
 
 
+def anatomy_text(anatomy: Anatomy) -> str:
+    """Return the text of a `layers.json`, with a digest of what it says."""
+    values = anatomy.model_dump(mode="json") | {"digest": _text_digest(anatomy)}
+    return json.dumps(values, indent=1) + "\n"
+
+
 def read_anatomy(path: Path) -> Anatomy:
-    """Read the anatomy in a `layers.json`."""
-    return Anatomy.model_validate_json(path.read_text(encoding="utf-8"))
+    """Read the anatomy in a `layers.json`. Raises ValueError where it is by another version, or was altered."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    digest = values.pop("digest", None) if isinstance(values, dict) else None
+    anatomy = Anatomy.model_validate_json(json.dumps(values))
+    if digest not in (None, _text_digest(anatomy)):  # the packaged ones carry none
+        raise ValueError(f"{path} is not as it was written")
+    return anatomy
+
+
+def _text_digest(anatomy: Anatomy) -> str:
+    return hashlib.sha256(anatomy.model_dump_json().encode()).hexdigest()[:32]
 
 
 def anatomy_digest(study: Study) -> str:

@@ -21,6 +21,7 @@ _INSTEAD = {
     "in_chans": "the images have so many",
     "weights": "name them in model.weights",
     "pretrained": "name a file in model.weights",
+    "checkpoint_path": "name a file in model.weights",
 }
 """Arguments that a study may not choose, and where they come from."""
 

@@ -21,6 +21,9 @@ _BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, 
 _FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
 _LONGEST_HEADER = 100_000_000  # the format's own limit
 _CHUNK = 1 << 20
+_DIGEST_KEY = b'"digest":"'
+BLANK_DIGEST = "0" * 32
+"""Stands in a file's metadata where its digest will."""
 
 
 class CheckpointError(ValueError):
@@ -29,6 +32,10 @@ class CheckpointError(ValueError):
 
 class Unreadable(CheckpointError):
     """A file that is gone, or that the system does not let us read."""
+
+
+class Altered(CheckpointError):
+    """A file of featcx's own training that is not as it was written."""
 
 
 class Entry(NamedTuple):
@@ -50,7 +57,8 @@ class Header(NamedTuple):
     tensors: dict[str, Entry]
     """Tensors by name."""
     metadata: dict[str, str]
-    """Text by name; featcx writes `metrics` (JSON) and `training`, the fingerprint of the training."""
+    """Text by name; featcx writes `metrics` (JSON), `training`, the fingerprint of the training, and `digest`, that of
+    the whole file with zeros in its own place."""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -65,13 +73,13 @@ def inspect_safetensors(path: Path) -> Header:
     """
     try:
         status = path.stat()
-        return _inspected(path, status.st_ino, status.st_size, status.st_mtime_ns)
+        return _inspected(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     except OSError as error:
         raise Unreadable(f"{path} cannot be read: {error.strerror}") from None
 
 
 @lru_cache(maxsize=4096)
-def _inspected(path: Path, inode: int, size: int, changed: int) -> Header:
+def _inspected(path: Path, inode: int, size: int, changed: int, moved: int) -> Header:
     """Read a header once as long as the file is the same: every look at what is stale needs it."""
     with path.open("rb") as file:
         start = file.read(8)
@@ -112,6 +120,25 @@ def digest_safetensors(path: Path, names: Mapping[str, str]) -> str:
     return digest.hexdigest()[:16]
 
 
+def with_digest(content: bytes) -> bytes:
+    """Return the bytes of a file whose metadata hold `BLANK_DIGEST` under `digest`, with the digest in its place."""
+    place = _digest_place(content)
+    return content[:place] + _sealed(content, place).encode() + content[place + len(BLANK_DIGEST) :]
+
+
+def refuse_altered(path: Path, *, anew: bool = False) -> None:
+    """Compare a file that carries a digest with it, once a process (`anew`: again).
+
+    Raises Altered, or as `inspect_safetensors`.
+    """
+    if anew:
+        _is_as_written.cache_clear()
+    inspect_safetensors(path)
+    status = path.stat()
+    if not _is_as_written(path, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns):
+        raise Altered(f"{path} is damaged: it is not as it was written")
+
+
 def tensor_heading(name: str, dtype: str, shape: tuple[int, ...]) -> bytes:
     """Return the part of a digest that precedes a tensor's bytes: name, type and shape."""
     return json.dumps([name, dtype, list(shape)]).encode()
@@ -128,6 +155,28 @@ def read_float(path: Path, name: str) -> Float32[np.ndarray, "..."]:
     if dtype not in _FLOATS:
         raise CheckpointError(f"{path}: wanted {name} in floating point, got {dtype}")
     return np.frombuffer(content, _FLOATS[dtype]).reshape(shape).astype(np.float32)
+
+
+@lru_cache(maxsize=4096)
+def _is_as_written(path: Path, inode: int, size: int, changed: int, moved: int) -> bool:
+    stated = inspect_safetensors(path).metadata.get("digest")
+    if stated is None:  # of another program
+        return True
+    content = path.read_bytes()
+    place = _digest_place(content)
+    return place >= 0 and _sealed(content, place) == stated
+
+
+def _digest_place(content: bytes) -> int:
+    start = content.find(_DIGEST_KEY, 8, 8 + struct.unpack("<Q", content[:8])[0])
+    return start + len(_DIGEST_KEY) if start >= 0 else -1
+
+
+def _sealed(content: bytes, place: int) -> str:
+    digest = hashlib.sha256(memoryview(content)[:place])
+    digest.update(BLANK_DIGEST.encode())
+    digest.update(memoryview(content)[place + len(BLANK_DIGEST) :])
+    return digest.hexdigest()[: len(BLANK_DIGEST)]
 
 
 def _entry(value: dict[str, Any], data: int) -> Entry:

@@ -4,10 +4,12 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from featcx_core.networks.allowed import refuse_foreign_code, refuse_other_than_networks
 from featcx_core.networks.raised import raised
 from featcx_core.networks.small_resnet import SmallResNet
 from featcx_core.networks.weights import BUILT_WITH_WEIGHTS
@@ -59,7 +61,7 @@ def factory_of(model: Model, *, n_classes: int, image_shape: tuple[int, int, int
         timm = _timm()
         if not timm.is_model(name):
             raise StudyError(f"model.source: timm has no model {name!r}; {nearest(name, timm.list_models())}")
-        fixed = {"pretrained": False, "in_chans": image_shape[0], **outputs}
+        fixed = {"pretrained": False, "checkpoint_path": "", "in_chans": image_shape[0], **outputs}
         return Factory(partial(timm.create_model, name), fixed, _image_size(timm.model_entrypoint(name), image_shape))
     if kind in ("builtin", "torchvision", "timm") or not name:
         raise StudyError(f"model.source: unknown source {model.source!r}; {nearest(model.source, SOURCES)}")
@@ -70,6 +72,7 @@ def _imported(module: str, name: str, folder: str) -> Any:
     """Import the factory of that name, also a dotted one, `Network.from_name`; of a package or below the folder."""
     if folder and folder not in sys.path:
         sys.path.append(folder)  # at the end: a file there must not stand in for a package of the same name
+    refuse_foreign_code(f"{module}:{name}", module, origin=_origin(module), folder=folder)
     try:
         place: Any = import_module(module)
     except Exception as error:  # importing runs the module
@@ -85,7 +88,19 @@ def _imported(module: str, name: str, folder: str) -> Any:
         place = getattr(place, part)
     if not callable(place):
         raise StudyError(f"model.source: wanted {module}:{name} to be a function, got {type(place).__name__}")
+    refuse_other_than_networks(f"{module}:{name}", place)
     return place
+
+
+def _origin(module: str) -> str | None:
+    """Return the file, or the folder, that an import would run first; None where there is none."""
+    top = module.partition(".")[0]
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    folders = [*(spec.submodule_search_locations or ())] if spec else []
+    return (spec.origin if spec and spec.has_location else None) or (folders[0] if folders else None)
 
 
 def _refuse_other_module(module: str, imported: Any, folder: str) -> None:

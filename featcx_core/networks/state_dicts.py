@@ -70,14 +70,19 @@ def contents(path: Path, *, wanted: Shapes, key: str = "auto") -> tuple[str, Mat
     if is_safetensors(path):
         match = match_safetensors(path, wanted=wanted, key=key)
         return digest_safetensors(path, match.names), match
-    tensors, match = read_state_dict(path, wanted=wanted, key=key)
+    state = read_state_dict(path, wanted=wanted, key=key)
+    return tensors_digest(state), state.match
+
+
+def tensors_digest(state: StateDict) -> str:
+    """Return the digest of tensors that were read: the same that `contents` gives of their file."""
     digest = hashlib.sha256()
-    for name in sorted(match.names):
-        tensor = tensors[name].contiguous()
+    for name in sorted(state.match.names):
+        tensor = state.tensors[name].contiguous()
         dtype = str(tensor.dtype).removeprefix("torch.")
         digest.update(tensor_heading(name, _DTYPES.get(dtype, dtype), tuple(tensor.shape)))
         digest.update(_bytes(tensor))
-    return digest.hexdigest()[:16], match
+    return digest.hexdigest()[:16]
 
 
 def _bytes(tensor: "Tensor") -> Any:

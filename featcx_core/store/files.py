@@ -18,14 +18,14 @@ def write_bytes(path: Path, content: bytes) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path that takes the place of the file `path` when the block ends without error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _sweep(path, older_than_seconds=3600.0)  # no lock: a younger draft may be another process's
     draft = _draft_of(path)
     try:
         yield draft
-        _flush(draft)
+        flush(draft)
         draft.replace(path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -34,9 +34,10 @@ def replacing(path: Path) -> Iterator[Path]:
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary path that takes the place of a folder when the block ends without error.
 
-    The caller holds the lock of what lies there: what killed writers left is swept away.
+    The caller holds the lock of what lies there: what killed writers left is swept away. What the draft holds is on
+    disk before the block ends.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     _sweep(folder, older_than_seconds=0.0)
     draft = _draft_of(folder)
     try:
@@ -48,7 +49,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             draft.rename(folder)
-        _flush(folder.parent)
+        flush(folder.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -69,7 +70,16 @@ def _sweep(path: Path, *, older_than_seconds: float) -> None:
                 litter.unlink()
 
 
-def _flush(path: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; that they are there is on disk."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in missing:
+        flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

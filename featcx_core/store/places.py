@@ -7,10 +7,9 @@
     HOME/<comparison>/comparison.toml      studies that are compared
 
 Arrays lie where their artefact's declaration says. A folder is written beside its place and renamed as the last step,
-with a marker file that holds its fingerprint. So a reader never sees anything half-written.
+with a manifest of its files. So a reader never sees anything half-written, and sees what was damaged since.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +17,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from featcx_core.networks.anatomy import Anatomy, read_anatomy
-from featcx_core.store.files import replacing_folder, write_bytes
+from featcx_core.store.damage import Damaged, put_aside
+from featcx_core.store.files import flush, replacing_folder
+from featcx_core.store.manifests import MARKER, whole_manifest, write_manifest
 from featcx_core.store.reference import pinned_reference
 from featcx_core.study.fields import Study, StudyError
 from featcx_core.study.files import load_study
 
-MARKER = "featcx.json"
+__all__ = ["MARKER", "Store", "committed", "epoch_key", "mark", "open_store"]
 
 
 class Store:
@@ -128,22 +129,35 @@ class Store:
         """File behind a lock."""
         return self.root / "locks" / f"{name}.lock"
 
+    def put_aside(self, path: Path, reason: str, *, remedy: str = "it is made again") -> None:
+        """Move what is damaged out of the way, with one line in the log. What lies elsewhere is only named."""
+        root = next((folder for folder in (self.root, *_roots(path)) if path.is_relative_to(folder)), None)
+        if root is not None and root.parent == self.home:
+            put_aside(root, path, reason, remedy=remedy)
+
     def epoch_lock(self, epoch: int) -> str:
         """Name of the lock that whoever writes an epoch's artefacts holds."""
         return f"epoch-{epoch_key(epoch)}"
 
 
+def _roots(path: Path) -> Iterator[Path]:
+    """Yield the folders above a path that are a study's."""
+    yield from (folder for folder in path.parents if (folder / "study.toml").is_file())
+
+
 def mark(folder: Path, *, fingerprint: str) -> None:
-    """Declare a folder's content whole."""
-    write_bytes(folder / MARKER, json.dumps({"fingerprint": fingerprint}).encode())
+    """Declare a folder's content whole: every file, its size and digest."""
+    write_manifest(folder, fingerprint=fingerprint)
+    flush(folder)
 
 
 def committed(folder: Path) -> str | None:
-    """Return the fingerprint of a committed folder; None where there is none."""
+    """Return the fingerprint of a committed folder; None where there is none, or a file of it is missing or cut."""
     try:
-        return str(json.loads((folder / MARKER).read_text(encoding="utf-8"))["fingerprint"])
-    except (OSError, ValueError, KeyError, TypeError):
+        manifest = whole_manifest(folder)
+    except Damaged:
         return None
+    return manifest.fingerprint if manifest else None
 
 
 def open_store(home: str | Path, name: str) -> Store:

@@ -369,9 +369,11 @@ def test_the_web_ui_is_on_loopback_and_of_this_home(small: Store, monkeypatch: p
     monkeypatch.setattr(cli.signal, "signal", lambda ending, _: handled.add(ending))
     result = featcx("ui", "--port", (port := str(free_port())))
     assert result.exit_code == 0
-    assert result.stdout.startswith(f"http://127.0.0.1:{port} ")
     ((command, env),) = started
-    assert command == f"-m dagster dev -m featcx_assets.definitions --host 127.0.0.1 --port {port}"
+    token = (small.home / "dagster" / "ui_token").read_text()
+    assert result.stdout.startswith(f"http://127.0.0.1:{port}/?token={token} ")
+    assert env["FEATCX_UI_TOKEN"] == token
+    assert command == f"-m featcx_assets.serving dev -m featcx_assets.definitions --host 127.0.0.1 --port {port}"
     assert env["DAGSTER_HOME"] == str(small.home / "dagster")
     assert env["FEATCX_HOME"] == str(small.home)
 

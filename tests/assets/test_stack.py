@@ -87,7 +87,7 @@ def test_the_image_is_made_from_what_docker_is_shown() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(postgres_programs() is None, reason="needs a PostgreSQL server's programs (Debian: postgresql)")
 def test_the_same_commands_on_loopback_make_a_run_succeed_after_a_crash(tmp_path: Path) -> None:
-    with running_stack({"FEATCX_POSTGRES_PASSWORD": PASSWORD}) as stack:
+    with running_stack({"FEATCX_POSTGRES_PASSWORD": PASSWORD, "FEATCX_UI_TOKEN": "a token of the tests"}) as stack:
         register(load_study(write_tiny(tmp_path)), home=stack.home)
         stack.start()
 

@@ -8,6 +8,7 @@ import pytest
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.networks.anatomy import Anatomy, anatomy_text
 from featcx_core.store.files import write_bytes
 from featcx_core.store.places import Store, open_store
 from tests.steps import path_of, refresh, table_of
@@ -137,8 +138,8 @@ def test_another_training_hides_nothing_until_it_has_begun(small: Store):
 
 
 def test_other_layers_leave_the_recorded_ones_alone(small: Store):
-    anatomy = small.layers_path.read_text().replace('"layer2.0"', '"layer9.0"')
-    write_bytes(small.layers_path, anatomy.encode())
+    anatomy = Anatomy.model_validate_json(small.anatomy.model_dump_json().replace('"layer2.0"', '"layer9.0"'))
+    write_bytes(small.layers_path, anatomy_text(anatomy).encode())
     state = Snapshot(small)
     assert {p.layer for p in state.stale(catalogue()["activations"])} == {"layer9.0"}
     assert {p.layer for p in state.stale(catalogue()["v_information"])} == {"layer9.0"}

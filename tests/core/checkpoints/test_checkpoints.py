@@ -78,7 +78,9 @@ def refuse_to_read(*_: object) -> None:
 
 def test_digests_are_remembered_until_a_file_changes(trained: Store, monkeypatch):
     before = survey(trained).digests
-    assert {values[3] for values in json.loads(trained.digests_path.read_text()).values()} == set(before.values())
+    assert {values[3] for values in json.loads(trained.digests_path.read_text())["accounts"].values()} == set(
+        before.values()
+    )
     monkeypatch.setattr(checkpoints, "contents", refuse_to_read)
     assert survey(trained).digests == before
     monkeypatch.undo()

@@ -266,7 +266,9 @@ def test_an_object_store(bucket: str, tiny: Study, trained: Store, tmp_path):
     store = register(study_of(tiny, bucket), home=tmp_path / "home")
     assert list(survey(store).digests.values()) == list(survey(trained).digests.values())
     assert len(list((store.root / "downloads").iterdir())) == 3
-    assert json.loads(store.digests_path.read_text()).keys() == {f"memory://bucket/ckpt-{e}.pt" for e in (1, 10, 30)}
+    assert json.loads(store.digests_path.read_text())["accounts"].keys() == {
+        f"memory://bucket/ckpt-{e}.pt" for e in (1, 10, 30)
+    }
     memory = fsspec.filesystem("memory")
     memory.pipe("/bucket/ckpt-10.pt", memory.cat("/bucket/ckpt-30.pt"))
     found = survey(store)

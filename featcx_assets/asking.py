@@ -1,0 +1,157 @@
+"""Queries of `featcx sql`: over the result files as they are at one moment, read-only, and nothing else on the machine.
+
+A file is opened once and stays open: a run that replaces it replaces the name, not what is read. Each is compared with
+its digest. One that is damaged, or lies where it does not belong, is left out and named, and the others are read.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featcx_assets.views import quoted, undeclared
+from featcx_core.artefacts.catalogue import catalogue
+from featcx_core.store.damage import Damaged
+from featcx_core.store.parquet import refuse_altered_content
+from featcx_core.store.tables import Dtype, Table
+from featcx_core.study.fields import StudyError
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TYPES: dict[Dtype, str] = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "bool": "BOOLEAN",
+    "list<float>": "FLOAT[]",
+}
+_TRIES = 20  # lists of files, each of which a run may change while it is opened
+_DESCRIPTORS = 65_536
+
+
+@contextmanager
+def asking(
+    home: Path, query: str, *, say: Callable[[str], None], trusted: bool = False
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Give a connection that sees the current rows of every table that a query names.
+
+    Unless `trusted`, it reads no other file, writes none and changes no setting. `say` is told of each file that is
+    left out. Raises StudyError where there is no study yet, and for a statement that does more than read.
+    """
+    import duckdb
+
+    if not any(home.glob("*/tables/current.parquet")):
+        raise StudyError(f"no results in {home} yet; `featcx run` makes the first, FEATCX_HOME points elsewhere")
+    if not trusted:
+        _refuse_changes(query)
+    with ExitStack() as stack:
+        files = _Files(stack, say)
+        connection = stack.enter_context(duckdb.connect())
+        for table in catalogue().tables.values():
+            is_named = _names(query, table.name)
+            connection.execute(f"CREATE VIEW {table.name} AS {_rows(home, table, files) if is_named else _none(table)}")
+            if is_named or _names(query, "duckdb_columns") or _names(query, "duckdb_views"):
+                for statement in _comments(table):
+                    connection.execute(statement)
+        for name in undeclared(home):
+            paths = [path for study in _studies(home) for path in files.opened(home / study / "tables" / name)]
+            if paths and _names(query, name):
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({paths}, union_by_name = true)")
+        if not trusted:
+            connection.execute(f"SET allowed_paths = {files.paths}")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+class _Files:
+    """Result files that are open to the end of a query."""
+
+    def __init__(self, stack: ExitStack, say: Callable[[str], None]) -> None:
+        self.stack, self.say = stack, say
+        self.paths: list[str] = []
+        _raise_limit()
+
+    def opened(self, folder: Path, pattern: str = "*.parquet") -> list[str]:
+        """Open the whole files of a folder; returns paths that lead to them whatever happens to their names."""
+        for _ in range(_TRIES):
+            try:
+                paths = [self._opened(path) for path in sorted(folder.glob(pattern)) if not path.name.startswith(".")]
+                return [path for path in paths if path]
+            except FileNotFoundError:  # replaced by others while it was opened
+                continue
+        raise StudyError(f"{folder} changes faster than it can be read; ask again")
+
+    def _opened(self, path: Path) -> str:
+        descriptor = os.open(path, os.O_RDONLY)
+        self.stack.callback(os.close, descriptor)
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read()
+        try:
+            refuse_altered_content(path, content)
+        except Damaged as error:
+            self.say(f"left out: {error}")
+            return ""
+        place = f"/proc/self/fd/{descriptor}" if Path("/proc/self/fd").is_dir() else f"/dev/fd/{descriptor}"
+        self.paths.append(place)
+        return place
+
+
+def _rows(home: Path, table: Table, files: _Files) -> str:
+    """Return the query for a table's current rows: of each study those in its own folder with a current fingerprint."""
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    parts = [_none(table)]
+    for study in _studies(home):
+        current = files.opened(home / study / "tables", "current.parquet")
+        rows = files.opened(home / study / "tables" / table.name)
+        if current and rows:
+            parts.append(
+                f"SELECT * FROM read_parquet({rows}, union_by_name = true) "
+                f"SEMI JOIN (SELECT study, fingerprint FROM read_parquet({current}) "
+                f"WHERE table_name = {quoted(table.name)}) USING (study, fingerprint) WHERE study = {quoted(study)}"
+            )
+    return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"
+
+
+def _none(table: Table) -> str:
+    columns = ", ".join(f'CAST(NULL AS {_TYPES[column.dtype]}) AS "{column.name}"' for column in table.columns)
+    return f"(SELECT {columns} WHERE false)"
+
+
+def _comments(table: Table) -> Iterator[str]:
+    yield f"COMMENT ON VIEW {table.name} IS {quoted(table.row)}"
+    for column in table.columns:
+        yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {quoted(column.description)}'
+
+
+def _studies(home: Path) -> list[str]:
+    return sorted(path.parent.parent.name for path in home.glob("*/tables/current.parquet"))
+
+
+def _names(query: str, name: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\b", query, re.IGNORECASE) is not None
+
+
+def _refuse_changes(query: str) -> None:
+    import duckdb
+
+    reading = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+    for statement in duckdb.extract_statements(query):
+        if statement.type not in reading:
+            kind = statement.type.name.lower()
+            raise StudyError(f"wanted a query that only reads, got {kind}: {query!r}; --trusted lets it through")
+
+
+def _raise_limit() -> None:
+    """Allow this process as many open files as the system lets it have."""
+    try:
+        import resource
+    except ImportError:  # not on this system
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

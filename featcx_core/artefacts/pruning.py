@@ -1,0 +1,56 @@
+"""Pruning: arrays of epochs that nobody looks at are deleted; tables, checkpoints and pages stay.
+
+A pruned partition keeps its manifest and counts as made. Where something that reads it becomes stale, it is made again.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import NamedTuple
+
+from featcx_core.artefacts.commits import place_of
+from featcx_core.artefacts.declaration import Folder
+from featcx_core.artefacts.partition import Partition
+from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.store.files import replacing_folder
+from featcx_core.store.manifests import read_manifest, write_manifest
+
+
+class Prunable(NamedTuple):
+    """Arrays that can go."""
+
+    partition: Partition
+    """Their partition."""
+    path: Path
+    """Their folder."""
+    size_bytes: int
+    """What they take."""
+
+
+def prunable(snapshot: Snapshot, *, keep: Collection[int]) -> list[Prunable]:
+    """Return the arrays of all epochs but these and the reference epoch, of what is current and holds arrays only.
+
+    Raises ValueError for an epoch that the study does not have.
+    """
+    if unknown := sorted({*keep} - {*snapshot.epochs}):
+        listed = ", ".join(map(str, snapshot.epochs)) or "none"
+        raise ValueError(f"no epoch {unknown[0]} in study {snapshot.study.name}; wanted some of: {listed}")
+    kept, parts = {*keep, snapshot.study.reference_epoch}, list[Prunable]()
+    for artefact in snapshot.catalogue:
+        if artefact.has_epochs and all(isinstance(holding, Folder) for holding in artefact.holds):
+            for partition in snapshot.partitions(artefact):
+                if partition.epoch in kept or not snapshot.is_current(partition) or snapshot.is_pruned(partition):
+                    continue
+                path = place_of(snapshot.store, artefact.folders[0], partition)
+                manifest = read_manifest(path)
+                size = sum(entry.size_bytes for entry in manifest.files.values()) if manifest else 0
+                parts.append(Prunable(partition, path, size))
+    return parts
+
+
+def prune(snapshot: Snapshot, parts: Collection[Prunable]) -> None:
+    """Delete the arrays of these partitions; each folder is replaced by one that holds its manifest alone."""
+    store = snapshot.store
+    for part in parts:
+        with store.lock(store.epoch_lock(part.partition.epoch)), replacing_folder(part.path) as draft:
+            draft.mkdir()
+            write_manifest(draft, fingerprint=snapshot.fingerprint(part.partition), is_pruned=True)
