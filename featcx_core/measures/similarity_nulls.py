@@ -1,9 +1,8 @@
-"""Null values of similarities, calibrated scores, and intervals over images.
+"""Null values of similarities, and calibrated scores.
 
 Two nulls stand beside a value. Independent Gaussian data of the same shape depend on the numbers of images and units
 alone. The same layers with the images of one of them permuted keep each layer's spectrum; the calibrated score counts
-from their mean. The interval comes from the delete-a-group jackknife [Efron & Tibshirani, *An Introduction to the
-Bootstrap*, 1993, ch. 11].
+from their mean.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student
 from torch import Tensor
 
 from featcx_core.measures.decomposed import Decomposed, decompose
@@ -90,31 +88,6 @@ def calibrated(
     room = 1 - null_mean
     score: np.ndarray = (value - null_mean) / np.where(room > 0, room, np.nan)
     return score
-
-
-def jackknife_interval(
-    value: Float[np.ndarray, "*shape"],
-    left_out: Float[np.ndarray, "*shape group"],
-    *,
-    lowest: float | Float[np.ndarray, "*#shape"] = 0.0,
-) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
-    """Return both ends of the 95 % interval `value ± t · SE`, cut to between `lowest` and 1.
-
-    `SE² = (G-1)/G · Σ_g (θ_g - mean θ)²`, θ_g the value without group g of the images; t of Student's distribution with
-    G - 1 degrees of freedom (2.093 for 20 groups).
-
-    Raises:
-        ValueError: fewer than two groups.
-
-    >>> low, high = jackknife_interval(np.array([0.5]), np.array([[0.51, 0.49]]))   # 0.5 ± 12.706 · 0.01
-    >>> low.round(4).tolist(), high.round(4).tolist()
-    ([0.3729], [0.6271])
-    """
-    groups = left_out.shape[-1]
-    if groups < 2:
-        raise ValueError(f"wanted at least 2 groups of images, got {groups}; try 20")
-    half = student.ppf(0.975, groups - 1) * left_out.std(axis=-1) * (groups - 1) ** 0.5
-    return np.clip(value - half, lowest, 1.0), np.clip(value + half, lowest, 1.0)
 
 
 def _gaussian_like(side: Decomposed, chance: torch.Generator) -> Decomposed:
