@@ -23,6 +23,7 @@ from featcx_core.study.steps import (
     Probe,
     RedundancySettings,
     SensitivitySettings,
+    SimilaritySettings,
     Support,
     Training,
     Visualisation,
@@ -30,9 +31,8 @@ from featcx_core.study.steps import (
 
 __all__ = [
     "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
-    "Penalties", "Probe", "RedundancySettings", "SensitivitySettings", "Split", "Study", "StudyError", "Support",
-    "Training",
-    "Transform", "Visualisation", "changed", "study_fields",
+    "Penalties", "Probe", "RedundancySettings", "SensitivitySettings", "SimilaritySettings", "Split", "Study",
+    "StudyError", "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -91,6 +91,8 @@ class Study(Part):
     """Meta-features: concepts that point the same way."""
     visualisation: Visualisation = Visualisation()
     """Images optimised to excite a concept."""
+    similarity: SimilaritySettings = SimilaritySettings()
+    """How alike layers are."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

@@ -1,0 +1,138 @@
+"""Similarities of layers from their stored activations; each layer is decomposed once for all its pairs."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+
+from featcx_core.analyses.activations import ACTIVATIONS
+from featcx_core.analyses.jackknife import jackknife_cells
+from featcx_core.analyses.similarity.planned import Planned, planned
+from featcx_core.artefacts.given import Given, StudyReader
+from featcx_core.images.data import StudyImages
+from featcx_core.measures.decomposed import Decomposed, decompose_side
+from featcx_core.measures.layer_similarities import Compared, compare_layers
+from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.models import sums_device
+from featcx_core.study.fields import Study
+
+
+class Side(NamedTuple):
+    """Layers of one side of a comparison."""
+
+    study: str
+    """Name of the study; empty: the study itself."""
+    epoch: int
+    """Checkpoint."""
+    layers: tuple[str, ...]
+    """Names of the layers."""
+
+
+def similarity_of_layers(given: Given) -> pd.DataFrame:
+    """Return the similarity of all layers of an epoch with each other."""
+    layers, parts = tuple(given.anatomy.names), list[pd.DataFrame]()
+    side = Side("", given.epoch, layers)
+    for plan, labels in plans_of(given):
+        parts_of_side = decomposed(given, given.epoch, layers, labels=labels)
+        parts.append(rows_of(compared(given.study, plan, parts_of_side), plan, side, side, n_images=n_images(given)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def similarity_to_end(given: Given) -> pd.DataFrame:
+    """Return the similarity of each layer with itself at the reference epoch."""
+    end, parts = given.study.reference_epoch, list[pd.DataFrame]()
+    for plan, labels in plans_of(given):
+        for layer in given.anatomy.names:
+            now, later = (decomposed(given, epoch, [layer], labels=labels) for epoch in (given.epoch, end))
+            sides = Side("", given.epoch, (layer,)), Side("", end, (layer,))
+            parts.append(rows_of(compared(given.study, plan, now, later), plan, *sides, n_images=n_images(given)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def plans_of(reader: StudyReader) -> Iterator[tuple[Planned, Int[np.ndarray, "image"] | None]]:
+    """Yield the study's centrings with their measures, and the labels that centre (None: the mean over all images)."""
+    labels = _labels(reader.study, reader.data)
+    widest = max(row.units for row in reader.anatomy.layers)
+    for plan in planned(reader.study.similarity, labels, widest=widest, groups=reader.study.probe.groups):
+        yield plan, labels if plan.centring == "within_classes" else None
+
+
+def decomposed(
+    reader: StudyReader, epoch: int, layers: Sequence[str], *, labels: Int[np.ndarray, "image"] | None
+) -> list[Decomposed]:
+    """Decompose the stored activations of an epoch's layers. Raises ValueError for NaN, naming layer and epoch."""
+    where = sums_device(reader.tools.device if isinstance(reader, Given) else "cpu")
+    sides = []
+    for layer in layers:
+        acts = torch.from_numpy(activations(reader, epoch, layer)).to(where)
+        sides.append(decompose_side(acts, labels=labels, what=f"activations of layer {layer} at epoch {epoch}"))
+    return sides
+
+
+def activations(reader: StudyReader, epoch: int, layer: str) -> Float[np.ndarray, "image unit"]:
+    """Read a layer's activations on the images that similarities are measured on."""
+    stored = np.asarray(reader.arrays(ACTIVATIONS, epoch=epoch, layer=layer)[:], dtype=np.float32)
+    return stored[_chosen(reader.study, len(stored))]
+
+
+def n_images(reader: StudyReader) -> int:
+    """Return the number of images that similarities are measured on."""
+    return len(_labels(reader.study, reader.data))
+
+
+def compared(study: Study, plan: Planned, layers: list[Decomposed], others: list[Decomposed] | None = None) -> Compared:
+    """Compare layers by the study's settings, with nulls and intervals."""
+    settings = study.similarity
+    return compare_layers(
+        layers,
+        others,
+        measures=plan.measures,
+        threshold=settings.threshold,
+        n_neighbours=settings.neighbours,
+        n_draws=settings.draws,
+        n_permutations=settings.permutations,
+        groups=study.probe.groups,
+        seed=study.seed,
+    )
+
+
+def rows_of(result: Compared, plan: Planned, side_a: Side, side_b: Side, *, n_images: int) -> pd.DataFrame:
+    """Return a row for each measure and pair of layers."""
+    values = result._asdict()
+    left_out = values.pop("left_out")
+    measure, layer_a, layer_b = (part.ravel() for part in np.indices(result.value.shape))
+    is_constant = np.isnan(result.value).ravel()
+    return pd.DataFrame(
+        {
+            "study_a": side_a.study,
+            "epoch_a": side_a.epoch,
+            "layer_a": np.array(side_a.layers, dtype=object)[layer_a],
+            "study_b": side_b.study,
+            "epoch_b": side_b.epoch,
+            "layer_b": np.array(side_b.layers, dtype=object)[layer_b],
+            "measure": np.array(plan.measures, dtype=object)[measure],
+            "centring": plan.centring,
+            **{name: part.ravel() for name, part in values.items()},
+            "n_images": n_images,
+            "jackknife": jackknife_cells(left_out.reshape(len(is_constant), -1), unknown=is_constant),
+        }
+    )
+
+
+def refuse_too_few_images(study: Study, anatomy: Anatomy, data: StudyImages) -> None:
+    """Raise StudyError where a measure or a centring is named for which there are too few probe images."""
+    widest = max(row.units for row in anatomy.layers)
+    planned(study.similarity, _labels(study, data), widest=widest, groups=study.probe.groups)
+
+
+def _labels(study: Study, data: StudyImages) -> Int[np.ndarray, "image"]:
+    labels: np.ndarray = data.labels[data.probe]
+    return labels[_chosen(study, len(labels))]
+
+
+def _chosen(study: Study, n_images: int) -> Int[np.ndarray, "image"]:
+    """Return which of the probe images are used: all, or evenly spread ones."""
+    return np.linspace(0, n_images - 1, min(study.similarity.images, n_images)).round().astype(np.int64)
