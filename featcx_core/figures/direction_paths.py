@@ -39,7 +39,7 @@ def signal_and_noise(direction_paths: pd.DataFrame) -> dict[str, Figure]:
     footnote(
         figure,
         "Canonical correlations of directions of the layer's end with the layer at each epoch: mean and range of each "
-        "set. The sets are told apart at the thin line, high and low there by selection: evidence are the other epochs.",
+        "set. The sets are told apart at the thin line, where selection makes them high and low: look at the others.",
     )
     return {"over_training": figure}
 

@@ -39,8 +39,8 @@ def convergence_claims(similarity: pd.DataFrame) -> list[Claim]:
     """Judge the lateness of the upper half of the layers less that of the lower half: wanted above 0.
 
     Lateness is 1 minus the calibrated similarity with the end, mean over the trained epochs before the end. The
-    controls are the other measures and centrings. The difference must be small before training. Source: Raghu et al., *SVCCA*,
-    NIPS 2017, §4.1.
+    controls are the other measures and centrings. The difference must be small before training. Source: Raghu et al.,
+    *SVCCA*, NIPS 2017, §4.1.
     """
     to_end = to_the_end(similarity)
     trained = to_end[(to_end["epoch_a"] > 0) & (to_end["epoch_a"] < to_end["epoch_b"])]
@@ -114,7 +114,7 @@ def _numbers(
     said = [f"{way_in_words(*way)} {estimate}" for way, estimate in estimates.items()]
     text = (
         f"Mean distance to the end over {n_epochs} trained epochs, 1 − calibrated similarity, upper half of the "
-        f"layers less lower half: {'; '.join(said)}. By {way_in_words(*raw)} it is {number(late.value[0])} in {late.layers[0]} "
-        f"and {number(late.value[-1])} in {late.layers[-1]}."
+        f"layers less lower half: {'; '.join(said)}. By {way_in_words(*raw)} it is {number(late.value[0])} in "
+        f"{late.layers[0]} and {number(late.value[-1])} in {late.layers[-1]}."
     )
     return f"{text} Before training the difference is {before}." if before.n else text

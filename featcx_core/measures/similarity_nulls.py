@@ -46,10 +46,8 @@ def permuted_null(
     """
     if n_permutations < 1:
         raise ValueError(f"wanted at least 1 permutation, got {n_permutations}; try 100")
-    chance = np.random.default_rng(seed)
-    draws = np.array(
-        [evaluate(Pair(x, y, _permutation(y, chance)), measures) for _ in range(n_permutations)], dtype=np.float64
-    )
+    orders = y.once(("orders", n_permutations, seed), lambda: _permutations(y, n_permutations, seed))
+    draws = np.array([evaluate(Pair(x, y, order), measures) for order in orders], dtype=np.float64)
     return Null(draws.mean(0), np.quantile(draws, 0.95, axis=0))
 
 
@@ -95,9 +93,15 @@ def _gaussian_like(side: Decomposed, chance: torch.Generator) -> Decomposed:
     return decompose(values.to(side.scores.device), labels=side.classes)
 
 
-def _permutation(side: Decomposed, chance: np.random.Generator) -> Int[Tensor, "image"]:
+def _permutations(side: Decomposed, n: int, seed: int) -> list[Int[Tensor, "image"]]:
+    """Draw orders of the images, within their classes where a layer is centred on class means."""
+    chance, where = np.random.default_rng(seed), side.scores.device
+    return [torch.from_numpy(_permutation(side, chance)).to(where) for _ in range(n)]
+
+
+def _permutation(side: Decomposed, chance: np.random.Generator) -> Int[np.ndarray, "image"]:
     order = np.empty(side.n_images, dtype=np.int64)
     for members in side.members:
         images = members.cpu().numpy()
         order[images] = chance.permutation(images)
-    return torch.from_numpy(order).to(side.scores.device)
+    return order
