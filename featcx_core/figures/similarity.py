@@ -81,8 +81,8 @@ def convergence_curves(similarity: pd.DataFrame) -> dict[str, Figure]:
 def _ways(rows: pd.DataFrame) -> list[tuple[str, str]]:
     """Return the measures, each plain and within classes, as far as there is room."""
     ways = list(dict.fromkeys(zip(rows["measure"], rows["centring"], strict=True)))
-    ways.sort(key=lambda way: [measure for measure, _ in ways].index(way[0]))
-    return ways[:_MOST_WAYS]
+    measures = list(dict.fromkeys(measure for measure, _ in ways))
+    return sorted(ways, key=lambda way: measures.index(way[0]))[:_MOST_WAYS]
 
 
 def _name_layers(axes: Axes, layers: list[str]) -> None:

@@ -14,6 +14,9 @@ from featcx_core.features.moments import refuse_non_finite
 
 T = TypeVar("T")
 
+_LEAST_KEPT = 1e-3
+"""Share of a direction's variance that the remaining images must carry, or it is decomposed anew."""
+
 
 @dataclass(frozen=True, eq=False)
 class Decomposed:
@@ -98,8 +101,16 @@ class Decomposed:
         rows = (self.scores * self.strengths)[kept]
         classes = None if self.classes is None else _counted(self.classes[kept])
         mean = self.mean if self.classes is not None else self.mean + self.loadings @ rows.mean(0)
-        u, s, v = _svd(_centred(rows, classes))
+        u, s, v = self._updated(_centred(self.scores[kept], classes)) or _svd(_centred(rows, classes))
         return Decomposed(u, s, self.loadings @ v, mean, classes)
+
+    def _updated(self, scores: Float[Tensor, "image direction"]) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Decompose U S from U of some images: U = Q R, and R S is small. None where U has lost a direction."""
+        lower, failed = torch.linalg.cholesky_ex(scores.T @ scores)
+        if failed or (lower.diagonal().square() < _LEAST_KEPT).any():
+            return None
+        a, s, v = _svd(lower.T * self.strengths)
+        return scores @ torch.linalg.solve_triangular(lower.T, a, upper=True), s, v
 
 
 def decompose(acts: Float[Array, "image unit"], *, labels: Int[Array, "image"] | None = None) -> Decomposed:

@@ -1,7 +1,7 @@
 """Similarities of layers from their stored activations; each layer is decomposed once for all its pairs."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from featcx_core.measures.layer_similarities import Compared, compare_layers
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
+
+GaussianNull: TypeAlias = Float[np.ndarray, "measure layer other"]
+"""Similarities of Gaussian data."""
 
 
 class Side(NamedTuple):
@@ -45,10 +48,13 @@ def similarity_to_end(given: Given) -> pd.DataFrame:
     """Return the similarity of each layer with itself at the reference epoch."""
     end, parts = given.study.reference_epoch, list[pd.DataFrame]()
     for plan, labels in plans_of(given):
-        for layer in given.anatomy.names:
-            now, later = (decomposed(given, epoch, [layer], labels=labels) for epoch in (given.epoch, end))
-            sides = Side("", given.epoch, (layer,)), Side("", end, (layer,))
-            parts.append(rows_of(compared(given.study, plan, now, later), plan, *sides, n_images=n_images(given)))
+        null_of: dict[int, GaussianNull] = {}
+        for row in given.anatomy.layers:
+            now, later = (decomposed(given, epoch, [row.layer], labels=labels) for epoch in (given.epoch, end))
+            result = compared(given.study, plan, now, later, null=null_of.get(row.units))
+            null_of[row.units] = result.null_gaussian
+            sides = Side("", given.epoch, (row.layer,)), Side("", end, (row.layer,))
+            parts.append(rows_of(result, plan, *sides, n_images=n_images(given)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -83,20 +89,31 @@ def n_images(reader: StudyReader) -> int:
     return len(_labels(reader.study, reader.data))
 
 
-def compared(study: Study, plan: Planned, layers: list[Decomposed], others: list[Decomposed] | None = None) -> Compared:
-    """Compare layers by the study's settings, with nulls and intervals."""
+def compared(
+    study: Study,
+    plan: Planned,
+    layers: list[Decomposed],
+    others: list[Decomposed] | None = None,
+    *,
+    null: GaussianNull | None = None,
+) -> Compared:
+    """Compare layers by the study's settings, with nulls and intervals.
+
+    null: that of Gaussian data, where it is known from other layers of the same shapes.
+    """
     settings = study.similarity
-    return compare_layers(
+    result = compare_layers(
         layers,
         others,
         measures=plan.measures,
         threshold=settings.threshold,
         n_neighbours=settings.neighbours,
-        n_draws=settings.draws,
+        n_draws=settings.draws if null is None else 0,
         n_permutations=settings.permutations,
         groups=study.probe.groups,
         seed=study.seed,
     )
+    return result if null is None else result._replace(null_gaussian=null)
 
 
 def rows_of(result: Compared, plan: Planned, side_a: Side, side_b: Side, *, n_images: int) -> pd.DataFrame:
