@@ -39,7 +39,8 @@ def convergence_claims(similarity: pd.DataFrame) -> list[Claim]:
     """Judge the lateness of the upper half of the layers less that of the lower half: wanted above 0.
 
     Lateness is 1 minus the calibrated similarity with the end, mean over the trained epochs before the end. The
-    controls are the other measures and centrings. The difference must be small before training. Source: Raghu et al.,
+    controls are the other measures and centrings, and lateness as a share of the distance before training. The
+    difference must be small before training. Source: Raghu et al.,
     *SVCCA*, NIPS 2017, §4.1.
     """
     to_end = to_the_end(similarity)
@@ -53,13 +54,16 @@ def convergence_claims(similarity: pd.DataFrame) -> list[Claim]:
         return [unmeasured(_STATEMENT, "not measured: it takes two layers or more.")]
     raw, *others = ways
     controls = {way_in_words(*way): mark([_ends(estimates[way])], expected="positive") for way in others}
-    before = _upper_less_lower(lateness(to_end[to_end["epoch_a"] == 0], *raw))
-    learned = None
-    if before.n:
+    numbers, start, learned = _numbers(estimates, trained, raw), lateness(to_end[to_end["epoch_a"] == 0], *raw), None
+    if start.layers == lateness(trained, *raw).layers:
+        before, share = _upper_less_lower(start), _upper_less_lower(_as_share(lateness(trained, *raw), start))
+        controls["as a share of the distance before training"] = mark([_ends(share)], expected="positive")
         margin = SHARE_BEFORE * abs(estimates[raw].value)
         learned = mark_learned([_ends(before)], expected="positive", margin=margin)
-    marks = Marks(mark([_ends(estimates[raw])], expected="positive"), controls, learned=learned)
-    return [Claim(_STATEMENT, marks, _numbers(estimates, before, trained, raw))]
+        numbers += f" Before training the difference is {before}; as a share of each layer's distance then, {share}."
+    return [
+        Claim(_STATEMENT, Marks(mark([_ends(estimates[raw])], expected="positive"), controls, None, learned), numbers)
+    ]
 
 
 def to_the_end(similarity: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +95,11 @@ def lateness(to_end: pd.DataFrame, measure: str, centring: str) -> Lateness:
     return Lateness(layers, np.array(values), np.array(left_out))
 
 
+def _as_share(late: Lateness, start: Lateness) -> Lateness:
+    """Return lateness as a share of the distance before training."""
+    return Lateness(late.layers, late.value / start.value, late.left_out / start.left_out)
+
+
 def _upper_less_lower(late: Lateness) -> Estimate:
     """Return the mean over the upper half of the layers less that over the lower half; a middle one is in neither."""
     half = len(late.layers) // 2
@@ -106,15 +115,12 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
     return estimate.low_images, estimate.high_images
 
 
-def _numbers(
-    estimates: dict[tuple[str, str], Estimate], before: Estimate, trained: pd.DataFrame, raw: tuple[str, str]
-) -> str:
+def _numbers(estimates: dict[tuple[str, str], Estimate], trained: pd.DataFrame, raw: tuple[str, str]) -> str:
     late = lateness(trained, *raw)
     n_epochs = trained["epoch_a"].nunique()
     said = [f"{way_in_words(*way)} {estimate}" for way, estimate in estimates.items()]
-    text = (
+    return (
         f"Mean distance to the end over {n_epochs} trained epochs, 1 − calibrated similarity, upper half of the "
         f"layers less lower half: {'; '.join(said)}. By {way_in_words(*raw)} it is {number(late.value[0])} in "
         f"{late.layers[0]} and {number(late.value[-1])} in {late.layers[-1]}."
     )
-    return f"{text} Before training the difference is {before}." if before.n else text

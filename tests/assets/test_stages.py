@@ -61,8 +61,8 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "importance"},
-        {"branches", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
+        {"complexity", "importance", "similarity_to_end"},
+        {"branches", "redundancy", "sensitivity", "support", "clusters", "visualisation", "similarity"},
     ]
     for names in together:
         assert {artefact.name for artefact in BY_ARTEFACT[min(names)].artefacts} == names

@@ -18,6 +18,7 @@ from featcx_core.features.ablating import ablated_logits
 from featcx_core.features.forward import Network
 from featcx_core.images.classes import class_outputs
 from featcx_core.images.data import batches
+from featcx_core.measures.cca import IMAGES_A_UNIT
 from featcx_core.measures.intervals import jackknife_interval
 from featcx_core.measures.projection import Projection, most_active_units, project, random_units, svcca_projection
 from featcx_core.networks.anatomy import Layer
@@ -71,12 +72,12 @@ def projection_rows(given: Given) -> pd.DataFrame:
 
 
 def _projections(given: Given, layer: str) -> Iterator[Kept]:
-    """Yield the projections of a layer: on SVCCA directions with itself at an earlier epoch, and on units."""
+    """Yield the projections of a layer: on units and, with 5 images a unit, on SVCCA directions with an earlier epoch."""
     study, settings = given.study, given.study.similarity
     acts = activations(given, study.reference_epoch, layer).astype(np.float64)
     sizes = [size for size in sorted({*settings.kept}) if size <= acts.shape[1]]
     earlier = choosing_epoch(study, given.epochs)
-    if earlier is not None and len(acts) > acts.shape[1]:
+    if earlier is not None and len(acts) >= IMAGES_A_UNIT * acts.shape[1]:
         before = activations(given, earlier, layer).astype(np.float64)
         for size in sizes:
             try:

@@ -29,13 +29,23 @@ SIMILARITY_TABLE = table(
     text("layer_b", "Layer of the second side."),
     text("measure", "cka, svcca, pwcca (weighted by the first side; pwcca_swapped: by the second), procrustes, …"),
     text("centring", "plain, or within_classes: class means are subtracted from both sides."),
-    real("value", f"Similarity: 1 = the same; see the nulls for what chance gives; {_CONSTANT}.", -1, 1, nullable=True),
-    real("low", f"Lower end of its 95 % jackknife t-interval over images; {_CONSTANT}.", -1, 1, nullable=True),
-    real("high", f"Upper end; {_CONSTANT}.", -1, 1, nullable=True),
-    real("null_gaussian", "Mean similarity of independent Gaussian data of the same shape.", -1, 1, nullable=True),
-    real("null_permuted", "Mean similarity with one side's images permuted (in their classes).", -1, 1, nullable=True),
-    real("null_permuted_high", "95 % quantile over the permutations.", -1, 1, nullable=True),
-    real("calibrated", "(value − null_permuted) / (1 − null_permuted): 0 = chance, 1 = same.", None, 1, nullable=True),
+    real(
+        "value",
+        f"Similarity: 1 = the same; see the nulls for what chance gives; {_CONSTANT}.",
+        -1.0,
+        1.0,
+        nullable=True,
+    ),
+    real("low", f"Lower end of its 95 % jackknife t-interval over images; {_CONSTANT}.", -1.0, 1.0, nullable=True),
+    real("high", f"Upper end; {_CONSTANT}.", -1.0, 1.0, nullable=True),
+    real("null_gaussian", "Mean similarity of independent Gaussian data of the same shape.", -1.0, 1.0, nullable=True),
+    real(
+        "null_permuted", "Mean similarity with one side's images permuted (in their classes).", -1.0, 1.0, nullable=True
+    ),
+    real("null_permuted_high", "95 % quantile over the permutations.", -1.0, 1.0, nullable=True),
+    real(
+        "calibrated", "(value − null_permuted) / (1 − null_permuted): 0 = chance, 1 = same.", None, 1.0, nullable=True
+    ),
     count("n_images", "Probe images.", 4.0),
     left_out("jackknife", f"Value without each group of images; {_CONSTANT}.", nullable=True),
 )

@@ -1,6 +1,7 @@
 """Similarities of layers from their stored activations; each layer is decomposed once for all its pairs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -15,10 +16,14 @@ from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.images.data import StudyImages
 from featcx_core.measures.decomposed import Decomposed, decompose_side
 from featcx_core.measures.layer_similarities import Compared, compare_layers
-from featcx_core.networks.anatomy import Anatomy
+from featcx_core.networks.anatomy import Anatomy, Layer
 from featcx_core.networks.models import sums_device
 from featcx_core.study.fields import Study
 
+_AT_ONCE = 4
+"""Threads."""
+Labels: TypeAlias = Int[np.ndarray, "image"] | None
+"""Class of each image, where class means are subtracted."""
 GaussianNull: TypeAlias = Float[np.ndarray, "measure layer other"]
 """Similarities of Gaussian data."""
 
@@ -36,39 +41,48 @@ class Side(NamedTuple):
 
 def similarity_of_layers(given: Given) -> pd.DataFrame:
     """Return the similarity of all layers of an epoch with each other."""
-    layers, parts = tuple(given.anatomy.names), list[pd.DataFrame]()
-    side = Side("", given.epoch, layers)
-    for plan, labels in plans_of(given):
-        parts_of_side = decomposed(given, given.epoch, layers, labels=labels)
-        parts.append(rows_of(compared(given.study, plan, parts_of_side), plan, side, side, n_images=n_images(given)))
-    return pd.concat(parts, ignore_index=True)
+    names = tuple(given.anatomy.names)
+    side, n = Side("", given.epoch, names), n_images(given)
+
+    def part(plan: Planned, labels: Labels) -> pd.DataFrame:
+        layers = decomposed(given, given.epoch, names, labels=labels)
+        return rows_of(compared(given.study, plan, layers), plan, side, side, n_images=n)
+
+    return pd.concat(_at_once(part, plans_of(given)), ignore_index=True)
 
 
 def similarity_to_end(given: Given) -> pd.DataFrame:
     """Return the similarity of each layer with itself at the reference epoch."""
-    end, parts = given.study.reference_epoch, list[pd.DataFrame]()
-    for plan, labels in plans_of(given):
-        null_of: dict[int, GaussianNull] = {}
-        for row in given.anatomy.layers:
-            now, later = (decomposed(given, epoch, [row.layer], labels=labels) for epoch in (given.epoch, end))
-            result = compared(given.study, plan, now, later, null=null_of.get(row.units))
-            null_of[row.units] = result.null_gaussian
-            sides = Side("", given.epoch, (row.layer,)), Side("", end, (row.layer,))
-            parts.append(rows_of(result, plan, *sides, n_images=n_images(given)))
-    return pd.concat(parts, ignore_index=True)
+    end, n, plans = given.study.reference_epoch, n_images(given), plans_of(given)
+    null_of: dict[tuple[int, str], GaussianNull] = {}
+
+    def part(row: Layer, plan: Planned, labels: Labels) -> pd.DataFrame:
+        now, later = (decomposed(given, epoch, [row.layer], labels=labels) for epoch in (given.epoch, end))
+        shape = row.units, plan.centring
+        result = compared(given.study, plan, now, later, null=null_of.get(shape))
+        null_of[shape] = result.null_gaussian
+        sides = Side("", given.epoch, (row.layer,)), Side("", end, (row.layer,))
+        return rows_of(result, plan, *sides, n_images=n)
+
+    places = [(row, *plan) for plan in plans for row in given.anatomy.layers]
+    return pd.concat(_at_once(part, places), ignore_index=True)
 
 
-def plans_of(reader: StudyReader) -> Iterator[tuple[Planned, Int[np.ndarray, "image"] | None]]:
-    """Yield the study's centrings with their measures, and the labels that centre (None: the mean over all images)."""
+def _at_once(part: Callable[..., pd.DataFrame], places: Sequence[tuple[object, ...]]) -> list[pd.DataFrame]:
+    """Call for each place, several at once: small layers do not keep a second core busy."""
+    with ThreadPoolExecutor(_AT_ONCE) as threads:
+        return list(threads.map(lambda place: part(*place), places))
+
+
+def plans_of(reader: StudyReader) -> list[tuple[Planned, Labels]]:
+    """Return the study's centrings with their measures, and the labels that centre (None: the mean over all images)."""
     labels = _labels(reader.study, reader.data)
     widest = max(row.units for row in reader.anatomy.layers)
-    for plan in planned(reader.study.similarity, labels, widest=widest, groups=reader.study.probe.groups):
-        yield plan, labels if plan.centring == "within_classes" else None
+    plans = planned(reader.study.similarity, labels, widest=widest, groups=reader.study.probe.groups)
+    return [(plan, labels if plan.centring == "within_classes" else None) for plan in plans]
 
 
-def decomposed(
-    reader: StudyReader, epoch: int, layers: Sequence[str], *, labels: Int[np.ndarray, "image"] | None
-) -> list[Decomposed]:
+def decomposed(reader: StudyReader, epoch: int, layers: Sequence[str], *, labels: Labels) -> list[Decomposed]:
     """Decompose the stored activations of an epoch's layers. Raises ValueError for NaN, naming layer and epoch."""
     where = sums_device(reader.tools.device if isinstance(reader, Given) else "cpu")
     sides = []
@@ -81,7 +95,8 @@ def decomposed(
 def activations(reader: StudyReader, epoch: int, layer: str) -> Float[np.ndarray, "image unit"]:
     """Read a layer's activations on the images that similarities are measured on."""
     stored = np.asarray(reader.arrays(ACTIVATIONS, epoch=epoch, layer=layer)[:], dtype=np.float32)
-    return stored[_chosen(reader.study, len(stored))]
+    chosen: np.ndarray = stored[_chosen(reader.study, len(stored))]
+    return chosen
 
 
 def n_images(reader: StudyReader) -> int:
@@ -152,4 +167,5 @@ def _labels(study: Study, data: StudyImages) -> Int[np.ndarray, "image"]:
 
 def _chosen(study: Study, n_images: int) -> Int[np.ndarray, "image"]:
     """Return which of the probe images are used: all, or evenly spread ones."""
-    return np.linspace(0, n_images - 1, min(study.similarity.images, n_images)).round().astype(np.int64)
+    places: np.ndarray = np.linspace(0, n_images - 1, min(study.similarity.images, n_images)).round().astype(np.int64)
+    return places
