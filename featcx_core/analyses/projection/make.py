@@ -72,7 +72,7 @@ def projection_rows(given: Given) -> pd.DataFrame:
 
 
 def _projections(given: Given, layer: str) -> Iterator[Kept]:
-    """Yield the projections of a layer: on units and, with 5 images a unit, on SVCCA directions with an earlier epoch."""
+    """Yield the projections of a layer: on units; with 5 images a unit, on SVCCA directions with an earlier epoch."""
     study, settings = given.study, given.study.similarity
     acts = activations(given, study.reference_epoch, layer).astype(np.float64)
     sizes = [size for size in sorted({*settings.kept}) if size <= acts.shape[1]]

@@ -74,28 +74,36 @@ def _at_once(part: Callable[..., pd.DataFrame], places: Sequence[tuple[object, .
         return list(threads.map(lambda place: part(*place), places))
 
 
-def plans_of(reader: StudyReader) -> list[tuple[Planned, Labels]]:
-    """Return the study's centrings with their measures, and the labels that centre (None: the mean over all images)."""
+def plans_of(reader: StudyReader, *, widest: int = 0) -> list[tuple[Planned, Labels]]:
+    """Return the study's centrings with their measures, and the labels that centre (None: the mean over all images).
+
+    widest: units of the widest layer; 0: of the study's network.
+    """
     labels = _labels(reader.study, reader.data)
-    widest = max(row.units for row in reader.anatomy.layers)
+    widest = widest or max(row.units for row in reader.anatomy.layers)
     plans = planned(reader.study.similarity, labels, widest=widest, groups=reader.study.probe.groups)
     return [(plan, labels if plan.centring == "within_classes" else None) for plan in plans]
 
 
-def decomposed(reader: StudyReader, epoch: int, layers: Sequence[str], *, labels: Labels) -> list[Decomposed]:
-    """Decompose the stored activations of an epoch's layers. Raises ValueError for NaN, naming layer and epoch."""
+def decomposed(
+    reader: StudyReader, epoch: int, layers: Sequence[str], *, labels: Labels, most: int = 0
+) -> list[Decomposed]:
+    """Decompose the stored activations of an epoch's layers. Raises ValueError for NaN, naming layer and epoch.
+
+    most: images, at most; 0: as the study says.
+    """
     where = sums_device(reader.tools.device if isinstance(reader, Given) else "cpu")
     sides = []
     for layer in layers:
-        acts = torch.from_numpy(activations(reader, epoch, layer)).to(where)
+        acts = torch.from_numpy(activations(reader, epoch, layer, most=most)).to(where)
         sides.append(decompose_side(acts, labels=labels, what=f"activations of layer {layer} at epoch {epoch}"))
     return sides
 
 
-def activations(reader: StudyReader, epoch: int, layer: str) -> Float[np.ndarray, "image unit"]:
-    """Read a layer's activations on the images that similarities are measured on."""
+def activations(reader: StudyReader, epoch: int, layer: str, *, most: int = 0) -> Float[np.ndarray, "image unit"]:
+    """Read a layer's activations on the images that similarities are measured on; at most so many."""
     stored = np.asarray(reader.arrays(ACTIVATIONS, epoch=epoch, layer=layer)[:], dtype=np.float32)
-    chosen: np.ndarray = stored[_chosen(reader.study, len(stored))]
+    chosen: np.ndarray = stored[_chosen(most or reader.study.similarity.images, len(stored))]
     return chosen
 
 
@@ -161,11 +169,12 @@ def refuse_too_few_images(study: Study, anatomy: Anatomy, data: StudyImages) -> 
 
 
 def _labels(study: Study, data: StudyImages) -> Int[np.ndarray, "image"]:
-    labels: np.ndarray = data.labels[data.probe]
-    return labels[_chosen(study, len(labels))]
+    probe = data.probe
+    labels: np.ndarray = data.labels[probe[_chosen(study.similarity.images, len(probe))]]
+    return labels
 
 
-def _chosen(study: Study, n_images: int) -> Int[np.ndarray, "image"]:
+def _chosen(most: int, n_images: int) -> Int[np.ndarray, "image"]:
     """Return which of the probe images are used: all, or evenly spread ones."""
-    places: np.ndarray = np.linspace(0, n_images - 1, min(study.similarity.images, n_images)).round().astype(np.int64)
+    places: np.ndarray = np.linspace(0, n_images - 1, min(most, n_images)).round().astype(np.int64)
     return places
