@@ -41,6 +41,7 @@ def _within(rows: pd.DataFrame, field: str) -> Figure:
             axes.fill_between(curve["layer"], low, high, color=colour, alpha=0.15, linewidth=0)
         axes.tick_params(axis="x", rotation=90)
         dress(axes, x="", y="calibrated similarity", title=way_in_words(measure, centring))
+        axes.set_ylim(-0.15, 1.05)
     panels[0].legend(frameon=False, fontsize=8.5, title=field.rpartition(".")[2], title_fontsize=8.5)
     footnote(
         figure,

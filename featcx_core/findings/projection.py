@@ -37,8 +37,8 @@ def _more_than(projection: pd.DataFrame, basis: str) -> Estimate:
     """Return the mean difference over layers and numbers of directions that leave some units out."""
     keys = ["layer", "n_directions"]
     sizes = projection[projection["basis"] == "random_units"].groupby("layer")["n_directions"].max().rename("most")
-    both = [projection[projection["basis"] == name].set_index(keys) for name in ("svcca", basis)]
-    joined = both[0].join(both[1], lsuffix="_shared", rsuffix="_units", how="inner").reset_index()
+    shared, units = (projection[projection["basis"] == name] for name in ("svcca", basis))
+    joined = shared.merge(units, on=keys, suffixes=("_shared", "_units"))
     joined = joined.merge(sizes, on="layer")
     joined = joined[joined["n_directions"] < joined["most"]]
     if joined.empty:
