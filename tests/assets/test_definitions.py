@@ -16,6 +16,7 @@ from tests.assets.command import HEAVY
 
 TABULAR = {
     "layers",
+    "corruption",
     "checkpoint",
     "codes",
     "v_information",
@@ -41,6 +42,7 @@ TABULAR = {
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
     "layers": ("none", set()),
+    "corruption": ("none", set()),
     "training": ("none", set()),
     "checkpoint": ("epoch", {"training"}),
     "activations": ("epoch x layer", {"checkpoint"}),
@@ -83,7 +85,7 @@ GRAPH = {
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),
 }
-COMPARED = {"compared", "comparison"}
+COMPARED = {"compared", "comparison", "similarity_within", "separation"}
 """Tables of studies side by side."""
 
 

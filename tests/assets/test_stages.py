@@ -79,9 +79,10 @@ def test_everything_an_artefact_is_made_from_is_needed(small: Store):
         "dictionary_activations",
         "dictionary",
     }
-    # the explorer is not read, pictures made to excite concepts are not asked for
-    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", "visualisation"}
-    assert needed_by(Snapshot(small, also=["visualisation"]), "report").keys() == {*catalogue().names} - {"explorer"}
+    # the explorer is not read, pictures made to excite concepts and projections are not asked for
+    on_request, read = {"visualisation", "projection"}, {*catalogue().names} - {"explorer"}
+    assert needed_by(snapshot, "report").keys() == read - on_request
+    assert needed_by(Snapshot(small, also=on_request), "report").keys() == read
     assert needed(snapshot, []) == {}
 
 
