@@ -132,8 +132,9 @@ def test_without_checkpoints_only_training_can_start(small: Store):
     for path in small.root.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-    # the layers are known since the study was registered
-    assert planned(small) == {BY_ARTEFACT["training"].name: {("training", -1)}, LAST: {("layers", -1)}}
+    # the layers and the images are known since the study was registered
+    known = {("layers", -1), ("corruption", -1)}
+    assert planned(small) == {BY_ARTEFACT["training"].name: {("training", -1)}, LAST: known}
 
 
 def test_another_program_trains_where_it_writes_the_checkpoints(small: Store):
