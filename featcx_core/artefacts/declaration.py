@@ -141,6 +141,8 @@ class Artefact:
     """`module:function`, from a `StudyReader` and a partition to pictures (PNG) by title, for the web UI."""
     figures: str = ""
     """`module:function`, from the artefact's rows (a data frame) to figures by name, which the report shows."""
+    findings: str = ""
+    """`module:function`, from the artefact's rows (a data frame) to claims with their verdicts, for the report."""
     refuse: str = ""
     """`module:function`, from study, anatomy and images; raises StudyError for what would only fail after hours."""
 

@@ -126,9 +126,9 @@ def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_
         title=f"The concepts of epoch {reference_epoch}, read at every epoch",
     )
     axes.grid(visible=False)
-    epochs = list(reference.columns)
+    epochs = [int(column) for column in reference.columns]
     step = -(-len(epochs) // MOST_TICKS)
-    places = progress.of(pd.Series(epochs[::step], dtype=int))
+    places = progress.of(pd.Series(epochs[::step]))
     axes.set_xticks(
         range(0, len(epochs), step), [f"{place:.2g}" if place < 100 else f"{place:.0f}" for place in places]
     )

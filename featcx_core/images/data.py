@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Float32, Int, Int64, UInt8
 
 from featcx_core.images.classes import class_names, superclasses
+from featcx_core.images.corruption import CorruptedLabels
 from featcx_core.images.decoding import read_ahead
 from featcx_core.images.digests import content_digest, text_digest
 from featcx_core.images.loading import load
@@ -51,6 +52,8 @@ class StudyImages(NamedTuple):
     """Super-class of each class; empty for a class that the study puts in none."""
     broken: tuple[str, ...] = ()
     """Unreadable image files, which are in no part."""
+    drawn: CorruptedLabels | None = None
+    """Labels that the study had drawn at random, in `labels`; None: it corrupts none."""
 
     @property
     def probe(self) -> Int64[np.ndarray, "image"]:
@@ -103,10 +106,10 @@ def load_data(study: Study) -> StudyImages:
 @lru_cache(maxsize=4)
 def _load(key: _Key) -> StudyImages:
     settings = Data.model_validate_json(key.settings)
-    images, labels, source_names, split, broken = load(settings, key.steps, seed=key.seed)
+    images, labels, source_names, split, broken, drawn = load(settings, key.steps, seed=key.seed)
     names = class_names(settings, source_names)
     mean, std = mean_and_deviation(images, split["train"], key.steps)
-    data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken)
+    data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken, drawn)
     for array in (data.images, data.labels, data.mean, data.std, *split.values()):
         if isinstance(array, np.ndarray):
             array.setflags(write=False)

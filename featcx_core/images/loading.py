@@ -9,6 +9,7 @@ from jaxtyping import Int64
 from PIL import Image
 
 from featcx_core.images.arrays import npy, npz, packaged_digits
+from featcx_core.images.corruption import CorruptedLabels, CorruptedPixels, corrupt_labels, corrupt_pixels
 from featcx_core.images.decoding import Decoded, decoded
 from featcx_core.images.folders import image_folder
 from featcx_core.images.generated import SURE_PATCH, bits, factors, shortcut, twins
@@ -46,6 +47,8 @@ class Loaded(NamedTuple):
     """Indices of each part's images, without unreadable ones."""
     broken: tuple[str, ...]
     """Names of the unreadable files that are left out."""
+    drawn: CorruptedLabels | None
+    """Labels that were drawn at random; None where the study corrupts none."""
 
 
 def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
@@ -55,6 +58,7 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
     classes, a class without a training image, too many broken files, or images of several sizes.
     """
     images, labels, names, n_train = open_source(data)
+    seed = seed if data.split_seed == "study" else data.split_seed
     if (n_classes := len(np.unique(labels))) < 2:
         raise StudyError(f"data.source: wanted at least two classes, got {n_classes} in {data.source}")
     split = divided(labels, n_train=n_train, sizes=data.split.model_dump(), seed=seed)
@@ -65,7 +69,22 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
         images = Decoded(picture_files(images), steps, shape=steps.shape(images.shape))
     steps.refuse_other(images.shape[1])
     _refuse_lacking(data, labels, names, split["train"])
-    return Loaded(images, labels, names, split, broken)
+    wrong, drawn = data.corruption, None
+    if wrong.probability:
+        train, n_classes = split["train"], len(names)
+        drawn = corrupt_labels(labels, probability=wrong.probability, n_classes=n_classes, seed=seed, rows=train)
+        labels = drawn.labels
+        _refuse_lacking(data, labels, names, split["train"])
+    if wrong.pixels != "none":
+        images = _corrupted(images, wrong.pixels, seed=seed, rows=split["train"])
+    return Loaded(images, labels, names, split, broken, drawn)
+
+
+def _corrupted(images: ImageArray, how: str, *, seed: int, rows: Int64[np.ndarray, "_"]) -> ImageArray:
+    """Corrupt images at once where they lie in memory, else when they are read."""
+    if isinstance(images, np.ndarray) and not isinstance(images, np.memmap):
+        return corrupt_pixels(images, how=how, seed=seed, rows=rows)
+    return CorruptedPixels(images, how=how, seed=seed, rows=rows)
 
 
 def open_source(data: Data) -> Source:

@@ -6,9 +6,10 @@ neural representations*, NeurIPS 2021 (Procrustes).
 """
 
 import math
+from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from featcx_core.measures.decomposed import Decomposed
@@ -72,27 +73,22 @@ def _correction(pair: Pair, total: float) -> float:
     k, l = pair.x.energies, pair.y.energies  # noqa: E741 - the papers' letters
     if pair.order is not None:
         l = l[pair.order]  # noqa: E741
-    correction = 0.0
-    for members in pair.x.members:
-        block = total if pair.x.classes is None else _squared_cross(pair, members)
-        k_class, l_class = k[members], l[members]
-        m = len(k_class)
-        sums = float(k_class.sum() * l_class.sum()) / ((m - 1) * (m - 2)) - m / (m - 2) * float(k_class @ l_class)
-        correction += (m - 1) ** 2 / (m * (m - 3)) * (block + sums) - block
-    return correction
+    # images are permuted within their classes, so that the sums of either side stay
+    (m, k_sums), (_, l_sums) = (side.once("sums", partial(_class_sums, side)) for side in (pair.x, pair.y))
+    if pair.x.classes is None:
+        block, kl_sums = torch.full_like(m, total), (k @ l)[None]
+    else:
+        block, kl_sums = pair.squared_by_class, torch.zeros_like(m).index_add(0, pair.x.classes, k * l)
+    sums = k_sums * l_sums / ((m - 1) * (m - 2)) - m / (m - 2) * kl_sums
+    return float(((m - 1) ** 2 / (m * (m - 3)) * (block + sums) - block).sum())
 
 
-def _squared_cross(pair: Pair, members: Int[Tensor, "member"]) -> float:
-    """Return ||X_c'Y_c||² of a class's images, by X_c'Y_c or by the kernels, whichever is smaller."""
-    x = _rows(pair.x, members)
-    y = _rows(pair.y, members if pair.order is None else pair.order[members])
-    if x.shape[1] * y.shape[1] <= len(x) ** 2:
-        return float((x.T @ y).square().sum())
-    return float(((x @ x.T) * (y @ y.T)).sum())
-
-
-def _rows(side: Decomposed, members: Int[Tensor, "member"]) -> Float[Tensor, "member direction"]:
-    return side.scores[members] * side.strengths
+def _class_sums(side: Decomposed) -> tuple[Float[Tensor, "class"], Float[Tensor, "class"]]:
+    """Return the number of images of each class, and the sum of their energies."""
+    k = side.energies
+    classes = torch.zeros_like(k, dtype=torch.int64) if side.classes is None else side.classes
+    none = torch.zeros(len(side.members), dtype=k.dtype, device=k.device)
+    return none.index_add(0, classes, torch.ones_like(k)), none.index_add(0, classes, k)
 
 
 def _refuse_few_images(side: Decomposed) -> None:

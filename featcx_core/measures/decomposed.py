@@ -14,6 +14,9 @@ from featcx_core.features.moments import refuse_non_finite
 
 T = TypeVar("T")
 
+_LEAST_KEPT = 1e-3
+"""Share of a direction's variance that the remaining images must carry, or it is decomposed anew."""
+
 
 @dataclass(frozen=True, eq=False)
 class Decomposed:
@@ -66,10 +69,28 @@ class Decomposed:
 
     def leading(self, threshold: float, *, squared: bool = False) -> int:
         """Return the smallest m with `Σ_{i≤m} s_i >= threshold · Σ s`; `squared`: of s², the variance."""
-        if threshold == 1:
-            return len(self.strengths)
-        mass = (self.strengths.square() if squared else self.strengths).cumsum(0)
-        return min(int((mass < threshold * mass[-1:]).sum()) + 1, len(mass))
+
+        def work() -> int:
+            mass = (self.strengths.square() if squared else self.strengths).cumsum(0)
+            return min(int((mass < threshold * mass[-1:]).sum()) + 1, len(mass))
+
+        return len(self.strengths) if threshold == 1 else self.once(("leading", threshold, squared), work)
+
+    def by_class(self, order: Int[Tensor, "image"] | None) -> Float[Tensor, "class member direction"]:
+        """Return U S class by class, zeros beyond a class's members; `order`: of the images in another order."""
+        if order is None:
+            return self.once("by class", lambda: self._rows[self._padded])
+        return self._rows[torch.nn.functional.pad(order, (0, 1), value=self.n_images)[self._padded]]
+
+    @cached_property
+    def _rows(self) -> Float[Tensor, "image_and_none direction"]:
+        """U S, and a row of zeros."""
+        return torch.nn.functional.pad(self.scores * self.strengths, (0, 0, 0, 1))
+
+    @cached_property
+    def _padded(self) -> Int[Tensor, "class member"]:
+        """Images of each class; the row of zeros beyond its members."""
+        return torch.nn.utils.rnn.pad_sequence(self.members, batch_first=True, padding_value=self.n_images)
 
     def without_each(self, groups: int) -> Iterator["Decomposed"]:
         """Decompose the layer without each group of images in turn; group g holds the images g, g + groups, …"""
@@ -80,8 +101,16 @@ class Decomposed:
         rows = (self.scores * self.strengths)[kept]
         classes = None if self.classes is None else _counted(self.classes[kept])
         mean = self.mean if self.classes is not None else self.mean + self.loadings @ rows.mean(0)
-        u, s, v = _svd(_centred(rows, classes))
+        u, s, v = self._updated(_centred(self.scores[kept], classes)) or _svd(_centred(rows, classes))
         return Decomposed(u, s, self.loadings @ v, mean, classes)
+
+    def _updated(self, scores: Float[Tensor, "image direction"]) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Decompose U S from U of some images: U = Q R, and R S is small. None where U has lost a direction."""
+        lower, failed = torch.linalg.cholesky_ex(scores.T @ scores)
+        if failed or (lower.diagonal().square() < _LEAST_KEPT).any():
+            return None
+        a, s, v = _svd(lower.T * self.strengths)
+        return scores @ torch.linalg.solve_triangular(lower.T, a, upper=True), s, v
 
 
 def decompose(acts: Float[Array, "image unit"], *, labels: Int[Array, "image"] | None = None) -> Decomposed:

@@ -37,8 +37,27 @@ class Pair:
     @cached_property
     def overlap(self) -> Float[Tensor, "direction_x direction_y"]:
         """U_x' U_y: cosines between the directions of both."""
+        if self.x.classes is not None and self._is_cheaper_by_units:  # CKA needs the products of each class anyway
+            return self._by_class.sum(0) / (self.x.strengths[:, None] * self.y.strengths)
         y = self.y.scores if self.order is None else self.y.scores[self.order]
         return self.x.scores.T @ y
+
+    @cached_property
+    def squared_by_class(self) -> Float[Tensor, "class"]:
+        """||X_c'Y_c||² of each class's images, by X_c'Y_c or by the kernels, whichever is smaller."""
+        if self._is_cheaper_by_units:
+            return self._by_class.square().sum((1, 2))
+        x, y = self.x.by_class(None), self.y.by_class(self.order)
+        return ((x @ x.mT) * (y @ y.mT)).sum((1, 2))
+
+    @cached_property
+    def _by_class(self) -> Float[Tensor, "class direction_x direction_y"]:
+        """X_c'Y_c of each class's images."""
+        return self.x.by_class(None).mT @ self.y.by_class(self.order)
+
+    @property
+    def _is_cheaper_by_units(self) -> bool:
+        return len(self.x.strengths) * len(self.y.strengths) <= max(map(len, self.x.members)) ** 2
 
     @cached_property
     def cross(self) -> Float[Tensor, "direction_x direction_y"]:

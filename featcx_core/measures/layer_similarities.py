@@ -1,6 +1,7 @@
 """Similarities of many layers: each is decomposed once, and all pairs follow from the decompositions.
 
-Source of the measures: `similarity`; of nulls and intervals: `similarity_nulls`.
+Source of the measures: `similarity`; of the nulls: `similarity_nulls`; of the delete-a-group jackknife behind the
+intervals: Efron & Tibshirani, *An Introduction to the Bootstrap*, 1993, ch. 11.
 """
 
 import math
@@ -12,9 +13,10 @@ from jaxtyping import Float
 
 from featcx_core.measures.cca import refuse_few_images
 from featcx_core.measures.decomposed import Decomposed
+from featcx_core.measures.intervals import jackknife_interval
 from featcx_core.measures.layer_pair import Pair, refuse_other_centring
 from featcx_core.measures.similarity_measures import LOWEST, OF_CORRELATIONS, SWAPPED, chosen, evaluate
-from featcx_core.measures.similarity_nulls import calibrated, gaussian_null, jackknife_interval, permuted_null
+from featcx_core.measures.similarity_nulls import calibrated, gaussian_null, permuted_null
 
 Layers: TypeAlias = Sequence[Decomposed]
 Work: TypeAlias = Callable[[Decomposed, Decomposed], Float[np.ndarray, "measure *column"]]
@@ -39,6 +41,8 @@ class Compared(NamedTuple):
     """95 % quantile over the permutations."""
     calibrated: Float[np.ndarray, "measure layer other"]
     """(value - null_permuted) / (1 - null_permuted): 0 = chance, 1 = the same."""
+    left_out: Float[np.ndarray, "measure layer other group"]
+    """Similarity without each group of images; without groups the last axis is empty."""
 
 
 def similarities(
@@ -132,17 +136,18 @@ def compare_layers(
     value = values(layers, others)
     missing = np.full_like(value, math.nan)
     low, high, null_gaussian, null_permuted, null_permuted_high = (missing for _ in range(5))
+    left_out = np.zeros((*value.shape, 0))
     if groups:
         left_out = np.stack([values(*sides) for sides in _without_each(layers, others, groups)], axis=-1)
         lowest = np.array([LOWEST.get(name, 0.0) for name in measures])[:, None, None]
-        low, high = jackknife_interval(value, left_out, lowest=lowest)
+        low, high = (np.clip(end, lowest, 1.0) for end in jackknife_interval(value, left_out))
     if n_draws:
         null_gaussian = _over_pairs(layers, others, measures, _once_a_shape(gaussian))
     if n_permutations:
         both = _over_pairs(layers, others, measures, permuted)
         null_permuted, null_permuted_high = both[..., 0], both[..., 1]
     score = calibrated(value, null_permuted)
-    return Compared(value, low, high, null_gaussian, null_permuted, null_permuted_high, score)
+    return Compared(value, low, high, null_gaussian, null_permuted, null_permuted_high, score, left_out)
 
 
 def _names(measures: Sequence[str], others: Layers | None) -> list[str]:

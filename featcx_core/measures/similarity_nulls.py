@@ -1,9 +1,8 @@
-"""Null values of similarities, calibrated scores, and intervals over images.
+"""Null values of similarities, and calibrated scores.
 
 Two nulls stand beside a value. Independent Gaussian data of the same shape depend on the numbers of images and units
 alone. The same layers with the images of one of them permuted keep each layer's spectrum; the calibrated score counts
-from their mean. The interval comes from the delete-a-group jackknife [Efron & Tibshirani, *An Introduction to the
-Bootstrap*, 1993, ch. 11].
+from their mean.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student
 from torch import Tensor
 
 from featcx_core.measures.decomposed import Decomposed, decompose
@@ -48,10 +46,8 @@ def permuted_null(
     """
     if n_permutations < 1:
         raise ValueError(f"wanted at least 1 permutation, got {n_permutations}; try 100")
-    chance = np.random.default_rng(seed)
-    draws = np.array(
-        [evaluate(Pair(x, y, _permutation(y, chance)), measures) for _ in range(n_permutations)], dtype=np.float64
-    )
+    orders = y.once(("orders", n_permutations, seed), lambda: _permutations(y, n_permutations, seed))
+    draws = np.array([evaluate(Pair(x, y, order), measures) for order in orders], dtype=np.float64)
     return Null(draws.mean(0), np.quantile(draws, 0.95, axis=0))
 
 
@@ -92,39 +88,20 @@ def calibrated(
     return score
 
 
-def jackknife_interval(
-    value: Float[np.ndarray, "*shape"],
-    left_out: Float[np.ndarray, "*shape group"],
-    *,
-    lowest: float | Float[np.ndarray, "*#shape"] = 0.0,
-) -> tuple[Float[np.ndarray, "*shape"], Float[np.ndarray, "*shape"]]:
-    """Return both ends of the 95 % interval `value ± t · SE`, cut to between `lowest` and 1.
-
-    `SE² = (G-1)/G · Σ_g (θ_g - mean θ)²`, θ_g the value without group g of the images; t of Student's distribution with
-    G - 1 degrees of freedom (2.093 for 20 groups).
-
-    Raises:
-        ValueError: fewer than two groups.
-
-    >>> low, high = jackknife_interval(np.array([0.5]), np.array([[0.51, 0.49]]))   # 0.5 ± 12.706 · 0.01
-    >>> low.round(4).tolist(), high.round(4).tolist()
-    ([0.3729], [0.6271])
-    """
-    groups = left_out.shape[-1]
-    if groups < 2:
-        raise ValueError(f"wanted at least 2 groups of images, got {groups}; try 20")
-    half = student.ppf(0.975, groups - 1) * left_out.std(axis=-1) * (groups - 1) ** 0.5
-    return np.clip(value - half, lowest, 1.0), np.clip(value + half, lowest, 1.0)
-
-
 def _gaussian_like(side: Decomposed, chance: torch.Generator) -> Decomposed:
     values = torch.randn(side.n_images, side.n_units, dtype=torch.float64, generator=chance)
     return decompose(values.to(side.scores.device), labels=side.classes)
 
 
-def _permutation(side: Decomposed, chance: np.random.Generator) -> Int[Tensor, "image"]:
+def _permutations(side: Decomposed, n: int, seed: int) -> list[Int[Tensor, "image"]]:
+    """Draw orders of the images, within their classes where a layer is centred on class means."""
+    chance, where = np.random.default_rng(seed), side.scores.device
+    return [torch.from_numpy(_permutation(side, chance)).to(where) for _ in range(n)]
+
+
+def _permutation(side: Decomposed, chance: np.random.Generator) -> Int[np.ndarray, "image"]:
     order = np.empty(side.n_images, dtype=np.int64)
     for members in side.members:
         images = members.cpu().numpy()
         order[images] = chance.permutation(images)
-    return torch.from_numpy(order).to(side.scores.device)
+    return order

@@ -1,14 +1,27 @@
 """The page of a comparison: one HTML file with its pictures inside."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from featcx_core.findings.claim import Claim
 from featcx_core.findings.comparison import by_value, notes_of
 from featcx_core.measures.comparison import Settings
+
+
+class SimilaritySection(NamedTuple):
+    """How alike the studies' networks are."""
+
+    claims: Sequence[Claim] = ()
+    """Claims on groups of studies."""
+    separation: Sequence[tuple[str, ...]] = ()
+    """Rows (field, measure, AUPRC, chance, violation rate): how well each measure tells the groups apart."""
+    left_out: Sequence[str] = ()
+    """Pairs of studies without a similarity, and why."""
 
 
 def render_comparison(
@@ -19,12 +32,14 @@ def render_comparison(
     figures: Mapping[str, bytes],
     left_out: Mapping[str, str],
     reports: Mapping[str, str],
+    similarity: SimilaritySection | None = None,
 ) -> str:
     """Return the comparison as one HTML document.
 
     figures: PNG bytes by name.
     left_out: study -> why it has no part in the comparison.
     reports: study -> address of its report.
+    similarity: how alike the studies' networks are.
     """
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -39,5 +54,6 @@ def render_comparison(
         pictures={title: base64.b64encode(picture).decode("ascii") for title, picture in figures.items()},
         left_out=left_out,
         notes=notes_of(comparison),
+        similarity=similarity or SimilaritySection(),
         reports=reports,
     )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from featcx_core.findings.claim import Claim
 from featcx_core.findings.claims import claims
 from featcx_core.findings.headlines import headlines
 from featcx_core.findings.layer_choices import choice_rows
@@ -63,6 +64,8 @@ class FurtherAnalysis(NamedTuple):
     """Current rows."""
     figures: Mapping[str, bytes]
     """PNG bytes by name."""
+    claims: Sequence[Claim] = ()
+    """Claims that its declaration judges."""
 
 
 def render_report(
@@ -80,7 +83,7 @@ def render_report(
     facts: name -> value of what was studied, shown as they come (data, counts, network, …).
     figures: PNG bytes under the names of `ALTERNATIVE_TEXTS`; the page names a missing one as missing.
     has_explorer: whether `explorer/index.html` lies beside the report; the page then links it.
-    further: analyses whose declaration names figures of their own, each with them.
+    further: analyses whose declaration names figures and claims of their own, each with them.
 
     Raises: ValueError for a figure without a place, and for tables with rows of another study.
     """

@@ -24,6 +24,7 @@ from featcx_core.study.steps import (
     ReadersSettings,
     RedundancySettings,
     SensitivitySettings,
+    SimilaritySettings,
     StabilitySettings,
     Support,
     Training,
@@ -32,8 +33,9 @@ from featcx_core.study.steps import (
 
 __all__ = [
     "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
-    "Penalties", "Probe", "ReadersSettings", "RedundancySettings", "SensitivitySettings", "Split", "StabilitySettings",
-    "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
+    "Penalties", "Probe", "ReadersSettings", "RedundancySettings", "SensitivitySettings", "SimilaritySettings", "Split",
+    "StabilitySettings", "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed",
+    "study_fields",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -96,6 +98,8 @@ class Study(Part):
     """Meta-features: concepts that point the same way."""
     visualisation: Visualisation = Visualisation()
     """Images optimised to excite a concept."""
+    similarity: SimilaritySettings = SimilaritySettings()
+    """How alike layers are."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

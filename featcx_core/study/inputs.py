@@ -72,6 +72,22 @@ class Transform(Part):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+class Corruption(Part):
+    """Training data made wrong on purpose, the same at every epoch: can the network only memorise them?"""
+
+    labels: Literal["random"] | Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that the label of a training image is drawn anew from all classes alike (it may be the old one);
+    `random`: 1. Other images keep their labels. The table `corruption` says which were drawn."""
+    pixels: Literal["none", "shuffled", "random", "gaussian"] = "none"
+    """Of all images: `shuffled` by one permutation, `random`: by one for each image; `gaussian`: replaced by noise of
+    the training images' mean and variance."""
+
+    @property
+    def probability(self) -> float:
+        """Probability that a label is drawn."""
+        return 1.0 if self.labels == "random" else self.labels
+
+
 class Data(Part):
     """The images."""
 
@@ -86,6 +102,11 @@ class Data(Part):
     split: Split = Split()
     """Sizes of the four disjoint parts. If the source has training and held-out images, `train` comes from the first,
     the other parts from the second, and a share is one of these."""
+    split_seed: Literal["study"] | Annotated[int, Field(ge=0)] = "study"
+    """Seed of the division into parts and of the corruption; `study`: the study's. Stated, studies of several seeds
+    have the same images in each part, and their networks can be compared image by image."""
+    corruption: Corruption = Corruption()
+    """What is made wrong on purpose: `{labels = 0.25}`, `{labels = "random"}`, `{pixels = "shuffled"}`."""
     transform: Transform = Transform()
     """How images become the network's input: `"auto"` or a table."""
     classes: str = ""
@@ -113,6 +134,7 @@ class Data(Part):
         """Return the values that decide pixels, labels and parts."""
         transform = self.transform.digested()
         stated = {"transform": transform} if transform else {}
+        stated |= self.model_dump(mode="json", exclude_defaults=True, include={"split_seed", "corruption"})
         return self.model_dump(mode="json", include={"source", "split"}) | stated
 
 

@@ -15,6 +15,9 @@ BeginningShare = Annotated[float, Field(gt=0, lt=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share that is less than all."""
 
+SimilarityMeasure = Literal["cka", "svcca", "svcca_squared", "pwcca", "mean_cca", "procrustes", "mutual_knn"]
+"""Measures of similarity that a study may name."""
+
 
 class Optimizer(Part):
     """Stochastic gradient descent."""
@@ -210,3 +213,34 @@ class Visualisation(Part):
     """Number of concepts, evenly along the complexity spectrum; at most all."""
     steps: Annotated[int, Field(ge=1)] = 256
     """Steps of the optimisation."""
+
+
+class SimilaritySettings(Part):
+    """How alike layers are: of one epoch, of one layer over training, of networks that are compared."""
+
+    measures: Literal["auto"] | Annotated[tuple[SimilarityMeasure, ...], Field(min_length=1)] = "auto"
+    """`cka` (unbiased, linear), `svcca` and `svcca_squared`, `pwcca` (both directions), `mean_cca`, `procrustes`,
+    `mutual_knn`. `auto`: `cka`, and `svcca` where there are 5 probe images for each unit of the widest layer."""
+    centrings: Literal["auto"] | Annotated[tuple[Literal["plain", "within_classes"], ...], Field(min_length=1)] = "auto"
+    """`plain`: the mean over all images is subtracted; `within_classes`: the mean of each class. `auto`: both; within
+    classes only where each has enough probe images."""
+    images: Annotated[int, Field(ge=4)] = 2000
+    """Probe images, at most; evenly spread over them if there are more."""
+    threshold: Annotated[float, Field(gt=0, le=1)] = 0.99
+    """Share of the sum of singular values (`svcca_squared`: of their squares) that SVCCA keeps."""
+    neighbours: Annotated[int, Field(ge=1)] = 10
+    """Nearest images that `mutual_knn` counts."""
+    permutations: Annotated[int, Field(ge=1)] = 100
+    """Permutations of the images behind a null and the calibrated score."""
+    draws: Annotated[int, Field(ge=1)] = 5
+    """Draws of independent Gaussian data behind the other null."""
+    directions: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Signal directions that are followed, and as many noise directions; `auto`: a quarter of the layer's, at most
+    10."""
+    directions_from: Literal["middle"] | Annotated[int, Field(ge=0)] = "middle"
+    """Epoch at which they are told apart; `middle`: the checkpoint nearest to half of the reference epoch."""
+    kept: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (1, 2, 4, 8, 16, 32, 64)
+    """Numbers of directions or units that `projection` keeps of a layer; those above its number of units are left
+    out."""
+    unit_draws: Annotated[int, Field(ge=1)] = 5
+    """Random choices of units that `projection` keeps."""

@@ -16,6 +16,7 @@ from tests.assets.command import HEAVY
 
 TABULAR = {
     "layers",
+    "corruption",
     "checkpoint",
     "codes",
     "v_information",
@@ -38,10 +39,15 @@ TABULAR = {
     "correlations",
     "meta_features",
     "concept_paths",
+    "similarity",
+    "similarity_to_end",
+    "direction_paths",
+    "projection",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
     "layers": ("none", set()),
+    "corruption": ("none", set()),
     "training": ("none", set()),
     "checkpoint": ("epoch", {"training"}),
     "activations": ("epoch x layer", {"checkpoint"}),
@@ -81,11 +87,15 @@ GRAPH = {
     "clusters": ("epoch", {"dictionary"}),
     "visualisation": ("epoch", {"codes", "complexity"}),
     "concept_paths": ("none", {"dictionary", "complexity", "importance"}),
+    "similarity": ("epoch", {"activations"}),
+    "similarity_to_end": ("epoch", {"activations"}),
+    "direction_paths": ("none", {"activations"}),
+    "projection": ("none", {"activations", "checkpoint"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),
 }
-COMPARED = {"compared", "comparison"}
+COMPARED = {"compared", "comparison", "similarity_within", "separation"}
 """Tables of studies side by side."""
 
 
@@ -178,6 +188,7 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "matches_are_unique",
         "clusters_are_nested",
         "super_classes_cover_all_classes",
+        "similarity_beats_permuted_images",
     }
     assert all(spec.description for spec in checks.values())
 

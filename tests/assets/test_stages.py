@@ -61,10 +61,10 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "importance"},
+        {"complexity", "importance", "similarity_to_end"},
         {
             *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
-            *("learning_curve", "visualisation"),
+            *("learning_curve", "visualisation", "similarity"),
         },
     ]
     for names in together:
@@ -82,10 +82,10 @@ def test_everything_an_artefact_is_made_from_is_needed(small: Store):
         "dictionary_activations",
         "dictionary",
     }
-    # the explorer is not read, pictures made to excite concepts are not asked for
-    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", "readers", "visualisation"}
-    asked = needed_by(Snapshot(small, also=["readers", "visualisation"]), "report")
-    assert asked.keys() == {*catalogue().names} - {"explorer"}
+    # the explorer is not read; some analyses are made only where they are named
+    on_request, read = {"visualisation", "projection", "readers"}, {*catalogue().names} - {"explorer"}
+    assert needed_by(snapshot, "report").keys() == read - on_request
+    assert needed_by(Snapshot(small, also=on_request), "report").keys() == read
     assert needed(snapshot, []) == {}
 
 
@@ -135,8 +135,9 @@ def test_without_checkpoints_only_training_can_start(small: Store):
     for path in small.root.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-    # the layers are known since the study was registered
-    assert planned(small) == {BY_ARTEFACT["training"].name: {("training", -1)}, LAST: {("layers", -1)}}
+    # the layers and the images are known since the study was registered
+    known = {("layers", -1), ("corruption", -1)}
+    assert planned(small) == {BY_ARTEFACT["training"].name: {("training", -1)}, LAST: known}
 
 
 def test_another_program_trains_where_it_writes_the_checkpoints(small: Store):

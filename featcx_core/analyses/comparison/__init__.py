@@ -1,12 +1,14 @@
 """Declaration of the comparison of studies."""
 
+from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.checkpoint import CHECKPOINT
 from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.correlations import CORRELATIONS
 from featcx_core.analyses.sedimentation import SEDIMENTATION
+from featcx_core.analyses.similarity import SIMILARITY_TABLE
 from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact, Folder, Need, Rows
-from featcx_core.store.tables import EPOCH, Column, count, real, table, text
+from featcx_core.store.tables import EPOCH, Column, count, real, share, table, text
 
 _COMPARISON = text("study", "Name of the comparison, or of the sweep.")
 _MEASURE = text("measure", "What was measured, named as in the tables; `_partial`: controls held fixed.")
@@ -42,16 +44,50 @@ COMPARISON_TABLE = table(
     count("n", "Studies, or pairs.", 1.0),
     study=_COMPARISON,
 )
+_ABOUT = (
+    text("field", "Field of the study, dotted, in which they differ."),
+    text("layer", "Layer, compared with the layer of the same name."),
+    text("measure", "Measure of similarity, as in the table `similarity`."),
+    text("centring", "plain or within_classes."),
+)
+SIMILARITY_WITHIN_TABLE = table(
+    "similarity_within",
+    "One row per (field, value, layer, measure, centring) of studies that are compared.",
+    ("field", "value", "layer", "measure", "centring"),
+    *_ABOUT,
+    text("value", "Value of the field that the studies share."),
+    real("mean", "Mean calibrated similarity over pairs of these studies; null where one is missing.", nullable=True),
+    real("low", "Lower end of its 95 % jackknife t-interval over studies; null below three.", nullable=True),
+    real("high", "Upper end.", nullable=True),
+    count("n_pairs", "Pairs of studies.", 1.0),
+    count("n_studies", "Studies.", 2.0),
+    study=_COMPARISON,
+)
+SEPARATION_TABLE = table(
+    "separation",
+    "One row per (field, layer, measure, centring) of studies that are compared.",
+    ("field", "layer", "measure", "centring"),
+    *_ABOUT,
+    share("auprc", "Area under the precision-recall curve: 1 = groups by value are apart.", nullable=True),
+    share("auprc_chance", "About that of a useless measure.", nullable=True),
+    share("violation_rate", "Share of (pair within, pair across) where within is no more similar.", nullable=True),
+    count("n_studies", "Studies.", 4.0),
+    study=_COMPARISON,
+)
 COMPARISON = Artefact(
     name="comparison",
     group="comparison",
     kinds=frozenset({"parquet", "matplotlib", "html"}),
     description="Studies side by side, by the fields in which they differ. Table `compared`: one row per (study, "
-    "epoch, measure); table `comparison`: one row per (field, value, against, epoch, measure).",
+    "epoch, measure); table `comparison`: one row per (field, value, against, epoch, measure); tables `similarity`, "
+    "`similarity_within` and `separation`: how alike their networks are.",
     grain="group",
     make="featcx_core.analyses.comparison.make:compare_studies",
     holds=(
         Rows(COMPARED_TABLE),
+        Rows(SIMILARITY_TABLE),
+        Rows(SIMILARITY_WITHIN_TABLE),
+        Rows(SEPARATION_TABLE),
         Rows(COMPARISON_TABLE),
         Folder("comparison", "a page with its figures"),
     ),
@@ -62,6 +98,7 @@ COMPARISON = Artefact(
         Need(COMPLEXITY, uses="if_there"),
         Need(SEDIMENTATION, uses="if_there"),
         Need(CORRELATIONS, uses="if_there"),
+        Need(ACTIVATIONS, epochs="reference", uses="if_there"),
     ),
 )
 DECLARED = (COMPARISON,)

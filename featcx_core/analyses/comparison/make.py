@@ -6,6 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.comparison import SEPARATION_TABLE, SIMILARITY_WITHIN_TABLE
+from featcx_core.analyses.comparison.alike import alike_by_field
+from featcx_core.analyses.comparison.similarity import similarity_between
 from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.correlations import CORRELATIONS
 from featcx_core.analyses.sedimentation import SEDIMENTATION
@@ -16,9 +19,12 @@ from featcx_core.artefacts.groups import GroupSnapshot, differing
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.figures.canvas import png
 from featcx_core.figures.comparison import comparison_figures
+from featcx_core.figures.similarity_between import similarity_figures
+from featcx_core.findings.similarity_between import separation_rows, similarity_claims
 from featcx_core.measures.comparison import compare, study_values
 from featcx_core.networks.anatomy import Anatomy
-from featcx_core.report.comparison_page import render_comparison
+from featcx_core.report.comparison_page import SimilaritySection, render_comparison
+from featcx_core.store.parquet import without_rows
 
 
 def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame]:
@@ -32,7 +38,10 @@ def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame
         lambda member: json.dumps({field: values[member] for field, values in settings.items()})
     )
     comparison = compare(compared, settings)
-    figures = {name: png(figure) for name, figure in comparison_figures(compared, comparison, settings).items()}
+    between = similarity_between([StudyReader(member) for member in group.members])
+    within, apart = alike_by_field(between.rows, settings)
+    drawn = comparison_figures(compared, comparison, settings) | similarity_figures(within, settings)
+    figures = {name: png(figure) for name, figure in drawn.items()}
     page = render_comparison(
         comparison,
         settings,
@@ -40,12 +49,21 @@ def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame
         figures=figures,
         left_out=group.left_out,
         reports=_reports(group),
+        similarity=SimilaritySection(
+            claims=similarity_claims(within), separation=separation_rows(apart), left_out=between.left_out
+        ),
     )
     (draft / "figures").mkdir(parents=True)
     for name, picture in figures.items():
         (draft / "figures" / f"{name}.png").write_bytes(picture)
     (draft / "index.html").write_text(page, encoding="utf-8")
-    return {"compared": compared, "comparison": comparison}
+    return {
+        "compared": compared,
+        "comparison": comparison,
+        "similarity": between.rows,
+        "similarity_within": within if len(within) else without_rows(SIMILARITY_WITHIN_TABLE),
+        "separation": apart if len(apart) else without_rows(SEPARATION_TABLE),
+    }
 
 
 def layers_read(anatomy: Anatomy) -> dict[str, str]:

@@ -8,7 +8,9 @@ import pandas as pd
 from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.analyses.reading import doubts, read_tables
+from featcx_core.artefacts.declaration import Artefact, resolve
 from featcx_core.artefacts.given import Given
+from featcx_core.findings.claim import Claim, unmeasured
 from featcx_core.findings.passes import training_progress
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.networks.anatomy import Anatomy
@@ -46,17 +48,31 @@ def _passes(epochs: pd.DataFrame) -> str:
 
 
 def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
-    """Yield the analyses with figures of their own, or whose tables the report's sections do not read."""
+    """Yield the analyses with figures of their own, or whose tables the report's sections do not read, and claims."""
     for artefact in given.snapshot.catalogue.shown:
         names = [table.name for table in artefact.tables]
-        is_further = names and (artefact.figures or not {*names} & {*StudyTables._fields})
-        if is_further and (n_rows := len(given.table(names[0]))):
+        is_further = names and (artefact.figures or artefact.findings or not {*names} & {*StudyTables._fields})
+        if is_further and len(rows := given.table(names[0])):
             figures = {
                 name.partition(".")[2]: picture
                 for name, picture in pictures.items()
                 if name.startswith(f"{artefact.name}.")
             }
-            yield FurtherAnalysis(artefact.name, artefact.description, names[0], n_rows, figures)
+            yield FurtherAnalysis(
+                artefact.name, artefact.description, names[0], len(rows), figures, _claims(artefact, rows)
+            )
+
+
+def _claims(artefact: Artefact, rows: pd.DataFrame) -> list[Claim]:
+    """Judge the claims that a declaration names; where that fails, the one claim says why."""
+    if not artefact.findings:
+        return []
+    try:
+        judged: list[Claim] = resolve(artefact.findings)(rows)
+    except Exception as error:  # another package's code fails in any way
+        reason = f"{artefact.findings} failed: {type(error).__name__}: {error}"
+        return [unmeasured(f"The claims of {artefact.name}.", reason)]
+    return judged
 
 
 def _facts(given: Given, epochs: pd.DataFrame) -> dict[str, str]:

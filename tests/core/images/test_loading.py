@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
 
+from featcx_core.images.corruption import corrupt_pixels
 from featcx_core.images.data import load_data
 from featcx_core.study.fields import Data, Study, StudyError
 from featcx_core.study.files import load_study
+from featcx_core.study.inputs import Corruption
+from featcx_core.study.validation import validated
 from tests.core.images.sources import COUNTS, LABELS, npz, pictures
 
 
@@ -59,3 +62,68 @@ def test_sources_that_are_not_there(tmp_path):
     np.save(tmp_path / "one.npy", np.zeros(3))
     with pytest.raises(StudyError, match=r"one\.npy cannot be read as \.npz"):
         load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/one.npy")))
+
+
+def corrupted(tmp_path, **corruption):
+    """Twenty images of two classes, some of them corrupted."""
+    study = npz(tmp_path, images=pictures(), labels=LABELS)
+    return study.model_copy(update={"data": study.data.model_copy(update={"corruption": Corruption(**corruption)})})
+
+
+def test_labels_of_training_images_are_drawn_and_no_others(tmp_path):
+    clean, wrong = (
+        load_data(npz(tmp_path, images=pictures(), labels=LABELS)),
+        load_data(corrupted(tmp_path, labels=0.7)),
+    )
+    assert clean.drawn is None
+    assert wrong.drawn is not None
+    assert {part: rows.tolist() for part, rows in wrong.split.items()} == {
+        part: rows.tolist() for part, rows in clean.split.items()
+    }
+    assert 0 < len(wrong.drawn.drawn) < 8
+    assert set(wrong.drawn.drawn) <= set(clean.split["train"])
+    assert set(np.flatnonzero(wrong.labels != clean.labels)) == set(wrong.drawn.changed)
+    assert load_data(corrupted(tmp_path, labels="random")).drawn.drawn.tolist() == sorted(clean.split["train"])
+
+
+@pytest.mark.parametrize("how", ["shuffled", "random", "gaussian"])
+def test_pixels_of_all_images_are_corrupted(tmp_path, how):
+    clean, wrong = (
+        load_data(npz(tmp_path, images=pictures(), labels=LABELS)),
+        load_data(corrupted(tmp_path, pixels=how)),
+    )
+    everything = np.arange(20)
+    expected = corrupt_pixels(clean.images, how=how, seed=0, rows=clean.split["train"])
+    np.testing.assert_array_equal(wrong.images[everything], expected)
+    assert (wrong.images[everything] != clean.images).any(axis=(1, 2, 3)).all()
+    assert (wrong.labels == clean.labels).all()
+    assert wrong.in_memory
+
+
+def test_one_seed_divides_the_images_of_studies_of_several_seeds(tmp_path):
+    study = corrupted(tmp_path, labels=0.5)
+    fixed = study.data.model_copy(update={"split_seed": 3})
+    one, other = (load_data(study.model_copy(update={"data": fixed, "seed": seed})) for seed in (0, 1))
+    assert (one.probe == other.probe).all()
+    assert (one.labels == other.labels).all()
+    assert (one.probe != load_data(study).probe).any()
+
+
+def test_what_is_not_stated_changes_no_digest(tmp_path):
+    study = corrupted(tmp_path)
+    assert study.data.digested().keys() == {"source", "split"}
+    assert corrupted(tmp_path, labels=0.5).data.digested()["corruption"] == {"labels": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("corruption", "message"),
+    [
+        ({"labels": "shuffled"}, r"data\.corruption\.labels: .*'random'.* got 'shuffled'"),
+        ({"labels": 1.5}, r"data\.corruption\.labels: .*got 1\.5"),
+        ({"pixels": "shufled"}, r"data\.corruption\.pixels: .*did you mean shuffled"),
+        ({"pixel": "random"}, r"unknown key data\.corruption\.pixel; did you mean pixels"),
+    ],
+)
+def test_a_corruption_that_does_not_exist_is_one_line(corruption, message):
+    with pytest.raises(StudyError, match=message):
+        validated({"name": "x", "data": {"corruption": corruption}})

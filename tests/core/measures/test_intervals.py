@@ -12,6 +12,7 @@ from featcx_core.measures.intervals import (
     draws_interval,
     interval,
     jackknife_error,
+    jackknife_interval,
     mean_bands,
     mean_interval,
     percentiles,
@@ -78,6 +79,19 @@ def test_t_intervals_start_from_the_least_and_the_largest_value():
 def test_jackknife_error_of_two_groups():
     assert float(jackknife_error(torch.tensor([0.0, 1.0]))) == pytest.approx(0.5)
     assert jackknife_error(np.array([[0.0, 1.0]])) == pytest.approx([0.5])
+
+
+def test_jackknife_interval_of_a_mean_is_students():
+    values = np.random.default_rng(0).uniform(size=20)
+    left_out = (values.sum() - values) / 19
+    low, high = jackknife_interval(values.mean(keepdims=True), left_out[None])
+    expected = stats.t.interval(0.95, 19, values.mean(), values.std(ddof=1) / 20**0.5)
+    np.testing.assert_allclose([low[0], high[0]], expected)
+
+
+def test_jackknife_interval_is_cut_to_the_range():
+    low, high = jackknife_interval(np.array([0.5]), np.array([[0.5, 0.75, 0.25, 0.5]]), within=(0.0, 1.0))
+    assert (low.tolist(), high.tolist()) == ([0], [1])
 
 
 def test_jackknife_error_of_a_mean_is_its_standard_error():

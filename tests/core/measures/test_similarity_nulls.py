@@ -1,12 +1,11 @@
 import numpy as np
 import pytest
-from scipy.stats import t
 
 from featcx_core.measures.decomposed import decompose
 from featcx_core.measures.layer_pair import Pair
 from featcx_core.measures.similarity import linear_cka, mean_cca
 from featcx_core.measures.similarity_measures import chosen, evaluate
-from featcx_core.measures.similarity_nulls import calibrated, gaussian_null, jackknife_interval, permuted_null
+from featcx_core.measures.similarity_nulls import calibrated, gaussian_null, permuted_null
 
 NAMES = ["cka", "svcca", "pwcca", "mean_cca", "procrustes", "mutual_knn"]
 
@@ -67,28 +66,9 @@ def test_calibrated_by_hand():
     np.testing.assert_allclose(values, [0, 0.5, 1, -0.125, np.nan])
 
 
-def test_interval_equals_students_of_a_mean():
-    # groups of one image and a mean: the jackknife is the textbook's interval
-    values = np.random.default_rng(0).uniform(size=20)
-    left_out = (values.sum() - values) / 19
-    low, high = jackknife_interval(values.mean(keepdims=True), left_out[None])
-    expected = t.interval(0.95, 19, values.mean(), values.std(ddof=1) / 20**0.5)
-    np.testing.assert_allclose([low[0], high[0]], expected)
-
-
-def test_interval_is_cut_to_the_range():
-    left_out = np.array([[0.5, 0.75, 0.25, 0.5]] * 2)
-    low, high = jackknife_interval(np.array([0.5, 0.5]), left_out, lowest=np.array([0.0, -1.0]))
-    assert low[0] == 0
-    assert -1 < low[1] < 0
-    assert high.tolist() == [1, 1]
-
-
 def test_errors():
     x, y = independent()
     with pytest.raises(ValueError, match="at least 1 permutation, got 0"):
         permuted_null(x, y, chosen(["cka"]), n_permutations=0, seed=0)
     with pytest.raises(ValueError, match="at least 1 draw, got 0"):
         gaussian_null(x, y, chosen(["cka"]), n_draws=0, seed=0)
-    with pytest.raises(ValueError, match="at least 2 groups of images, got 1"):
-        jackknife_interval(np.array([0.5]), np.array([[0.5]]))

@@ -1,6 +1,9 @@
+import base64
+
+from featcx_core.findings.claim import unmeasured
 from featcx_core.findings.comparison import by_value
 from featcx_core.measures.comparison import compare
-from featcx_core.report.comparison_page import render_comparison
+from featcx_core.report.comparison_page import SimilaritySection, render_comparison
 from tests.core.measures.test_comparison import grid, measured
 
 
@@ -24,3 +27,22 @@ def test_the_page_says_what_cannot_be_told():
     )
     assert "also differ in b in just the same way" in page
     assert '<a href="../x.html">x</a>' in page
+
+
+def test_the_page_says_how_alike_the_networks_are():
+    settings = grid()
+    comparison = compare(measured(settings), settings)
+    section = SimilaritySection(
+        [unmeasured("Networks are alike.", "not measured.")],
+        [("seed", "CKA", "0.75", "0.20", "0.10", "6")],
+        ["a and b"],
+    )
+    options = {"name": "mine", "left_out": {}, "reports": {}}
+    figures = {"differences": b"PNG", "alike_by_seed": b"ALIKE"}
+    page = render_comparison(comparison, settings, **options, figures=figures, similarity=section)
+    place = page[page.index('id="alike"') :]
+    assert "<strong>Networks are alike.</strong> Not measured." in place
+    assert "<td>0.75</td>" in place
+    assert base64.b64encode(b"ALIKE").decode() in place
+    assert "a and b." in place
+    assert 'id="alike"' not in render_comparison(comparison, settings, **options, figures=figures)

@@ -6,9 +6,11 @@ import pytest
 
 from featcx_core import report
 from featcx_core.figures.canvas import nothing_to_show, png
+from featcx_core.findings.claim import Claim
 from featcx_core.findings.claims import claims
 from featcx_core.findings.correlations import correlation
-from featcx_core.report.report import ALTERNATIVE_TEXTS, render_report
+from featcx_core.findings.rule import Marks
+from featcx_core.report.report import ALTERNATIVE_TEXTS, FurtherAnalysis, render_report
 from tests.core.findings.frames import no_rows
 from tests.core.findings.synthetic import REFERENCE, study
 
@@ -109,3 +111,16 @@ def test_the_explorer_is_linked_where_there_is_one(html):
     options = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
     assert html.count("explorer/index.html") == 2
     assert "explorer" not in render_report(study(), **options, has_explorer=False)
+
+
+def test_further_analyses_show_the_claims_of_their_declarations():
+    claim = Claim("Layers converge.", Marks("yes", {"by another measure": "no"}), "by 0.3.")
+    analysis = FurtherAnalysis("convergence", "How layers converge.", "similarity", 12, {"curves": b"PNG"}, [claim])
+    options = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
+    page = render_report(no_rows(), **options, further=[analysis])
+    place = page[page.index('id="further"') :]
+    assert "◐ partly</span> Layers converge." in place
+    assert "✗ by another measure" in place
+    assert "Holds here in part: by another measure, no. by 0.3." in place
+    assert '<a href="#further">' in page
+    assert '<a href="#further">' not in render_report(no_rows(), **options)

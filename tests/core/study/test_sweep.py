@@ -127,13 +127,21 @@ def test_a_sweep_is_no_study(tmp_path: Path):
 
 
 def test_the_packaged_sweep():
-    (path,) = packaged_sweeps().values()
-    sweep = load_sweep(path)
+    sweep = load_sweep(packaged_sweeps()["mnist_sweep"])
     assert len(sweep.studies) == 8
     assert not packaged_sweeps().keys() & packaged_studies().keys()
     for study in sweep.studies:  # all else is as in the built-in study
         changed = {"name", "seed", "training"}
         assert study.model_dump(exclude=changed) == Study(name="mnist").model_dump(exclude=changed)
+
+
+def test_the_packaged_sweep_of_wrong_labels():
+    sweep = load_sweep(packaged_sweeps()["memorisation_sweep"])
+    assert sweep.fields == ("data.corruption.labels", "seed")
+    assert len(sweep.studies) == 25
+    assert {study.data.split_seed for study in sweep.studies} == {0}  # networks of all seeds see the same images
+    assert {study.data.corruption.probability for study in sweep.studies} == {0, 0.25, 0.5, 0.75, 1}
+    assert sweep.studies[6].name == "memorisation_sweep__labels_0p25__seed_1"
 
 
 def test_a_network_is_built_once_for_all_studies_that_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
