@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from featcx_core.findings.claim import Claim
 from featcx_core.findings.claims import claims
 from featcx_core.findings.headlines import headlines
 from featcx_core.findings.study_tables import StudyTables
@@ -49,7 +50,7 @@ _PLACES = (
 
 
 class FurtherAnalysis(NamedTuple):
-    """An analysis that the report has no section for: one of another package."""
+    """An analysis that the report has no section of its own for."""
 
     name: str
     """The artefact's name."""
@@ -61,6 +62,8 @@ class FurtherAnalysis(NamedTuple):
     """Current rows."""
     figures: Mapping[str, bytes]
     """PNG bytes by name."""
+    claims: Sequence[Claim] = ()
+    """What its declaration finds in the rows."""
 
 
 def render_report(

@@ -3,7 +3,6 @@
 import logging
 
 import numpy as np
-import pandas as pd
 import zarr
 from jaxtyping import Int, Num
 from matplotlib.figure import Figure
@@ -67,10 +66,9 @@ def _of_declarations(given: Given) -> dict[str, Figure]:
     """
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else pd.DataFrame()
-        if len(rows):
+        if artefact.figures and artefact.tables and len(given.table(artefact.tables[0].name)):
             try:
-                drawn: dict[str, Figure] = resolve(artefact.figures)(rows)
+                drawn: dict[str, Figure] = resolve(artefact.figures)(given.tables(artefact))
             except Exception as error:  # another package's code fails in any way
                 reason = f"{artefact.figures} failed: {type(error).__name__}: {error}"
                 logger.warning("%s: %s", artefact.name, reason)

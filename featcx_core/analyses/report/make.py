@@ -1,16 +1,21 @@
 """The report of a study: its facts, and the page."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.analyses.reading import doubts, read_tables
+from featcx_core.artefacts.declaration import Artefact, resolve
 from featcx_core.artefacts.given import Given
+from featcx_core.findings.claim import Claim, unmeasured
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.report.report import FurtherAnalysis, render_report
 from featcx_core.study.fields import Study
+
+logger = logging.getLogger("featcx")
 
 _ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
 
@@ -43,7 +48,23 @@ def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAna
                 for name, picture in pictures.items()
                 if name.startswith(f"{artefact.name}.")
             }
-            yield FurtherAnalysis(artefact.name, artefact.description, names[0], n_rows, figures)
+            yield FurtherAnalysis(
+                artefact.name, artefact.description, names[0], n_rows, figures, _findings(given, artefact)
+            )
+
+
+def _findings(given: Given, artefact: Artefact) -> tuple[Claim, ...]:
+    """Return what a declaration finds in its artefact's rows; where that fails, a claim that says why."""
+    if not artefact.findings:
+        return ()
+    try:
+        return tuple(resolve(artefact.findings)(given.tables(artefact)))
+    except Exception as error:  # another package's code fails in any way
+        if artefact.is_own:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        logger.warning("%s: %s failed: %s: %s", artefact.name, artefact.findings, type(error).__name__, reason)
+        return (unmeasured(f"The findings of {artefact.name}.", f"{artefact.findings} failed: {reason}"),)
 
 
 def _facts(given: Given, epochs: list[int]) -> dict[str, str]:

@@ -6,9 +6,11 @@ import pytest
 
 from featcx_core import report
 from featcx_core.figures.canvas import nothing_to_show, png
+from featcx_core.findings.claim import Claim
 from featcx_core.findings.claims import claims
 from featcx_core.findings.correlations import correlation
-from featcx_core.report.report import ALTERNATIVE_TEXTS, render_report
+from featcx_core.findings.rule import Marks
+from featcx_core.report.report import ALTERNATIVE_TEXTS, FurtherAnalysis, render_report
 from tests.core.findings.frames import no_rows
 from tests.core.findings.synthetic import REFERENCE, study
 
@@ -98,6 +100,24 @@ def test_page_refuses_pictures_without_a_place_and_rows_of_another_study():
         render_report(study(), **options, figures={"a_mystery": b""})
     with pytest.raises(ValueError, match="wanted rows of study other in epochs, got mnist; try filtering by study"):
         render_report(study(), **options | {"study": "other"}, figures={})
+
+
+def test_further_analyses_stand_on_the_page_with_their_claims_and_pictures():
+    claim = Claim("Units fade.", Marks("yes", {"depth": "open"}), "By 0.3.")
+    analysis = FurtherAnalysis("fading", "How units fade.", "fading", 7, {"by_unit": b"png"}, (claim,))
+    options = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
+    html = render_report(study(), **options, further=[analysis])
+    for wanted in (
+        "<h3>fading</h3>",
+        "7 rows",
+        "Units fade.",
+        "? depth",
+        "Holds here in part",
+        'alt="by_unit of fading"',
+    ):
+        assert wanted in html
+    assert '<a href="#further">' in html
+    assert '<a href="#further">' not in render_report(study(), **options)
 
 
 def test_template_has_a_place_for_every_picture():
