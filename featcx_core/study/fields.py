@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from featcx_core.study.generalising import SelectivitySettings
 from featcx_core.study.inputs import Data, Model, Split, Transform
 from featcx_core.study.part import Part, StudyError
 from featcx_core.study.steps import (
@@ -30,7 +31,8 @@ from featcx_core.study.steps import (
 
 __all__ = [
     "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
-    "Penalties", "Probe", "RedundancySettings", "SensitivitySettings", "Split", "Study", "StudyError", "Support",
+    "Penalties", "Probe", "RedundancySettings", "SelectivitySettings", "SensitivitySettings", "Split", "Study",
+    "StudyError", "Support",
     "Training",
     "Transform", "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
@@ -91,6 +93,8 @@ class Study(Part):
     """Meta-features: concepts that point the same way."""
     visualisation: Visualisation = Visualisation()
     """Images optimised to excite a concept."""
+    selectivity: SelectivitySettings = SelectivitySettings()
+    """How much a single unit says about the class."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

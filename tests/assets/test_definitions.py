@@ -33,6 +33,7 @@ TABULAR = {
     "correlations",
     "meta_features",
     "concept_paths",
+    "selectivity",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
@@ -71,6 +72,7 @@ GRAPH = {
     "clusters": ("epoch", {"dictionary"}),
     "visualisation": ("epoch", {"codes", "complexity"}),
     "concept_paths": ("none", {"dictionary", "complexity", "importance"}),
+    "selectivity": ("epoch", {"activations"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),
@@ -166,6 +168,7 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "matches_are_unique",
         "clusters_are_nested",
         "super_classes_cover_all_classes",
+        "units_know_more_than_chance",
     }
     assert all(spec.description for spec in checks.values())
 

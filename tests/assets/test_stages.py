@@ -61,7 +61,7 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "importance"},
+        {"complexity", "importance", "selectivity"},
         {"branches", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
     ]
     for names in together:
