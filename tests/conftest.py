@@ -43,6 +43,12 @@ bootstrap = 100
 [sensitivity]
 images = 30
 draws = 4
+[ablation]
+images = 14
+clamps = ["zero", "mean"]
+orders = 2
+steps = 2
+noise = [1.0]
 """
 """A study that runs in seconds: 3 classes of 12 x 12 images."""
 

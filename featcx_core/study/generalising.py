@@ -1,6 +1,6 @@
 """The sections of the analyses that ask whether a network generalises or memorises."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -14,3 +14,24 @@ class SelectivitySettings(Part):
     """Bins of a unit's activations, of equal population, for the mutual information."""
     shuffles: Annotated[int, Field(ge=1)] = 20
     """Shuffled labels behind the selectivity by chance."""
+
+
+class AblationSettings(Part):
+    """How much the network leans on single directions; where `analyses.run` names `ablation`."""
+
+    images: Annotated[int, Field(ge=2)] = 200
+    """Training images and held-out images (`test`) that are classified, each; at most all."""
+    kinds: Annotated[tuple[Literal["unit", "concept", "random_direction"], ...], Field(min_length=1)] = (
+        "unit",
+        "concept",
+        "random_direction",
+    )
+    """What is ablated: units; concepts, before the head only; random directions."""
+    clamps: Annotated[tuple[Literal["zero", "mean"], ...], Field(min_length=1)] = ("zero",)
+    """Value of what is ablated: zero, or its mean over the training images."""
+    orders: Annotated[int, Field(ge=1)] = 10
+    """Random orders behind a curve."""
+    steps: Annotated[int, Field(ge=1)] = 10
+    """Points of a curve after the first."""
+    noise: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0, 2.0, 4.0)
+    """Scales of the noise on all units of a layer, in standard deviations of each unit."""

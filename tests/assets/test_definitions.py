@@ -34,6 +34,7 @@ TABULAR = {
     "meta_features",
     "concept_paths",
     "selectivity",
+    "ablation",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
@@ -73,6 +74,7 @@ GRAPH = {
     "visualisation": ("epoch", {"codes", "complexity"}),
     "concept_paths": ("none", {"dictionary", "complexity", "importance"}),
     "selectivity": ("epoch", {"activations"}),
+    "ablation": ("epoch", {"selectivity", "dictionary", "codes", "importance"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),
@@ -169,6 +171,7 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "clusters_are_nested",
         "super_classes_cover_all_classes",
         "units_know_more_than_chance",
+        "nothing_ablated_is_the_whole_network",
     }
     assert all(spec.description for spec in checks.values())
 
