@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float, Float32, Int, Int64, UInt8
 
 from featcx_core.images.classes import class_names, superclasses
+from featcx_core.images.corruption import CorruptedPixels, corrupt_labels
 from featcx_core.images.decoding import read_ahead
 from featcx_core.images.digests import content_digest, text_digest
 from featcx_core.images.loading import load
@@ -23,6 +24,7 @@ from featcx_core.images.pixels import mean_and_deviation, pixel_digest
 from featcx_core.images.reading import ImageArray
 from featcx_core.images.transforms import Preprocessing, preprocessing
 from featcx_core.study.fields import Data, Study, StudyError
+from featcx_core.study.inputs import Corruption
 
 PIXELS_AT_ONCE = 1 << 22
 """Pixels of a batch, at most: 83 images of 224 x 224. A network's early maps hold some hundred floats for each."""
@@ -51,6 +53,8 @@ class StudyImages(NamedTuple):
     """Super-class of each class; empty for a class that the study puts in none."""
     broken: tuple[str, ...] = ()
     """Unreadable image files, which are in no part."""
+    labels_before: Int64[np.ndarray, "image"] | None = None
+    """Labels before some were drawn anew; None where the study corrupts none."""
 
     @property
     def probe(self) -> Int64[np.ndarray, "image"]:
@@ -104,13 +108,34 @@ def load_data(study: Study) -> StudyImages:
 def _load(key: _Key) -> StudyImages:
     settings = Data.model_validate_json(key.settings)
     images, labels, source_names, split, broken = load(settings, key.steps, seed=key.seed)
+    images, labels, before = _corrupted(images, labels, settings.corruption, seed=key.seed, train=split["train"])
     names = class_names(settings, source_names)
     mean, std = mean_and_deviation(images, split["train"], key.steps)
-    data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken)
-    for array in (data.images, data.labels, data.mean, data.std, *split.values()):
+    data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken, before)
+    for array in (data.images, data.labels, data.labels_before, data.mean, data.std, *split.values()):
         if isinstance(array, np.ndarray):
             array.setflags(write=False)
     return data
+
+
+def _corrupted(
+    images: ImageArray,
+    labels: Int64[np.ndarray, "image"],
+    corruption: Corruption,
+    *,
+    seed: int,
+    train: Int64[np.ndarray, "_"],
+) -> tuple[ImageArray, Int64[np.ndarray, "image"], Int64[np.ndarray, "image"] | None]:
+    """Return images and labels as the study corrupts them, and the labels before; None where none is drawn."""
+    if corruption.pixels != "none":
+        made = CorruptedPixels(images, how=corruption.pixels, seed=seed, rows=train)
+        is_array = isinstance(images, np.ndarray) and not isinstance(images, np.memmap)
+        images = made[np.arange(len(labels))] if is_array else made
+    if corruption.probability == 0:
+        return images, labels, None
+    n_classes = int(labels.max()) + 1
+    drawn = corrupt_labels(labels, probability=corruption.probability, n_classes=n_classes, seed=seed, rows=train)
+    return images, drawn.labels, labels
 
 
 def dictionary_images(data: StudyImages, study: Study) -> list[Int64[np.ndarray, "_"]]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from featcx_core.study.generalising import AblationSettings, SelectivitySettings
+from featcx_core.study.generalising import AblationSettings, MemorisationSettings, SelectivitySettings
 from featcx_core.study.inputs import Data, Model, Split, Transform
 from featcx_core.study.part import Part, StudyError
 from featcx_core.study.steps import (
@@ -30,9 +30,10 @@ from featcx_core.study.steps import (
 )
 
 __all__ = [
-    "AblationSettings", "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model",
-    "Optimizer", "Penalties", "Probe", "RedundancySettings", "SelectivitySettings", "SensitivitySettings", "Split",
-    "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
+    "AblationSettings", "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings",
+    "MemorisationSettings", "Model", "Optimizer", "Penalties", "Probe", "RedundancySettings",
+    "SelectivitySettings", "SensitivitySettings", "Split", "Study", "StudyError", "Support", "Training", "Transform",
+    "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -95,6 +96,8 @@ class Study(Part):
     """How much a single unit says about the class."""
     ablation: AblationSettings = AblationSettings()
     """How much the network leans on single directions."""
+    memorisation: MemorisationSettings = MemorisationSettings()
+    """How single training images were learned."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

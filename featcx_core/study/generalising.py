@@ -35,3 +35,10 @@ class AblationSettings(Part):
     """Points of a curve after the first."""
     noise: tuple[Annotated[float, Field(gt=0)], ...] = (0.5, 1.0, 2.0, 4.0)
     """Scales of the noise on all units of a layer, in standard deviations of each unit."""
+
+
+class MemorisationSettings(Part):
+    """How single training images were learned."""
+
+    images: Annotated[int, Field(ge=2)] = 1000
+    """Training images whose loss is measured at every checkpoint, the first ones of their seeded order; at most all."""

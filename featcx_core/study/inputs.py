@@ -72,6 +72,26 @@ class Transform(Part):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+class Corruption(Part):
+    """What is corrupted of the data, for studies of memorisation; fixed over epochs, and seeded."""
+
+    labels: Literal["random"] | Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability with which the label of a training image is drawn anew, from all classes alike, so that the old one
+    may come again; `random`: 1. Other images keep theirs."""
+    pixels: Literal["none", "shuffled", "random", "gaussian"] = "none"
+    """Of all images. `shuffled`: one permutation of the pixels; `random`: one an image; `gaussian`: normal noise of the
+    training images' mean and deviation in their place."""
+
+    @property
+    def probability(self) -> float:
+        """Probability with which a training label is drawn anew."""
+        return 1.0 if self.labels == "random" else self.labels
+
+    def digested(self) -> dict[str, Any]:
+        """Return the stated values only, as `Transform` does."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
 class Data(Part):
     """The images."""
 
@@ -92,6 +112,8 @@ class Data(Part):
     broken_share: Annotated[float, Field(ge=0, le=1)] = 0.01
     """Share of unreadable image files that is tolerated: they are named and left out; with more, the study is
     refused."""
+    corruption: Corruption = Corruption()
+    """What is corrupted of labels and pixels: `{labels = 0.25}`, `{pixels = "shuffled"}`."""
 
     @property
     def kind(self) -> str:
@@ -108,8 +130,8 @@ class Data(Part):
 
     def digested(self) -> dict[str, Any]:
         """Return the values that decide pixels, labels and parts."""
-        transform = self.transform.digested()
-        stated = {"transform": transform} if transform else {}
+        parts = {"transform": self.transform.digested(), "corruption": self.corruption.digested()}
+        stated = {name: part for name, part in parts.items() if part}
         return self.model_dump(mode="json", include={"source", "split"}) | stated
 
 

@@ -35,6 +35,8 @@ TABULAR = {
     "concept_paths",
     "selectivity",
     "ablation",
+    "image_losses",
+    "memorisation",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
@@ -74,6 +76,8 @@ GRAPH = {
     "visualisation": ("epoch", {"codes", "complexity"}),
     "concept_paths": ("none", {"dictionary", "complexity", "importance"}),
     "selectivity": ("epoch", {"activations"}),
+    "image_losses": ("epoch", {"checkpoint"}),
+    "memorisation": ("none", {"image_losses"}),
     "ablation": ("epoch", {"selectivity", "dictionary", "codes", "importance"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),

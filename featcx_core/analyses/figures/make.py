@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.examples import heat_maps, map_shape, read_top_images
 from featcx_core.analyses.figures import FAILED, FIGURES
+from featcx_core.analyses.memorisation import MEMORISATION
+from featcx_core.analyses.memorisation.sheet import memorised_sheet
 from featcx_core.analyses.reading import read_tables
 from featcx_core.analyses.visualisation import VISUALISATION
 from featcx_core.artefacts.declaration import resolve
@@ -48,6 +50,8 @@ def draw(given: Given) -> None:
     figures["group_sheet"] = _group_sheet(given, tables)
     if given.has(VISUALISATION, epoch=study.reference_epoch):
         figures["concept_pictures"] = _made_pictures(given, tables)
+    if sheet := memorised_sheet(given):
+        figures[f"{MEMORISATION.name}.most_memorised"] = sheet
     draft = given.draft(place)
     draft.mkdir()
     for name, figure in {**figures, **_of_declarations(given)}.items():
