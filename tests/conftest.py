@@ -49,6 +49,9 @@ clamps = ["zero", "mean"]
 orders = 2
 steps = 2
 noise = [1.0]
+[spectra]
+copies = 4
+sigmas = [0.05, 0.2]
 """
 """A study that runs in seconds: 3 classes of 12 x 12 images."""
 

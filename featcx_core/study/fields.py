@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from featcx_core.study.generalising import AblationSettings, MemorisationSettings, SelectivitySettings
+from featcx_core.study.generalising import AblationSettings, MemorisationSettings, SelectivitySettings, SpectraSettings
 from featcx_core.study.inputs import Data, Model, Split, Transform
 from featcx_core.study.part import Part, StudyError
 from featcx_core.study.steps import (
@@ -32,7 +32,8 @@ from featcx_core.study.steps import (
 __all__ = [
     "AblationSettings", "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings",
     "MemorisationSettings", "Model", "Optimizer", "Penalties", "Probe", "RedundancySettings",
-    "SelectivitySettings", "SensitivitySettings", "Split", "Study", "StudyError", "Support", "Training", "Transform",
+    "SelectivitySettings", "SensitivitySettings", "SpectraSettings", "Split", "Study",
+    "StudyError", "Support", "Training", "Transform",
     "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
@@ -98,6 +99,8 @@ class Study(Part):
     """How much the network leans on single directions."""
     memorisation: MemorisationSettings = MemorisationSettings()
     """How single training images were learned."""
+    spectra: SpectraSettings = SpectraSettings()
+    """How the noisy copies of single images spread in each layer."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

@@ -42,3 +42,20 @@ class MemorisationSettings(Part):
 
     images: Annotated[int, Field(ge=2)] = 1000
     """Training images whose loss is measured at every checkpoint, the first ones of their seeded order; at most all."""
+
+
+class SpectraSettings(Part):
+    """How the noisy copies of single images spread in each layer."""
+
+    images_per_class: Annotated[int, Field(ge=1)] = 2
+    """Training images and held-out images (`test`) of each class, each; at most all."""
+    copies: Annotated[int, Field(ge=2)] = 10
+    """Noisy copies of each image: a group."""
+    sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.01, 0.1, 0.2)
+    """Standard deviations of the noise, on pixels in [0, 1]."""
+    attacks: tuple[Literal["fgsm", "pgd", "ddn"], ...] = ()
+    """Attacks whose copies form further groups, each beside noise of the same norm; they take minutes an epoch."""
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Largest change of a pixel by `fgsm` and `pgd`; `ddn` looks for the smallest change that fools the network."""
+    centred: bool = False
+    """Whether each group's mean is taken off before the decomposition."""

@@ -37,6 +37,8 @@ TABULAR = {
     "ablation",
     "image_losses",
     "memorisation",
+    "noise_groups",
+    "spectra",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
@@ -78,6 +80,8 @@ GRAPH = {
     "selectivity": ("epoch", {"activations"}),
     "image_losses": ("epoch", {"checkpoint"}),
     "memorisation": ("none", {"image_losses"}),
+    "noise_groups": ("epoch", {"checkpoint"}),
+    "spectra": ("none", {"noise_groups", "checkpoint"}),
     "ablation": ("epoch", {"selectivity", "dictionary", "codes", "importance"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),

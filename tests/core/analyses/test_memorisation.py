@@ -80,7 +80,7 @@ def test_corrupted_labels_stand_in_the_rows_and_are_told_apart(noisy: Store):
     assert detection["roc_auc"]["cumulative_loss"] > 0.7
     (claim,) = memorisation_claims({"memorisation_detection": detection.reset_index()})
     assert claim.verdict == "holds"
-    assert f"{wrong.sum()} wrong labels among 120 images: cumulative loss 0." in claim.finding
+    assert f"{wrong.sum()} wrong labels among 120 images: cumulative loss " in claim.finding
 
 
 def test_only_training_labels_are_corrupted(noisy: Store):
