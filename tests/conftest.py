@@ -49,6 +49,10 @@ clamps = ["zero", "mean"]
 orders = 2
 steps = 2
 noise = [1.0]
+[monitor]
+images = 30
+copies = 4
+adaptive_starts = 2
 [spectra]
 copies = 4
 sigmas = [0.05, 0.2]

@@ -11,7 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
-from featcx_core.study.generalising import AblationSettings, MemorisationSettings, SelectivitySettings, SpectraSettings
+from featcx_core.study.generalising import (
+    AblationSettings,
+    MemorisationSettings,
+    MonitorSettings,
+    SelectivitySettings,
+    SpectraSettings,
+)
 from featcx_core.study.inputs import Data, Model, Split, Transform
 from featcx_core.study.part import Part, StudyError
 from featcx_core.study.steps import (
@@ -31,10 +37,9 @@ from featcx_core.study.steps import (
 
 __all__ = [
     "AblationSettings", "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings",
-    "MemorisationSettings", "Model", "Optimizer", "Penalties", "Probe", "RedundancySettings",
-    "SelectivitySettings", "SensitivitySettings", "SpectraSettings", "Split", "Study",
-    "StudyError", "Support", "Training", "Transform",
-    "Visualisation", "changed", "study_fields",
+    "MemorisationSettings", "Model", "MonitorSettings", "Optimizer", "Penalties", "Probe", "RedundancySettings",
+    "SelectivitySettings", "SensitivitySettings", "SpectraSettings", "Split", "Study", "StudyError",
+    "Support", "Training", "Transform", "Visualisation", "changed", "study_fields",
 ]  # fmt: skip
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -101,6 +106,8 @@ class Study(Part):
     """How single training images were learned."""
     spectra: SpectraSettings = SpectraSettings()
     """How the noisy copies of single images spread in each layer."""
+    monitor: MonitorSettings = MonitorSettings()
+    """How inputs are told from clean ones by their inner spectra."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

@@ -59,3 +59,19 @@ class SpectraSettings(Part):
     """Largest change of a pixel by `fgsm` and `pgd`; `ddn` looks for the smallest change that fools the network."""
     centred: bool = False
     """Whether each group's mean is taken off before the decomposition."""
+
+
+class MonitorSettings(Part):
+    """How inputs are told from clean ones by their inner spectra; where `analyses.run` names `monitor`."""
+
+    images: Annotated[int, Field(ge=3)] = 100
+    """Images of the `fit` half that are the clean reference, and of the `score` half that are scored, clean, noisy and
+    attacked; at most all."""
+    copies: Annotated[int, Field(ge=2)] = 10
+    """Noisy copies of an input, whose spectrum is taken."""
+    sigma: Annotated[float, Field(gt=0)] = 0.1
+    """Standard deviation of their noise, on pixels in [0, 1]."""
+    epsilon: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Largest change of a pixel by `fgsm`, `pgd` and the adaptive attack."""
+    adaptive_starts: Annotated[int, Field(ge=1)] = 5
+    """Attacks of an image among which the adaptive one takes the least conspicuous that fools the network."""

@@ -39,6 +39,7 @@ TABULAR = {
     "memorisation",
     "noise_groups",
     "spectra",
+    "monitor",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
@@ -81,6 +82,7 @@ GRAPH = {
     "image_losses": ("epoch", {"checkpoint"}),
     "memorisation": ("none", {"image_losses"}),
     "noise_groups": ("epoch", {"checkpoint"}),
+    "monitor": ("epoch", {"checkpoint"}),
     "spectra": ("none", {"noise_groups", "checkpoint"}),
     "ablation": ("epoch", {"selectivity", "dictionary", "codes", "importance"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
@@ -179,6 +181,7 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "clusters_are_nested",
         "super_classes_cover_all_classes",
         "units_know_more_than_chance",
+        "thresholds_hold_on_clean_images",
         "nothing_ablated_is_the_whole_network",
     }
     assert all(spec.description for spec in checks.values())

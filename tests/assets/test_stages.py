@@ -62,7 +62,7 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
         {"complexity", "importance", "selectivity"},
-        {"ablation", "branches", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
+        {"ablation", "branches", "monitor", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
     ]
     for names in together:
         assert {artefact.name for artefact in BY_ARTEFACT[min(names)].artefacts} == names
@@ -79,11 +79,11 @@ def test_everything_an_artefact_is_made_from_is_needed(small: Store):
         "dictionary_activations",
         "dictionary",
     }
-    # the explorer is not read; pictures made to excite concepts and ablations are not asked for
-    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", "visualisation", "ablation"}
-    assert needed_by(Snapshot(small, also=["visualisation", "ablation"]), "report").keys() == {*catalogue().names} - {
-        "explorer"
-    }
+    # the explorer is not read, what is made on request is not asked for
+    on_request = [artefact.name for artefact in catalogue().shown if artefact.asked == "named"]
+    assert {*on_request} == {"visualisation", "ablation", "monitor"}
+    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", *on_request}
+    assert needed_by(Snapshot(small, also=on_request), "report").keys() == {*catalogue().names} - {"explorer"}
     assert needed(snapshot, []) == {}
 
 
