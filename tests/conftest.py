@@ -47,6 +47,19 @@ bootstrap = 100
 [sensitivity]
 images = 30
 draws = 4
+[ablation]
+images = 14
+clamps = ["zero", "mean"]
+orders = 2
+steps = 2
+noise = [1.0]
+[monitor]
+images = 30
+copies = 4
+adaptive_starts = 2
+[spectra]
+copies = 4
+sigmas = [0.05, 0.2]
 """
 """A study that runs in seconds: 3 classes of 12 x 12 images."""
 

@@ -140,9 +140,10 @@ class Artefact:
     preview: str = ""
     """`module:function`, from a `StudyReader` and a partition to pictures (PNG) by title, for the web UI."""
     figures: str = ""
-    """`module:function`, from the artefact's rows (a data frame) to figures by name, which the report shows."""
+    """`module:function`, from the artefact's rows to figures by name, which the report shows. Rows are a data frame;
+    with several tables, data frames by table."""
     findings: str = ""
-    """`module:function`, from the artefact's rows (a data frame) to claims with their verdicts, for the report."""
+    """`module:function`, from the same rows to a sequence of `Claim`s, which the report shows above the figures."""
     refuse: str = ""
     """`module:function`, from study, anatomy and images; raises StudyError for what would only fail after hours."""
 

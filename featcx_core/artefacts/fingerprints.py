@@ -61,7 +61,8 @@ def _branches(study: Study, anatomy: Anatomy, partition: Partition, digests: dic
 def _drawings(study: Study, anatomy: Anatomy, partition: Partition, digests: dict[int, str]) -> str:
     from featcx_core.artefacts.catalogue import catalogue  # which collects the declarations that name this
 
-    modules = sorted({artefact.figures.partition(":")[0] for artefact in catalogue().shown if artefact.figures})
+    named = (reference for artefact in catalogue().shown for reference in (artefact.figures, artefact.findings))
+    modules = sorted({reference.partition(":")[0] for reference in named if reference})
     sources = (find_spec(module) for module in modules)
     texts = [Path(source.origin).read_bytes() for source in sources if source and source.origin]
     return hashlib.sha256(b"".join(texts)).hexdigest()[:16] if texts else ""
@@ -84,7 +85,7 @@ SUPER_CLASSES = Outside(_super_classes, is_of_study=True)
 NETWORK = Outside(_layers)
 """Everything that decides the network's layers."""
 DRAWINGS = Outside(_drawings)
-"""The source of the figures that declarations name: a figure that is mended is drawn anew."""
+"""The source of the figures and findings that declarations name: what is mended is drawn and said anew."""
 FURTHER = Outside(_further, is_of_study=True)
 """The further images of the dictionary alone."""
 PENULTIMATE = Outside(_penultimate)

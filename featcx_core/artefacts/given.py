@@ -97,6 +97,11 @@ class StudyReader:
         paths = [path for place, path in self.files(name) if epochs is None or place.epoch in epochs]
         return read_all(table, paths, columns=columns)
 
+    def tables(self, artefact: Artefact) -> "pd.DataFrame | dict[str, pd.DataFrame]":
+        """Return the current rows of an artefact: of its only table, or of each of several by the table's name."""
+        frames = {table.name: self.table(table.name) for table in artefact.tables}
+        return frames if len(frames) > 1 else next(iter(frames.values()))
+
     def files(self, table: str) -> list[tuple[Partition, Path]]:
         """Return the partitions of a table whose rows may be shown, each with its file."""
         visible = {fingerprint for name, fingerprint in self.snapshot.visible() if name == table}

@@ -56,6 +56,15 @@ class StudyImages(NamedTuple):
     """Labels that the study had drawn at random, in `labels`; None: it corrupts none."""
 
     @property
+    def labels_before(self) -> Int64[np.ndarray, "image"]:
+        """Labels before some were drawn at random."""
+        if self.drawn is None:
+            return self.labels
+        labels = self.labels.copy()
+        labels[self.drawn.drawn] = self.drawn.before
+        return labels
+
+    @property
     def probe(self) -> Int64[np.ndarray, "image"]:
         """Indices of the probe images: fit, then score."""
         return np.concatenate([self.split["fit"], self.split["score"]])

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Float64, Int, Int64
-from scipy.stats import t as student
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.intervals import jackknife_interval
 
 N_RANDOM_ORDERS = 10
 """Random orders behind the curve `random`."""
@@ -141,9 +141,9 @@ class AblationCounts:
         whole_left_out = (self.right[0].sum() - self.right[0]) / n_left
         relative, relative_left_out = _over(accuracy, whole), _over(left_out, whole_left_out)
         area, *area_left_out = _area(np.column_stack([relative, relative_left_out]), shares)
-        low, high = _ends(accuracy, left_out, most=1.0)
-        relative_low, relative_high = _ends(relative, relative_left_out, most=np.inf)
-        area_low, area_high = _ends(np.array([area]), np.array([area_left_out]), most=np.inf)
+        low, high = jackknife_interval(accuracy, left_out, within=(0.0, 1.0))
+        relative_low, relative_high = jackknife_interval(relative, relative_left_out, within=(0.0, np.inf))
+        area_low, area_high = jackknife_interval(np.array([area]), np.array([area_left_out]), within=(0.0, np.inf))
         return AblationCurve(
             accuracy=accuracy,
             low=low,
@@ -180,13 +180,3 @@ def _area(curves: Float64[np.ndarray, "step curve"], shares: Float[np.ndarray, "
         return np.full(curves.shape[1], np.nan)
     area: np.ndarray = np.trapezoid(curves, shares, axis=0) / (shares[-1] - shares[0])
     return area
-
-
-def _ends(
-    value: Float64[np.ndarray, "step"], left_out: Float64[np.ndarray, "step group"], *, most: float
-) -> tuple[Float64[np.ndarray, "step"], Float64[np.ndarray, "step"]]:
-    """Return value ± t(groups - 1) · SE, cut to between 0 and the most that is possible."""
-    groups = left_out.shape[-1]
-    error = np.sqrt((groups - 1) * left_out.var(axis=-1))
-    half = student.ppf(0.975, groups - 1) * error
-    return np.clip(value - half, 0, most), np.clip(value + half, 0, most)

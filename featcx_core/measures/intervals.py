@@ -3,12 +3,14 @@
 All intervals are two-sided, 95 %. Resamples are drawn with replacement: of concepts, of images, or of groups of images.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int64
+from scipy.stats import norm
 from scipy.stats import t as student
 from torch import Tensor
 
@@ -280,3 +282,32 @@ def share_interval(n_members: int, n: int) -> tuple[float, float]:
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     scale = 1 + z**2 / n
     return max(0.0, float((middle - half) / scale)), min(1.0, float((middle + half) / scale))
+
+
+def logit_interval(share: float, *, error: float) -> tuple[float, float]:
+    """Return the normal interval of a share strictly between 0 and 1, on the logit scale, carried back to [0, 1].
+
+    `logit s ± z · SE / (s (1 - s))`, z the normal's 97.5 % point: it never leaves [0, 1].
+
+    >>> low, high = logit_interval(0.5, error=0.1)
+    >>> round(low, 3), round(high, 3)
+    (0.313, 0.687)
+    """
+    half = float(norm.ppf(ENDS[1])) * error / (share * (1 - share))
+    centre = math.log(share / (1 - share))
+    return _logistic(centre - half), _logistic(centre + half)
+
+
+def all_or_none_interval(share: float, *, n: int) -> tuple[float, float]:
+    """Return the exact interval of a share that is 1 or 0 in n items [Clopper, Pearson 1934].
+
+    >>> low, high = all_or_none_interval(1.0, n=20)
+    >>> round(low, 3), high
+    (0.832, 1.0)
+    """
+    least = ENDS[0] ** (1 / n)
+    return (least, 1.0) if share == 1.0 else (0.0, 1 - least)
+
+
+def _logistic(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.measures.intervals import all_or_none_interval, logit_interval
 
 
 class RocAuc(NamedTuple):
@@ -81,13 +82,6 @@ def _interval(
     if fewer < 2:
         return 0.0, 1.0  # one item has no variance, and says nothing of others like it
     if area in (0.0, 1.0):
-        least = 0.025 ** (1 / fewer)
-        return (least, 1.0) if area == 1.0 else (0.0, 1 - least)
+        return all_or_none_interval(area, n=fewer)
     error = math.sqrt(of_case.var(ddof=1) / len(of_case) + of_control.var(ddof=1) / len(of_control))
-    half = float(norm.ppf(0.975)) * error / (area * (1 - area))
-    centre = math.log(area / (1 - area))
-    return _logistic(centre - half), _logistic(centre + half)
-
-
-def _logistic(x: float) -> float:
-    return 1 / (1 + math.exp(-x)) if x > -700 else 0.0
+    return logit_interval(area, error=error)

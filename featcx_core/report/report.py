@@ -52,7 +52,7 @@ _PLACES = (
 
 
 class FurtherAnalysis(NamedTuple):
-    """An analysis that the report has no section for: one of another package."""
+    """An analysis that the report has no section of its own for."""
 
     name: str
     """The artefact's name."""

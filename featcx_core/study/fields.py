@@ -11,6 +11,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from featcx_core.study.generalising import (
+    AblationSettings,
+    MemorisationSettings,
+    MonitorSettings,
+    SelectivitySettings,
+    SpectraSettings,
+)
 from featcx_core.study.inputs import Data, Model, Split, Transform
 from featcx_core.study.part import Part, StudyError
 from featcx_core.study.steps import (
@@ -32,9 +39,10 @@ from featcx_core.study.steps import (
 )
 
 __all__ = [
-    "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings", "Model", "Optimizer",
-    "Penalties", "Probe", "ReadersSettings", "RedundancySettings", "SensitivitySettings", "SimilaritySettings", "Split",
-    "StabilitySettings", "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed",
+    "AblationSettings", "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings",
+    "MemorisationSettings", "Model", "MonitorSettings", "Optimizer", "Penalties", "Probe", "ReadersSettings",
+    "RedundancySettings", "SelectivitySettings", "SensitivitySettings", "SimilaritySettings", "SpectraSettings",
+    "Split", "StabilitySettings", "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed",
     "study_fields",
 ]  # fmt: skip
 
@@ -100,6 +108,16 @@ class Study(Part):
     """Images optimised to excite a concept."""
     similarity: SimilaritySettings = SimilaritySettings()
     """How alike layers are."""
+    selectivity: SelectivitySettings = SelectivitySettings()
+    """How much a single unit says about the class."""
+    ablation: AblationSettings = AblationSettings()
+    """How much the network leans on single directions."""
+    memorisation: MemorisationSettings = MemorisationSettings()
+    """How single training images were learned."""
+    spectra: SpectraSettings = SpectraSettings()
+    """How the noisy copies of single images spread in each layer."""
+    monitor: MonitorSettings = MonitorSettings()
+    """How inputs are told from clean ones by their inner spectra."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":

@@ -43,6 +43,13 @@ TABULAR = {
     "similarity_to_end",
     "direction_paths",
     "projection",
+    "selectivity",
+    "ablation",
+    "image_losses",
+    "memorisation",
+    "noise_groups",
+    "spectra",
+    "monitor",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
 GRAPH = {
@@ -91,6 +98,13 @@ GRAPH = {
     "similarity_to_end": ("epoch", {"activations"}),
     "direction_paths": ("none", {"activations"}),
     "projection": ("none", {"activations", "checkpoint"}),
+    "selectivity": ("epoch", {"activations"}),
+    "image_losses": ("epoch", {"checkpoint"}),
+    "memorisation": ("none", {"image_losses"}),
+    "noise_groups": ("epoch", {"checkpoint"}),
+    "monitor": ("epoch", {"checkpoint"}),
+    "spectra": ("none", {"noise_groups", "checkpoint"}),
+    "ablation": ("epoch", {"selectivity", "dictionary", "codes", "importance"}),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),
@@ -189,6 +203,9 @@ def test_every_check_says_what_it_wants(crowded: Path):
         "clusters_are_nested",
         "super_classes_cover_all_classes",
         "similarity_beats_permuted_images",
+        "units_know_more_than_chance",
+        "thresholds_hold_on_clean_images",
+        "nothing_ablated_is_the_whole_network",
     }
     assert all(spec.description for spec in checks.values())
 

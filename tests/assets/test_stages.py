@@ -61,10 +61,10 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "importance", "similarity_to_end"},
+        {"complexity", "importance", "similarity_to_end", "selectivity"},
         {
             *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
-            *("learning_curve", "visualisation", "similarity"),
+            *("learning_curve", "visualisation", "similarity", "ablation", "monitor"),
         },
     ]
     for names in together:
@@ -82,10 +82,11 @@ def test_everything_an_artefact_is_made_from_is_needed(small: Store):
         "dictionary_activations",
         "dictionary",
     }
-    # the explorer is not read; some analyses are made only where they are named
-    on_request, read = {"visualisation", "projection", "readers"}, {*catalogue().names} - {"explorer"}
-    assert needed_by(snapshot, "report").keys() == read - on_request
-    assert needed_by(Snapshot(small, also=on_request), "report").keys() == read
+    # the explorer is not read, what is made on request is not asked for
+    on_request = [artefact.name for artefact in catalogue().shown if artefact.asked == "named"]
+    assert {*on_request} == {"visualisation", "projection", "readers", "ablation", "monitor"}
+    assert needed_by(snapshot, "report").keys() == {*catalogue().names} - {"explorer", *on_request}
+    assert needed_by(Snapshot(small, also=on_request), "report").keys() == {*catalogue().names} - {"explorer"}
     assert needed(snapshot, []) == {}
 
 

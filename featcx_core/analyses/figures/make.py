@@ -3,7 +3,6 @@
 import logging
 
 import numpy as np
-import pandas as pd
 import zarr
 from jaxtyping import Int, Num
 from matplotlib.figure import Figure
@@ -11,6 +10,8 @@ from matplotlib.figure import Figure
 from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.examples import heat_maps, map_shape, read_top_images
 from featcx_core.analyses.figures import FAILED, FIGURES
+from featcx_core.analyses.memorisation import MEMORISATION
+from featcx_core.analyses.memorisation.sheet import memorised_sheet
 from featcx_core.analyses.reading import read_tables
 from featcx_core.analyses.visualisation import VISUALISATION
 from featcx_core.artefacts.declaration import resolve
@@ -49,6 +50,8 @@ def draw(given: Given) -> None:
     figures["group_sheet"] = _group_sheet(given, tables)
     if given.has(VISUALISATION, epoch=study.reference_epoch):
         figures["concept_pictures"] = _made_pictures(given, tables)
+    if sheet := memorised_sheet(given):
+        figures[f"{MEMORISATION.name}.most_memorised"] = sheet
     draft = given.draft(place)
     draft.mkdir()
     for name, figure in {**figures, **_of_declarations(given)}.items():
@@ -67,10 +70,9 @@ def _of_declarations(given: Given) -> dict[str, Figure]:
     """
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else pd.DataFrame()
-        if len(rows):
+        if artefact.figures and artefact.tables and len(given.table(artefact.tables[0].name)):
             try:
-                drawn: dict[str, Figure] = resolve(artefact.figures)(rows)
+                drawn: dict[str, Figure] = resolve(artefact.figures)(given.tables(artefact))
             except Exception as error:  # another package's code fails in any way
                 reason = f"{artefact.figures} failed: {type(error).__name__}: {error}"
                 logger.warning("%s: %s", artefact.name, reason)

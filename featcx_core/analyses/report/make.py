@@ -1,5 +1,6 @@
 """The report of a study: its facts, and the page."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from featcx_core.findings.study_tables import StudyTables
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.report.report import FurtherAnalysis, render_report
 from featcx_core.study.fields import Study
+
+logger = logging.getLogger("featcx")
 
 _ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
 
@@ -59,20 +62,22 @@ def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAna
                 if name.startswith(f"{artefact.name}.")
             }
             yield FurtherAnalysis(
-                artefact.name, artefact.description, names[0], len(rows), figures, _claims(artefact, rows)
+                artefact.name, artefact.description, names[0], len(rows), figures, _findings(given, artefact)
             )
 
 
-def _claims(artefact: Artefact, rows: pd.DataFrame) -> list[Claim]:
-    """Judge the claims that a declaration names; where that fails, the one claim says why."""
+def _findings(given: Given, artefact: Artefact) -> tuple[Claim, ...]:
+    """Return what a declaration finds in its artefact's rows; where that fails, a claim that says why."""
     if not artefact.findings:
-        return []
+        return ()
     try:
-        judged: list[Claim] = resolve(artefact.findings)(rows)
+        return tuple(resolve(artefact.findings)(given.tables(artefact)))
     except Exception as error:  # another package's code fails in any way
-        reason = f"{artefact.findings} failed: {type(error).__name__}: {error}"
-        return [unmeasured(f"The claims of {artefact.name}.", reason)]
-    return judged
+        if artefact.is_own:
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        logger.warning("%s: %s failed: %s: %s", artefact.name, artefact.findings, type(error).__name__, reason)
+        return (unmeasured(f"The findings of {artefact.name}.", f"{artefact.findings} failed: {reason}"),)
 
 
 def _facts(given: Given, epochs: pd.DataFrame) -> dict[str, str]:

@@ -79,11 +79,28 @@ CHANGES = {
     "another seed is another study": ({"seed": 1}, set()),
     "another penalty on codes": (
         {"dictionary": {"l1": 0.01}},
-        {"training", "checkpoint", "activations", "dictionary_activations", "dictionary", "clusters"},
+        {
+            "training",
+            "checkpoint",
+            "activations",
+            "dictionary_activations",
+            "dictionary",
+            "clusters",
+            "selectivity",
+        },
     ),
     "other jackknife groups": (
         {"probe": {"groups": 6}},
-        {"training", "checkpoint", "activations", "dictionary_activations", "dictionary", "codes", "clusters"},
+        {
+            "training",
+            "checkpoint",
+            "activations",
+            "dictionary_activations",
+            "dictionary",
+            "codes",
+            "clusters",
+            "selectivity",
+        },
     ),
 }
 

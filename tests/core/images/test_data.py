@@ -6,6 +6,7 @@ import zarr
 from featcx_core.analyses.activations.make import record_activations
 from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.register import register
+from featcx_core.images.corruption import corrupt_labels
 from featcx_core.images.data import (
     batches,
     dictionary_images,
@@ -16,6 +17,7 @@ from featcx_core.images.data import (
 )
 from featcx_core.store.places import open_store
 from featcx_core.study.fields import Model, Training
+from featcx_core.study.inputs import Corruption
 from tests.core.images.sources import CPU, LABELS, SHARES, folder, npz, of_folder, pictures, study
 from tests.steps import arrays_of, path_of, remake
 
@@ -105,3 +107,30 @@ def test_only_so_many_bytes_are_copied_to_the_device(tmp_path):
     assert not data._replace(images=large).in_memory
     np.save(tmp_path / "images.npy", data.images)
     assert not data._replace(images=np.load(tmp_path / "images.npy", mmap_mode="r")).in_memory
+
+
+def test_a_study_corrupts_its_labels_and_pixels(tmp_path):
+    plain = npz(tmp_path, images=pictures(), labels=LABELS)
+    before = load_data(plain)
+    assert (before.labels_before == before.labels).all()
+
+    def corrupted(**corruption):
+        return plain.model_copy(update={"data": plain.data.model_copy(update={"corruption": Corruption(**corruption)})})
+
+    shuffled = load_data(corrupted(pixels="shuffled"))
+    rows = before.split["train"]
+    assert (
+        np.sort(shuffled.images[rows].reshape(len(rows), -1)) == np.sort(before.images[rows].reshape(len(rows), -1))
+    ).all()
+    assert (shuffled.images[rows] != before.images[rows]).any()
+    assert (shuffled.labels == before.labels).all()
+    drawn = load_data(corrupted(labels="random"))
+    expected = corrupt_labels(
+        before.labels, probability=1.0, n_classes=len(before.class_names), seed=plain.seed, rows=rows
+    )
+    assert (drawn.labels == expected.labels).all()
+    assert (drawn.labels_before == before.labels).all()
+    assert corrupted(labels=0.0).digest("data") == plain.digest("data") != corrupted(labels=0.1).digest("data")
+    for wrong in ({"labels": 1.5}, {"pixels": "shuffeld"}):
+        with pytest.raises(ValueError, match=r"labels|pixels"):
+            Corruption(**wrong)

@@ -5,6 +5,7 @@ from scipy import stats
 
 from featcx_core.measures import intervals as module
 from featcx_core.measures.intervals import (
+    all_or_none_interval,
     correlation_interval,
     counts_of,
     draw_groups,
@@ -13,6 +14,7 @@ from featcx_core.measures.intervals import (
     interval,
     jackknife_error,
     jackknife_interval,
+    logit_interval,
     mean_bands,
     mean_interval,
     percentiles,
@@ -105,6 +107,20 @@ def test_t_half_width_is_scipys_interval():
     half = t_half_width(np.array([3.0, 3.0]), freedom=np.array([4, 4]))
     assert 2 - half == pytest.approx([low, low])
     assert 2 + half == pytest.approx([high, high])
+
+
+@pytest.mark.parametrize("n", [1, 10, 50])
+def test_an_interval_of_all_or_none_is_scipys_exact_one(n):
+    for k, share in ((n, 1.0), (0, 0.0)):
+        expected = stats.binomtest(k, n).proportion_ci(method="exact")
+        assert all_or_none_interval(share, n=n) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_an_interval_on_the_logit_scale_stays_within_bounds():
+    for share, error in ((0.01, 0.5), (0.99, 0.5), (0.5, 100.0)):
+        low, high = logit_interval(share, error=error)
+        assert 0 <= low < share < high <= 1
+    assert logit_interval(0.5, error=1e-4) == pytest.approx((0.5 - 1.96e-4, 0.5 + 1.96e-4), abs=1e-8)
 
 
 def test_errors():

@@ -102,6 +102,24 @@ def test_page_refuses_pictures_without_a_place_and_rows_of_another_study():
         render_report(study(), **options | {"study": "other"}, figures={})
 
 
+def test_further_analyses_stand_on_the_page_with_their_claims_and_pictures():
+    claim = Claim("Units fade.", Marks("yes", {"depth": "open"}), "By 0.3.")
+    analysis = FurtherAnalysis("fading", "How units fade.", "fading", 7, {"by_unit": b"png"}, (claim,))
+    options = {"study": "mnist", "facts": {}, "reference_epoch": REFERENCE, "figures": {}}
+    html = render_report(study(), **options, further=[analysis])
+    for wanted in (
+        "<h3>fading</h3>",
+        "7 rows",
+        "Units fade.",
+        "? depth",
+        "Holds here in part",
+        'alt="by_unit of fading"',
+    ):
+        assert wanted in html
+    assert '<a href="#further">' in html
+    assert '<a href="#further">' not in render_report(study(), **options)
+
+
 def test_template_has_a_place_for_every_picture():
     template = (Path(str(report.__file__)).parent / "report.html.j2").read_text()
     assert set(re.findall(r'picture\("(\w+)"\)', template)) == set(ALTERNATIVE_TEXTS)
