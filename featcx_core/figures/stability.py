@@ -1,5 +1,7 @@
 """How far concepts hang on the seed of the factorisation: found again, and the spread of K."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -9,8 +11,9 @@ from featcx_core.figures.canvas import BLUE, canvas, dress, footnote, nothing_to
 _QUESTION = "Which concepts do other seeds of the factorisation find again, and how far does K move?"
 
 
-def stability_figures(rows: pd.DataFrame) -> dict[str, Figure]:
+def stability_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, Figure]:
     """Draw, for the last epoch, how many concepts are found in how many seeds, and the spread of K by that."""
+    rows = tables["stability"]
     last = rows[rows["epoch"] == rows["epoch"].max()].dropna(subset=["found_fraction"])
     if last.empty:
         return {"by_seed": nothing_to_show(_QUESTION, "no concept has an atom")}

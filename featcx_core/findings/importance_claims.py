@@ -30,8 +30,7 @@ _NO_TIME = "not measured: it takes two trained epochs or more."
 def simple_is_important_at_the_end(tables: StudyTables, *, trained: list[int]) -> Claim:
     """Judge Spearman of K and Γ at the last trained epoch: wanted negative, with each control, not before training.
 
-    It must be negative with the other measures of importance, too. Random directions have no Γ, so the mark against
-    them does not apply.
+    It must be negative with the other measures of importance, too, and more so than of random directions.
     """
     statement = "At the end of training the network relies on its simple concepts: K and Γ go against each other."
     if not trained:
@@ -44,7 +43,22 @@ def simple_is_important_at_the_end(tables: StudyTables, *, trained: list[int]) -
         tables, before, expected="negative", margin=MARGIN_OF_CORRELATION, reference_epoch=trained[-1]
     )
     untrained = f" Before training (epoch 0): {before}." if before.n else ""
-    return Claim(statement, marks._replace(learned=learned), f"{numbers}{untrained}")
+    beyond, of_controls = _beyond_controls(tables.correlations, epoch=trained[-1])
+    marks = marks._replace(learned=learned, beyond_null=beyond)
+    return Claim(statement, marks, f"{numbers}{of_controls}{untrained}")
+
+
+def _beyond_controls(correlations: pd.DataFrame, *, epoch: int) -> tuple[Mark | None, str]:
+    """Return whether K and Γ go against each other more than in random directions, and a sentence on every control."""
+    kinds = {"random_direction": "random directions", "unit": "single units", "principal_component": "components"}
+    found = {words: correlation(correlations, epoch=epoch, y="importance", kind=kind) for kind, words in kinds.items()}
+    measured = {words: estimate for words, estimate in found.items() if estimate.n}
+    sentence = "".join(f" {words.capitalize()}: {estimate}." for words, estimate in measured.items())
+    null = found["random directions"]
+    if not null.n:
+        return None, sentence
+    beyond = difference(null, correlation(correlations, epoch=epoch, y="importance"))
+    return mark_of(beyond, expected="negative"), f"{sentence} Concepts less random directions: {beyond}."
 
 
 def no_trend_at_the_beginning(tables: StudyTables, *, trained: list[int]) -> Claim:

@@ -79,11 +79,14 @@ CODES = Artefact(
     grain="epoch",
     make="featcx_core.analyses.codes.make:encode_probe_images",
     holds=(
-        Folder("codes/{epoch}.zarr", "group: an array (image, code) and one of alive codes (code,) for each kind"),
+        Folder(
+            "codes/{epoch}.zarr",
+            "group: an array (image, code) and one of alive codes (code,) for each kind; components (component, unit)",
+        ),
         Rows(CONCEPTS_TABLE),
         Rows(DICTIONARIES_TABLE),
     ),
-    version=6,
+    version=7,
     needs=(Need(DICTIONARY), Need(ACTIVATIONS, layers="penultimate")),
     fields=("seed", "dictionary.l1", "dictionary.l2", "probe.groups", "model.outputs"),
     outside=(CLASS_NAMES,),

@@ -57,8 +57,7 @@ def encoders(study: Study, dictionary: Dictionary, *, device: str = "auto") -> d
 
     The directions follow from the seed and the number of units, so they are the same whenever they are asked for.
     """
-    is_signed, n_units = bool((dictionary.atoms < 0).any()), dictionary.atoms.shape[1]
-    directions = random_atoms(N_RANDOM_DIRECTIONS, n_units, seed=study.seed, is_signed=is_signed)
+    directions = _random_directions(study, dictionary)
     penalties, where = {"l1": study.dictionary.l1, "l2": study.dictionary.l2}, sums_device(device)
     atoms = {"concept": dictionary.atoms, "random_direction": directions}
     return {kind: Encoder(torch.from_numpy(rows).to(where), **penalties) for kind, rows in atoms.items()}
@@ -72,6 +71,21 @@ def read_probe(reader: StudyReader, *, epoch: int, kinds: tuple[str, ...] = KIND
         arrays["unit"] = reader.arrays(ACTIVATIONS, epoch=epoch, layer=reader.anatomy.penultimate)
     alive = {kind: np.asarray(group[f"alive_{kind}"]) for kind in (*_STORED, "unit")}
     return ProbeReader(arrays, alive, int(group.attrs["n_fit"]), kinds, reader.study.seed, acts)
+
+
+def directions_of(reader: StudyReader, *, epoch: int) -> dict[str, np.ndarray]:
+    """Return the directions (code, unit) behind the codes of the controls that have one, by kind."""
+    dictionary = read_dictionary(reader, epoch=epoch)
+    return {
+        "random_direction": _random_directions(reader.study, dictionary),
+        "unit": np.eye(dictionary.atoms.shape[1], dtype=np.float32),
+        "principal_component": np.asarray(reader.arrays(CODES, epoch=epoch)["components"]),
+    }
+
+
+def _random_directions(study: Study, dictionary: Dictionary) -> np.ndarray:
+    is_signed, n_units = bool((dictionary.atoms < 0).any()), dictionary.atoms.shape[1]
+    return random_atoms(N_RANDOM_DIRECTIONS, n_units, seed=study.seed, is_signed=is_signed)
 
 
 def coded(reader: StudyReader, *, epoch: int) -> pd.DataFrame:
@@ -92,6 +106,7 @@ def _encode(given: Given, place: Partition, dictionary: Dictionary, acts: Any) -
     components = _components(given, acts)
     widths = {"concept": len(dictionary.atoms), "random_direction": N_RANDOM_DIRECTIONS, "class_logit": len(bias)}
     widths["principal_component"] = components.directions.shape[1]
+    group.create_array("components", data=np.ascontiguousarray(components.directions.T, dtype=np.float32))
     for kind, width in widths.items():
         shape, chunks = (acts.shape[0], width), (min(IMAGES_AT_ONCE, acts.shape[0]), width)
         group.create_array(kind, shape=shape, chunks=chunks, dtype="float32")

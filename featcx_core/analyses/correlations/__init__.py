@@ -8,7 +8,7 @@ from featcx_core.analyses.redundancy import REDUNDANCY
 from featcx_core.analyses.sensitivity import SENSITIVITY
 from featcx_core.analyses.v_information import REFERENCE_V_INFORMATION, V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact, Need, Rows
-from featcx_core.store.tables import CONCEPT_OR_DIRECTION, EPOCH, count, intervals, real, table, text
+from featcx_core.store.tables import EPOCH, KIND, count, intervals, real, table, text
 
 _CORRELATED = "concepts or directions; null where the value is"
 
@@ -17,7 +17,7 @@ CORRELATIONS_TABLE = table(
     "One row per (epoch, kind, x, y, level, method, controls).",
     ("epoch", "kind", "x", "y", "level", "method", "controls"),
     EPOCH,
-    CONCEPT_OR_DIRECTION,
+    KIND,
     text("x", "First property of a concept."),
     text("y", "Second property."),
     real("level", "Of y: masked_fraction of a redundancy, sigma of a sensitivity; null for others.", nullable=True),
@@ -39,7 +39,7 @@ CORRELATIONS = Artefact(
     comes_with=(COMPLEXITY,),
     make="featcx_core.analyses.correlations.make:correlation_rows",
     holds=(Rows(CORRELATIONS_TABLE),),
-    version=5,
+    version=6,
     needs=(
         Need(COMPLEXITY),
         Need(CODES),

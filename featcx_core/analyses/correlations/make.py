@@ -48,6 +48,7 @@ def correlation_rows(given: Given) -> pd.DataFrame:
             directions = scored(given, epoch, kind=_CONTROL)
             reactions = _reactions(given, resamples, epoch, kind=_CONTROL)
             rows.extend(_correlations(resamples, epoch, directions, reactions, kind=_CONTROL))
+        rows.extend(_correlations_of_controls(given, resamples, epoch))
     return pd.DataFrame(rows)
 
 
@@ -127,6 +128,18 @@ def _correlations(
     for each in properties:
         for row in _both(resamples, concepts, k, each, control_sets):
             yield {"epoch": epoch, "kind": kind, **row}
+
+
+def _correlations_of_controls(given: Given, resamples: ImageResamples, epoch: int) -> Iterator[dict[str, object]]:
+    """Yield K and Γ of each control that has a direction, raw: the null of the relation."""
+    if not given.has(IMPORTANCE, epoch=epoch):
+        return
+    table = given.rows(IMPORTANCE, epoch=epoch, table="importance_of_controls")
+    for kind, rows in table.groupby("kind", sort=False):
+        directions = scored(given, epoch, kind=str(kind))
+        gamma = rows.set_index("concept")
+        each = _Property("importance", math.nan, gamma["importance"], resamples.redraw(rows, "importance"))
+        yield from _correlations(resamples, epoch, directions, iter([each]), kind=str(kind))
 
 
 def _correlations_of_importance(

@@ -2,7 +2,7 @@
 
 from featcx_core.analyses.codes import CODES
 from featcx_core.artefacts.declaration import Artefact, Need, Rows
-from featcx_core.store.tables import CONCEPT, EPOCH, left_out, real, share, table
+from featcx_core.store.tables import CONCEPT, EPOCH, left_out, real, share, table, text
 
 IMPORTANCE_TABLE = table(
     "importance",
@@ -26,17 +26,27 @@ IMPORTANCE_TABLE = table(
     left_out("jackknife_logit", "ablation_logit without each group."),
     left_out("jackknife_loss", "ablation_loss without each group; null where that is.", nullable=True),
 )
+OF_CONTROLS_TABLE = table(
+    "importance_of_controls",
+    "One row per (epoch, kind, concept) of the controls that have a direction.",
+    ("epoch", "kind", "concept"),
+    EPOCH,
+    text("kind", "random_direction, unit or principal_component."),
+    CONCEPT,
+    real("importance", "Γ of the control, as if it were a concept; null if dead.", 0.0, nullable=True),
+    left_out("jackknife", "Γ without each group of probe images; null if dead.", nullable=True),
+)
 IMPORTANCE = Artefact(
     name="importance",
     group="measures",
     kinds=frozenset({"torch", "parquet"}),
     description="Γ: how much the decision relies on a concept; and what removing it changes. "
-    "One row per (epoch, concept).",
+    "One row per (epoch, concept); table `importance_of_controls`: one row per (epoch, kind, concept).",
     grain="epoch",
     asked="default",
     make="featcx_core.analyses.importance.make:importance_rows",
-    holds=(Rows(IMPORTANCE_TABLE),),
-    version=3,
+    holds=(Rows(IMPORTANCE_TABLE), Rows(OF_CONTROLS_TABLE)),
+    version=4,
     needs=(Need(CODES),),
     fields=("probe.groups",),
 )

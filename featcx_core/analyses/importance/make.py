@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from featcx_core.analyses.codes.make import read_probe
+from featcx_core.analyses.codes.make import directions_of, read_probe
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.analyses.jackknife import jackknife_cells
 from featcx_core.artefacts.given import Given
+from featcx_core.artefacts.partition import Partition
 from featcx_core.images.classes import class_outputs
 from featcx_core.measures.importance import importance_streamed
 from featcx_core.measures.removal import removal_streamed
 
 
-def importance_rows(given: Given) -> pd.DataFrame:
-    """Return Γ of every concept of an epoch's own dictionary, and what removing its part of the last layer changes.
+def importance_rows(given: Given) -> Iterator[tuple[Partition, dict[str, pd.DataFrame]]]:
+    """Yield Γ of every concept of an epoch's own dictionary, what removing it changes, and Γ of controls.
 
     Group g of the jackknife holds the images g, g + groups, … of either half: its score images are those of group g of
     the V-information.
@@ -35,7 +36,7 @@ def importance_rows(given: Given) -> pd.DataFrame:
     decided = ((codes, logits.argmax(axis=1), group) for codes, logits, _, group in chunks())
     gamma = importance_streamed(decided, atoms, head, groups=groups)
     removed = removal_streamed(chunks(), atoms, head, groups=groups)
-    return pd.DataFrame(
+    of_concepts = pd.DataFrame(
         {
             "epoch": given.epoch,
             "concept": np.arange(n_concepts),
@@ -49,6 +50,28 @@ def importance_rows(given: Given) -> pd.DataFrame:
             "jackknife_when_active": _cells(gamma.when_active_jackknife),
             "jackknife_logit": _cells(removed.logit_jackknife),
             "jackknife_loss": _cells(removed.loss_jackknife),
+        }
+    )
+    controls = pd.concat(
+        [_of_control(given, kind, part) for kind, part in directions_of(given, epoch=given.epoch).items()]
+    )
+    yield given.partitions[0], {"importance": of_concepts, "importance_of_controls": controls}
+
+
+def _of_control(given: Given, kind: str, directions: np.ndarray) -> pd.DataFrame:
+    """Return Γ of a control's directions, as if they were the dictionary; null where a code is too rarely active."""
+    probe = read_probe(given, epoch=given.epoch, kinds=(kind, "class_logit"))
+    n, groups, (head, _) = len(directions), given.study.probe.groups, given.head(epoch=given.epoch)
+    chunks = ((probe.codes_of(chunk), chunk.groups(groups)) for chunk in probe.chunks())
+    decided = ((codes[:, :n], codes[:, n:].argmax(axis=1), group) for codes, group in chunks)
+    gamma, dead = importance_streamed(decided, directions, head, groups=groups), ~probe.alive[:n]
+    return pd.DataFrame(
+        {
+            "epoch": given.epoch,
+            "kind": kind,
+            "concept": np.arange(n),
+            "importance": np.where(dead, np.nan, np.asarray(gamma.importance)),
+            "jackknife": jackknife_cells(np.asarray(gamma.jackknife), unknown=dead),
         }
     )
 
