@@ -76,7 +76,8 @@ def study_values(
     curves = sedimentation.rename(columns={"mean_complexity": "value", "n_concepts": "n"})
     curves = curves.assign(measure="mean_complexity_" + curves["group_name"].astype(str))
     compared = (
-        (correlations["x"] == "complexity")
+        (correlations["kind"] == "concept")
+        & (correlations["x"] == "complexity")
         & correlations["y"].isin(COMPARED)
         & correlations["controls"].isin(["", CONTROLS])
     )

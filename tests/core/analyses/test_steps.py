@@ -178,6 +178,26 @@ def test_importance_is_gradient_times_input(stored: Arrays):
         np.testing.assert_allclose(rows["prevalence_fraction"], (codes.detach().numpy() > 0).mean(axis=0))
 
 
+def test_controls_have_an_importance_as_if_they_were_concepts(stored: Arrays):
+    weight, bias = read_head(stored.store, epoch=REFERENCE)
+    acts = stored.acts(REFERENCE, "layer3.2").astype(float)
+    predicted = (acts @ weight + bias).argmax(axis=1)
+    centred = acts - acts.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    rows = stored.study.table("importance_of_controls").query("epoch == @REFERENCE").set_index(["kind", "concept"])
+    assert set(rows.index.get_level_values("kind")) == {"random_direction", "unit", "principal_component"}
+    alive = rows.loc["unit", "importance"].notna().to_numpy()
+    expected = np.abs(acts * weight.T[predicted]).mean(axis=0)
+    np.testing.assert_allclose(rows.loc["unit", "importance"][alive], expected[alive], rtol=1e-4, atol=1e-6)
+    first = np.abs(centred @ directions[0] * (directions[0] @ weight)[predicted]).mean()
+    assert rows.loc[("principal_component", 0), "importance"] == pytest.approx(first, rel=1e-3)
+    table = stored.study.table
+    k = table("complexity").query("kind == 'unit' and epoch == @REFERENCE").set_index("concept")["complexity"]
+    row = table("correlations").query("epoch == @REFERENCE and kind == 'unit' and method == 'spearman'")
+    wanted = k.corr(rows.loc["unit", "importance"], method="spearman")
+    assert row.set_index("y").loc["importance", "value"] == pytest.approx(wanted)
+
+
 def test_importance_otherwise_is_that_of_the_network_without_the_concepts_part(stored: Arrays):
     network = Network.load(stored.store, epoch=REFERENCE, device="cpu")
     probe = network.data.probe
@@ -252,7 +272,8 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
         .merge(table("importance"), on=["epoch", "concept"])
     )
     late = concepts.merge(table("decode_time"), on="concept")
-    rows = table("correlations").query("epoch == @REFERENCE and controls == ''").set_index(["y", "method"])
+    rows = table("correlations").query("epoch == @REFERENCE and controls == '' and kind == 'concept'")
+    rows = rows.set_index(["y", "method"])
     for y, frame in (("importance", concepts), ("decode_time", late), ("decode_time_normalised", late)):
         for method in ("spearman", "pearson"):
             row = rows.loc[(y, method)]
@@ -275,7 +296,8 @@ def test_partial_correlations_hold_each_control_fixed(stored: Arrays):
     concepts = table("complexity").query("kind == 'concept' and epoch == @REFERENCE")
     concepts = concepts.merge(table("importance")[["epoch", "concept", "importance"]], on=["epoch", "concept"])
     concepts = concepts.merge(table("concepts"), on=["epoch", "concept"])
-    rows = table("correlations").query("epoch == @REFERENCE and y == 'importance' and method == 'spearman'")
+    rows = table("correlations").query("epoch == @REFERENCE and y == 'importance' and kind == 'concept'")
+    rows = rows[rows["method"] == "spearman"]
     for controls in ("prevalence_fraction", "variance", "class_information", "prevalence_fraction,variance"):
         held = concepts[controls.split(",")].to_numpy()
         wanted = correlation_reference.correlation(concepts["complexity"], concepts["importance"], held)

@@ -133,7 +133,16 @@ def test_the_end_is_each_studys_own():
 def tables() -> dict[str, pd.DataFrame]:
     epochs = pd.DataFrame({"epoch": [0, 1], "test_accuracy": [0.1, 0.9], "train_accuracy": [0.1, 0.95]})
     group = {"epoch": 1, "group_name": "top_10pct", "n_concepts": 10, "mean_complexity": 0.4, "low": 0.3, "high": 0.5}
-    rank = {"epoch": 1, "x": "complexity", "y": "importance", "value": -0.5, "low": -0.6, "high": -0.4, "n": 20}
+    rank = {
+        "epoch": 1,
+        "kind": "concept",
+        "x": "complexity",
+        "y": "importance",
+        "value": -0.5,
+        "low": -0.6,
+        "high": -0.4,
+        "n": 20,
+    }
     ways = [("spearman", ""), ("spearman", "prevalence_fraction,variance"), ("pearson", ""), ("spearman", "variance")]
     correlations = [{**rank, "method": m, "controls": c, "level": np.nan} for m, c in ways]
     others = [{**correlations[0], "y": "redundancy", "level": share} for share in (0.1, 0.5)]  # not compared
