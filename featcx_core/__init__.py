@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from featcx_core.measures.complexity import complexity as complexity
     from featcx_core.measures.cross_fitted import cross_fitted_v_information as cross_fitted_v_information
     from featcx_core.measures.decode_time import decode_time as decode_time
+    from featcx_core.measures.decode_time import decode_time_normalised as decode_time_normalised
     from featcx_core.measures.importance import importance as importance
+    from featcx_core.measures.removal import removal as removal
     from featcx_core.measures.similarity import linear_cka as linear_cka
     from featcx_core.measures.similarity import pwcca as pwcca
     from featcx_core.measures.similarity import svcca as svcca
@@ -35,6 +37,7 @@ _HOMES = {
     "concept_cka": "measures.branches",
     "cross_fitted_v_information": "measures.cross_fitted",
     "decode_time": "measures.decode_time",
+    "decode_time_normalised": "measures.decode_time",
     "encode": "features.dictionary",
     "fit_dictionary": "features.dictionary",
     "importance": "measures.importance",
@@ -43,6 +46,7 @@ _HOMES = {
     "open_study": "notebook",
     "pwcca": "measures.similarity",
     "record_activations": "analyses.activations.make",
+    "removal": "measures.removal",
     "svcca": "measures.similarity",
     "make": "artefacts.making",
     "train": "analyses.training.make",
