@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from featcx_core.measures.complexity import complexity as complexity
     from featcx_core.measures.cross_fitted import cross_fitted_v_information as cross_fitted_v_information
     from featcx_core.measures.decode_time import decode_time as decode_time
+    from featcx_core.measures.decode_time import decode_time_normalised as decode_time_normalised
     from featcx_core.measures.dictionary_stability import find_again as find_again
     from featcx_core.measures.dictionary_stability import stability as stability
     from featcx_core.measures.effective_layers import effective_layers as effective_layers
     from featcx_core.measures.importance import importance as importance
+    from featcx_core.measures.removal import removal as removal
     from featcx_core.measures.similarity import linear_cka as linear_cka
     from featcx_core.measures.similarity import pwcca as pwcca
     from featcx_core.measures.similarity import svcca as svcca
@@ -40,6 +42,7 @@ _HOMES = {
     "cross_fitted_v_information": "measures.cross_fitted",
     "decode_time": "measures.decode_time",
     "effective_layers": "measures.effective_layers",
+    "decode_time_normalised": "measures.decode_time",
     "encode": "features.dictionary",
     "find_again": "measures.dictionary_stability",
     "fit_dictionary": "features.dictionary",
@@ -50,6 +53,7 @@ _HOMES = {
     "pwcca": "measures.similarity",
     "record_activations": "analyses.activations.make",
     "stability": "measures.dictionary_stability",
+    "removal": "measures.removal",
     "svcca": "measures.similarity",
     "make": "artefacts.making",
     "train": "analyses.training.make",

@@ -128,7 +128,7 @@ def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_
     axes.grid(visible=False)
     epochs = [int(column) for column in reference.columns]
     step = -(-len(epochs) // MOST_TICKS)
-    places = progress.of(pd.Series(epochs[::step]))
+    places = progress.of(pd.Series([int(epoch) for epoch in epochs[::step]]))
     axes.set_xticks(
         range(0, len(epochs), step), [f"{place:.2g}" if place < 100 else f"{place:.0f}" for place in places]
     )

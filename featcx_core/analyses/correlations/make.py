@@ -66,7 +66,8 @@ class _Property(NamedTuple):
 
     def places(self, concepts: np.ndarray) -> np.ndarray:
         """Return the places of concepts among the values."""
-        return self.values.index.get_indexer(pd.Index(concepts))
+        places: np.ndarray = self.values.index.get_indexer(pd.Index(concepts))
+        return places
 
 
 def _properties(given: Given, resamples: ImageResamples, epoch: int) -> Iterator[_Property]:

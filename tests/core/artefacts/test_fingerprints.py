@@ -100,6 +100,7 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
                 "support",
                 "sedimentation",
                 "layer_information",
+                "decode_time",
                 "correlations",
                 "meta_features",
                 "figures",
