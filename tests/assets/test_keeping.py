@@ -70,7 +70,7 @@ def test_a_query_reads_nothing_but_tables(two: Store, query: str):
 @pytest.mark.parametrize("query", ["copy importance to 'x'", "attach 'x'", "set threads = 1", "create table x (a int)",
                                    "install httpfs", "select 1; copy importance to 'x'", "drop view importance"])  # fmt: skip
 def test_a_query_changes_nothing(two: Store, query: str):
-    with pytest.raises(StudyError, match="wanted a query that only reads, got .*--trusted lets it through"):
+    with pytest.raises(StudyError, match=r"wanted a query that only reads, got .*--trusted lets it through"):
         asked(two.home, query)
 
 
@@ -105,6 +105,21 @@ def test_queries_see_whole_partitions_under_many_replacements(two: Store):
         stop.set()
         writer.join()
     assert replaced[0] > 2
+
+
+def test_nothing_is_left_of_a_query_and_no_links_are_needed(two: Store, monkeypatch: pytest.MonkeyPatch):
+    before = sorted(two.home.iterdir())
+    rows, _ = asked(two.home)
+    monkeypatch.setattr(Path, "hardlink_to", lambda *_: (_ for _ in ()).throw(PermissionError(1, "no links")))
+    assert asked(two.home)[0] == rows
+    assert sorted(two.home.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["it's mine", "a [b] c", "Ωmega", "a?b%c"])
+def test_any_name_of_the_home_will_do(tmp_path: Path, name: str):
+    store = fresh(tmp_path / name)
+    write(store, "000001", importance(1, 0.1), fingerprint="now")
+    assert asked(store.home)[0] == [(1, 3, 1, 0.1)]
 
 
 def test_a_home_without_results(tmp_path: Path):
