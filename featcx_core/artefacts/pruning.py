@@ -29,6 +29,8 @@ class Prunable(NamedTuple):
 def prunable(snapshot: Snapshot, *, keep: Collection[int]) -> list[Prunable]:
     """Return the arrays of all epochs but these and the reference epoch, of what is current and holds arrays only.
 
+    Those of the layer before the head stay: codes are read with them.
+
     Raises ValueError for an epoch that the study does not have.
     """
     if unknown := sorted({*keep} - {*snapshot.epochs}):
@@ -39,7 +41,13 @@ def prunable(snapshot: Snapshot, *, keep: Collection[int]) -> list[Prunable]:
         is_of_arrays = artefact.has_epochs and all(isinstance(holding, Folder) for holding in artefact.holds)
         if is_of_arrays and not _is_read_across_epochs(snapshot, artefact):
             for partition in snapshot.partitions(artefact):
-                if partition.epoch in kept or not snapshot.is_current(partition) or snapshot.is_pruned(partition):
+                is_read_by_others = not artefact.is_internal and partition.layer == snapshot.anatomy.penultimate
+                if (
+                    partition.epoch in kept
+                    or is_read_by_others
+                    or not snapshot.is_current(partition)
+                    or snapshot.is_pruned(partition)
+                ):
                     continue
                 path = place_of(snapshot.store, artefact.folders[0], partition)
                 manifest = read_manifest(path)
