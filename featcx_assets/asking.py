@@ -1,13 +1,17 @@
 """Queries of `featcx sql`: over the result files as they are at one moment, read-only, and nothing else on the machine.
 
-A file is opened once and stays open: a run that replaces it replaces the name, not what is read. Each is compared with
-its digest. One that is damaged, or lies where it does not belong, is left out and named, and the others are read.
+A query gets its own links to the files: a run that replaces one replaces a name, not what is read. Each is compared
+with its digest. One that is damaged, or lies where it does not belong, is left out and named; the others are read.
 """
 
 import os
 import re
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +33,8 @@ _TYPES: dict[Dtype, str] = {
     "list<float>": "FLOAT[]",
 }
 _TRIES = 20  # lists of files, each of which a run may change while it is opened
-_DESCRIPTORS = 65_536
+_READING = ".reading-"
+_OLD_SECONDS = 86_400.0
 
 
 @contextmanager
@@ -48,7 +53,7 @@ def asking(
     if not trusted:
         _refuse_changes(query)
     with ExitStack() as stack:
-        files = _Files(stack, say)
+        files = _Files(stack.enter_context(_own_folder(home)), say)
         connection = stack.enter_context(duckdb.connect())
         for table in catalogue().tables.values():
             is_named = _names(query, table.name)
@@ -59,45 +64,65 @@ def asking(
         for name in undeclared(home):
             paths = [path for study in _studies(home) for path in files.opened(home / study / "tables" / name)]
             if paths and _names(query, name):
-                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({paths}, union_by_name = true)")
+                connection.execute(
+                    f"CREATE VIEW {name} AS SELECT * FROM read_parquet({_listed(paths)}, union_by_name = true)"
+                )
         if not trusted:
-            connection.execute(f"SET allowed_paths = {files.paths}")
+            connection.execute(f"SET allowed_directories = [{quoted(str(files.folder))}]")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
         yield connection
 
 
 class _Files:
-    """Result files that are open to the end of a query."""
+    """Links to result files, or copies where there can be no links, for the length of a query.
 
-    def __init__(self, stack: ExitStack, say: Callable[[str], None]) -> None:
-        self.stack, self.say = stack, say
-        self.paths: list[str] = []
-        _raise_limit()
+    Args:
+        folder: where they lie.
+        say: is told of each file that is left out.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self.say = folder, say
+        self._numbers = count()
 
     def opened(self, folder: Path, pattern: str = "*.parquet") -> list[str]:
-        """Open the whole files of a folder; returns paths that lead to them whatever happens to their names."""
+        """Link the whole files of a folder; returns the links."""
         for _ in range(_TRIES):
             try:
-                paths = [self._opened(path) for path in sorted(folder.glob(pattern)) if not path.name.startswith(".")]
-                return [path for path in paths if path]
-            except FileNotFoundError:  # replaced by others while it was opened
+                links = [self._linked(path) for path in sorted(folder.glob(pattern)) if not path.name.startswith(".")]
+                return [str(link) for link in links if link]
+            except FileNotFoundError:  # gone while it was linked
                 continue
         raise StudyError(f"{folder} changes faster than it can be read; ask again")
 
-    def _opened(self, path: Path) -> str:
-        descriptor = os.open(path, os.O_RDONLY)
-        self.stack.callback(os.close, descriptor)
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read()
+    def _linked(self, path: Path) -> Path | None:
+        link = self.folder / f"{next(self._numbers)}.parquet"
         try:
-            refuse_altered_content(path, content)
+            link.hardlink_to(path)
+        except FileNotFoundError:
+            raise
+        except OSError:  # another disk, one without links, or a home of somebody else
+            shutil.copyfile(path, link)
+        try:
+            refuse_altered_content(path, link.read_bytes())
         except Damaged as error:
             self.say(f"left out: {error}")
-            return ""
-        place = f"/proc/self/fd/{descriptor}" if Path("/proc/self/fd").is_dir() else f"/dev/fd/{descriptor}"
-        self.paths.append(place)
-        return place
+            return None
+        return link
+
+
+@contextmanager
+def _own_folder(home: Path) -> Iterator[Path]:
+    """Give a folder for links; what killed queries left is swept away."""
+    for litter in home.glob(f"{_READING}*"):
+        with suppress(FileNotFoundError):
+            if time.time() - litter.stat().st_mtime > _OLD_SECONDS:
+                shutil.rmtree(litter, ignore_errors=True)
+    with tempfile.TemporaryDirectory(
+        prefix=_READING, dir=home if os.access(home, os.W_OK) else None, ignore_cleanup_errors=True
+    ) as name:
+        yield Path(name)
 
 
 def _rows(home: Path, table: Table, files: _Files) -> str:
@@ -109,8 +134,8 @@ def _rows(home: Path, table: Table, files: _Files) -> str:
         rows = files.opened(home / study / "tables" / table.name)
         if current and rows:
             parts.append(
-                f"SELECT * FROM read_parquet({rows}, union_by_name = true) "
-                f"SEMI JOIN (SELECT study, fingerprint FROM read_parquet({current}) "
+                f"SELECT * FROM read_parquet({_listed(rows)}, union_by_name = true) "
+                f"SEMI JOIN (SELECT study, fingerprint FROM read_parquet({_listed(current)}) "
                 f"WHERE table_name = {quoted(table.name)}) USING (study, fingerprint) WHERE study = {quoted(study)}"
             )
     return f"SELECT {columns} FROM ({' UNION ALL BY NAME '.join(parts)})"
@@ -145,13 +170,5 @@ def _refuse_changes(query: str) -> None:
             raise StudyError(f"wanted a query that only reads, got {kind}: {query!r}; --trusted lets it through")
 
 
-def _raise_limit() -> None:
-    """Allow this process as many open files as the system lets it have."""
-    try:
-        import resource
-    except ImportError:  # not on this system
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+def _listed(paths: list[str]) -> str:
+    return f"[{', '.join(map(quoted, paths))}]"

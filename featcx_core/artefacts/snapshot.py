@@ -140,7 +140,7 @@ class Snapshot:
         """Whether something that reads a pruned partition is to be made."""
         source = self.catalogue[partition.artefact]
         for reader in self.catalogue.consumers(source):
-            if reader in self.wanted or reader.is_internal:
+            if reader.has_epochs and (reader in self.wanted or reader.is_internal):
                 needs = [need for need in self.catalogue.needs(reader) if need.artefact is source]
                 for place in self.partitions(reader):
                     is_read = any(partition in self.selected(need, place) for need in needs if need.uses == "required")

@@ -133,7 +133,7 @@ def test_a_device_that_is_not_there_is_refused_before_the_work(study: Path, devi
         ("select k from complexity", 'Referenced column "k" not found'),
         ("select * from complexty", 'Did you mean "complexity"?'),
         ("select cast('a' as int)", "Could not convert string 'a'"),
-        ("create table mine (x int)", "read-only mode"),
+        ("create table mine (x int)", "only reads, got create"),
         ("", "wanted a query, got ''"),
     ],
 )
