@@ -9,6 +9,7 @@ from featcx_core.measures.learning_curve import forecast
 
 KEPT = 0.99
 """The paper's dictionary keeps more than this share of the predictions."""
+_NOT_ENOUGH = "with as many atoms, no number of images would keep 99 %"
 
 
 def lost_predictions(dictionaries: pd.DataFrame, curve: pd.DataFrame, *, epoch: int) -> str:
@@ -85,16 +86,12 @@ def more_would_do(curve: pd.DataFrame, *, epoch: int) -> str:
     if not twice:
         return ""
     points = measured[measured["n_atoms"] == n_atoms].sort_values("n_images")
-    found = forecast(
-        points["n_images"].to_numpy(dtype=float),
-        points["predictions_kept_fraction"].to_numpy(dtype=float),
-        n_scored=int(points["n_scored"].iloc[0]),
-    )
-    enough = f"; about {_rounded(found.needed)} would keep 99 %" if math.isfinite(found.needed) else ""
+    found = forecast(*(points[name].to_numpy(dtype=float) for name in ("n_images", "predictions_kept_fraction")))
+    enough = f"about {_rounded(found.needed)} images would keep 99 %" if math.isfinite(found.needed) else _NOT_ENOUGH
     of_atoms = f" Twice the atoms on the same images would keep {atoms}." if atoms else ""
     return (
         f"By its learning curve this dictionary of {n_images} images would keep {twice} with twice as many, "
-        f"{four} with four times{enough}.{of_atoms}"
+        f"{four} with four times; {enough}.{of_atoms}"
     )
 
 

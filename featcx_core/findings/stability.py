@@ -14,7 +14,7 @@ def stability_finding(stability: pd.DataFrame, *, epoch: int) -> str:
 
     >>> rows = pd.DataFrame({"epoch": 2,
     ...     "n_seeds": 5, "found_fraction": [1.0, 0.4], "complexity_spread": [0.02, None]})
-    >>> stability_finding(rows, epoch=2)[:74]
+    >>> stability_finding(rows, epoch=2)[:75]
     'Of 5 other seeds of the factorisation, one finds 70 % of the concepts again'
     """
     rows = stability[stability["epoch"] == epoch].dropna(subset=["found_fraction"])

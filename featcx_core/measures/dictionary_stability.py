@@ -98,6 +98,7 @@ def cross_fitted_r2(
     The point value of `cross_fitted_of_sums`: the mean of both R², clipped at 0. NaN for a code that is constant on
     either half.
 
+    >>> import torch
     >>> x = torch.arange(40.0).reshape(-1, 1)
     >>> sums = [GroupedSums.of(Moments, half, 2 * half, groups=2) for half in (x[::2], x[1::2])]
     >>> round(cross_fitted_r2(*sums, penalties=Penalties()).item(), 6)

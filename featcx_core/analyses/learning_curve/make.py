@@ -32,7 +32,7 @@ def curve_rows(given: Given) -> pd.DataFrame:
     acts = given.arrays(ACTIVATIONS, epoch=given.epoch, layer=given.anatomy.penultimate)
     scored = np.asarray(acts[:: -(-acts.shape[0] // _SCORED)], dtype=np.float32)
     rows = pd.DataFrame(_measured(given, scored)).drop_duplicates(["n_images", "n_atoms"], ignore_index=True)
-    foretold = pd.DataFrame(_foretold(rows, n_scored=len(scored)))
+    foretold = pd.DataFrame(_foretold(rows))
     frame = pd.concat([part for part in (rows, foretold) if len(part)], ignore_index=True)
     return frame.assign(epoch=given.epoch, n_scored=len(scored))
 
@@ -90,15 +90,15 @@ def _positions(given: Given) -> int:
     return next(row.n_samples for row in given.anatomy.layers if row.role == "penultimate")
 
 
-def _foretold(rows: pd.DataFrame, *, n_scored: int) -> Iterator[dict[str, Any]]:
+def _foretold(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield what twice and four times the images would keep with each number of atoms, and twice the atoms with all."""
     most_images, most_atoms = int(rows["n_images"].max()), int(rows["n_atoms"].max())
     for n_atoms, same in rows.groupby("n_atoms"):
-        found = forecast(*_points(same, "n_images"), n_scored=n_scored)
+        found = forecast(*_points(same, "n_images"))
         if not math.isnan(found.twice):
             for times, kept in ((2, found.twice), (4, found.four_times)):
                 yield _row(times * int(same["n_images"].max()), int(str(n_atoms)), kept)
-    found = forecast(*_points(rows[rows["n_images"] == most_images], "n_atoms"), n_scored=n_scored)
+    found = forecast(*_points(rows[rows["n_images"] == most_images], "n_atoms"))
     if not math.isnan(found.twice):
         yield _row(most_images, 2 * most_atoms, found.twice)
 
