@@ -61,7 +61,7 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "importance", "selectivity"},
+        {"complexity", "image_losses", "importance", "noise_groups", "selectivity"},
         {"ablation", "branches", "monitor", "redundancy", "sensitivity", "support", "clusters", "visualisation"},
     ]
     for names in together:
