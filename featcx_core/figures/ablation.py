@@ -160,6 +160,6 @@ def _held_out(rows: pd.DataFrame) -> tuple[int, pd.DataFrame]:
 
 def _draw(axes: Axes, curve: pd.DataFrame, x: str, *, colour: object, label: str) -> None:
     ordered = curve.sort_values(x)
-    axes.plot(ordered[x], ordered["relative_accuracy"], color=colour, linewidth=1.6, label=label)  # type: ignore[arg-type]
+    axes.plot(ordered[x], ordered["relative_accuracy"], color=colour, linewidth=1.6, label=label)
     low, high = (ordered[end].to_numpy(dtype=float) for end in ("relative_low", "relative_high"))
-    axes.fill_between(ordered[x].to_numpy(dtype=float), low, high, color=colour, alpha=0.12, linewidth=0)  # type: ignore[arg-type]
+    axes.fill_between(ordered[x].to_numpy(dtype=float), low, high, color=colour, alpha=0.12, linewidth=0)

@@ -38,11 +38,13 @@ def roc(scores: pd.DataFrame, areas: pd.DataFrame) -> Figure:
             clean = of_detector.loc[of_detector["input"] == "clean", "score"]
             if len(cases) > 1:
                 axes.plot(*roc_points(clean.to_numpy(), cases["score"].to_numpy()), color=colour, label=label)
+        if not axes.lines:
+            axes.text(0.5, 0.5, "too few fool\nthe network", ha="center", va="center", fontsize=8.5, color=MUTED)
         axes.plot([0, 1], [0, 1], ":", color=MUTED, linewidth=1)
         dress(axes, x="share of clean images", y="share of inputs caught" if name == INPUTS[0] else "", title=name)
         axes.set_aspect("equal")
-    handles, labels = figure.axes[2].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower left", ncols=3, frameon=False, fontsize=9)
+    handles = {text: line for axes in figure.axes for line, text in zip(*axes.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower left", ncols=3, frameon=False, fontsize=9)
     return figure
 
 

@@ -61,7 +61,7 @@ def _named(epoch: int) -> str:
 
 
 def _draw_quartiles(axes: Axes, rows: pd.DataFrame, value: str, *, label: str, colour: str) -> None:
-    quartiles = rows.groupby("layer", sort=False)[value].quantile([0.25, 0.5, 0.75]).unstack()
+    quartiles = rows.groupby("layer", sort=False)[value].quantile(np.array([0.25, 0.5, 0.75])).unstack()
     places = np.arange(len(quartiles))
     axes.plot(places, quartiles[0.5], "-o", markersize=4, color=colour, label=label)
     axes.fill_between(places, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.15, linewidth=0)

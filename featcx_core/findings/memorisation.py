@@ -25,19 +25,17 @@ def memorisation_claims(tables: Mapping[str, pd.DataFrame]) -> list[Claim]:
 
 def wrong_labels_stand_out(detection: pd.DataFrame) -> Claim:
     """Judge the area under the ROC of the cumulative loss, less 0.5: wanted above zero."""
-    rows = detection.set_index("score")
-    areas = {
-        SCORES[score]: f"{number(row['roc_auc'])} {{{number(row['low'])}, {number(row['high'])}}}"
-        for score, row in rows.iterrows()
-    }
-    best = rows.loc["cumulative_loss"]
-    beyond_chance = Estimate(
-        best["roc_auc"] - 0.5, float("nan"), float("nan"), int(best["n_images"]), best["low"] - 0.5, best["high"] - 0.5
-    )
-    listed = ", ".join(f"{name} {area}" for name, area in areas.items())
+    areas = {str(row["score"]): row for row in detection.to_dict("records")}
+    written = [
+        f"{SCORES[name]} {number(row['roc_auc'])} {{{number(row['low'])}, {number(row['high'])}}}"
+        for name, row in areas.items()
+    ]
+    best = areas["cumulative_loss"]
+    n_images, n_noisy = int(best["n_images"]), int(best["n_noisy"])
+    area, low, high = (float(best[name]) - 0.5 for name in ("roc_auc", "low", "high"))
+    beyond_chance = Estimate(area, float("nan"), float("nan"), n_images, low, high)
     return Claim(
         "Images with wrong labels stand out by their cumulative loss over training.",
         Marks(mark_of(beyond_chance, expected="positive")),
-        f"Area under the ROC (0.5 = by chance), {int(best['n_noisy'])} wrong labels among {int(best['n_images'])} "
-        f"images: {listed}.",
+        f"Area under the ROC (0.5 = by chance), {n_noisy} wrong labels among {n_images} images: {', '.join(written)}.",
     )

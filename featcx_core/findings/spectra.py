@@ -1,6 +1,7 @@
 """Claims on noise spectra (graham 2022), held against one study's spectra over training."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -32,7 +33,7 @@ def share_changes(rows: pd.DataFrame, share: str, *, expected: Expected, verb: s
     epochs = sorted(map(int, rows["epoch"].unique()))
     if len(epochs) < 2:
         return unmeasured(statement, _NO_TIME)
-    changes = {sigma: change(part, share, epochs[0], epochs[-1]) for sigma, part in rows.groupby("sigma")}
+    changes = {sigma: change(part, share, epochs[0], epochs[-1]) for sigma, part in _by_sigma(rows)}
     strongest = max(changes)
     marks = Marks(
         mark_of(changes[strongest], expected=expected),
@@ -54,8 +55,8 @@ def rest_plateaus(rows: pd.DataFrame) -> Claim:
     if len(epochs) < 4:
         return unmeasured(statement, "not measured: fewer than four trained epochs.")
     start = max(epoch for epoch in epochs if epoch <= epochs[-1] - (epochs[-1] - epochs[0]) / 3)
-    found, margins = {}, {}
-    for sigma, part in rows.groupby("sigma"):
+    found, margins = dict[float, Estimate](), dict[float, float]()
+    for sigma, part in _by_sigma(rows):
         curve = part.groupby("epoch")["rest"].mean()
         margins[sigma] = SHARE_BEFORE * float(curve.max() - curve.min())
         found[sigma] = change(part, "rest", start, epochs[-1])
@@ -78,8 +79,8 @@ def noise_is_filtered(rows: pd.DataFrame) -> Claim:
     layers, last = list(dict.fromkeys(rows["layer"])), rows[rows["epoch"] == rows["epoch"].max()]
     if len(layers) < 2:
         return unmeasured(statement, "not measured: fewer than two layers.")
-    found = {}
-    for sigma, part in last.groupby("sigma"):
+    found = dict[float, Estimate]()
+    for sigma, part in _by_sigma(last):
         of_layer = part.set_index("layer")
         found[sigma] = _difference(of_layer.loc[[layers[0]]], of_layer.loc[[layers[-1]]], "first")
     strongest = max(found)
@@ -95,9 +96,14 @@ def change(rows: pd.DataFrame, share: str, first: int, last: int) -> Estimate:
 
     Images and their noise are the same at both epochs, so that the interval is that of the difference.
     """
-    return _difference(
-        *(rows[rows["epoch"] == epoch].set_index("layer").sort_index() for epoch in (first, last)), share
-    )
+    before, after = (rows[rows["epoch"] == epoch].set_index("layer").sort_index() for epoch in (first, last))
+    return _difference(before, after, share)
+
+
+def _by_sigma(rows: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
+    """Yield the rows of each noise level."""
+    for sigma in rows["sigma"].unique():
+        yield float(sigma), rows[rows["sigma"] == sigma]
 
 
 def _difference(before: pd.DataFrame, after: pd.DataFrame, share: str) -> Estimate:

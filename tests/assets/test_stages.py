@@ -61,7 +61,7 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "importance", "similarity_to_end", "selectivity"},
+        {"complexity", "image_losses", "importance", "noise_groups", "selectivity", "similarity_to_end"},
         {
             *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
             *("learning_curve", "visualisation", "similarity", "ablation", "monitor"),

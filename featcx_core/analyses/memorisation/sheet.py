@@ -17,9 +17,9 @@ def memorised_sheet(reader: StudyReader) -> Figure | None:
         return None
     data, top = reader.data, rows.nlargest(N_IMAGES, "cumulative_loss")
     labels = []
-    for row in top.itertuples():
-        was = f" (was {data.class_names[row.label_before]})" if row.label != row.label_before else ""
-        labels.append(f"{str(row.class_name)[:12]}{was}\nΣ {row.cumulative_loss:.2g}")
+    for row in top.to_dict("records"):
+        was = f" (was {data.class_names[row['label_before']]})" if row["label"] != row["label_before"] else ""
+        labels.append(f"{row['class_name'][:12]}{was}\nΣ {row['cumulative_loss']:.2g}")
     images = data.images[top["image"].to_numpy()] / np.float32(255)
     before = "; in brackets the label before it was corrupted" if data.drawn is not None else ""
     remark = f"Above each: the label that it was trained with{before}. {len(rows)} images were followed."

@@ -15,7 +15,7 @@ def thresholds_hold_on_clean_images(reader: StudyReader) -> Finding:
     clean = scores[scores["input"] == "clean"].merge(limits, on=keys)
     alarms = (clean["score"] > clean["threshold_at_5pct"]).groupby([clean[key] for key in keys]).mean()
     wrong = alarms[alarms > MOST]
-    says = "; ".join(f"epoch {epoch}, {detector} at {layer}: {share:.2f}"
-                     for (epoch, layer, detector), share in wrong.items())  # fmt: skip
+    says = "; ".join(f"epoch {row.epoch}, {row.detector} at {row.layer}: {row.score:.2f}"
+                     for row in wrong.reset_index(name="score").itertuples())  # fmt: skip
     largest = float(alarms.max()) if len(alarms) else 0.0
     return Finding(wrong.empty, says or f"at most {largest:.2f}", {"largest_share": largest}, is_error=False)

@@ -90,13 +90,13 @@ class _Watcher:
     def inputs(self) -> Iterator[tuple[str, _Inputs]]:
         """Yield inputs of every kind, by name; the class attacked is the one predicted for the clean image."""
         predicted, settings = self._predicted(self.clean), self.settings
-        with_starts = {"rows": self.rows, "seed": self.seed}
-        of_pgd = pgd(self.logits, self.clean, predicted, epsilon=settings.epsilon, **with_starts)
+        epsilon = settings.epsilon
+        of_pgd = pgd(self.logits, self.clean, predicted, epsilon=epsilon, rows=self.rows, seed=self.seed)
         noise = same_norm(self.clean, of_pgd.norm, self.rows, n_copies=1, seed=self.seed + 1)[:, 0]
         is_other = (self._predicted(noise) != predicted).cpu().numpy()
         yield GAUSSIAN, _Inputs(noise, _numbers(l2(noise - self.clean)), is_other)
         yield "pgd", _of_attack(of_pgd)
-        yield "fgsm", _of_attack(fgsm(self.logits, self.clean, predicted, epsilon=settings.epsilon))
+        yield "fgsm", _of_attack(fgsm(self.logits, self.clean, predicted, epsilon=epsilon))
         yield "ddn", _of_attack(ddn(self.logits, self.clean, predicted))
         yield ADAPTIVE, self._adaptive(predicted)
 

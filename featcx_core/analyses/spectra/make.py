@@ -27,17 +27,22 @@ def _of_epoch(given: Given, epoch: int) -> Iterator[pd.DataFrame]:
     rows = given.rows(NOISE_GROUPS, epoch=epoch).sort_values("image", kind="stable")
     losses, depth = given.rows(CHECKPOINT, epoch=epoch).iloc[0], given.anatomy.names.index
     for split, of_split in rows.groupby("split", sort=False):
-        parts = dict(iter(of_split.groupby(["layer", "noise", "sigma"], sort=False)))
+        grouped = of_split.groupby(["layer", "noise", "sigma"], sort=False)
+        parts: dict[tuple[str, str, float], pd.DataFrame] = {_key(*key): part for key, part in grouped}
         keys = sorted(parts, key=lambda key: (depth(key[0]), *key[1:]))
         classes = parts[keys[0]]["class_id"].to_numpy()
         left_out = _left_out([parts[key] for key in keys], classes, groups=given.study.probe.groups)
         for number, key in enumerate(keys):
-            about = dict(zip(("layer", "noise", "sigma"), key, strict=True), split=split, epoch=epoch)
-            frame = _class_means(parts[key], classes)
+            layer, noise, sigma = key
+            frame = _class_means(parts[key], classes).assign(layer=layer, noise=noise, sigma=sigma)
             for name in _SHARES:
                 cell = left_out[name][number]
                 frame[f"jackknife_{name}"] = [cell if c == ALL_CLASSES else None for c in frame["class_id"]]
-            yield frame.assign(**about, loss=losses[f"{split}_loss"])
+            yield frame.assign(split=split, epoch=epoch, loss=losses[f"{split}_loss"])
+
+
+def _key(layer: object, noise: object, sigma: object) -> tuple[str, str, float]:
+    return str(layer), str(noise), float(str(sigma))
 
 
 def _class_means(rows: pd.DataFrame, classes: Int64[np.ndarray, "image"]) -> pd.DataFrame:
@@ -62,5 +67,6 @@ def _with_change(rows: pd.DataFrame) -> pd.DataFrame:
     keys = [*_GROUPED_BY, "class_id"]
     wide = rows.pivot_table(index="epoch", columns=keys, values="s1", dropna=False, sort=False).sort_index()
     change = relative_change(wide.to_numpy(dtype=np.float64), epochs=wide.index.tolist())
-    long = pd.DataFrame(change, index=wide.index, columns=wide.columns).T.stack(future_stack=True).rename("s1_change")
-    return rows.merge(long.reset_index(), on=[*keys, "epoch"], how="left")
+    long = wide.columns.repeat(len(wide)).to_frame(index=False)
+    long = long.assign(epoch=np.tile(wide.index, len(wide.columns)), s1_change=change.T.ravel())
+    return rows.merge(long, on=[*keys, "epoch"], how="left")

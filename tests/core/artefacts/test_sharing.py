@@ -87,6 +87,9 @@ CHANGES = {
             "dictionary",
             "clusters",
             "selectivity",
+            "image_losses",
+            "noise_groups",
+            "monitor",
         },
     ),
     "other jackknife groups": (
@@ -100,6 +103,9 @@ CHANGES = {
             "codes",
             "clusters",
             "selectivity",
+            "image_losses",
+            "noise_groups",
+            "monitor",
         },
     ),
 }

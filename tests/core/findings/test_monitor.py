@@ -29,7 +29,7 @@ SEES = dict.fromkeys(INPUTS, 0.9) | {"gaussian": 0.6}
 def test_claims_say_what_the_areas_say():
     blind = dict.fromkeys(INPUTS, 0.5)
     assert verdicts(areas(SEES, dict.fromkeys(INPUTS, 0.6))) == ["holds", "holds"]
-    assert verdicts(areas(SEES | {"ddn": 0.5}, dict.fromkeys(INPUTS, 0.95))) == ["partly", "not decided"]
+    assert verdicts(areas(SEES | {"ddn": 0.5}, dict.fromkeys(INPUTS, 0.95))) == ["partly", "does not hold"]
     assert verdicts(areas(blind | {"pgd": 0.3}, SEES)) == ["does not hold", "does not hold"]
     assert verdicts(areas(blind, blind)) == ["not decided", "not decided"]
 
