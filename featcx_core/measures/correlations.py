@@ -42,7 +42,9 @@ def correlation(
     t · deviation over bootstrap samples of the concepts, by way of Fisher's z (`intervals.correlation_interval`).
 
     A second interval, over images, follows where `over_images` gives x, y and perhaps each control in resamples of
-    them. Controls that it does not give stay; concepts that are NaN in a resample are left out.
+    them. Controls that it does not give stay; concepts that are NaN in a resample are left out. Errors of the values
+    draw a correlation towards 0, and one with a control fixed anywhere: the interval starts from the value and from the
+    value without the errors' covariance.
 
     Raises:
         ValueError: The method is unknown.
@@ -122,9 +124,11 @@ def _given(
     drawn = [_partial(scores, counts_of(block).astype(np.float64), defined) for block in blocks]
     over = [(math.nan, math.nan)] * len(defined)
     if redrawn:
-        varied = _over_images(redrawn, variables[len(redrawn) :], defined, method)
-        groups = redrawn[0].groups
-        over = [correlation_interval(values[place], each, groups=groups) for place, each in enumerate(varied)]
+        varied, without_noise = _over_images(redrawn, variables, defined, method)
+        over = [
+            correlation_interval(value, draws, groups=redrawn[0].groups, also=other)
+            for value, draws, other in zip(values, varied, without_noise, strict=True)
+        ]
     estimates = {}
     for place, each in enumerate(defined):
         # samples that drew only ties do not count
@@ -136,20 +140,35 @@ def _given(
 
 
 def _over_images(
-    redrawn: list[Redrawn], held: Float[np.ndarray, "control concept"], rows: list[list[int]], method: str
-) -> list[Float[np.ndarray, "draw"]]:
-    """Return each correlation in the resamples of the images, the held controls fixed; NaN for too few concepts."""
+    redrawn: list[Redrawn], variables: Float[np.ndarray, "variable concept"], rows: list[list[int]], method: str
+) -> tuple[list[Float[np.ndarray, "draw"]], list[float]]:
+    """Return each correlation in the resamples of the images, and its value without the errors of the variables.
+
+    The errors' covariance is that of the deviations over draws; it is taken off the covariance of the scores. Variables
+    that are not redrawn are held fixed, and have no error. NaN for too few concepts, or where errors are all there is.
+    """
     seen = np.logical_and.reduce([each.is_known for each in redrawn])
-    n_draws, n, n_variables = len(redrawn[0].draws), int(seen.sum()), len(redrawn) + len(held)
+    n_draws, n, n_variables = len(redrawn[0].draws), int(seen.sum()), len(variables)
     scored = _ranked if method == "spearman" else _scaled
     enough = [each for each in rows if n >= len(each) + 2]
-    drawn, fixed = [], scored(held[:, seen])
-    for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * n_variables // _VALUES_AT_ONCE) if enough else []:
+    if not enough:
+        return [np.full(n_draws, math.nan)] * len(rows), [math.nan] * len(rows)
+    observed = scored(variables[:, seen])
+    drawn, fixed, noise = [], observed[len(redrawn) :], np.zeros((n_variables, n_variables))
+    for block in np.array_split(np.arange(n_draws), 1 + n_draws * n * n_variables // _VALUES_AT_ONCE):
         values = np.stack([each.draws[np.ix_(block, seen)] for each in redrawn], axis=1)
         scores = np.concatenate([scored(values), np.broadcast_to(fixed, (len(block), *fixed.shape))], axis=1)
         drawn.append(_partial(lambda counts, scores=scores: scores, np.ones((len(block), n)), enough))  # type: ignore[misc]
+        errors = scores - scores.mean(axis=0)
+        noise += np.einsum("dvc,dwc->vw", errors, errors) / (n_draws * n)
     found = {tuple(each): np.concatenate([part[place] for part in drawn]) for place, each in enumerate(enough)}
-    return [found.get(tuple(each), np.full(n_draws, math.nan)) for each in rows]
+    left = np.cov(observed, bias=True) - noise
+    deviation = np.sqrt(np.where(np.diag(left) > _CONSTANT, np.diag(left), np.inf))
+    correlations = (left / np.outer(deviation, deviation))[None]
+    return (
+        [found.get(tuple(each), np.full(n_draws, math.nan)) for each in rows],
+        [float(_residual_correlation(correlations[:, each][:, :, each])[0]) for each in rows],
+    )
 
 
 def _ranked(values: Float[np.ndarray, "*rest concept"]) -> Float[np.ndarray, "*rest concept"]:
