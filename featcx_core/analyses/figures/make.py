@@ -67,7 +67,8 @@ def _of_declarations(given: Given) -> dict[str, Figure]:
     """
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        rows = given.table(artefact.tables[0].name) if artefact.figures and artefact.tables else pd.DataFrame()
+        is_drawn = artefact.figures and artefact.tables and given.is_made(artefact)
+        rows = given.table(artefact.tables[0].name) if is_drawn else pd.DataFrame()
         if len(rows):
             try:
                 drawn: dict[str, Figure] = resolve(artefact.figures)(rows)

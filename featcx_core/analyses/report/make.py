@@ -9,7 +9,7 @@ from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.analyses.reading import doubts, read_tables
 from featcx_core.artefacts.declaration import Artefact, resolve
-from featcx_core.artefacts.given import Given
+from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.findings.claim import Claim, unmeasured
 from featcx_core.findings.study_tables import StudyTables
 from featcx_core.networks.anatomy import Anatomy
@@ -37,11 +37,12 @@ def write_report(given: Given) -> None:
     given.draft(place).write_text(html, encoding="utf-8")
 
 
-def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
+def _further(given: StudyReader, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
     """Yield the analyses whose tables the report's own sections do not read, with their figures and claims."""
     for artefact in given.snapshot.catalogue.shown:
         names = [table.name for table in artefact.tables]
-        if names and not {*names} & {*StudyTables._fields} and len(rows := given.table(names[0])):
+        is_further = names and not {*names} & {*StudyTables._fields} and given.is_made(artefact)
+        if is_further and len(rows := given.table(names[0])):
             figures = {
                 name.partition(".")[2]: picture
                 for name, picture in pictures.items()
