@@ -63,6 +63,10 @@ class StudyReader:
         is_there = place in self.snapshot.partitions(artefact) and self.snapshot.is_current(place)
         return is_there and not self.snapshot.is_pruned(place)
 
+    def is_made(self, artefact: Artefact) -> bool:
+        """Whether any partition is committed: a table that two artefacts share may have rows of the other alone."""
+        return any(self.snapshot.committed(place) is not None for place in self.snapshot.partitions(artefact))
+
     def is_expected(self, artefact: Artefact) -> bool:
         """Whether an artefact made once is there, or will be at the end of the run."""
         place = Partition(artefact.name)

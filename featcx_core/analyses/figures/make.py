@@ -70,7 +70,8 @@ def _of_declarations(given: Given) -> dict[str, Figure]:
     """
     figures: dict[str, Figure] = {}
     for artefact in given.snapshot.catalogue.shown:
-        if artefact.figures and artefact.tables and len(given.table(artefact.tables[0].name)):
+        is_drawn = artefact.figures and artefact.tables and given.is_made(artefact)
+        if is_drawn and len(given.table(artefact.tables[0].name)):
             try:
                 drawn: dict[str, Figure] = resolve(artefact.figures)(given.tables(artefact))
             except Exception as error:  # another package's code fails in any way

@@ -10,7 +10,7 @@ from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.analyses.reading import doubts, read_tables
 from featcx_core.artefacts.declaration import Artefact, resolve
-from featcx_core.artefacts.given import Given
+from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.findings.claim import Claim, unmeasured
 from featcx_core.findings.passes import training_progress
 from featcx_core.findings.study_tables import StudyTables
@@ -50,11 +50,12 @@ def _passes(epochs: pd.DataFrame) -> str:
     return f"; these are the checkpoints' numbers, after {places} {progress.label}"
 
 
-def _further(given: Given, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
+def _further(given: StudyReader, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
     """Yield the analyses with figures of their own, or whose tables the report's sections do not read, and claims."""
     for artefact in given.snapshot.catalogue.shown:
         names = [table.name for table in artefact.tables]
-        is_further = names and (artefact.figures or artefact.findings or not {*names} & {*StudyTables._fields})
+        has_own = artefact.figures or artefact.findings or not {*names} & {*StudyTables._fields}
+        is_further = names and has_own and given.is_made(artefact)
         if is_further and len(rows := given.table(names[0])):
             figures = {
                 name.partition(".")[2]: picture

@@ -7,7 +7,9 @@ import torch
 
 import featcx_core as fx
 from featcx_core.analyses.activations.make import record_activations
+from featcx_core.analyses.report.make import _further
 from featcx_core.analyses.similarity.checks import layers_equal_themselves
+from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.register import register
 from featcx_core.features.forward import Network
 from featcx_core.images.data import load_data
@@ -175,3 +177,16 @@ def test_everything_is_read_by_a_notebook(trained: Store):
     assert len(frame) == len(table_of(store, "similarity")) == len(rows_of(store, "similarity", epoch=2))
     assert isinstance(store.study, Study)
     assert read_anatomy(store.layers_path).penultimate == "layer3.2"
+
+
+def test_what_shares_a_table_is_told_apart(trained: Store):
+    store = recorded(trained, 0, 2)
+    remake(store, "similarity", epoch=2)
+    refresh(store)
+    assert [reader(store).is_made(catalogue()[name]) for name in ("similarity", "similarity_to_end")] == [True, False]
+    assert "similarity_to_end" not in [analysis.name for analysis in _further(reader(store), {})]
+    remake(store, "similarity_to_end", epoch=0)
+    refresh(store)
+    named = {analysis.name: analysis for analysis in _further(reader(store), {})}
+    assert named.keys() == {"similarity", "similarity_to_end"}
+    assert [claim.verdict for claim in named["similarity_to_end"].claims] == ["not measured"]

@@ -91,8 +91,11 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         (
             {"probe": {"groups": 9}},
             downstream("v_information", "reference_v_information", "branches", "importance", "sensitivity", "sums")
-            & {*OF_EPOCHS},
+            & {*OF_EPOCHS}
+            | {"similarity", "similarity_to_end", "projection"},
         ),
+        ({"similarity": {"permutations": 9}}, {"similarity", "similarity_to_end"}),
+        ({"similarity": {"kept": [3]}}, {"projection"}),
         (
             {"analyses": {"bootstrap": 500}},
             {
@@ -124,6 +127,9 @@ def test_the_reference_epoch_moves_only_what_is_measured_against_it(look: Look):
     before, after = all_of(look(study)), all_of(look(changed(study, probe={"reference_epoch": 1})))
     assert {key[0] for key in before.keys() & after.keys() if before[key] != after[key]} == {
         "reference_v_information",
+        "similarity_to_end",
+        "direction_paths",
+        "projection",
         "decode_time",
         "correlations",
         "concept_paths",
@@ -140,7 +146,8 @@ def test_a_replaced_checkpoint_touches_its_epoch_and_what_is_measured_against_it
     assert {key[1] for key in before.keys() & after.keys() if before[key] != after[key]} == {1}
     after = all_of(look(study, {**DIGESTS, 12: "other"}))
     others = {key for key in before if before[key] != after[key] and key[1] != 12}
-    assert {key[0] for key in others} == {"reference_v_information"}  # the reference epoch's codes are new
+    # the reference epoch's codes and activations are new
+    assert {key[0] for key in others} == {"reference_v_information", "similarity_to_end"}
 
 
 def test_a_further_checkpoint_touches_nothing(look: Look):

@@ -91,3 +91,17 @@ def test_errors():
     x[3, 2] = np.inf
     with pytest.raises(ValueError, match=r"wanted finite activations, got 1 values .* image 3, unit 2"):
         decompose(x)
+
+
+@pytest.mark.parametrize("labels", [None, np.arange(120) % 3])
+def test_a_direction_that_one_group_alone_carries_is_gone_without_it(labels):
+    acts = np.random.default_rng(0).normal(size=(120, 4))
+    acts[:, 3] = np.where(np.arange(120) % 5 == 2, acts[:, 3], 0)
+    without = list(decompose(acts, labels=labels).without_each(5))
+    for group, layer in enumerate(without):
+        kept = np.arange(120) % 5 != group
+        anew = decompose(acts[kept], labels=None if labels is None else labels[kept])
+        assert len(layer.strengths) == (3 if group == 2 else 4)
+        np.testing.assert_allclose(layer.strengths, anew.strengths, rtol=1e-9)
+        gram = layer.scores * layer.strengths @ (layer.scores * layer.strengths).T
+        np.testing.assert_allclose(gram, (anew.scores * anew.strengths) @ (anew.scores * anew.strengths).T, atol=1e-9)
