@@ -1,9 +1,7 @@
 """Damage: a committed file that is not as it was written is named, put aside and made again, never read."""
 
 import logging
-import shutil
 import time
-from contextlib import suppress
 from pathlib import Path
 
 ASIDE = "damaged"
@@ -48,12 +46,6 @@ def aside(root: Path) -> list[str]:
     """Return the names of what lies aside, sorted: another list once something more was found damaged."""
     folder = root / ASIDE
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if _is_place(path))
-
-
-def forget(root: Path) -> None:
-    """Delete what lies aside."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(root / ASIDE)
 
 
 def _is_place(path: Path) -> bool:

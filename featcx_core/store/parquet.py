@@ -96,9 +96,9 @@ def read_parquet(path: Path, *, columns: list[str] | None = None) -> pa.Table:
     refuse_altered_file(path)
     try:
         return pq.ParquetFile(path, page_checksum_verification=True).read(columns=columns)
-    except (OSError, ValueError, KeyError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError) as error:
         raise Damaged(path, _first_line(error)) from None
 
 
@@ -156,7 +156,7 @@ def _checked_footer(path: Path, source: Path | pa.BufferReader) -> Footer:
         footer = Footer(metadata.get(_FINGERPRINT, b"").decode(), frozenset(json.loads(metadata.get(_INPUTS, b"[]"))))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, TypeError) as error:
+    except Exception as error:  # a damaged footer fails in many ways
         raise Damaged(path, _first_line(error)) from None
     if place and place != _place(path):
         raise Damaged(path, f"it holds {place}")

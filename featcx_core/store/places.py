@@ -98,12 +98,13 @@ class Store:
 
     @property
     def anatomy(self) -> Anatomy:
-        """The registered network's layers. Raises StudyError where they were written by a featcx that differs."""
+        """The registered network's layers. Raises StudyError where they are gone, or by a featcx that differs."""
         try:
             return read_anatomy(self.layers_path)
-        except ValueError:
+        except (ValueError, FileNotFoundError) as error:
             at, name = self.layers_path, self.study.name
-            raise StudyError(f"{at} is not from this version of featcx; `featcx run {name}` writes it anew") from None
+            state = "is gone" if isinstance(error, OSError) else "is not from this version of featcx"
+            raise StudyError(f"{at} {state}; `featcx run {name}` writes it anew") from None
 
     # -- commits and locks -----------------------------------------------------------------------------------------
 

@@ -67,7 +67,7 @@ def _further(given: StudyReader, pictures: Mapping[str, bytes]) -> Iterator[Furt
             )
 
 
-def _findings(given: Given, artefact: Artefact) -> tuple[Claim, ...]:
+def _findings(given: StudyReader, artefact: Artefact) -> tuple[Claim, ...]:
     """Return what a declaration finds in its artefact's rows; where that fails, a claim that says why."""
     if not artefact.findings:
         return ()

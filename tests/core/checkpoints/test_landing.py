@@ -213,6 +213,23 @@ def test_a_replaced_one_makes_its_own_epoch_stale(store: Store, runs: Path):
     assert Snapshot(store).is_current(ten)
 
 
+def test_a_file_whose_tensors_change_but_not_its_time_is_damaged(store: Store, runs: Path):
+    path = runs / "ckpt-1.pt"
+    before, status, content = survey(store).digests, path.stat(), path.read_bytes()
+    state = torch.load(path)
+    state["model"]["module.fc.bias"] += 1
+    torch.save(state, path)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    surveyed = survey(store)
+    assert 1 not in surveyed.digests
+    assert "is damaged: it holds other tensors than before, though its time of change is the same" in surveyed.bad[1]
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert survey(store).digests == before  # put back
+    torch.save(state, path)
+    assert survey(store).digests[1] != before[1]  # written anew: another checkpoint
+
+
 def test_a_link_changes_with_the_file_that_it_leads_to(store: Store, runs: Path, tmp_path: Path):
     target = tmp_path / "latest.pt"
     torch.save(torch.load(runs / "ckpt-1.pt"), target)

@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 import time
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
-from featcx_core.checkpoints.survey import read_metrics, survey
+from featcx_core.checkpoints.survey import read_metrics, survey, write_checkpoint
 from featcx_core.checkpoints.training import evaluate, stops, train_epochs
 from featcx_core.images.data import load_data
 from featcx_core.networks.models import build_model
 from featcx_core.networks.safetensors_files import inspect_safetensors
+from featcx_core.store.damage import aside
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Optimizer, Study, Training
 
@@ -167,6 +169,58 @@ def test_corrupt_and_foreign_checkpoints_are_left_alone(trained: Store):
     assert digests(trained)[2] == digests(trained)[7] == digest
     trained.checkpoint(1).unlink()
     assert again(trained) == [0, 1, 2]
+
+
+def altered(path: Path, position: int = -9) -> None:
+    """Flip a bit, an hour ago: the time of change stays, and the file is not being written."""
+    content = bytearray(path.read_bytes())
+    content[position] ^= 4
+    path.write_bytes(content)
+    os.utime(path, (time.time() - 3600, time.time() - 3600))
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "of another epoch"])
+def test_a_damaged_checkpoint_is_put_aside_and_trained_again(trained: Store, damage: str, caplog):
+    before, path = digests(trained), trained.checkpoint(1)
+    match damage:
+        case "flip":
+            altered(path)
+        case "cut":
+            path.write_bytes(path.read_bytes()[:-100])
+        case _:
+            path.write_bytes(trained.checkpoint(2).read_bytes())
+    os.utime(path, (time.time() - 3600, time.time() - 3600))
+    surveyed = survey(trained)
+    assert surveyed.digests == {epoch: digest for epoch, digest in before.items() if epoch != 1}  # never a new one
+    assert {"flip": "is not as it was written", "cut": "is truncated", "of another epoch": "holds epoch 000002"}[
+        damage
+    ] in surveyed.bad[1]
+    assert again(trained) == [0, 1, 2]
+    assert digests(trained) == before
+    assert len(aside(trained.root)) == 1
+    assert sum("put aside as damaged/checkpoints/000001.safetensors" in line for line in caplog.messages) == 1
+
+
+def test_a_checkpoint_that_is_there_is_never_written_again(trained: Store):
+    path = trained.checkpoint(1)
+    other = {name: tensor + 1 for name, tensor in load_file(path).items()}
+    write_checkpoint(path, other, metrics={}, made_by=fingerprint(trained))
+    content = path.read_bytes()
+    trained.checkpoint(2).unlink()
+    trained.training_state.unlink()
+    with pytest.raises(ValueError, match=r"epoch 1: training again gives other weights than .*000001\.safetensors holds, so the "
+                                         r"checkpoints of epochs 2 are lost; put back training_state, or delete"):  # fmt: skip
+        again(trained)
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_training_state_is_put_aside(trained: Store):
+    before = digests(trained)
+    trained.checkpoint(2).unlink()
+    altered(trained.training_state, 5000)
+    assert again(trained) == [0, 1, 2]
+    assert digests(trained) == before
+    assert [name.partition(".")[0] for name in aside(trained.root)] == ["checkpoints/training_state"]
 
 
 def test_divergence_is_an_error_and_commits_nothing(tiny: Study, tmp_path):
