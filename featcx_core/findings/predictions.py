@@ -87,6 +87,9 @@ def more_would_do(curve: pd.DataFrame, *, epoch: int) -> str:
         return ""
     points = measured[measured["n_atoms"] == n_atoms].sort_values("n_images")
     found = forecast(*(points[name].to_numpy(dtype=float) for name in ("n_images", "predictions_kept_fraction")))
+    if found.needed == n_images:
+        fewest, least = int(points["n_images"].iloc[0]), float(points["predictions_kept_fraction"].iloc[0])
+        return f"Its {n_images:,} images are enough; fitted on {fewest:,} of them it keeps {percent(least)} %."
     enough = f"about {_rounded(found.needed)} images would keep 99 %" if math.isfinite(found.needed) else _NOT_ENOUGH
     of_atoms = f" Twice the atoms on the same images would keep {atoms}." if atoms else ""
     return (

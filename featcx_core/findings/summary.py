@@ -132,11 +132,11 @@ def control_rows(tables: StudyTables, *, reference_epoch: int) -> list[tuple[str
 
 
 def dictionary_facts(dictionaries: pd.DataFrame, *, reference_epoch: int) -> dict[str, str]:
-    """Return every column of the reference epoch's dictionary with its meaning; new columns appear by themselves."""
+    """Return every known column of the reference epoch's dictionary with its meaning; new ones appear by themselves."""
     rows = dictionaries[dictionaries["epoch"] == reference_epoch]
     if rows.empty:
         return {}
-    record = rows.iloc[0].drop(labels=["study", "fingerprint", "epoch"], errors="ignore")
+    record = rows.iloc[0].drop(labels=["study", "fingerprint", "epoch"], errors="ignore").dropna()
     meaning = {column.name: column.description for column in catalogue().tables["dictionaries"].columns}
     return {
         str(name).replace("_", " "): (f"{value:.4g}" if isinstance(value, float) else str(value))

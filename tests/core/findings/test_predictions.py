@@ -43,6 +43,11 @@ def test_a_curve_that_more_images_do_not_move_promises_nothing():
     assert more_would_do(CURVE, epoch=3) == ""
 
 
+def test_images_that_are_enough_ask_for_no_more():
+    kept = CURVE.assign(predictions_kept_fraction=[0.97, 0.995, 1.0, 1.0, 1.0])
+    assert more_would_do(kept, epoch=2) == "Its 200 images are enough; fitted on 100 of them it keeps 97 %."
+
+
 @pytest.mark.parametrize("share", [0.99, 1.0, float("nan")])
 def test_one_that_keeps_them_or_is_not_there_says_nothing(share):
     assert lost_predictions(table(share), CURVE, epoch=2) == ""
