@@ -40,7 +40,7 @@ class AblationSettings(Part):
 class MemorisationSettings(Part):
     """How single training images were learned."""
 
-    images: Annotated[int, Field(ge=2)] = 1000
+    images: Annotated[int, Field(ge=2)] = 800
     """Training images whose loss is measured at every checkpoint, the first ones of their seeded order; at most all."""
 
 
@@ -49,7 +49,7 @@ class SpectraSettings(Part):
 
     images_per_class: Annotated[int, Field(ge=1)] = 2
     """Training images and held-out images (`test`) of each class, each; at most all."""
-    copies: Annotated[int, Field(ge=2)] = 10
+    copies: Annotated[int, Field(ge=2)] = 8
     """Noisy copies of each image: a group."""
     sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.01, 0.1, 0.2)
     """Standard deviations of the noise, on pixels in [0, 1]."""
