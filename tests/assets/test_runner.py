@@ -245,7 +245,7 @@ def test_a_defect_is_told_from_bad_input(small: Store, monkeypatch: pytest.Monke
     monkeypatch.setattr(importance_make, "importance_rows", broken)
     outcome = run(small, only=["importance"])
     (failure,) = outcome.failures
-    assert failure.startswith("tiny__importance: RuntimeError: a defect (File ")
+    assert failure.startswith("epoch 1, importance: RuntimeError: a defect (test_runner.py, line ")
     assert outcome.broken
     assert outcome.made == 0
 
