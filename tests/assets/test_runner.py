@@ -205,7 +205,7 @@ places = [
     # one array of the second epoch is written, the others are not; the first has 3 layers and 4 branches
     (writing.Writer, "close", lambda n, writer: n == 9),
     # the rows are in a temporary file
-    (files, "_flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
+    (files, "flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
 ]
 for place in places:
     if not (child := os.fork()):  # libraries are loaded once for all
