@@ -206,7 +206,7 @@ places = [
     # one array of the second epoch is written, the others are not; the first has 3 layers and 4 branches
     (writing.Writer, "close", lambda n, writer: n == 9),
     # the rows are in a temporary file
-    (files, "_flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
+    (files, "flush", lambda n, path: path.name.startswith(".000001-layer2.0.parquet")),
 ]
 for place in places:
     if not (child := os.fork()):  # libraries are loaded once for all
@@ -246,7 +246,7 @@ def test_a_defect_is_told_from_bad_input(small: Store, monkeypatch: pytest.Monke
     monkeypatch.setattr(importance_make, "importance_rows", broken)
     outcome = run(small, only=["importance"])
     (failure,) = outcome.failures
-    assert failure.startswith("tiny__importance: RuntimeError: a defect (File ")
+    assert failure.startswith("epoch 1, importance: RuntimeError: a defect (test_runner.py, line ")
     assert outcome.broken
     assert outcome.made == 0
 
