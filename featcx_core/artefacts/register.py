@@ -127,8 +127,9 @@ def refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     from featcx_core.images.data import load_data
 
     data = load_data(study)
+    wanted = catalogue().wanted(study)
     for artefact in catalogue().possible(study):
-        if artefact.refuse:
+        if artefact.refuse and (artefact.asked != "named" or artefact in wanted):
             resolve(artefact.refuse)(study, anatomy, data)
 
 

@@ -95,8 +95,11 @@ def test_layers_hold_the_means_of_what_lives(measured: Store, monkeypatch: pytes
         assert row["n_concepts"] == len(values)
         assert row["low"] <= row["v_information"] <= row["high"]
         lack = ImageResamples(reader(measured)).lack([own[own["kind"] == kind]])  # one layer's
-        drawn = 1 - lack[:, ~np.isnan(lack).any(axis=0)].mean(axis=1)
-        assert (row["low_images"], row["high_images"]) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+        known = lack.of(lack.is_known)
+        half = stats.t.ppf(0.975, lack.groups - 1) * known.draws.mean(axis=1).std()
+        starts = sorted([row["v_information"], 1 - known.unclipped.mean()])
+        wanted = np.clip([starts[0] - half, starts[1] + half], 0, 1)
+        assert (row["low_images"], row["high_images"]) == pytest.approx(tuple(wanted))
     assert rows.groupby(["epoch", "kind"]).size().unique().tolist() == [len(measured.anatomy.names)]
     assert (rows[rows["layer"] == measured.anatomy.in_complexity[0]]["gain"] == 0).all()
     first = measured.anatomy.in_complexity[0]

@@ -15,6 +15,7 @@ from featcx_core.analyses.examples import heat_maps, map_shape
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.networks.anatomy import Anatomy, anatomy_text
 from featcx_core.report.explorer.charts import charts
 from featcx_core.report.explorer.columns import PROPERTIES, concept_columns, for_readers
 from featcx_core.report.explorer.page import FILE_SIZE, SCRIPTS, Looks, details_scripts
@@ -247,9 +248,10 @@ def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monk
 
 
 def test_a_class_token_has_no_maps(done: Store):
-    layers = done.layers_path.read_text()
+    layers = done.anatomy.model_dump_json()
     assert map_shape(reader(done)) is not None
-    done.layers_path.write_text(layers.replace('"channels_first"', '"class_token"'))
+    altered = Anatomy.model_validate_json(layers.replace('"channels_first"', '"class_token"'))
+    done.layers_path.write_text(anatomy_text(altered))
     assert map_shape(reader(done)) is None
     assert list(heat_maps(reader(done), np.zeros((2, 3), dtype=np.int64))) == []
 

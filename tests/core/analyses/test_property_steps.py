@@ -10,6 +10,7 @@ import torch
 import zarr
 from matplotlib.figure import Figure
 from PIL import Image
+from scipy import stats
 from scipy.stats import spearmanr
 
 from featcx_core.analyses.controls import control_stands_beside
@@ -139,12 +140,17 @@ def test_correlations_over_images_are_those_of_the_measures_drawn_anew(stored: S
     k, own = images.complexity(EPOCH, kind=kind), rows_of(stored, "redundancy", epoch=2)
     own = own[(own["kind"] == kind) & (own["masked_fraction"] == 0.5)]
     drawn = images.redraw(own, y, jackknife=y.replace("redundancy", "jackknife"))
-    alive = ~np.isnan(k).any(axis=0)
-    of_draws = [spearmanr(a[alive], b[alive]).statistic for a, b in zip(k, drawn, strict=True)]
+    alive = k.is_known
+    of_draws = [spearmanr(a[alive], b[alive]).statistic for a, b in zip(k.draws, drawn.draws, strict=True)]
     at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
     at_end = at_end[at_end["x"] == "complexity"]
     row = at_end[(at_end["kind"] == kind) & (at_end["y"] == y) & (at_end["level"] == 0.5)].iloc[0]
-    np.testing.assert_allclose(row[["low_images", "high_images"]].astype(float), np.quantile(of_draws, [0.025, 0.975]))
+    half = stats.t.ppf(0.975, images.groups - 1) * np.arctanh(of_draws).std()
+    ends = np.tanh(np.arctanh(row["value"]) + np.array([-half, half]))
+    # it also starts from the value without errors, which lies to one side
+    assert row["low_images"] <= ends[0] + 1e-6
+    assert row["high_images"] >= ends[1] - 1e-6
+    assert np.isclose([row["low_images"], row["high_images"]], ends, atol=1e-6).any()
     whole = spearmanr(in_order_of_concepts(stored, kind), own[y], nan_policy="omit").statistic
     assert row["value"] == pytest.approx(whole)
 
@@ -159,7 +165,7 @@ def test_every_correlation_has_both_intervals(stored: Store):
     at_end = table[(table["epoch"] == EPOCH) & (table["method"] == "spearman") & (table["controls"] == "")]
     control = at_end[at_end["kind"] == "random_direction"]
     assert {*control["y"]} == {
-        "redundancy", "redundancy_as_printed", "sensitivity", "sensitivity_as_printed",
+        "importance", "redundancy", "redundancy_as_printed", "sensitivity", "sensitivity_as_printed",
     }  # fmt: skip
     assert not table[(table["kind"] == "random_direction") & (table["controls"] != "")].any(axis=None)
     rows = at_end[at_end["kind"] == "concept"].set_index("y")

@@ -157,7 +157,7 @@ def test_projections_are_those_of_the_network_cut_by_hand(trained: Store):
 
 def test_projection_of_pooled_parts_is_one_line(trained: Store):
     activations = Activations(layers=("stem", "layer2.0"), pooling="grid:2")
-    store = recorded(trained, 1, 2, activations=activations)
+    store = recorded(trained, 1, 2, activations=activations, analyses=Analyses(run=("projection",)))
     remake(store, "checkpoint", epoch=2)
     with pytest.raises(ValueError, match=r"wanted activations\.pooling = .gap., got 'grid:2'"):
         remake(store, "projection")

@@ -67,15 +67,22 @@ def stored(finished_home: Path) -> Arrays:
     return Arrays(study, open_store(finished_home, "tiny"), study.split("fit"), study.split("score"))
 
 
-def ridge_r2(acts: np.ndarray, codes: np.ndarray, penalty: np.ndarray, stored: Arrays) -> np.ndarray:
-    """R² on the score half of scikit-learn's ridge, fitted on the fit half at the stored penalty."""
-    fit, score = stored.fit, stored.score
+def ridge_information(acts: np.ndarray, codes: np.ndarray, rows: pd.DataFrame, stored: Arrays) -> np.ndarray:
+    """R² of scikit-learn's ridge at the stored penalties, from either half to the other: the mean, clipped at 0."""
+    halves = ((stored.fit, stored.score, "penalty"), (stored.score, stored.fit, "penalty_swapped"))
+    both = [ridge_r2(acts, codes, rows[name].to_numpy(), fit=fit, score=score) for fit, score, name in halves]
+    return np.clip(np.mean(both, axis=0), 0, None)
+
+
+def ridge_r2(
+    acts: np.ndarray, codes: np.ndarray, penalty: np.ndarray, *, fit: np.ndarray, score: np.ndarray
+) -> np.ndarray:
     mean, scale = codes[fit].mean(axis=0), codes[fit].std(axis=0)
     z = (codes - mean) / scale
     model = Ridge(alpha=penalty, solver="cholesky").fit(acts[fit] - acts[fit].mean(axis=0), z[fit])
     error = z[score] - model.predict(acts[score] - acts[fit].mean(axis=0))
     # the null predictor says the fit half's mean, which is 0 here
-    return np.clip(1 - np.square(error).sum(axis=0) / np.square(z[score]).sum(axis=0), 0, None)
+    return 1 - np.square(error).sum(axis=0) / np.square(z[score]).sum(axis=0)
 
 
 def test_v_information_is_that_of_scikit_learn(stored: Arrays):
@@ -86,7 +93,7 @@ def test_v_information_is_that_of_scikit_learn(stored: Arrays):
                 rows = stored.rows(epoch, layer, dictionary_epoch)
                 alive = rows["v_information"].notna().to_numpy()
                 codes = stored.codes(dictionary_epoch)[:, alive]
-                wanted = ridge_r2(stored.acts(epoch, layer), codes, rows["penalty"].to_numpy()[alive], stored)
+                wanted = ridge_information(stored.acts(epoch, layer), codes, rows[alive], stored)
                 np.testing.assert_allclose(rows["v_information"][alive], wanted, atol=1e-3)
                 compared += alive.sum()
     assert compared > 300
@@ -99,14 +106,13 @@ def test_controls_are_measured_in_the_same_way(stored: Arrays):
         rows = stored.rows(REFERENCE, "stem", REFERENCE, kind)
         alive = rows["v_information"].notna().to_numpy()
         assert alive.any()
-        penalty = rows["penalty"].to_numpy()[alive]
-        wanted = ridge_r2(stored.acts(REFERENCE, "stem"), codes[:, alive], penalty, stored)
+        wanted = ridge_information(stored.acts(REFERENCE, "stem"), codes[:, alive], rows[alive], stored)
         np.testing.assert_allclose(rows["v_information"][alive], wanted, atol=1e-3)
 
 
 def test_the_penultimate_layer_says_everything_of_its_own_units(stored: Arrays):
     rows = stored.rows(REFERENCE, "layer3.2", REFERENCE, "unit")
-    assert rows["v_information"].median() > 0.9999
+    assert rows["v_information"].median() > 0.999
     assert rows["v_information"].min() > 0.99  # the penalty tells on units that vary ten times less than the others
 
 
@@ -279,7 +285,8 @@ def test_correlations_are_those_of_the_tables(stored: Arrays):
             row = rows.loc[(y, method)]
             assert row["value"] == pytest.approx(frame["complexity"].corr(frame[y], method=method))
             assert row["low"] <= row["value"] <= row["high"]
-            assert row["n"] == frame[y].notna().sum() >= 9
+            # with 60 images some concepts cannot be read at the end: there is nothing to be relative to
+            assert row["n"] == frame[y].notna().sum() >= (4 if y == "decode_time_normalised" else 9)
     among = table("correlations").query("epoch == @REFERENCE and x == 'importance'")
     assert set(among["y"]) == {"importance_when_active", "ablation_logit", "ablation_loss"}
     assert set(among["controls"]) == {""}
@@ -349,11 +356,18 @@ def test_dictionaries_rebuild_activations_and_predictions(stored: Arrays):
 
 def test_codes_of_every_kind_stand_side_by_side(stored: Arrays):
     codes = probe_of(stored.store, epoch=REFERENCE)
-    assert codes.widths == {"concept": 12, "random_direction": 100, "shuffled": 12, "class_logit": 3, "unit": 64}
+    assert codes.widths == {
+        "concept": 12,
+        "random_direction": 100,
+        "shuffled": 12,
+        "class_logit": 3,
+        "unit": 64,
+        "principal_component": 64,
+    }
     assert list(codes.columns["kind"].unique()) == [*KINDS]
     assert codes.n_images == 120
     (first, _) = codes.chunks()
-    assert codes.codes_of(first).shape == (60, 191)
+    assert codes.codes_of(first).shape == (60, 255)
     np.testing.assert_array_equal(codes.codes_of(first)[:, :12], stored.study.codes(epoch=REFERENCE)[:60])
 
 

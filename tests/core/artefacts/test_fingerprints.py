@@ -14,7 +14,7 @@ from featcx_core.artefacts.fingerprints import combine
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import Survey
-from featcx_core.networks.anatomy import Anatomy, read_anatomy
+from featcx_core.networks.anatomy import Anatomy, anatomy_text, read_anatomy
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Study
 from featcx_core.study.files import load_study, packaged_studies
@@ -47,7 +47,7 @@ def look(anatomy: Anatomy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> L
     def taken(study: Study, digests: dict[int, str] = DIGESTS) -> Snapshot:
         store = Store(tmp_path, study)
         store.root.mkdir(exist_ok=True)
-        store.layers_path.write_text(anatomy.model_dump_json())
+        store.layers_path.write_text(anatomy_text(anatomy))
         monkeypatch.setattr(module, "survey", lambda store, **_: Survey(digests, {}, frozenset(), frozenset(), {}))
         return Snapshot(store, also=["visualisation"])
 

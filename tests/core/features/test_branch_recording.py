@@ -18,7 +18,7 @@ from featcx_core.features.operands import Operands
 from featcx_core.images.data import load_data
 from featcx_core.measures.branches import concept_cka
 from featcx_core.measures.v_information import v_information
-from featcx_core.networks.anatomy import Anatomy, read_anatomy
+from featcx_core.networks.anatomy import Anatomy, anatomy_text, read_anatomy
 from featcx_core.networks.layers import resolve_anatomy
 from featcx_core.networks.models import build_model
 from featcx_core.store.places import Store
@@ -270,7 +270,7 @@ def test_an_anatomy_without_branches_is_found_anew_and_makes_nothing_else_stale(
     fresh = trained.anatomy
     rows = tuple(row.model_copy(update={"branches": {}}) for row in fresh.layers)
     old = fresh.model_copy(update={"made_from": "older", "layers": rows})
-    trained.layers_path.write_text(old.model_dump_json())
+    trained.layers_path.write_text(anatomy_text(old))
     before = {p for p in Snapshot(trained).current if p.artefact != "branch_activations"}
     register(trained.study, home=trained.home)
     assert read_anatomy(trained.layers_path) == fresh
