@@ -95,7 +95,7 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
             ["activations"],
             ["dictionary_activations", "dictionary", "codes"],
             ["reference_v_information", "v_information"],
-            ["importance", "complexity"],
+            ["image_losses", "noise_groups", "selectivity", "similarity_to_end", "importance", "complexity"],
         ]
         assert dagster.get_dynamic_partitions("tiny_epochs") == ["000000", "000001", "000002", "000003"]
     assert stale(small).keys() <= ONCE
@@ -152,6 +152,7 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
         follow(dagster, store)
         assert stale(store).keys() <= ONCE
         write(10, weights[0])  # another network at the same epoch
+        os.utime(runs / "10.pth", (1, 1))  # with its time unchanged it would count as damaged
         assert {epoch for epochs in stale(store).values() for epoch in epochs} - {-1} == {10}
         follow(dagster, store)
         assert stale(store).keys() <= ONCE

@@ -76,7 +76,7 @@ def test_loss_and_accuracy_are_over_all_outputs(tiny: Study):
 
 def test_training_teaches_the_stated_outputs(tiny: Study, tmp_path: Path):
     study = with_five_outputs(tiny)
-    training = Training.model_validate({"epochs": 3, "batch_size": 32, "optimizer": {"lr": 0.05}})
+    training = Training.model_validate({"epochs": 3, "save": [], "batch_size": 32, "optimizer": {"lr": 0.05}})
     study = changed(study, model=Model(arguments={"n_classes": 5}, outputs=FIVE), training=training)
     store = train(study, home=tmp_path, device="cpu")
     assert read_metrics(store, epoch=3)["test_accuracy"] > 0.8
