@@ -36,8 +36,9 @@ def write_array(store: Store, name: str = "000001", *, offset: float = 0.0) -> P
 
 def write_table(store: Store, name: str = "000001", *, value: float = 0.5) -> Path:
     path = store.table("importance", name)
-    one = {"concept": 0, "epoch": 1, "prevalence_fraction": 0.5, "signed_importance": value, "importance": value}
-    rows = pd.DataFrame({key: [part] for key, part in one.items()} | {"jackknife": [[value]]})
+    of_type = {"int64": 1, "float64": value, "list<float>": [value]}
+    columns = [column for column in TABLE.columns if column.name not in ("study", "fingerprint")]
+    rows = pd.DataFrame({column.name: [of_type[column.dtype]] for column in columns})
     write_rows(path, TABLE, rows, study="s", fingerprint="f", inputs=["a", "b"])
     return path
 
