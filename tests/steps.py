@@ -1,6 +1,6 @@
 """Steps of a study as tests take them: make one artefact anew, read rows, arrays and paths back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,17 @@ from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.features.probe_reader import KINDS, ProbeReader
 from featcx_core.store.parquet import write_parquet
 from featcx_core.store.places import Store
+
+
+def made_up(table: str, values: Sequence[float], **columns: object) -> pd.DataFrame:
+    """Rows of a table, one a value; columns that are not given hold it, as whole numbers 1, as lists alone."""
+    of_type: dict[str, Any] = {"int64": 1, "float64": list(values), "bool": True, "string": "x"}
+    rows = pd.DataFrame(index=range(len(values)))
+    for column in catalogue().tables[table].columns:
+        if column.name not in ("study", "fingerprint"):
+            is_list = column.dtype == "list<float>"
+            rows[column.name] = [[value] for value in values] if is_list else of_type[column.dtype]
+    return rows.assign(**columns)
 
 
 def reader(store: Store) -> StudyReader:

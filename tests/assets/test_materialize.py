@@ -20,6 +20,10 @@ from tests.steps import table_of
 
 ACROSS = [a.name for a in catalogue().shown if not a.has_epochs and a.tables]
 DETAILED = [a.name for a in catalogue().shown if a.when == "detailed"]
+AT_REFERENCE = [a.name for a in catalogue().shown if a.when == "reference" and a.tables]
+_BEFORE = {"checkpoint", "dictionary_activations", "dictionary", "codes"}
+EVERY_EPOCH = [a.name for a in catalogue().shown if a.grain == "epoch" and a.when in ("every", "others")]
+MEASURED = [name for name in EVERY_EPOCH if name not in _BEFORE]
 
 
 class Ui:
@@ -80,9 +84,10 @@ def test_single_partitions_and_ragged_ranges_give_the_same_tables(trained_only: 
         assert set(table_of(small, "v_information")["layer"]) == {"layer2.0"}  # seen at once
         both = ("v_information", "reference_v_information")
         assert ui.materialise(*both, first=key(0, layers[0]), last=key(2, layers[-1])).success
-        assert ui.materialise("complexity", "importance", first="000000", last="000002").success
+        assert ui.materialise(*MEASURED, first="000000", last="000002").success
         for epoch in ("000002", "000000"):  # the ends
             assert ui.materialise(*DETAILED, one=epoch).success
+        assert ui.materialise(*AT_REFERENCE, one="000002").success
         assert ui.materialise(*ACROSS).success
     same(visible(small.home), visible(small_home))
 

@@ -29,8 +29,7 @@ def write(store: Store, partition: str, rows: pd.DataFrame, *, fingerprint: str)
 
 
 def importance(epoch: int, value: float, *, n: int = 3) -> pd.DataFrame:
-    rows = {"concept": range(n), "importance": value, "signed_importance": value, "prevalence_fraction": 0.5}
-    return pd.DataFrame(rows).assign(epoch=epoch, jackknife=[[value]] * n)
+    return made_up("importance", [value] * n, concept=range(n), epoch=epoch, prevalence_fraction=0.5)
 
 
 def values(home: Path) -> list[tuple[str, int, float]]:
@@ -131,6 +130,7 @@ READER = """
 import sys
 from pathlib import Path
 from featcx_assets.views import connect
+from tests.steps import made_up
 print("ready", flush=True)
 sys.stdin.readline()
 seen, reads = set(), 0

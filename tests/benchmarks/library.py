@@ -9,7 +9,6 @@ from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.store.places import Store
 
 DESCRIBED = ("checkpoint", "activations", "dictionary_activations", "dictionary", "codes")
-MEASURED = ("v_information", "reference_v_information", "complexity", "importance")
 
 
 def describe_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
@@ -19,7 +18,10 @@ def describe_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
 
 def measure_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:
     """Everything that is measured at one epoch, once the codes of the reference epoch are there."""
-    _make(store, MEASURED, epoch=epoch, device=device)
+    of_epochs = [a for a in Snapshot(store).wanted if a.has_epochs and a.when != "detailed"]
+    _make(
+        store, [artefact.name for artefact in of_epochs if artefact.name not in DESCRIBED], epoch=epoch, device=device
+    )
 
 
 def detail_epoch(store: Store, epoch: int, *, device: str = "cpu") -> None:

@@ -143,7 +143,7 @@ def test_the_library_gives_the_numbers_of_featcx_run(desk: Path):
         np.testing.assert_allclose(np.stack(names["importance"][epoch][:3], axis=1), rows, rtol=1e-4, atol=1e-6)
     wanted = made.table("decode_time").sort_values("concept")["decode_time"]
     np.testing.assert_allclose(names["decode_time"], wanted, **close)
-    at_last = "epoch == 2 and y == 'importance' and method == 'spearman' and controls == ''"
+    at_last = "epoch == 2 and kind == 'concept' and y == 'importance' and method == 'spearman' and controls == ''"
     row = made.table("correlations").query(at_last).iloc[0]
     np.testing.assert_allclose(names["found"][:4], row[["value", "low", "high", "n"]].astype(float), rtol=0, atol=0.05)
 

@@ -16,13 +16,13 @@ from featcx_core.store.places import Store
 from featcx_core.store.verified_arrays import open_arrays
 from featcx_core.study.fields import Study
 from tests.faults.power import Disk, power_cut
+from tests.steps import made_up
 
 TABLE = catalogue().tables["importance"]
 
 
 def rows(value: float) -> pd.DataFrame:
-    one = {"concept": 0, "epoch": 1, "prevalence_fraction": 0.5, "signed_importance": value, "importance": value}
-    return pd.DataFrame({name: [part] for name, part in one.items()} | {"jackknife": [[value]]})
+    return made_up("importance", [value], prevalence_fraction=0.5)
 
 
 def write(store: Store, value: float) -> None:

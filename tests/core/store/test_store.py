@@ -12,6 +12,7 @@ from featcx_core.store.files import replacing, write_bytes
 from featcx_core.store.parquet import read_all, read_footer, read_rows, schema, write_rows
 from featcx_core.store.places import MARKER, Store, committed, epoch_key, open_store
 from featcx_core.study.fields import Study, StudyError
+from tests.steps import made_up
 
 
 @pytest.fixture
@@ -20,16 +21,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def importance(epoch: int, *values: float) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "concept": range(len(values)),
-            "epoch": epoch,
-            "prevalence_fraction": 0.5,
-            "signed_importance": values,
-            "importance": values,
-            "jackknife": [[value] for value in values],
-        }
-    )
+    return made_up("importance", values, concept=range(len(values)), epoch=epoch, prevalence_fraction=0.5)
 
 
 def litter(store: Store) -> list[Path]:
