@@ -50,6 +50,7 @@ class GroupedSums(Generic[S]):
     Raises:
         ValueError: fewer than two groups.
 
+    >>> from featcx_core.features.moments import Moments
     >>> images = torch.tensor([[0.0], [2.0], [4.0], [6.0]])
     >>> sums = GroupedSums(Moments, groups=2)
     >>> sums.add(images, images)

@@ -24,6 +24,7 @@ def principal_components(sums: Moments, *, n_components: int) -> Components:
     The score of an image is `(x − mean) @ directions`. A direction counts as constant where its variance is below 1e-10
     of the largest.
 
+    >>> from featcx_core.features.moments import Moments
     >>> x = torch.tensor([[1.0, 0.0], [3.0, 0.0], [2.0, 0.5], [2.0, -0.5]])
     >>> principal_components(Moments.of(x, x), n_components=1).directions.round(decimals=6).tolist()
     [[1.0], [0.0]]

@@ -101,6 +101,7 @@ def times_over_images(
         epochs: the checkpoints' numbers.
         at_reference: I_V of the last one.
 
+    >>> from featcx_core.measures.over_images import Redrawn
     >>> early, end = (
     ...     Redrawn(np.array(draws), np.array(draws[0]), groups=20) for draws in ([[0.1], [0.3]], [[0.4], [0.4]])
     ... )

@@ -100,6 +100,8 @@ def cross_fitted_r2(
 
     >>> import torch
     >>> x = torch.arange(40.0).reshape(-1, 1)
+    >>> from featcx_core.features.by_group import GroupedSums
+    >>> from featcx_core.features.moments import Moments
     >>> sums = [GroupedSums.of(Moments, half, 2 * half, groups=2) for half in (x[::2], x[1::2])]
     >>> round(cross_fitted_r2(*sums, penalties=Penalties()).item(), 6)
     1.0

@@ -56,6 +56,8 @@ def reader_directions(fit: GroupedSums[Moments], *, penalties: Penalties) -> Flo
     A code that is constant has weights 0.
 
     >>> x = torch.tensor([[0.0, 1.0], [1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])   # the code is the first unit
+    >>> from featcx_core.features.by_group import GroupedSums
+    >>> from featcx_core.features.moments import Moments
     >>> sums = GroupedSums.of(Moments, x, x[:, :1], groups=2)
     >>> reader_directions(sums, penalties=Penalties()).round(decimals=3).tolist()
     [[1.0], [0.0]]
