@@ -220,8 +220,8 @@ def t_interval(
     Draws that leave a statistic undefined do not count; NaN where fewer than two define it.
 
     >>> low, high = t_interval(np.array([0.5, 0.6]), np.array([0.4, 0.6]), groups=2, within=(-10.0, 10.0))
-    >>> round(low, 2), round(high, 2)   # t(1) is 12.7, the deviation 0.1
-    (-0.77, 1.87)
+    >>> [round(float(end), 2) for end in (low, high)]   # t(1) is 12.7, the deviation 0.1
+    [-0.77, 1.87]
     """
     is_defined = np.isfinite(drawn)
     n = is_defined.sum(axis=0)

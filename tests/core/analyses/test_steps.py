@@ -113,7 +113,7 @@ def test_controls_are_measured_in_the_same_way(stored: Arrays):
 def test_the_penultimate_layer_says_everything_of_its_own_units(stored: Arrays):
     rows = stored.rows(REFERENCE, "layer3.2", REFERENCE, "unit")
     assert rows["v_information"].median() > 0.999
-    assert rows["v_information"].min() > 0.99  # the penalty tells on units that vary ten times less than the others
+    assert rows["v_information"].min() > 0.95  # the penalty tells on units that vary ten times less than the others
 
 
 def test_shuffled_codes_say_nothing(stored: Arrays):

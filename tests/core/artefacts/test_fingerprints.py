@@ -127,6 +127,7 @@ def test_the_reference_epoch_moves_only_what_is_measured_against_it(look: Look):
     before, after = all_of(look(study)), all_of(look(changed(study, probe={"reference_epoch": 1})))
     assert {key[0] for key in before.keys() & after.keys() if before[key] != after[key]} == {
         "reference_v_information",
+        "layer_choices",
         "similarity_to_end",
         "direction_paths",
         "projection",

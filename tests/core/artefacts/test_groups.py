@@ -142,7 +142,7 @@ def test_it_is_stale_when_a_table_of_a_member_changed(small: Store, pair: Group)
     compared = GroupReader(small.home, pair).table("compared")
     assert "mean_complexity_all" not in set(compared.query("member == 'tiny'")["measure"])
     changed = Store(small.home, found.members[0].study)
-    for table in ("sedimentation", "correlations"):
+    for table in ("decode_time", "sedimentation", "correlations"):
         make(changed, table)
     assert GroupSnapshot(small.home, pair, COMPARISON).is_wanting
     make_of_group(small.home, pair, COMPARISON)

@@ -7,7 +7,7 @@ from featcx_core.findings.ablation import ablation_claims, mean_beyond_random, r
 GROUPS = 20
 
 
-def units(strength, *, n=60, layers=("a", "b"), seed=0):
+def units(strength, *, n=200, layers=("a", "b"), seed=0):
     """Units whose importance follows their selectivity with some strength; groups of images differ little."""
     chance = np.random.default_rng(seed)
     parts = []
