@@ -66,7 +66,8 @@ def prune(snapshot: Snapshot, parts: Collection[Prunable]) -> None:
 
 
 def _is_read_across_epochs(snapshot: Snapshot, artefact: Artefact) -> bool:
-    """Whether something that is made once needs an artefact at every epoch."""
+    """Whether something that is made once, and that the study asks for, needs an artefact at every epoch."""
     readers = (reader for reader in snapshot.catalogue.consumers(artefact) if not reader.has_epochs)
+    readers = (reader for reader in readers if reader in snapshot.wanted)
     needs = (need for reader in readers for need in snapshot.catalogue.needs(reader) if need.artefact is artefact)
     return any(need.uses == "required" and need.epochs != "reference" for need in needs)

@@ -60,6 +60,9 @@ def test_each_fails_where_something_is_wrong(small: Store):
         "shortcuts_bring_what_came",
         "super_classes_cover_all_classes",
         "corruption_rows_are_valid",
+        "memorisation_detection_rows_are_valid",
+        *("concepts_are_found_again", "variance_share_has_random_directions", "units_know_more_than_chance"),
+        *("nothing_ablated_is_the_whole_network", "thresholds_hold_on_clean_images"),
     }
     severe = {name for name, evaluation in found.items() if evaluation.severity == dg.AssetCheckSeverity.ERROR}
     assert found.keys() - severe == {

@@ -228,6 +228,7 @@ def test_what_cannot_be_compared(swept: Path, arguments: tuple[str, ...], wanted
 def test_compare_says_what_is_left_out(swept: Path, tmp_path: Path):
     for table in ("epochs", "v_information", "complexity", "sedimentation", "correlations"):
         shutil.rmtree(swept / MEMBERS[1] / "tables" / table)
+    shutil.rmtree(swept / MEMBERS[1] / "activations")
     assert "fewer than two studies have results to compare" in refused("compare", *MEMBERS)
     shutil.copytree(swept / MEMBERS[0], swept / "third")
     text = (swept / "third" / "study.toml").read_text()

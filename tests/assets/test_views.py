@@ -15,6 +15,7 @@ from featcx_core.store.files import write_bytes
 from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Study, StudyError
+from tests.steps import made_up
 
 
 def fresh(home: Path, name: str = "s") -> Store:
@@ -130,7 +131,6 @@ READER = """
 import sys
 from pathlib import Path
 from featcx_assets.views import connect
-from tests.steps import made_up
 print("ready", flush=True)
 sys.stdin.readline()
 seen, reads = set(), 0

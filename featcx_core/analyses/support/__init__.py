@@ -44,9 +44,9 @@ SUPPORT = Artefact(
     asked="default",
     make="featcx_core.analyses.support.make:support_rows",
     holds=(Rows(SUPPORT_TABLE),),
-    version=3,
+    version=4,
     needs=(Need(CODES), Need(COMPLEXITY), Need(IMPORTANCE)),
-    fields=("seed", "support", "analyses.bootstrap"),
+    fields=("seed", "support"),
     checks=(
         Check(
             "support_starts_from_the_dictionary",

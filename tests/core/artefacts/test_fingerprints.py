@@ -87,12 +87,10 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
         ({"dictionary": {"keep_positions_gb": 0.0}}, set()),
         ({"clusters": {"count": 7}}, {"clusters"}),
         ({"data": {"superclasses": {"even": ["0"]}}}, {"clusters"}),
-        ({"dictionary": {"l1": 0.5}}, downstream("codes") & {*OF_EPOCHS}),
+        ({"dictionary": {"l1": 0.5}}, downstream("codes", "learning_curve") & {*OF_EPOCHS}),
         (
             {"probe": {"groups": 9}},
-            downstream("v_information", "reference_v_information", "branches", "importance", "sensitivity", "sums")
-            & {*OF_EPOCHS}
-            | {"similarity", "similarity_to_end", "projection"},
+            downstream("codes", "similarity", "similarity_to_end") & {*OF_EPOCHS} | {"projection", "spectra"},
         ),
         ({"similarity": {"permutations": 9}}, {"similarity", "similarity_to_end"}),
         ({"similarity": {"kept": [3]}}, {"projection"}),
@@ -100,7 +98,7 @@ def changed(study: Study, **parts: dict[str, object]) -> Study:
             {"analyses": {"bootstrap": 500}},
             {
                 "sensitivity",
-                "support",
+                "layer_choices",
                 "sedimentation",
                 "layer_information",
                 "decode_time",

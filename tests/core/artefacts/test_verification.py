@@ -9,6 +9,7 @@ from featcx_core.artefacts import space
 from featcx_core.artefacts.making import make
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.pruning import prunable, prune
+from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.artefacts.space import bytes_wanted, refuse_full_disk
 from featcx_core.artefacts.verification import verify
@@ -80,6 +81,8 @@ def test_an_input_that_is_damaged_is_made_again_on_the_way(small: Store, name: s
 
 
 def test_pruned_arrays_count_as_made_until_something_reads_them(small: Store):
+    few = small.study.analyses.model_copy(update={"run": ("complexity",)})  # none that reads activations of all epochs
+    small = register(small.study.model_copy(update={"analyses": few}), home=small.home)
     parts = prunable(Snapshot(small), keep=[0])
     assert {part.partition.epoch for part in parts} == {1}  # 2 is the reference epoch
     assert "activations" in {part.partition.artefact for part in parts}
