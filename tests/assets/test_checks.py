@@ -71,5 +71,7 @@ def test_each_fails_where_something_is_wrong(small: Store):
         "shortcuts_bring_what_came",
         "fewer_masked_units_change_less",
         "weak_noise_moves_little",
+        *("concepts_are_found_again", "a_wider_reader_reads_more"),
+        *("units_know_more_than_chance", "thresholds_hold_on_clean_images"),
     }
     assert "rows share a key" in str(found["complexity_rows_are_valid"].description)
