@@ -113,7 +113,8 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
     run_study(small, only=["sedimentation", "correlations"], epochs=(), device="cpu", say=lambda line: None)
     with instance(small.home) as dagster:
         asked = scheduled(dagster, small)
-        assert asked == ["layer_information", "concept_paths", "explorer", "figures", "report"]
+        rest = ["layer_information", "concept_paths", "explorer", "figures", "report"]
+        assert sorted(asked) == sorted([*anew, *rest])
 
 
 EPOCHLY = [
