@@ -8,7 +8,7 @@ from typing import Any
 from jaxtyping import Float
 
 from featcx_core.arrays import Array, as_tensors
-from featcx_core.measures.intervals import jackknife_error
+from featcx_core.measures.intervals import jackknife_error, jackknife_interval
 
 
 def complexity(v_information: Float[Array, "layer concept"]) -> Float[Array, "concept"]:
@@ -43,6 +43,32 @@ def complexity_standard_error(jackknife: Float[Array, "layer concept group"]) ->
     (left_out,), restore = as_tensors(jackknife)
     _refuse_no_layer(len(left_out))
     return restore(jackknife_error(1 - left_out.mean(0)))
+
+
+def complexity_interval(
+    v_information: Float[Array, "layer concept"], jackknife: Float[Array, "layer concept group"]
+) -> tuple[Any, Any]:
+    """Return the ends of K's 95 % interval over images, `K ± t(G − 1) · error`, cut to [0, 1]; NaN for a dead concept.
+
+    The error is the jackknife's as in `complexity_standard_error`, of R² clipped to [0, 1] layer by layer as K's I_V
+    is: before clipping it would also count how far below 0 an R² lies, which K never sees.
+
+    Args:
+        v_information: I_V of each layer and concept.
+        jackknife: R² without each group of images, not clipped.
+
+    Raises:
+        ValueError: no layer.
+
+    >>> import numpy as np
+    >>> low, high = complexity_interval(np.array([[0.5]]), np.array([[[0.49, 0.51]]]))   # t(1) is 12.7, the error .01
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.373], [0.627])
+    """
+    (left_out,), restore = as_tensors(jackknife)
+    _refuse_no_layer(len(left_out))
+    without = restore(1 - left_out.clamp(0, 1).mean(0))
+    return jackknife_interval(complexity(v_information), without, within=(0.0, 1.0))
 
 
 def _refuse_no_layer(n_layers: Any) -> None:

@@ -9,7 +9,7 @@ from scipy.stats import pearsonr, rankdata
 from featcx_core.features.by_group import GroupedSums
 from featcx_core.features.kernels import KernelSums
 from featcx_core.measures.branches import concept_cka_of_sums, concept_cka_without_each
-from featcx_core.measures.complexity import complexity
+from featcx_core.measures.complexity import complexity, complexity_interval
 from featcx_core.measures.correlations import correlation
 from featcx_core.measures.cross_fitted import CrossFitted, cross_fitted_of_sums
 from featcx_core.measures.explained import explained
@@ -86,11 +86,11 @@ def truth(r2: np.ndarray, population: Population, world: World) -> dict[str, np.
 def _of_readers(read: list[CrossFitted]) -> dict[str, Ends]:
     unclipped = np.array([(each.r2 + each.r2_swapped) / 2 for each in read])
     left_out = np.array([each.jackknife for each in read])
-    k = complexity(np.array([each.v_information for each in read]))
+    information = np.array([each.v_information for each in read])
     return {
         "R² before clipping": jackknife_interval(unclipped, left_out),
         "I_V": (np.array([each.low_images for each in read]), np.array([each.high_images for each in read])),
-        "K": jackknife_interval(k, 1 - left_out.clip(0, 1).mean(0), within=(0.0, 1.0)),
+        "K": complexity_interval(information, left_out),
     }
 
 

@@ -28,7 +28,7 @@ COMPLEXITY = Artefact(
     asked="default",
     make="featcx_core.analyses.complexity.make:complexity_rows",
     holds=(Rows(COMPLEXITY_TABLE),),
-    version=2,
+    version=3,
     needs=(Need(V_INFORMATION, layers="in_complexity"),),
     preview="featcx_core.analyses.complexity.make:spectrum",
 )

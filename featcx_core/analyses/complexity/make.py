@@ -8,20 +8,18 @@ from featcx_core.analyses.jackknife import jackknife_of
 from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
-from featcx_core.measures.complexity import complexity, complexity_standard_error
-from featcx_core.measures.intervals import jackknife_interval
+from featcx_core.measures.complexity import complexity, complexity_interval, complexity_standard_error
 
 
 def complexity_rows(given: Given) -> pd.DataFrame:
     """Return K of every code of an epoch's own dictionary, with its error."""
     layers, groups = given.anatomy.in_complexity, given.study.probe.groups
     parts = [given.rows(V_INFORMATION, epoch=given.epoch, layer=layer) for layer in layers]
-    k, half, printed = (
-        complexity(np.stack([part[f"v_information{suffix}"] for part in parts]))
-        for suffix in ("", "_half", "_as_printed")
+    information, half_sized, in_sample = (
+        np.stack([part[f"v_information{suffix}"] for part in parts]) for suffix in ("", "_half", "_as_printed")
     )
-    left_out = np.stack([jackknife_of(part, groups) for part in parts])
-    low, high = jackknife_interval(k, 1 - left_out.mean(axis=0), within=(0.0, 1.0))
+    left_out = np.stack([jackknife_of(part, groups) for part in parts]).astype(np.float64)
+    k, half, (low, high) = complexity(information), complexity(half_sized), complexity_interval(information, left_out)
     return parts[0][["epoch", "kind", "concept", "n_fit"]].assign(
         complexity=k,
         standard_error=complexity_standard_error(left_out),
@@ -29,7 +27,7 @@ def complexity_rows(given: Given) -> pd.DataFrame:
         high_images=high,
         complexity_half=half,
         complexity_extrapolated=(2 * k - half).clip(0, 1),
-        complexity_as_printed=printed,
+        complexity_as_printed=complexity(in_sample),
     )
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
-from featcx_core.measures.complexity import complexity, complexity_standard_error
+from featcx_core.measures.complexity import complexity, complexity_interval, complexity_standard_error
 from tests.references import complexity as reference
 
 
@@ -51,6 +52,17 @@ def test_layers_that_err_together_do_not_average_out():
     apart = complexity_standard_error(chance.normal(size=(16, 50, 20)))
     np.testing.assert_allclose(together, complexity_standard_error(one))
     assert apart.mean() == pytest.approx(together.mean() / 4, rel=0.15)
+
+
+def test_the_interval_is_that_of_what_is_clipped_layer_by_layer():
+    jackknife = np.random.default_rng(4).normal(size=(3, 7, 20)) / 50 + np.array([-0.5, 0.4, 0.99])[:, None, None]
+    information = jackknife.mean(2).clip(0, 1)
+    low, high = complexity_interval(information, jackknife)
+    k, error = 1 - information.mean(0), np.array(reference.standard_error(jackknife.clip(0, 1)))
+    half = stats.t.ppf(0.975, 19) * error
+    np.testing.assert_allclose(low, (k - half).clip(0, 1), rtol=1e-12)
+    np.testing.assert_allclose(high, (k + half).clip(0, 1), rtol=1e-12)
+    assert (error < complexity_standard_error(jackknife)).all()  # what lies below 0 does not count
 
 
 def test_no_layer():
