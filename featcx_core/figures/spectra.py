@@ -18,6 +18,7 @@ from featcx_core.figures.canvas import (
     footnote,
     nothing_to_show,
 )
+from featcx_core.findings.passes import training_progress
 
 NOTHING = "no group of noisy copies has a spectrum"
 _FOOT = (
@@ -41,7 +42,7 @@ SHARES = (
 VALUES = (
     _Panel("s1", "largest s / first epoch's"),
     _Panel("s2", "second s / first epoch's"),
-    _Panel("s1_change", "change of largest s, an epoch"),
+    _Panel("s1_change", "change of largest s, a pass"),
 )
 
 
@@ -120,6 +121,8 @@ def _over_training(rows: pd.DataFrame, quantities: tuple[_Panel, ...], question:
     trained = chosen[chosen["epoch"] > 0]
     chosen = trained if len(trained) else chosen
     sigmas, layers = sorted(chosen["sigma"].unique(), reverse=True), list(dict.fromkeys(chosen["layer"]))
+    progress = training_progress(chosen[["epoch", "passes"]].drop_duplicates())
+    chosen = chosen.assign(place=progress.of(chosen["epoch"]))
     figure = canvas(question, height=1.2 + 2.5 * len(sigmas))
     panels = figure.subplots(len(sigmas), len(quantities), squeeze=False, sharex=True)
     for line_of_panels, sigma in zip(panels, sigmas, strict=True):
@@ -127,7 +130,7 @@ def _over_training(rows: pd.DataFrame, quantities: tuple[_Panel, ...], question:
             of_sigma = chosen[chosen["sigma"] == sigma]
             _draw_layers(axes, of_sigma, quantity.column, layers)
             lowest = axes in panels[-1]
-            dress(axes, x="epoch" if lowest else "", y=quantity.label, title=f"σ = {sigma:g}")
+            dress(axes, x=progress.label if lowest else "", y=quantity.label, title=f"σ = {sigma:g}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             _draw_loss(axes, of_sigma)
     handles, labels = panels[0, 0].get_legend_handles_labels()
@@ -138,14 +141,14 @@ def _over_training(rows: pd.DataFrame, quantities: tuple[_Panel, ...], question:
 
 def _draw_layers(axes: Axes, rows: pd.DataFrame, column: str, layers: list[str]) -> None:
     for colour, layer in zip(SEQUENCE(np.linspace(0, 1, len(layers))), layers, strict=True):
-        line = rows[rows["layer"] == layer].sort_values("epoch")
+        line = rows[rows["layer"] == layer].sort_values("place")
         values = line[column] / line[column].iloc[0] if column in ("s1", "s2") else line[column]
-        axes.plot(line["epoch"], values, "-o", markersize=2.5, linewidth=1.3, color=colour, label=layer)
+        axes.plot(line["place"], values, "-o", markersize=2.5, linewidth=1.3, color=colour, label=layer)
 
 
 def _draw_loss(axes: Axes, rows: pd.DataFrame) -> None:
     """Draw the held-out loss on a scale of its own, without ticks."""
-    losses = rows.groupby("epoch")["loss"].first().dropna()
+    losses = rows.groupby("place")["loss"].first().dropna()
     if len(losses) > 1:
         beside = axes.twinx()
         beside.plot(losses.index, losses, ":", color=VERMILION, linewidth=1.2)

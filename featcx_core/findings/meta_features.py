@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
-from featcx_core.findings.evidence import Estimate, estimate, percent
+from featcx_core.findings.evidence import Estimate, estimate, number, percent
+from featcx_core.measures.group_means import range_by_chance
 
 GROUPINGS = ("cluster", "super_class")
 LEVELS = ("level_1", "level_2", "level_3", "level_4", "cluster")
@@ -52,22 +54,27 @@ def mean_of_all(means: dict[str, Estimate]) -> float:
     return float(np.average(values, weights=sizes))
 
 
-def groups_finding(meta_features: pd.DataFrame, *, epoch: int) -> str:
-    """Return one sentence with numbers on the complexity of clusters and super-classes."""
+def groups_finding(meta_features: pd.DataFrame, complexity: Float[np.ndarray, "concept"], *, epoch: int) -> str:
+    """Return one sentence with numbers on the complexity of clusters and super-classes.
+
+    complexity: K of the concepts that are in a cluster, to say what the range of means is by chance.
+    """
     means = {grouping: means_of_groups(meta_features, epoch=epoch, grouping=grouping) for grouping in GROUPINGS}
     k = means["cluster"].get("complexity", {}).values()
     if len(k) < 2:
         return "Not measured: it takes two clusters or more with a complexity."
     lowest, highest = min(k, key=lambda group: group.value), max(k, key=lambda group: group.value)
+    by_chance = " to ".join(map(number, range_by_chance(complexity, [group.n for group in k])))
     shares = {grouping: measured["complexity_explained"]["all"] for grouping, measured in means.items() if measured}
     sentence = (
-        f"Mean K runs from {lowest} to {highest} over {len(k)} clusters; which cluster a concept "
-        f"is in accounts for {_share_in_words(shares['cluster'])} of the variance of K beyond chance"
+        f"Mean K runs from {lowest} to {highest} over {len(k)} clusters ({by_chance} on average if concepts were dealt "
+        f"to them at random); which cluster a concept is in accounts for {_share_in_words(shares['cluster'])} of the "
+        "variance of K beyond chance"
     )
     if sum(name != "" for name in means["super_class"].get("complexity", {})) > 1:
         sentence += f", its super-class for {_share_in_words(shares['super_class'])}"
     return (
-        f"{sentence} (epoch {epoch}; ε²: 0 = nothing, below 0 = less than chance; bootstrap over concepts [ ] and over "
+        f"{sentence} (epoch {epoch}; ε²: 0 = nothing, below 0 = less than chance; intervals over concepts [ ] and over "
         "images { }, groups fixed)."
     )
 

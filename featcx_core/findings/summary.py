@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.findings.evidence import NOT_MEASURED, number, percent
@@ -11,7 +13,7 @@ from featcx_core.findings.layer_choices import choices_finding
 from featcx_core.findings.meta_features import groups_finding, means_of_groups
 from featcx_core.findings.paths import paths_finding
 from featcx_core.findings.predictions import more_would_do
-from featcx_core.findings.selection import last_clustered, mean_of
+from featcx_core.findings.selection import last_clustered, mean_of, of_kind
 from featcx_core.findings.stability import stability_finding
 from featcx_core.findings.study_tables import StudyTables
 
@@ -98,12 +100,20 @@ def super_class_rows(tables: StudyTables, *, reference_epoch: int) -> list[Super
     ]
 
 
+def _clustered_complexity(tables: StudyTables, epoch: int) -> Float[np.ndarray, "concept"]:
+    """Return K of an epoch's concepts that are in a cluster."""
+    clusters = tables.clusters[(tables.clusters["epoch"] == epoch) & (tables.clusters["cluster"] >= 0)]
+    scored = of_kind(tables.complexity[tables.complexity["epoch"] == epoch], "concept").dropna(subset=["complexity"])
+    k: np.ndarray = scored[scored["concept"].isin(clusters["concept"])]["complexity"].to_numpy(dtype=float)
+    return k
+
+
 def notes(tables: StudyTables, *, reference_epoch: int) -> dict[str, str]:
     """Return a sentence with its statistic on each figure about which the paper claims nothing."""
     clustered = last_clustered(tables.clusters, reference_epoch=reference_epoch)
     contributions = signed_contributions(tables.importance, tables.complexity, tables.concepts, epoch=reference_epoch)
     return {
-        "groups": groups_finding(tables.meta_features, epoch=clustered),
+        "groups": groups_finding(tables.meta_features, _clustered_complexity(tables, clustered), epoch=clustered),
         "paths": paths_finding(tables.concept_paths, reference_epoch=reference_epoch),
         "inhibitors": inhibitors_finding(contributions),
         "stability": stability_finding(tables.stability, epoch=reference_epoch),

@@ -30,6 +30,28 @@ class GroupMean(NamedTuple):
     """Upper end."""
 
 
+def range_by_chance(
+    values: Float[np.ndarray, "concept"], sizes: Sequence[int], *, n_draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Return what the least and the largest of these groups' means are on average, if concepts are dealt at random.
+
+    The least and the largest of many means lie apart although nothing tells the groups apart. `sizes` are those of all
+    groups; together they hold every concept once.
+
+    Raises:
+        ValueError: sizes that do not add up to the concepts.
+
+    >>> range_by_chance(np.array([1.0, 1.0, 1.0]), [1, 2])
+    (1.0, 1.0)
+    """
+    if sum(sizes) != len(values):
+        raise ValueError(f"wanted sizes that add up to {len(values)} concepts, got {sum(sizes)}; try all groups")
+    chance, starts = np.random.default_rng(seed), np.cumsum([0, *sizes[:-1]])
+    dealt = chance.permuted(np.tile(values, (n_draws, 1)), axis=1)
+    means = np.add.reduceat(dealt, starts, axis=1) / np.array(sizes)
+    return float(means.min(axis=1).mean()), float(means.max(axis=1).mean())
+
+
 def group_means(
     values: Float[np.ndarray, "concept"],
     groups: Sequence[str | int],

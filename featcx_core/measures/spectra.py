@@ -158,25 +158,26 @@ def mean_by_class(spectra: Spectra, class_of: Int[np.ndarray, "group"]) -> Class
 
 
 def relative_change(
-    values: Float[np.ndarray, "epoch *rest"], *, epochs: Sequence[int]
+    values: Float[np.ndarray, "epoch *rest"], *, passes: Sequence[float]
 ) -> Float64[np.ndarray, "epoch *rest"]:
-    """Return the relative rate of change since the checkpoint before, an epoch: `(x_t - x_s) / (x_s · (t - s))`.
+    """Return the relative rate of change since the checkpoint before, a pass: `(x_t - x_s) / (x_s · (t - s))`.
 
-    NaN at the first checkpoint, and where the value before is 0.
+    t and s are the passes over the data after which the checkpoints were written. NaN at the first checkpoint, and
+    where the value before is 0.
 
     Raises:
-        ValueError: epochs that do not rise, or of other checkpoints.
+        ValueError: passes that do not rise, or of other checkpoints.
 
-    >>> relative_change(np.array([2.0, 3.0, 6.0]), epochs=[0, 1, 3]).tolist()
-    [nan, 0.5, 0.5]
+    >>> relative_change(np.array([2.0, 3.0, 6.0]), passes=[0.0, 0.5, 2.5]).tolist()
+    [nan, 1.0, 0.5]
     """
-    if len(epochs) != len(values) or not (np.diff(epochs) > 0).all():
+    if len(passes) != len(values) or not (np.diff(passes) > 0).all():
         raise ValueError(
-            f"wanted {len(values)} epochs that rise, one a checkpoint, got {list(epochs)}; try sorted(epochs)"
+            f"wanted {len(values)} passes that rise, one a checkpoint, got {list(passes)}; try sorted(passes)"
         )
     x = values.astype(np.float64)
     change = np.full(x.shape, math.nan)
-    gaps = np.diff(epochs).reshape(-1, *[1] * (x.ndim - 1))
+    gaps = np.diff(passes).reshape(-1, *[1] * (x.ndim - 1))
     np.divide(np.diff(x, axis=0), x[:-1] * gaps, out=change[1:], where=x[:-1] != 0)
     return change
 

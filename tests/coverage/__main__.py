@@ -20,9 +20,14 @@ truth is known, fits every reader anew, penalties included, and counts. All inte
 share of 0.95 is known to ±{error:.2f}. The truth of I_V and K is that of readers fitted on as many images: what they would
 score, on average over draws, on all images there are.
 
-Where a share lies above 0.97 the interval is wider than it need be, never the reverse: what readers lose for want of images
-counts about twice in a jackknife (a loss that is quadratic in the noise), and the interval of a mean of clipped values
-starts from both the clipped and the unclipped mean.
+Above 0.97 an interval is wider than it need be: what readers lose for want of images counts about twice in a jackknife
+(a loss that is quadratic in the noise), and the interval of a mean of clipped values starts from both the clipped and the
+unclipped mean.
+
+Below 0.93 it is too narrow. Of the share of K that groups explain (ε²), with few images: the errors of K hide most of it,
+and taking their variance off does not bring all of it back. Over concepts, of means and of Pearson's correlation where a
+property is skewed: the far tail is in few samples. No claim of a report rests on ε² or on Pearson's correlation; some rest on
+means of K over concepts, whose [ ] is a little too short where K is skewed.
 
 """
 

@@ -9,6 +9,7 @@ from jaxtyping import Float32, Int64
 from featcx_core.analyses.checkpoint import CHECKPOINT
 from featcx_core.analyses.noise_groups import NOISE_GROUPS
 from featcx_core.artefacts.given import Given
+from featcx_core.findings.passes import training_progress
 from featcx_core.measures.spectra import ALL_CLASSES, Spectra, mean_by_class, relative_change
 from featcx_core.measures.spectra_means import left_out_means
 
@@ -38,7 +39,7 @@ def _of_epoch(given: Given, epoch: int) -> Iterator[pd.DataFrame]:
             for name in _SHARES:
                 cell = left_out[name][number]
                 frame[f"jackknife_{name}"] = [cell if c == ALL_CLASSES else None for c in frame["class_id"]]
-            yield frame.assign(split=split, epoch=epoch, loss=losses[f"{split}_loss"])
+            yield frame.assign(split=split, epoch=epoch, passes=losses["passes"], loss=losses[f"{split}_loss"])
 
 
 def _key(layer: object, noise: object, sigma: object) -> tuple[str, str, float]:
@@ -63,10 +64,11 @@ def _left_out(
 
 
 def _with_change(rows: pd.DataFrame) -> pd.DataFrame:
-    """Add the relative rate of change of s1 since the checkpoint before."""
+    """Add the relative rate of change of s1 since the checkpoint before, by passes, or by numbers if none are known."""
     keys = [*_GROUPED_BY, "class_id"]
     wide = rows.pivot_table(index="epoch", columns=keys, values="s1", dropna=False, sort=False).sort_index()
-    change = relative_change(wide.to_numpy(dtype=np.float64), epochs=wide.index.tolist())
+    progress = training_progress(rows[["epoch", "passes"]].drop_duplicates())
+    change = relative_change(wide.to_numpy(dtype=np.float64), passes=[progress.places[epoch] for epoch in wide.index])
     long = wide.columns.repeat(len(wide)).to_frame(index=False)
     long = long.assign(epoch=np.tile(wide.index, len(wide.columns)), s1_change=change.T.ravel())
     return rows.merge(long, on=[*keys, "epoch"], how="left")

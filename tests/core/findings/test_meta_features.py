@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -30,17 +32,30 @@ def means_table(clustered: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(group_rows(scored, redrawn, n_bootstrap=100, seed=0)).assign(epoch=REFERENCE)
 
 
+def finding(clustered: pd.DataFrame) -> str:
+    k = clustered[clustered["cluster"] >= 0]["complexity"].dropna().to_numpy(float)
+    return groups_finding(means_table(clustered), k, epoch=REFERENCE)
+
+
+def test_the_range_of_means_stands_beside_that_of_concepts_dealt_at_random(clustered):
+    random = clustered.assign(complexity=np.random.default_rng(0).random(len(clustered)), super_class="")
+    ends = re.search(r"K runs from ([.\d]+) .* to ([.\d]+) .* \(([.\d]+) to ([.\d]+) on average if", finding(random))
+    low, high, low_by_chance, high_by_chance = map(float, ends.groups())
+    assert (low, high) == pytest.approx((low_by_chance, high_by_chance), abs=0.15)
+    assert high_by_chance - low_by_chance > 0.2  # of means that nothing tells apart
+
+
 def test_groups_explain_nothing_by_chance_and_everything_where_planted(clustered):
     planted = clustered.assign(complexity=clustered["cluster"] / 13 + 0.001 * clustered["concept"] % 0.005)
-    sentence = groups_finding(means_table(planted), epoch=REFERENCE)
+    sentence = finding(planted)
     assert "accounts for 100 % [100, 100] {100, 100} of the variance" in sentence
     shares = []
     for seed in range(40):
         random = clustered.assign(complexity=np.random.default_rng(seed).random(len(clustered)), super_class="")
-        sentence = groups_finding(means_table(random), epoch=REFERENCE)
+        sentence = finding(random)
         shares.append(int(sentence.split("accounts for ")[1].split(" %")[0].replace("−", "-")))
     assert np.mean(shares) == pytest.approx(0, abs=2)
-    assert "Not measured" in groups_finding(means_table(clustered.assign(cluster=0)), epoch=REFERENCE)
+    assert "Not measured" in finding(clustered.assign(cluster=0))
 
 
 def test_the_mean_of_all_is_that_of_the_concepts(clustered):

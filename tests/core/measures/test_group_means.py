@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from featcx_core.measures.group_means import group_means
+from featcx_core.measures.group_means import group_means, range_by_chance
 from featcx_core.measures.over_images import Redrawn
 
 
@@ -41,3 +41,12 @@ def test_over_images_the_members_are_averaged_in_every_draw():
     assert (first.n, second.n) == (3, 1)
     drawn[0, :3] = np.nan
     assert np.isnan(group_means(values, groups, over_images=redrawn)[0].low_images)
+
+
+def test_the_range_by_chance_is_that_of_single_shuffles():
+    values, sizes, chance = np.random.default_rng(0).random(30), [3, 7, 20], np.random.default_rng(1)
+    parts = [np.split(chance.permutation(values), np.cumsum(sizes)[:-1]) for _ in range(4000)]
+    means = np.array([[part.mean() for part in dealt] for dealt in parts])
+    assert range_by_chance(values, sizes) == pytest.approx((means.min(1).mean(), means.max(1).mean()), abs=0.01)
+    with pytest.raises(ValueError, match="add up to 30 concepts, got 29"):
+        range_by_chance(values, [3, 7, 19])

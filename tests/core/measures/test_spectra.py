@@ -130,7 +130,7 @@ def test_a_class_of_nothing_but_silence_has_no_mean():
 
 def test_relative_change():
     values = np.array([[2.0, 0.0], [1.0, 4.0], [3.0, 2.0]])
-    change = relative_change(values, epochs=[0, 1, 5])
+    change = relative_change(values, passes=[0.0, 1.0, 5.0])
     assert np.isnan(change[0]).all()
     assert np.isnan(change[1, 1])  # from 0
     assert change[1, 0] == -0.5
@@ -154,5 +154,5 @@ def test_errors():
         stream.result()
     with pytest.raises(ValueError, match="class of each of 30 groups, at least one, got 29"):
         mean_by_class(group_spectra(planted()), np.zeros(29, dtype=int))
-    with pytest.raises(ValueError, match=r"wanted 2 epochs that rise, one a checkpoint, got \[1, 1\]"):
-        relative_change(np.ones(2), epochs=[1, 1])
+    with pytest.raises(ValueError, match=r"wanted 2 passes that rise, one a checkpoint, got \[1.0, 1.0\]"):
+        relative_change(np.ones(2), passes=[1.0, 1.0])
