@@ -122,7 +122,7 @@ def run_tags(instance: dg.DagsterInstance, store: Store, todo: Work) -> dict[str
 
 
 def _under_way(instance: dg.DagsterInstance, store: Store) -> str:
-    """What is at work on a study; empty where nothing is."""
+    """Say in words who is at work on a study; empty for nobody."""
     if is_being_run(store):
         return "`featcx run` is at work on this study"
     waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]

@@ -54,7 +54,7 @@ _NOTES = {"class_token": " and class token", "tokens": " tokens"}
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="featcx")
 def main() -> None:
-    """What a vision model has learned, from simple to complex: when, where, and how much it relies on it.
+    """Features of a vision model, from simple to complex: when each was learned, where it travels, how much it matters.
 
     Everything lies under FEATCX_HOME (default: ./.featcx).
     """
@@ -176,7 +176,7 @@ def sql(query: str, output: str | None, *, trusted: bool) -> None:
 @click.argument("study", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def status(study: str | None, *, as_json: bool) -> None:
-    """What is made, stale or missing, by asset."""
+    """State of every asset: made, stale or missing."""
     registered = (path.parent.name for path in home().glob("*/study.toml"))
     names = [study] if study else sorted({*registered, *group_paths(home())})
     if not names:
@@ -201,7 +201,7 @@ def status(study: str | None, *, as_json: bool) -> None:
 @click.option("--classes", default=1000, show_default=True, help="Number of classes.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def layers(model: str, image: str, classes: int, *, as_json: bool) -> None:
-    """What is found in MODEL: layers, blocks, shortcuts, branches, head.
+    """Parts of MODEL: layers, blocks, shortcuts, branches, head.
 
     MODEL is builtin:…, torchvision:…, timm:… or package.module:…
     """

@@ -151,7 +151,7 @@ def group_to_run(name: str) -> tuple[Group, dict[str, str]] | None:
 
 
 def state_of_group(group: Group) -> dict[str, Any]:
-    """What `featcx status` says of a comparison."""
+    """Return the lines of `featcx status` on a comparison."""
     compared = group_snapshot(group)
     stale = "missing" if not _folder(compared).exists() else "stale"
     note = "" if compared.is_current else f"1 {stale}" if compared.is_ready else "fewer than two studies have results"

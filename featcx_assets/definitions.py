@@ -1,4 +1,4 @@
-"""What Dagster loads: the assets of every study in FEATCX_HOME, or of the packaged one where there is none.
+"""Definitions that Dagster loads: the assets of every study in FEATCX_HOME, or of the packaged one where there is none.
 
 Reads study files and `layers.json` only, so it loads no torch.
 """

@@ -1,4 +1,4 @@
-"""What `featcx doctor` looks at: versions, device, disk, permissions, locks, storage, database, clock."""
+"""The looks of `featcx doctor`: versions, device, disk, permissions, locks, storage, database, clock."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What the web UI shows of an artefact: column schemas, counts, first rows, pictures, files."""
+"""Previews of an artefact for the web UI: column schemas, counts, first rows, pictures, files."""
 
 import math
 from pathlib import Path

@@ -34,7 +34,7 @@ _PASSES = 5  # things that are found damaged one after another
 
 
 class Outcome(NamedTuple):
-    """What a run made, and what it could not."""
+    """Outcome of a run: partitions made, and failures."""
 
     made: int
     """Partitions made."""
@@ -149,7 +149,7 @@ def _refuse_unknown(snapshot: Snapshot, epochs: Collection[int]) -> None:
 
 
 def _of_checkpoints(snapshot: Snapshot) -> Iterator[str]:
-    """How another program's files were read, and what is still awaited of it."""
+    """Yield lines on another program's files: the way they were read, and the files that are still awaited."""
     found_as = snapshot.survey.found_as
     for sentence in dict.fromkeys(found_as.values()):
         yield f"checkpoints: {sentence} ({sum(other == sentence for other in found_as.values())} files)"

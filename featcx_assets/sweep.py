@@ -53,7 +53,7 @@ def register_sweep(path: Path, *, home: Path, say: Say) -> tuple[Group, dict[str
 
 
 def _difference(sweep: Sweep, home: Path) -> str:
-    """How the sweep differs from the registered one of its name; empty where there is none, or it is the same."""
+    """Say in words where the sweep differs from the registered one of its name; empty if none, or if they agree."""
     names, before = [study.name for study in sweep.studies], list[str]()
     if kept := group_paths(home).get(sweep.name):
         with suppress(StudyError):  # a broken one is replaced

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def database(home: Path) -> Path:
-    """Where the views are."""
+    """Return the path of the database of a home."""
     return home / "featcx.duckdb"
 
 

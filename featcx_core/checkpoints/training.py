@@ -53,7 +53,7 @@ class Stop(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """How well a model does."""
+    """Loss and accuracy of a model."""
 
     loss: float
     """Mean cross-entropy, in nats."""

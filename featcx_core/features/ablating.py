@@ -1,4 +1,4 @@
-"""What a network says when units or directions of a layer are ablated, or noise is added to all units.
+"""Predictions of a network whose units or directions of a layer are ablated, or with noise on all units.
 
 Morcos, Barrett, Rabinowitz, Botvinick, *On the importance of single directions for generalization*, ICLR 2018. The
 network below the layer runs once an image, however many ablations there are (featcx_core.features.replay).

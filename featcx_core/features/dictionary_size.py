@@ -1,4 +1,4 @@
-"""How many atoms a dictionary takes to keep what the network says."""
+"""Size of a dictionary: the number of atoms that keeps the network's predictions."""
 
 from collections.abc import Callable
 from typing import NamedTuple

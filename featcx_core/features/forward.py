@@ -61,7 +61,7 @@ class Network(NamedTuple):
         batch_size: int = 256,
         progress: Progress | None = None,
     ) -> Iterator[list[Float32[np.ndarray, "batch ..."]]]:
-        """What the taps take, batch after batch, in the images' order; batches of large images are smaller."""
+        """Yield the taps' arrays, batch after batch, in the images' order; batches of large images are smaller."""
         batch_size = self.data.at_once(batch_size)
         inputs = batches(self.data, indices, batch_size=batch_size, device=self.device)
         n_batches = -(-len(indices) // batch_size)
@@ -86,7 +86,7 @@ class Network(NamedTuple):
                 yield [taken.pop(place).float().cpu().numpy() for place in range(len(taps))]
 
     def through(self, inputs: torch.Tensor, tap: Tap) -> torch.Tensor:
-        """What the tap takes from one batch, as a tensor on the device that gradients pass through."""
+        """Return the tap's part of one batch, as a tensor on the device that gradients pass through."""
         with _tapped(self.model, [tap]) as (taken, watching), exact(), watching:
             self.model(inputs)
         return taken[0]

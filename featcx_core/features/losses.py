@@ -14,7 +14,7 @@ from featcx_core.features.exact import exact
 
 
 class Losses(NamedTuple):
-    """How a network does on each image."""
+    """Loss and answer of a network, image by image."""
 
     loss: Float64[np.ndarray, "image"]
     """Cross-entropy, in nats; at least 0."""

@@ -36,7 +36,7 @@ class Codes(NamedTuple):
 
 
 class _Problem(NamedTuple):
-    """What all images share."""
+    """Parts of the problem that all images share."""
 
     atoms: torch.Tensor  # (concept, unit), float64
     gram: torch.Tensor  # (concept, concept), float64, with at least `_RIDGE`

@@ -1,4 +1,4 @@
-"""Where: which branch of every residual block carries the simple concepts, and which the complex ones."""
+"""Branches: which branch of every residual block carries the simple concepts, and which the complex ones."""
 
 from typing import Any
 

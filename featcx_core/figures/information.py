@@ -1,4 +1,4 @@
-"""Where: the layers and epochs at which the concepts can be read."""
+"""V-information: the layers and epochs at which the concepts can be read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How much, and in which direction: concepts whose presence lowers the logit of the predicted class."""
+"""Inhibitors: concepts whose presence lowers the logit of the predicted class."""
 
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""How far concepts hang on the seed of the factorisation: found again, and the spread of K."""
+"""Stability of concepts over seeds of the factorisation: those found again, and the spread of K."""
 
 from collections.abc import Mapping
 

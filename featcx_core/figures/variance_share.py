@@ -1,4 +1,4 @@
-"""How much of a layer concepts take, beside how well they are read from it."""
+"""Share of a layer's variance along each concept, beside the I_V that is read from it."""
 
 import pandas as pd
 from matplotlib.figure import Figure

@@ -29,7 +29,7 @@ MOST_FIELDS = 6
 
 
 class ByValue(NamedTuple):
-    """How the studies differ by one field, at each study's reference epoch."""
+    """Differences of the studies by one field, at each study's reference epoch."""
 
     field: str
     """The field, dotted."""

@@ -1,4 +1,4 @@
-"""How far the training was at each checkpoint: passes over the data, where they are known."""
+"""Progress of training at each checkpoint: passes over the data, where they are known."""
 
 from typing import NamedTuple
 

@@ -25,7 +25,7 @@ _IN_WORDS = {
 
 
 class Lateness(NamedTuple):
-    """How far layers are from their end, by layer."""
+    """Distance of layers from their end, by layer."""
 
     layers: list[str]
     """Names in forward order."""

@@ -1,4 +1,4 @@
-"""How far the concepts hang on the seed of the factorisation."""
+"""Stability of the concepts over seeds of the factorisation, in words."""
 
 import pandas as pd
 

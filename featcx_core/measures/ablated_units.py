@@ -11,7 +11,7 @@ from featcx_core.features.losses import losses_of
 
 
 class UnitImportance(NamedTuple):
-    """What the network loses without each unit."""
+    """Loss and accuracy of the network without each unit."""
 
     loss_rise: Float64[np.ndarray, "unit"]
     """Mean loss with the unit ablated less that of the whole network, in nats; below 0 = better without it."""

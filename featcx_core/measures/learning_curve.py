@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 
 class Forecast(NamedTuple):
-    """What more images, or more atoms, would do."""
+    """Predictions that more images, or more atoms, would keep."""
 
     floor: float
     """Share lost that more of them do not save; NaN with fewer than two points."""

@@ -24,7 +24,7 @@ _VALUES_AT_ONCE = 2_000_000
 
 
 class Removal(NamedTuple):
-    """What removing each concept's part changes, mean over images."""
+    """Changes when each concept's part is removed, mean over images."""
 
     logit: Float[Array, "concept"]
     """Fall of the predicted class's logit; below 0: it rises."""

@@ -17,7 +17,7 @@ from featcx_core.features.class_sums import ClassSums
 
 
 class Selectivity(NamedTuple):
-    """How selective each unit is, and for which class."""
+    """Selectivity of each unit, and its class."""
 
     selectivity: Float[Array, "unit"]
     """(μ_max - μ_-max) / (μ_max + μ_-max), in [0, 1]: 0 = the same mean for all classes, 1 = active for a single class.

@@ -14,7 +14,7 @@ from featcx_core.measures.comparison import Settings
 
 
 class SimilaritySection(NamedTuple):
-    """How alike the studies' networks are."""
+    """Similarity of the studies' networks."""
 
     claims: Sequence[Claim] = ()
     """Claims on groups of studies."""

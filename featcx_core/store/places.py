@@ -1,4 +1,4 @@
-"""Where a study's files lie, how a folder is committed, and locks. The only place that builds paths.
+"""Places of a study's files, commits of folders, and locks. The only place that builds paths.
 
     HOME/<study>/study.toml, layers.json
     HOME/<study>/checkpoints/000012.safetensors
@@ -61,7 +61,7 @@ class Store:
 
     @property
     def training_state(self) -> Path:
-        """Where training resumes from."""
+        """Path of the state that training resumes from."""
         return self.root / "checkpoints" / "training_state"
 
     @property

@@ -53,7 +53,7 @@ EndShare = Annotated[float, Field(gt=0, le=0.5)]
 
 
 class Analyses(Part):
-    """Which analyses are made, and how closely."""
+    """Analyses that are made, and how closely."""
 
     run: tuple[str, ...] = ("default",)
     """The analyses by name; `default` stands for all that are made by default. What they need is made as well.

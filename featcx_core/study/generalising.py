@@ -8,7 +8,7 @@ from featcx_core.study.part import Part
 
 
 class SelectivitySettings(Part):
-    """How much a single unit says about the class."""
+    """Selectivity: how much a single unit says about the class."""
 
     bins: Annotated[int, Field(ge=2)] = 20
     """Bins of a unit's activations, of equal population, for the mutual information."""
@@ -17,7 +17,7 @@ class SelectivitySettings(Part):
 
 
 class AblationSettings(Part):
-    """How much the network leans on single directions; where `analyses.run` names `ablation`."""
+    """Ablation: how much the network leans on single directions; where `analyses.run` names `ablation`."""
 
     images: Annotated[int, Field(ge=2)] = 200
     """Training images and held-out images (`test`) that are classified, each; at most all."""
@@ -38,14 +38,14 @@ class AblationSettings(Part):
 
 
 class MemorisationSettings(Part):
-    """How single training images were learned."""
+    """Memorisation: the course of learning of single training images."""
 
     images: Annotated[int, Field(ge=2)] = 800
     """Training images whose loss is measured at every checkpoint, the first ones of their seeded order; at most all."""
 
 
 class SpectraSettings(Part):
-    """How the noisy copies of single images spread in each layer."""
+    """Spectra of the noisy copies of single images in each layer."""
 
     images_per_class: Annotated[int, Field(ge=1)] = 2
     """Training images and held-out images (`test`) of each class, each; at most all."""
@@ -62,7 +62,7 @@ class SpectraSettings(Part):
 
 
 class MonitorSettings(Part):
-    """How inputs are told from clean ones by their inner spectra; where `analyses.run` names `monitor`."""
+    """Monitor, which tells inputs from clean ones by their inner spectra; where `analyses.run` names `monitor`."""
 
     images: Annotated[int, Field(ge=3)] = 100
     """Images of the `fit` half that are the clean reference, and of the `score` half that are scored, clean, noisy and

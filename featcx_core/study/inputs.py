@@ -29,7 +29,7 @@ class Split(Part):
 
 
 class Transform(Part):
-    """How images become the network's input.
+    """Preparation of images as the network's input.
 
     `auto`, for one field or for all of them (`transform = "auto"`), takes the value that the network's weights state,
     if the study names weights; otherwise the value that the field's description gives.

@@ -35,7 +35,7 @@ class Optimizer(Part):
 
 
 class Training(Part):
-    """How the network is trained; a checkpoint is written before the first epoch, at shares of it, and after each."""
+    """Training of the network; a checkpoint is written before the first epoch, at shares of it, and after each."""
 
     epochs: Annotated[int, Field(ge=1, le=999_000)] = 8
     """Passes over the training images."""
@@ -96,7 +96,7 @@ class Checkpoints(Part):
 
 
 class Activations(Part):
-    """Which activations are recorded, and how."""
+    """Activations that are recorded, and how."""
 
     layers: Literal["auto"] | tuple[str, ...] = "auto"
     """`auto`: stem, every block (else the stages) and the penultimate layer; or module names, wildcards allowed."""
@@ -108,7 +108,7 @@ class Activations(Part):
 
 
 class DictionarySettings(Part):
-    """How concepts are found."""
+    """The dictionary: how concepts are found."""
 
     method: Literal["auto", "nmf", "semi_nmf", "kmeans", "pca", "sae"] = "auto"
     """`nmf`: non-negative matrix factorisation, for non-negative activations; `semi_nmf`: non-negative codes of signed
@@ -142,7 +142,7 @@ class Penalties(Part):
 
 
 class Probe(Part):
-    """How V-information is measured."""
+    """The probe: how V-information is measured."""
 
     penalties: Penalties = Penalties()
     """The grid from which generalised cross-validation chooses, for each layer and concept."""
@@ -153,7 +153,7 @@ class Probe(Part):
 
 
 class RedundancySettings(Part):
-    """How much of a concept is left when units are hidden."""
+    """Redundancy: how much of a concept is left when units are hidden."""
 
     masked_fractions: Annotated[tuple[Fraction, ...], Field(min_length=1)] = (0.1, 0.5, 0.9)
     """Shares of the penultimate layer's units that a mask removes."""
@@ -162,7 +162,7 @@ class RedundancySettings(Part):
 
 
 class SensitivitySettings(Part):
-    """How much a concept moves when noise is added to the image."""
+    """Sensitivity: how much a concept moves when noise is added to the image."""
 
     images: Annotated[int, Field(ge=2)] = 200
     """Number of probe images; at most all."""
@@ -173,14 +173,14 @@ class SensitivitySettings(Part):
 
 
 class Support(Part):
-    """How far the decision rests on some of the concepts."""
+    """Support: how far the decision rests on some of the concepts."""
 
     steps: Annotated[int, Field(ge=1)] = 20
     """Points of the curve between all concepts and none."""
 
 
 class StabilitySettings(Part):
-    """How far concepts hang on the seed of the factorisation."""
+    """Stability: how far concepts hang on the seed of the factorisation."""
 
     seeds: Annotated[int, Field(ge=2)] = 5
     """Further dictionaries, fitted from the seeds that follow the study's."""
@@ -216,7 +216,7 @@ class Visualisation(Part):
 
 
 class SimilaritySettings(Part):
-    """How alike layers are: of one epoch, of one layer over training, of networks that are compared."""
+    """Similarity of layers: of one epoch, of one layer over training, of networks that are compared."""
 
     measures: Literal["auto"] | Annotated[tuple[SimilarityMeasure, ...], Field(min_length=1)] = "auto"
     """`cka` (unbiased, linear), `svcca` and `svcca_squared`, `pwcca` (both directions), `mean_cca`, `procrustes`,

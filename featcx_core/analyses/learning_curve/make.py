@@ -39,9 +39,9 @@ def curve_rows(given: Given) -> pd.DataFrame:
 
 def _measured(given: Given, scored: Float32[np.ndarray, "image unit"]) -> Iterator[dict[str, Any]]:
     """Yield a row for each share of the images and of the atoms; the last is the study's own dictionary."""
-    own, head = read_dictionary(given, epoch=given.epoch), given.head(epoch=given.epoch)
+    dictionary, head = read_dictionary(given, epoch=given.epoch), given.head(epoch=given.epoch)
     counts, settings, where = images_by_dictionary(given), given.study.dictionary, sums_device(given.tools.device)
-    for (share, n_atoms), atoms in _fitted(given, own, counts).items():
+    for (share, n_atoms), atoms in _fitted(given, dictionary, counts).items():
         kept = predictions_kept(scored, atoms, *head, l1=settings.l1, l2=settings.l2, device=where)
         low, high = share_interval(round(kept * len(scored)), len(scored))
         values = {"predictions_kept_fraction": kept, "low": low, "high": high}
@@ -50,10 +50,10 @@ def _measured(given: Given, scored: Float32[np.ndarray, "image unit"]) -> Iterat
 
 
 def _fitted(
-    given: Given, own: Dictionary, counts: list[int]
+    given: Given, dictionary: Dictionary, counts: list[int]
 ) -> dict[tuple[float, int], Float32[np.ndarray, "concept unit"]]:
     """Return the atoms by share of the images and number of atoms a class; one reading of the samples serves all."""
-    where, most = sums_device(given.tools.device), len(own.atoms) // len(counts)
+    where, most = sums_device(given.tools.device), len(dictionary.atoms) // len(counts)
     names = [-1] if given.study.dictionary.scope == "all" else list(range(len(counts)))
     parts: dict[tuple[float, int], list[np.ndarray]] = {}
     for share in _SHARES:
@@ -68,10 +68,10 @@ def _fitted(
             if share == 1 and n_atoms == most:
                 continue  # the study's own
             some = [torch.from_numpy(_some(given, rows, share)).to(where) for rows in group]
-            settings: Any = {"n_atoms": n_atoms, "method": own.method, "seed": given.study.seed}
+            settings: Any = {"n_atoms": n_atoms, "method": dictionary.method, "seed": given.study.seed}
             atoms = fit_class_dictionaries(some, classes=classes, **settings).atoms
             fitted.append(torch.as_tensor(atoms).cpu().numpy())
-    return {key: np.concatenate(fitted) if fitted else own.atoms for key, fitted in parts.items()}
+    return {key: np.concatenate(fitted) if fitted else dictionary.atoms for key, fitted in parts.items()}
 
 
 def _some(given: Given, rows: Float32[np.ndarray, "_ unit"], share: float) -> Float32[np.ndarray, "_ unit"]:
@@ -94,13 +94,13 @@ def _foretold(rows: pd.DataFrame) -> Iterator[dict[str, Any]]:
     """Yield what twice and four times the images would keep with each number of atoms, and twice the atoms with all."""
     most_images, most_atoms = int(rows["n_images"].max()), int(rows["n_atoms"].max())
     for n_atoms, same in rows.groupby("n_atoms"):
-        found = forecast(*_points(same, "n_images"))
-        if not math.isnan(found.twice):
-            for times, kept in ((2, found.twice), (4, found.four_times)):
+        foretold = forecast(*_points(same, "n_images"))
+        if not math.isnan(foretold.twice):
+            for times, kept in ((2, foretold.twice), (4, foretold.four_times)):
                 yield _row(times * int(same["n_images"].max()), int(str(n_atoms)), kept)
-    found = forecast(*_points(rows[rows["n_images"] == most_images], "n_atoms"))
-    if not math.isnan(found.twice):
-        yield _row(most_images, 2 * most_atoms, found.twice)
+    foretold = forecast(*_points(rows[rows["n_images"] == most_images], "n_atoms"))
+    if not math.isnan(foretold.twice):
+        yield _row(most_images, 2 * most_atoms, foretold.twice)
 
 
 def _points(rows: pd.DataFrame, size: str) -> tuple[np.ndarray, np.ndarray]:

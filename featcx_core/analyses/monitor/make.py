@@ -34,7 +34,7 @@ class _Inputs(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What the network makes of some inputs."""
+    """Answers of the network to some inputs."""
 
     spectra: dict[str, Float64[np.ndarray, "image feature"]]
     """Features of the inner spectra, by layer."""
