@@ -23,7 +23,7 @@ def summary_lines(reader: StudyReader) -> list[str]:
     width = max((len(row.name) for row in measured), default=0)
     numbers = [f"  {row.name:<{width}}  {row.value}   ({row.meaning})" for row in measured]
     if missing := [row.name for row in rows if row not in measured]:
-        numbers.append(f"  not measured, or stale: {', '.join(missing)}")
+        numbers.append(f"  without a number (not measured, stale, or the same for all concepts): {', '.join(missing)}")
     first = [f"warning: {warning}"] if warning else []
     return [*first, *numbers, *(f"{name}: {path}" for name, path in _places(reader).items())]
 

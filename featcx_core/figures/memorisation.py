@@ -34,7 +34,7 @@ def learning_of_images(rows: pd.DataFrame) -> Figure:
                     s=point_area(len(rows)), linewidths=0, alpha=0.7)  # fmt: skip
     how.axhline(0, color=INK, linewidth=1, linestyle=":")
     how.set_xscale("log")
-    dress(when, x="epoch", y="share of images right from here on  (%)")
+    dress(when, x="checkpoint", y="share of images right from here on  (%)")
     dress(how, x="cumulative loss over training  (nats)", y="margin at the end  (logits; below 0 = wrong)")
     when.set_ylim(0, 102)
     if len(kinds) > 1:

@@ -3,8 +3,8 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from featcx_core.figures.canvas import BLUE, GREEN, VERMILION, canvas, dress, footnote, nothing_to_show
-from featcx_core.figures.direction_paths import MOST_LAYERS, evenly
+from featcx_core.figures.canvas import BLUE, GREEN, VERMILION, dress, footnote, nothing_to_show
+from featcx_core.figures.layer_panels import layer_panels
 
 BASES = {
     "svcca": ("top SVCCA directions", BLUE, "-o"),
@@ -19,14 +19,8 @@ def projection_curves(projection: pd.DataFrame) -> dict[str, Figure]:
     question = "How few directions of a layer carry the decision?"
     if projection.empty:
         return {"by_directions": nothing_to_show(question, "no layer could be projected")}
-    layers = evenly(list(dict.fromkeys(projection["layer"])), MOST_LAYERS)
-    n_columns = min(3, len(layers))
-    n_lines = -(-len(layers) // n_columns)
-    figure = canvas(question, height=1.3 + 2.4 * n_lines)
-    panels = figure.subplots(n_lines, n_columns, squeeze=False, sharey=True).ravel()
-    for unused in panels[len(layers) :]:
-        unused.set_visible(False)
-    for layer, axes in zip(layers, panels, strict=False):
+    figure, panels = layer_panels(question, list(dict.fromkeys(projection["layer"])))
+    for layer, axes in panels:
         of_layer = projection[projection["layer"] == layer]
         for basis, (name, colour, style) in BASES.items():
             curve = of_layer[of_layer["basis"] == basis].sort_values("n_directions")
@@ -36,7 +30,7 @@ def projection_curves(projection: pd.DataFrame) -> dict[str, Figure]:
         axes.set_xscale("log", base=2)
         dress(axes, x="directions or units kept", y="held-out accuracy", title=layer)
         axes.set_ylim(0, 1.02)
-    panels[0].legend(frameon=False, fontsize=8.5, loc="upper left")
+    panels[0][1].legend(frameon=False, fontsize=8.5, loc="upper left")
     footnote(
         figure,
         "One layer at a time; what is not kept is set to its mean; nothing is retrained. SVCCA: of the layer with "

@@ -66,7 +66,7 @@ def convergence_curves(similarity: pd.DataFrame) -> dict[str, Figure]:
             colour = SEQUENCE(place / max(1, len(layers) - 1))
             axes.plot(curve["epoch_a"], curve["calibrated"].astype(float), color=colour, marker="o", markersize=3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        dress(axes, x="epoch", y=_CALIBRATED.partition(" (")[0], title=way_in_words(measure, centring))
+        dress(axes, x="checkpoint", y=_CALIBRATED.partition(" (")[0], title=way_in_words(measure, centring))
         axes.set_ylim(min(-0.05, float(rows["calibrated"].min())), 1.05)
     scale = Normalize(0, max(1, len(layers) - 1))
     colour_bar(ScalarMappable(scale, SEQUENCE), list(panels), label="depth of the layer (0 = first)", is_integer=True)

@@ -11,6 +11,8 @@ from featcx_core.findings.evidence import Estimate, number
 from featcx_core.findings.rule import Marks, mark, mark_learned
 from featcx_core.measures.intervals import jackknife_interval
 
+_NO_DISTANCE = 1e-6
+"""Distance to the end that is rounding: a layer that training leaves as it is."""
 _STATEMENT = "Layers converge bottom-up: the lower ones are like their end earlier than the upper ones."
 _IN_WORDS = {
     "cka": "CKA",
@@ -56,11 +58,14 @@ def convergence_claims(similarity: pd.DataFrame) -> list[Claim]:
     controls = {way_in_words(*way): mark([_ends(estimates[way])], expected="positive") for way in others}
     numbers, start, learned = _numbers(estimates, trained, raw), lateness(to_end[to_end["epoch_a"] == 0], *raw), None
     if start.layers == lateness(trained, *raw).layers:
-        before, share = _upper_less_lower(start), _upper_less_lower(_as_share(lateness(trained, *raw), start))
-        controls["as a share of the distance before training"] = mark([_ends(share)], expected="positive")
+        before, share = _upper_less_lower(start), _as_share(lateness(trained, *raw), start)
         margin = SHARE_BEFORE * abs(estimates[raw].value)
         learned = mark_learned([_ends(before)], expected="positive", margin=margin)
-        numbers += f" Before training the difference is {before}; as a share of each layer's distance then, {share}."
+        numbers += f" Before training the difference is {before}."
+        if len(share.layers) > 1:
+            relative = _upper_less_lower(share)
+            controls["as a share of the distance before training"] = mark([_ends(relative)], expected="positive")
+            numbers += f" As a share of each layer's distance then it is {relative}."
     return [
         Claim(_STATEMENT, Marks(mark([_ends(estimates[raw])], expected="positive"), controls, None, learned), numbers)
     ]
@@ -96,8 +101,10 @@ def lateness(to_end: pd.DataFrame, measure: str, centring: str) -> Lateness:
 
 
 def _as_share(late: Lateness, start: Lateness) -> Lateness:
-    """Return lateness as a share of the distance before training."""
-    return Lateness(late.layers, late.value / start.value, late.left_out / start.left_out)
+    """Return lateness as a share of the distance before training, of the layers that move in it."""
+    moves = (start.value > _NO_DISTANCE) & (start.left_out > _NO_DISTANCE).all(axis=1)
+    layers = [layer for layer, is_moved in zip(late.layers, moves, strict=True) if is_moved]
+    return Lateness(layers, late.value[moves] / start.value[moves], late.left_out[moves] / start.left_out[moves])
 
 
 def _upper_less_lower(late: Lateness) -> Estimate:

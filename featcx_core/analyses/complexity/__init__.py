@@ -14,7 +14,7 @@ COMPLEXITY_TABLE = table(
     share("complexity", "K: 0 = simple (decodable everywhere), 1 = complex; null if dead.", nullable=True),
     real("standard_error", "Jackknife error of K before clipping, layers' covariance included.", 0.0, nullable=True),
     *over_images(0.0, 1.0),
-    count("n_fit", "Images that a reader was fitted on: K falls where they are more.", 1.0),
+    count("n_fit", "Images that a reader was fitted on, as in v_information: K falls where they are more.", 1.0),
     share("complexity_half", "K by readers of half as many images.", nullable=True),
     share("complexity_extrapolated", "2·K − K of half the images: as of all images there are.", nullable=True),
     real("complexity_as_printed", "1 - mean of Var(z)·R², for kind concept only.", None, 1.0, nullable=True),

@@ -25,7 +25,7 @@ V_INFORMATION_TABLE = table(
     real("r2_swapped", "R² on the fit half of the reader of the score half.", None, 1.0, nullable=True),
     real("penalty", "Ridge penalty on the fit half (centred activations, standardised code).", 0.0, nullable=True),
     real("penalty_swapped", "Ridge penalty on the score half.", 0.0, nullable=True),
-    count("n_fit", "Images that a reader was fitted on: half of the probe images.", 1.0),
+    count("n_fit", "Images that a reader was fitted on; of unequal halves the harmonic mean.", 1.0),
     share("v_information_half", "The same by readers of half as many images.", nullable=True),
     share("v_information_extrapolated", "2·I_V − I_V of half the images: as of all images there are.", nullable=True),
     real("v_information_as_printed", "Var(z)·R², in-sample least squares; kind concept only.", 0.0, nullable=True),
@@ -40,7 +40,7 @@ V_INFORMATION = Artefact(
     grain="layer",
     make=_MAKE,
     holds=(Rows(V_INFORMATION_TABLE),),
-    version=2,
+    version=3,
     needs=(Need(ACTIVATIONS), Need(CODES)),
     fields=_FIELDS,
     checks=(
@@ -66,7 +66,7 @@ REFERENCE_V_INFORMATION = Artefact(
     when="others",
     make=_MAKE,
     holds=(Rows(V_INFORMATION_TABLE, prefix="reference-"),),
-    version=2,
+    version=3,
     needs=(Need(ACTIVATIONS), Need(CODES, epochs="reference")),
     fields=_FIELDS,
 )

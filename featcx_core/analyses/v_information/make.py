@@ -133,8 +133,13 @@ def _frame(codes: _Codes, columns: dict[str, np.ndarray]) -> pd.DataFrame:
     """Return a row for every code; null where it is too rarely active."""
     dead, left_out = ~codes.probe.alive, columns.pop("jackknife")
     frame = codes.probe.columns.assign(**{name: np.where(dead, np.nan, column) for name, column in columns.items()})
-    n_fit = codes.probe.n_images // 2  # readers of both halves: their mean
-    return frame.assign(n_fit=n_fit, jackknife=jackknife_cells(left_out, unknown=dead))
+    return frame.assign(n_fit=fitted_images(codes.probe), jackknife=jackknife_cells(left_out, unknown=dead))
+
+
+def fitted_images(probe: ProbeReader) -> int:
+    """Return the images that a reader was fitted on: of unequal halves the harmonic mean, since I_V is lost as 1/n."""
+    halves = probe.n_fit, probe.n_images - probe.n_fit
+    return round(2 / sum(1 / n for n in halves))
 
 
 def _written(given: Given, place: Partition, parts: Iterator[Halves], *, n_codes: int) -> Iterator[Halves]:

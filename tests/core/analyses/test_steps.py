@@ -13,13 +13,14 @@ from sklearn.linear_model import Ridge
 
 import featcx_core as fx
 from featcx_core.analyses.dictionary.make import read_dictionary
+from featcx_core.analyses.v_information.make import fitted_images
 from featcx_core.artefacts.given import Tools
 from featcx_core.artefacts.making import make, make_stale
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.forward import Network
-from featcx_core.features.probe_reader import KINDS, Chunk
+from featcx_core.features.probe_reader import KINDS, Chunk, ProbeReader
 from featcx_core.images.data import batches, load_data
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
@@ -97,6 +98,12 @@ def test_v_information_is_that_of_scikit_learn(stored: Arrays):
                 np.testing.assert_allclose(rows["v_information"][alive], wanted, atol=1e-3)
                 compared += alive.sum()
     assert compared > 300
+
+
+def test_the_number_of_images_stands_beside_every_value(stored: Arrays):
+    assert set(stored.study.table("v_information")["n_fit"]) == {60} == set(stored.study.table("complexity")["n_fit"])
+    uneven = ProbeReader({"concept": np.zeros((790, 1))}, {}, 90, ("concept",), 0)
+    assert fitted_images(uneven) == round(2 / (1 / 90 + 1 / 700))  # a loss of 1/n is the same with as many in each half
 
 
 def test_controls_are_measured_in_the_same_way(stored: Arrays):

@@ -36,7 +36,16 @@ def test_lower_layers_that_resemble_their_end_before_training():
     assert claim.verdict == "partly"
     assert dict(claim.answers)["absent before training"] == "no"
     # distances of 0.09 / 3 of 0.1, of 1.1 / 3 of 0.7
-    assert "as a share of each layer's distance then, 0.22 " in claim.numbers
+    assert "As a share of each layer's distance then it is 0.22 " in claim.numbers
+
+
+def test_layers_that_training_leaves_as_they_are_have_no_share():
+    frozen = [[1.0, line[1], line[2]] for line in BOTTOM_UP]
+    (claim,) = convergence_claims(to_end(frozen))
+    assert "As a share of each layer's distance then it is " in claim.numbers  # of the other two
+    (claim,) = convergence_claims(to_end([[1.0, 1.0, 1.0]] * 4))
+    assert "As a share" not in claim.numbers
+    assert "as a share of the distance before training" not in dict(claim.answers)
 
 
 def test_lateness_of_constant_layers_is_not_known():
