@@ -15,23 +15,16 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featcx_assets.views import quoted, undeclared
+from featcx_assets.views import SQL_TYPES, columns_as_declared, quoted, undeclared
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.store.damage import Damaged
 from featcx_core.store.parquet import refuse_altered_content
-from featcx_core.store.tables import Dtype, Table
+from featcx_core.store.tables import Table
 from featcx_core.study.fields import StudyError
 
 if TYPE_CHECKING:
     import duckdb
 
-_TYPES: dict[Dtype, str] = {
-    "string": "VARCHAR",
-    "int64": "BIGINT",
-    "float64": "DOUBLE",
-    "bool": "BOOLEAN",
-    "list<float>": "FLOAT[]",
-}
 _TRIES = 20  # lists of files, each of which a run may change while it is opened
 _READING = ".reading-"
 _OLD_SECONDS = 86_400.0
@@ -134,7 +127,7 @@ def _rows(home: Path, table: Table, files: _Files) -> str:
         rows = files.opened(home / study / "tables" / table.name)
         if current and rows:
             parts.append(
-                f"SELECT * FROM read_parquet({_listed(rows)}, union_by_name = true) "
+                f"SELECT * FROM read_parquet({_listed(rows)}, {columns_as_declared(table)}) "
                 f"SEMI JOIN (SELECT study, fingerprint FROM read_parquet({_listed(current)}) "
                 f"WHERE table_name = {quoted(table.name)}) USING (study, fingerprint) WHERE study = {quoted(study)}"
             )
@@ -142,7 +135,7 @@ def _rows(home: Path, table: Table, files: _Files) -> str:
 
 
 def _none(table: Table) -> str:
-    columns = ", ".join(f'CAST(NULL AS {_TYPES[column.dtype]}) AS "{column.name}"' for column in table.columns)
+    columns = ", ".join(f'CAST(NULL AS {SQL_TYPES[column.dtype]}) AS "{column.name}"' for column in table.columns)
     return f"(SELECT {columns} WHERE false)"
 
 

@@ -17,11 +17,19 @@ from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.store.damage import Damaged, put_aside
 from featcx_core.store.files import replacing
 from featcx_core.store.parquet import read_parquet, refuse_altered_file, schema, write_parquet
-from featcx_core.store.tables import Table
+from featcx_core.store.tables import Dtype, Table
 from featcx_core.study.fields import StudyError
 
 if TYPE_CHECKING:
     import duckdb
+
+SQL_TYPES: dict[Dtype, str] = {
+    "string": "VARCHAR",
+    "int64": "BIGINT",
+    "float64": "DOUBLE",
+    "bool": "BOOLEAN",
+    "list<float>": "FLOAT[]",
+}
 
 
 def database(home: Path) -> Path:
@@ -117,6 +125,7 @@ def _is_of(home: Path) -> bool:
     return views.keys() == {*catalogue().tables, *undeclared(home)} and all(
         current in sql
         and "split_part" in sql  # an older featcx's see copies of studies, too
+        and "union_by_name" not in sql
         and all(column.name in sql for column in catalogue().tables[name].columns)
         for name, sql in declared.items()
     )
@@ -129,7 +138,7 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
     yield f"""
         CREATE VIEW {table.name} AS
         SELECT {columns} FROM (
-            SELECT * FROM read_parquet({rows}, union_by_name = true, filename = true)
+            SELECT * FROM read_parquet({rows}, {columns_as_declared(table)}, filename = true)
             WHERE split_part(filename, '/', -4) = study  -- not those of a copy of its folder
         )
         SEMI JOIN (
@@ -140,6 +149,20 @@ def _statements(home: Path, table: Table) -> Iterator[str]:
     yield f"COMMENT ON VIEW {table.name} IS {quoted(table.row)}"
     for column in table.columns:
         yield f'COMMENT ON COLUMN {table.name}."{column.name}" IS {quoted(column.description)}'
+
+
+def columns_as_declared(table: Table) -> str:
+    """Return the argument of `read_parquet` that states a table's columns.
+
+    An older featcx's file may lack some. Were they taken from the files (`union_by_name`), each would be opened twice,
+    and a run that replaces it between would lend the new file the old one's footer.
+    """
+    columns = (
+        f"{quoted(column.name)}: {{name: {quoted(column.name)}, type: {quoted(SQL_TYPES[column.dtype])}, "
+        "default_value: NULL}"
+        for column in table.columns
+    )
+    return f"schema = MAP {{{', '.join(columns)}}}"
 
 
 def undeclared(home: Path) -> set[str]:
