@@ -377,11 +377,11 @@ def test_the_web_ui_is_on_loopback_and_of_this_home(small: Store, monkeypatch: p
     assert env["FEATCX_HOME"] == str(small.home)
 
 
-def test_every_command_has_help_and_is_in_the_readme():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_every_command_has_help_and_is_in_the_docs():
+    page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
     for name, command in cli.main.commands.items():
         assert command.help, name
         assert featcx(name, "--help").exit_code == 0
-        assert f"featcx {name}" in readme, name
+        assert f"featcx {name}" in page, name
         for option in command.params:
             assert option.param_type_name == "argument" or option.help, (name, option.name)

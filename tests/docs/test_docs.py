@@ -10,6 +10,8 @@ import io
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
@@ -20,12 +22,15 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
+from torchvision.models import resnet18
 
 import featcx_core as fx
 from featcx_assets.cli import main
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.features.probe_reader import KINDS
 from featcx_core.study.fields import Study
+from tests.docs import study_file
 
 # `featcx_assets` says so itself, once, when it is imported; pytest forgets that with every test.
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
@@ -100,7 +105,19 @@ def desk(finished_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delenv("FEATCX_HOME", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # the finished home was made on the CPU
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    _users_network(tmp_path)
     return tmp_path
+
+
+def _users_network(folder: Path) -> None:
+    """Photographs in a folder a class and a checkpoint of another program's training, as the README has them."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 60, 16, 16, 3), dtype=np.uint8)
+    for name, images in zip(("robin", "wren"), pixels, strict=True):
+        (folder / "photos" / name).mkdir(parents=True)
+        for number, image in enumerate(images):
+            Image.fromarray(image).save(folder / "photos" / name / f"{number}.png")
+    (folder / "runs").mkdir()
+    torch.save(resnet18(num_classes=2).state_dict(), folder / "runs" / "epoch_1.pt")
 
 
 # -- python ------------------------------------------------------------------------------------------------------------
@@ -215,6 +232,8 @@ def test_a_shown_command_prints_what_is_shown(command: Command, desk: Path):
         return
     if name == "run" and "tiny" not in arguments:
         arguments.append("tiny")
+    if name == "new" and not command.shown:
+        arguments.append("--no-dry-run")  # the estimate's epoch of work is made for the command whose output is shown
     result = CliRunner().invoke(main, arguments, prog_name="featcx", terminal_width=80)
     assert result.exit_code == 0, result.output
     assert _agrees(name, shown=command.shown, printed=result.stdout), result.stdout
@@ -253,7 +272,10 @@ def test_every_command_is_documented():
 
 def test_named_options_exist():
     known = {option for command in main.commands.values() for p in command.params for option in p.opts} | {"--help"}
-    assert set(re.findall(r"`(?:featcx \w+ )?(--[a-z-]+)", text_of("README.md"))) <= known
+    assert (
+        set(re.findall(r"`(?:featcx \w+ )?(--[a-z-]+)", "".join(map(text_of, ("README.md", "docs/commands.md")))))
+        <= known
+    )
 
 
 # -- links and names ---------------------------------------------------------------------------------------------------
@@ -284,8 +306,30 @@ def test_links_and_pictures_are_there(page: str):
     assert "![](" not in prose(page), f"{page}: a picture without words for who cannot see it"
 
 
-def test_the_readme_leads_to_every_page():
-    assert {page for page in PAGES if page.startswith("docs/")} <= {link.partition("#")[0] for link in links(PAGES[0])}
+def test_the_readme_leads_to_the_pages_and_is_short():
+    first, contents = links("README.md"), text_of("docs/index.md")
+    pages = {page for page in PAGES if page.startswith("docs/")} - {"docs/index.md"}
+    assert {page for page in pages if not re.search(rf"^{Path(page).stem}$", contents, re.M)} == set()
+    assert pages - {link.partition("#")[0] for link in first} == set()
+    assert len(text_of("README.md").split()) <= 900
+
+
+def test_the_page_of_settings_is_what_the_study_says():
+    assert text_of("docs/study_file.md") == study_file.page(), "write it anew: python -m tests.docs.study_file"
+
+
+def test_the_site_is_built_and_its_links_lead_somewhere(tmp_path: Path):
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", str(ROOT / "docs"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "start.html").is_file()
+
+
+def test_words_are_spelt_right():
+    told = subprocess.run(
+        ["codespell", "-L", "maco", "--", *PAGES, "CHANGELOG.md"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 0, told.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)
