@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from featcx_core.features import active_set, splitting
 from featcx_core.features import nnls as module
 from featcx_core.features.nnls import nnls
 from tests.references import nnls as reference
@@ -94,14 +95,14 @@ def test_same_codes_in_any_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     acts, atoms = pooled(100, 32, seed=9), unit_atoms(80, 32, seed=10)
     whole = nnls(acts, atoms).codes
     monkeypatch.setattr(module, "_BLOCK", 9)
-    monkeypatch.setattr(module, "_ENTRIES", 500)
+    monkeypatch.setattr(active_set, "_ENTRIES", 500)
     np.testing.assert_allclose(nnls(acts, atoms).codes, whole, atol=1e-6 * np.linalg.norm(acts, axis=1).max())
 
 
 def test_few_gradient_steps_still_end_at_the_minimum(monkeypatch: pytest.MonkeyPatch) -> None:
     acts, atoms = pooled(60, 32, seed=11), unit_atoms(80, 32, seed=12)
     patient = nnls(acts, atoms).codes
-    monkeypatch.setattr(module, "_STEPS", 0)
+    monkeypatch.setattr(splitting, "_STEPS", 0)
     hasty = nnls(acts, atoms)
     assert hasty.kkt_residual.max() < 1e-8
     np.testing.assert_allclose(hasty.codes, patient, atol=1e-6 * np.linalg.norm(acts, axis=1).max())
@@ -114,7 +115,7 @@ def test_the_steps_alone_come_near_the_minimum(
 ) -> None:
     acts, atoms = pooled(40, n_units, seed=27), unit_atoms(n_atoms, n_units, seed=28)
     exact = nnls(acts, atoms, l2=l2)
-    monkeypatch.setattr(module, "_ROUNDS", 0)
+    monkeypatch.setattr(active_set, "_ROUNDS", 0)
     start = nnls(acts, atoms, l2=l2)
     norms = np.linalg.norm(acts, axis=1, keepdims=True)
     np.testing.assert_allclose(start.codes / norms, exact.codes / norms, atol=0.02)
@@ -129,10 +130,10 @@ def test_images_by_units_of_another_order_have_the_same_codes() -> None:
 
 def test_more_exact_solves_never_raise_the_objective(monkeypatch: pytest.MonkeyPatch) -> None:
     acts, atoms = pooled(15, 16, seed=13), unit_atoms(60, 16, seed=14)
-    monkeypatch.setattr(module, "_STEPS", 50)
+    monkeypatch.setattr(splitting, "_STEPS", 50)
     values, residuals = [], []
     for rounds in (1, 2, 3, 5, 8, 13, 40):
-        monkeypatch.setattr(module, "_ROUNDS", rounds)
+        monkeypatch.setattr(active_set, "_ROUNDS", rounds)
         result = nnls(acts, atoms)
         values.append(
             [reference.objective(x, z, atoms, l1=1e-3, l2=1e-6) for x, z in zip(acts, result.codes, strict=True)]
