@@ -12,6 +12,7 @@ from featcx_core.analyses.codes.make import read_probe
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.given import StudyReader
 from featcx_core.features.examples import TopImages, position_codes, top_images
+from featcx_core.networks.anatomy import Layer
 
 _NUMBERS_AT_ONCE = 1 << 24  # activations of positions that are held: 64 MB
 _MOST_IMAGES = 64  # and images read together
@@ -33,13 +34,18 @@ def read_top_images(reader: StudyReader, *, n_images: int) -> TopImages:
 
 
 def map_shape(reader: StudyReader) -> tuple[int, int] | None:
-    """Return height and width of the layer before the head.
+    """Return height and width of the layer before the head; None where it gives one vector an image."""
+    layer = _penultimate(reader)
+    return (layer.height, layer.width) if layer.height * layer.width > 1 else None
 
-    None where it gives a dictionary one sample an image: a vector, or a class token, among whose atoms the patches
-    have no place.
-    """
-    layer = next(row for row in reader.anatomy.layers if row.layer == reader.anatomy.penultimate)
-    return (layer.height, layer.width) if layer.n_samples > 1 else None
+
+def maps_are_of_patches(reader: StudyReader) -> bool:
+    """Return whether heat maps are of patches that the head does not read, because it reads a class token."""
+    return map_shape(reader) is not None and _penultimate(reader).layout == "class_token"
+
+
+def _penultimate(reader: StudyReader) -> Layer:
+    return next(row for row in reader.anatomy.layers if row.role == "penultimate")
 
 
 def heat_maps(
@@ -47,7 +53,8 @@ def heat_maps(
 ) -> Iterator[Maps]:
     """Yield where concepts are active in these probe images, image after image, so that each is read once.
 
-    images: rows of the probe images, -1 for none; `of` says which concept a row of them belongs to.
+    images: rows of the probe images, -1 for none; `of` says which concept a row of them belongs to. Of a network whose
+    head reads a class token, the positions are the patches of the same layer, encoded like the token.
     Memory holds some images' positions, never all. Yields nothing where `map_shape` is None.
     """
     shape, epoch, settings = map_shape(reader), reader.study.reference_epoch, reader.study.dictionary

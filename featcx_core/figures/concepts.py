@@ -16,8 +16,8 @@ QUESTION = "What do the concepts look like, from simple to complex?"
 LEAST_PIXELS = 96  # small images are enlarged to at least this, so that heat maps stay smooth on them
 STRONGEST = 0.7  # opacity of the heat map at its highest place: the image stays visible
 # A tint would change the colours of coloured images. They keep this share of their light where the concept is not
-# active, and gain this much white where it is, so that black places show it too.
-DARKEST, GLOW = 0.2, 0.25
+# active, so that a photograph stays one, and gain this much white where it is, so that black places show it too.
+DARKEST, GLOW = 0.45, 0.15
 
 
 def concept_sheet(

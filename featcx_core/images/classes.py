@@ -68,6 +68,18 @@ def class_outputs(model: Model, names: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(model.outputs[name] for name in names)
 
 
+def output_names(model: Model, names: tuple[str, ...], *, n_outputs: int) -> tuple[str, ...]:
+    """Return a name of each output: that of its class, `output 12` where it stands for none.
+
+    >>> output_names(Model(outputs={"dog": 1}), ("dog",), n_outputs=3)
+    ('output 0', 'dog', 'output 2')
+    """
+    found = [f"output {output}" for output in range(n_outputs)]
+    for name, output in zip(names, class_outputs(model, names), strict=False):
+        found[output] = name
+    return tuple(found)
+
+
 def chance(model: Model, *, n_outputs: int) -> float | None:
     """Return the accuracy of a guess among the network's outputs; None if they are no classes."""
     return None if model.outputs == "none" else 1 / n_outputs

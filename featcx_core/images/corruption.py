@@ -12,7 +12,7 @@ from jaxtyping import Int, Int64, UInt8
 
 from featcx_core.images.clipped_normal import Normal, normal_before_clipping
 from featcx_core.images.decoding import read_ahead
-from featcx_core.images.reading import ImageArray
+from featcx_core.images.reading import Files, ImageArray
 
 PIXEL_CORRUPTIONS = ("shuffled", "random", "gaussian")
 """One permutation of the pixels for all images; one an image; normal noise in their place, cut to 0 … 255, that has the
@@ -116,6 +116,11 @@ class CorruptedPixels:
         if how == "gaussian":
             chosen = _within(np.arange(n_images) if rows is None else rows, n_images)
             self._normals = np.array([normal_before_clipping(moments) for moments in _channel_moments(images, chosen)])
+
+    @property
+    def files(self) -> Files | None:
+        """Return the files that images are decoded from, where they are files."""
+        return getattr(self._images, "files", None)
 
     def __getitem__(self, rows: Int[np.ndarray, "_"]) -> UInt8[np.ndarray, "_ channel height width"]:
         shape = (len(rows), *self.shape[1:])

@@ -21,7 +21,7 @@ from featcx_core.images.decoding import read_ahead
 from featcx_core.images.digests import content_digest, text_digest
 from featcx_core.images.loading import load
 from featcx_core.images.pixels import mean_and_deviation, pixel_digest
-from featcx_core.images.reading import ImageArray
+from featcx_core.images.reading import Files, ImageArray
 from featcx_core.images.transforms import Preprocessing, preprocessing
 from featcx_core.study.fields import Data, Study, StudyError
 
@@ -81,6 +81,11 @@ class StudyImages(NamedTuple):
         if not isinstance(self.images, np.ndarray) or isinstance(self.images, np.memmap):
             return False
         return self.images.nbytes <= COPIED_BYTES
+
+    def file_of(self, image: int) -> str:
+        """Return the path of an image's file below the source's folder; empty where images are no files."""
+        files: Files | None = getattr(self.images, "files", None)
+        return files.path(image) if files else ""
 
     def at_once(self, most: int) -> int:
         """Return the number of images of a batch: `most`, fewer if they are large; it changes no result."""

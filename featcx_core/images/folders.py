@@ -79,7 +79,10 @@ def image_files(folder: Path, names: list[bytes]) -> Files:
             image.load()
             return image
 
-    return Files(load, lambda row: inspect(path(row)), lambda row: str(path(row)))
+    def below(row: int) -> str:
+        return bytes(table[row]).decode("utf-8", "replace")  # tables hold valid text alone
+
+    return Files(load, lambda row: inspect(path(row)), lambda row: str(path(row)), below)
 
 
 def _refuse_unknown(folder: Path, classes: list[str]) -> None:

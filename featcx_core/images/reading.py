@@ -39,6 +39,8 @@ class Files(NamedTuple):
     """Reads the header of a whole file; raises what the decoder raises for a damaged one."""
     name: Callable[[int], str]
     """Names an image in messages."""
+    path: Callable[[int], str] = lambda row: ""
+    """Path of an image's file below the source's folder; empty where it has none."""
 
 
 class Source(NamedTuple):

@@ -61,10 +61,18 @@ def test_the_stages_are_few_and_the_last_spans_all_epochs():
     together = [
         {"dictionary_activations", "dictionary", "codes"},
         {"v_information", "reference_v_information"},
-        {"complexity", "image_losses", "importance", "noise_groups", "selectivity", "similarity_to_end"},
+        {
+            "complexity",
+            "image_losses",
+            "importance",
+            "noise_groups",
+            "selectivity",
+            "similarity_to_end",
+            "strongest_images",
+        },
         {
             *("branches", "redundancy", "sensitivity", "support", "stability", "readers", "variance_share", "clusters"),
-            *("learning_curve", "visualisation", "similarity", "ablation", "monitor"),
+            *("learning_curve", "visualisation", "similarity", "ablation", "monitor", "concept_effects"),
         },
     ]
     for names in together:

@@ -15,7 +15,7 @@ CHROMIUM = "/usr/bin/chromium"
 
 
 def measure(device: str) -> list[Row]:
-    """Until the table can be used, and until the scatter is drawn as well, since the page was asked for."""
+    """Until the gallery can be used, and until table and scatter are there, each since its page was asked for."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page = write_explorer(Path(folder) / "explorer", n_concepts=N_CONCEPTS)
         size = sum(path.stat().st_size for path in page.parent.rglob("*") if path.suffix != ".webp")

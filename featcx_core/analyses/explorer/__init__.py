@@ -2,7 +2,9 @@
 
 from featcx_core.analyses.activations import POSITIONS
 from featcx_core.analyses.codes import CODES
+from featcx_core.analyses.concept_effects import CONCEPT_EFFECTS
 from featcx_core.analyses.dictionary import DICTIONARY
+from featcx_core.analyses.strongest_images import STRONGEST_IMAGES
 from featcx_core.analyses.visualisation import VISUALISATION
 from featcx_core.artefacts.declaration import Artefact, Folder, Need
 
@@ -15,9 +17,12 @@ EXPLORER = Artefact(
     grows=False,
     make="featcx_core.analyses.explorer.make:write_explorer",
     holds=(Folder("report/explorer", "a page with its data"),),
-    version=4,
+    version=5,
     needs=(
         Need(CODES, epochs="reference"),
+        Need(STRONGEST_IMAGES, epochs="reference"),
+        Need(STRONGEST_IMAGES, uses="if_there"),
+        Need(CONCEPT_EFFECTS, epochs="reference"),
         Need(DICTIONARY, epochs="reference", uses="if_there"),
         Need(POSITIONS, epochs="reference", uses="if_there"),
         Need(VISUALISATION, uses="if_there"),

@@ -1,155 +1,132 @@
 """The concept explorer of a study: every concept of the reference epoch, to look at in a browser."""
 
 import shutil
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pandas as pd
-import zarr
-from jaxtyping import Float32, Int, UInt8
 
-from featcx_core.analyses.checkpoint import CHECKPOINT
+from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.dictionary.make import read_dictionary
-from featcx_core.analyses.examples import heat_maps, map_shape, read_top_images
-from featcx_core.analyses.v_information import REFERENCE_V_INFORMATION, V_INFORMATION, V_INFORMATION_TABLE
-from featcx_core.analyses.visualisation import VISUALISATION
-from featcx_core.artefacts.given import Given, StudyReader
-from featcx_core.features.examples import TopImages
-from featcx_core.findings.study_tables import StudyTables
+from featcx_core.analyses.examples import maps_are_of_patches
+from featcx_core.analyses.explorer.gathering import Gathered, image_looks, looks_of
+from featcx_core.analyses.explorer.reading import (
+    made_source,
+    read_ablation,
+    read_effect_tables,
+    read_importance_ends,
+    read_made,
+    read_memorised,
+    read_small_maps,
+    read_strongest,
+    read_tables,
+    rows_in_probe,
+    shown_shape,
+)
+from featcx_core.analyses.strongest_images.make import N_IMAGES
+from featcx_core.artefacts.given import Given
+from featcx_core.artefacts.partition import Partition
+from featcx_core.findings.passes import training_progress
 from featcx_core.images.data import StudyImages
 from featcx_core.images.decoding import read_ahead
 from featcx_core.images.visible import is_coloured
 from featcx_core.measures.neighbours import neighbours
 from featcx_core.report.explorer.charts import charts
-from featcx_core.report.explorer.columns import concept_columns
-from featcx_core.report.explorer.page import Looks, Made, Setting, concepts_script, details_scripts, fixed_files
-from featcx_core.report.explorer.pictures import LARGEST_MAP, LOSSLESS, SmallMaps, as_text, small_maps, thumbnail
-from featcx_core.store.parquet import without_rows
+from featcx_core.report.explorer.columns import ConceptColumn, concept_columns
+from featcx_core.report.explorer.page import Listed, Setting, concepts_script, fixed_files
+from featcx_core.report.explorer.pictures import LOSSLESS, thumbnail
+from featcx_core.report.explorer.scripts import (
+    ablation_script,
+    details_scripts,
+    gallery_scripts,
+    image_scripts,
+    memorised_script,
+)
 
-N_IMAGES = 8
-"""Images that a concept's page shows."""
 N_NEIGHBOURS = 8
-"""Nearest concepts on it."""
+"""Nearest concepts on a concept's page."""
 _IMAGES_AT_ONCE = 256
-_CURVES = CHECKPOINT.tables[0].name  # of which all epochs are shown
 
 
 def write_explorer(given: Given) -> None:
     """Write the explorer's folder. Raises ValueError where there are no concepts."""
-    epoch, data, tables, (place,) = given.study.reference_epoch, given.data, _read_tables(given), given.partitions
-    columns = concept_columns(tables, reference_epoch=epoch)
-    curves = charts(tables, n_concepts=len(columns[0].values), reference_epoch=epoch)
-    top, made, draft = read_top_images(given, n_images=N_IMAGES), _made(given), given.draft(place)
-    setting = _setting(given, data)
-    looks = _looks(given, data, top, made=made)
-    strongest = [look.images[0] if look.images else None for look in looks]
+    epoch, data, tables, (place,) = given.study.reference_epoch, given.data, read_tables(given), given.partitions
+    effects, memorised, made = read_effect_tables(given), read_memorised(given), read_made(given)
+    columns = concept_columns(
+        tables,
+        effects=effects["concept_effects"],
+        importance_ends=read_importance_ends(given),
+        reference_epoch=epoch,
+    )
+    n_concepts = len(columns[0].values)
+    curves = charts(tables, n_concepts=n_concepts, reference_epoch=epoch)
+    strongest, ablation = read_strongest(given, n_images=N_IMAGES), read_ablation(given)
+    rows = rows_in_probe(data, strongest[epoch], n_concepts=n_concepts, n_ranks=N_IMAGES)
+    near = neighbours(read_dictionary(given, epoch=epoch).atoms, n_neighbours=N_NEIGHBOURS)
+    gathered = Gathered(
+        effects, strongest, tables.concept_paths, made, read_small_maps(given, rows), near, ablation, data.labels, epoch
+    )
+    looks = looks_of(gathered, n_concepts=n_concepts)
+    shown = sorted({image for look in looks for image in look.all_images} | {*ablation.images.images})
+    order = by_complexity(columns)
+    listed = Listed(
+        strongest=[look.images[0].image if look.images else None for look in looks],
+        order=order,
+        images=shown,
+        n_memorised=len(memorised),
+        can_ablate=True,
+    )
+    setting = _setting(given, data, output_names=ablation.effects.names)._replace(
+        moment="checkpoint" if training_progress(tables.epochs).is_fine else "epoch"
+    )
+    draft = given.draft(place)
     for folder in (draft, draft / "data", draft / "images", draft / "made"):
         folder.mkdir()
     for picture in made.values():
-        shutil.copyfile(given.folder(VISUALISATION, epoch=epoch) / Path(picture.file).name, draft / picture.file)
-    for name, content in fixed_files(setting, n_concepts=len(looks)):
+        shutil.copyfile(made_source(given, picture), draft / picture.file)
+    for name, content in fixed_files(setting, n_concepts=n_concepts):
         (draft / name).write_bytes(content)
-    (draft / "concepts.js").write_text(concepts_script(setting, columns, curves, strongest), encoding="utf-8")
-    for name, text in details_scripts(looks, curves):
+    (draft / "concepts.js").write_text(concepts_script(setting, columns, curves, listed), encoding="utf-8")
+    n_places = int(np.prod(setting.map_shape)) if setting.map_shape else 0
+    scripts = [
+        ablation_script(ablation.images),
+        memorised_script(memorised),
+        *image_scripts(image_looks(effects, shown)),
+        *gallery_scripts(looks, order, places=n_places),
+        *details_scripts(looks, curves),
+    ]
+    for name, text in scripts:
         (draft / "data" / name).write_text(text, encoding="utf-8")
-    for image, content in _thumbnails(data, top.images):
+    for image, content in _thumbnails(data, sorted({*shown, *(row.image for row in memorised)})):
         (draft / "images" / f"{image:06d}.webp").write_bytes(content)
 
 
-def _setting(given: Given, data: StudyImages) -> Setting:
-    _, height, width = data.image_shape
+def by_complexity(columns: Sequence[ConceptColumn]) -> list[int]:
+    """Return the concepts from simple to complex; those without a complexity come last, all where there is none."""
+    values = next((column.values for column in columns if column.name == "complexity"), [None] * len(columns[0].values))
+    known = [float("inf") if value is None else float(value) for value in values]
+    return [int(concept) for concept in np.argsort(known, kind="stable")]
+
+
+def _setting(given: Given, data: StudyImages, *, output_names: tuple[str, ...]) -> Setting:
+    (_, height, width), epoch = data.image_shape, given.study.reference_epoch
     return Setting(
         study=given.study.name,
-        reference_epoch=given.study.reference_epoch,
+        reference_epoch=epoch,
         class_names=data.class_names,
         image_shape=(height, width),
-        map_shape=_shown_shape(given),
+        map_shape=shown_shape(given),
         n_images=N_IMAGES,
         smallest_smooth=LOSSLESS,
         in_colour=is_coloured(data.images[data.probe[:_IMAGES_AT_ONCE]]),
+        of_patches=maps_are_of_patches(given),
+        output_names=output_names,
+        made_from=given.snapshot.fingerprint(Partition(CODES.name, epoch)),
     )
 
 
-def _read_tables(reader: StudyReader) -> StudyTables:
-    """The visible rows that are shown: a small part of V-information, and of other tables by epoch the reference's."""
-    catalogue, frames = reader.snapshot.catalogue, {V_INFORMATION_TABLE.name: _information(reader)}
-    for name in (name for name in StudyTables._fields if name not in frames):
-        of_epochs = any(artefact.grain == "epoch" for artefact in catalogue.holders[name]) and name != _CURVES
-        epochs = {reader.study.reference_epoch} if of_epochs else None
-        frames[name] = reader.table(name, columns=catalogue.tables[name].scalars, epochs=epochs)
-    return StudyTables(**frames)
-
-
-def _information(reader: StudyReader) -> pd.DataFrame:
-    """The reference epoch's concepts: in every layer of their own epoch, before the head at the others."""
-    reference, penultimate = reader.study.reference_epoch, reader.anatomy.penultimate
-    columns = [(V_INFORMATION, reference, layer) for layer in reader.anatomy.names]
-    others = [(REFERENCE_V_INFORMATION, epoch, penultimate) for epoch in reader.snapshot.epochs]
-    wanted = ["epoch", "layer", "dictionary_epoch", "kind", "concept", "v_information", "standard_error"]
-    parts = [without_rows(V_INFORMATION_TABLE)[wanted]]
-    for artefact, epoch, layer in (*columns, *others):
-        if reader.has(artefact, epoch=epoch, layer=layer):
-            rows = reader.rows(artefact, epoch=epoch, layer=layer, columns=wanted)
-            parts.append(rows[rows["kind"] == "concept"])
-    return pd.concat(parts, ignore_index=True)
-
-
-def _made(reader: StudyReader) -> dict[int, Made]:
-    """The pictures that were made to excite concepts, by concept; none where the study makes none."""
-    epoch = reader.study.reference_epoch
-    if not reader.has(VISUALISATION, epoch=epoch):
-        return {}
-    group = zarr.open_group(str(reader.folder(VISUALISATION, epoch=epoch) / "arrays.zarr"), mode="r")
-    concepts, reached, best = (np.asarray(group[name]).tolist() for name in ("concept", "projection", "best_image"))
-    return {
-        concept: Made(f"made/{concept:06d}.png", *activations)
-        for concept, *activations in zip(concepts, reached, best, strict=True)
-    }
-
-
-def _looks(reader: StudyReader, data: StudyImages, top: TopImages, *, made: Mapping[int, Made]) -> list[Looks]:
-    labels, shares, highest = data.labels[data.probe], *_small_maps(reader, top.images)
-    near = neighbours(read_dictionary(reader, epoch=reader.study.reference_epoch).atoms, n_neighbours=N_NEIGHBOURS)
-    looks = []
-    for concept, images in enumerate(top.images):
-        is_shown, others = images >= 0, near.concepts[concept] >= 0
-        codes, maps = top.codes[concept, is_shown], SmallMaps(shares[concept, is_shown], highest[concept, is_shown])
-        nearest = zip(near.concepts[concept, others].tolist(), near.cosines[concept, others].tolist(), strict=True)
-        looks.append(
-            Looks(
-                images=images[is_shown].tolist(),
-                labels=labels[images[is_shown]].tolist(),
-                strengths=(codes / codes[:1]).tolist(),
-                heat_maps=as_text(maps),
-                neighbours=list(nearest),
-                made=[made[concept]] if concept in made else [],
-            )
-        )
-    return looks
-
-
-def _small_maps(
-    reader: StudyReader, images: Int[np.ndarray, "concept rank"]
-) -> tuple[UInt8[np.ndarray, "concept rank height width"], Float32[np.ndarray, "concept rank"]]:
-    """All heat maps, a byte a place, and the highest place of each; maps without places where there are none."""
-    height, width = _shown_shape(reader) or (0, 0)
-    shares = np.zeros((*images.shape, height, width), dtype=np.uint8)
-    highest = np.zeros(images.shape, dtype=np.float32)
-    for maps in heat_maps(reader, images):
-        small = small_maps(maps.maps)
-        shares[*maps.places.T], highest[*maps.places.T] = small.shares, small.highest
-    return shares, highest
-
-
-def _shown_shape(reader: StudyReader) -> tuple[int, int] | None:
-    shape = map_shape(reader)
-    return shape and (min(shape[0], LARGEST_MAP), min(shape[1], LARGEST_MAP))
-
-
-def _thumbnails(data: StudyImages, images: Int[np.ndarray, "concept rank"]) -> Iterator[tuple[int, bytes]]:
-    """Each probe image that any concept shows, once: its row and its file."""
-    shown = np.unique(images[images >= 0])
-    chunks = [shown[start : start + _IMAGES_AT_ONCE] for start in range(0, len(shown), _IMAGES_AT_ONCE)]
-    for rows, pixels in zip(chunks, read_ahead(data.images, iter([data.probe[rows] for rows in chunks])), strict=True):
+def _thumbnails(data: StudyImages, shown: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """Yield each image that is shown, once: its index and its file."""
+    images = np.array(shown, dtype=np.int64)
+    chunks = [images[start : start + _IMAGES_AT_ONCE] for start in range(0, len(images), _IMAGES_AT_ONCE)]
+    for rows, pixels in zip(chunks, read_ahead(data.images, iter(chunks)), strict=True):
         yield from zip(rows.tolist(), map(thumbnail, pixels), strict=True)

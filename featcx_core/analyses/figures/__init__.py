@@ -18,7 +18,7 @@ FIGURES = Artefact(
     grows=False,
     make="featcx_core.analyses.figures.make:draw",
     holds=(Folder("report/figures", "one PNG file a figure"),),
-    version=15,
+    version=16,
     needs=(
         Need(POSITIONS, epochs="reference", uses="if_there"),
         Need(DICTIONARY, epochs="reference", uses="if_there"),

@@ -8,7 +8,7 @@ from jaxtyping import Int, Num
 from matplotlib.figure import Figure
 
 from featcx_core.analyses.codes import CODES
-from featcx_core.analyses.examples import heat_maps, map_shape, read_top_images
+from featcx_core.analyses.examples import heat_maps, map_shape, maps_are_of_patches, read_top_images
 from featcx_core.analyses.figures import FAILED, FIGURES
 from featcx_core.analyses.memorisation import MEMORISATION
 from featcx_core.analyses.memorisation.sheet import memorised_sheet
@@ -121,6 +121,8 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
         decode_time=tables.decode_time,
     )
     remark = how_chosen(len(chosen), epoch=epoch, complexity=tables.complexity, concepts=tables.concepts)
+    if maps_are_of_patches(reader):
+        remark += " The head reads the class token: heat maps are of the other tokens of its layer."
     return concept_sheet(images, heat, labels=labels, remark=remark)
 
 

@@ -2,8 +2,10 @@
 // Charts, by Bokeh, which is loaded when the page is already there to be used.
 featcx.charts = (() => {
   const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7"]; // Okabe & Ito
-  const [INK, MUTED, GRID] = ["#1f2933", "#5f6b7a", "#e3e7ec"];
   const sources = [];
+  const scheme = matchMedia("(prefers-color-scheme: dark)");
+  const onScheme = (call) => scheme.addEventListener("change", call);
+  const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim(); // of light or dark
 
   const load = (src) => new Promise((resolve, reject) => {
     const script = document.createElement("script");
@@ -17,6 +19,7 @@ featcx.charts = (() => {
   };
 
   function figure(options) {
+    const [INK, MUTED, GRID] = ["ink", "muted", "line"].map(ink);
     const made = Bokeh.Plotting.figure({
       sizing_mode: "stretch_both", toolbar_location: null, outline_line_color: null, background_fill_color: null,
       border_fill_color: null, min_border: 4, ...options,
@@ -36,6 +39,7 @@ featcx.charts = (() => {
   // One figure a chart of concept pages, made once; another concept is another data source's content.
   async function lines(charts, targets) {
     await library();
+    sources.length = 0;
     for (const [place, chart] of charts.entries()) {
       const named = typeof chart.places[0] === "string";
       const drawn = figure({
@@ -101,5 +105,5 @@ featcx.charts = (() => {
     for (const grid of figure.ygrid) grid.ticker = ticker;
   }
 
-  return { library, figure, lines, key, fill, span, logTicks };
+  return { library, figure, lines, key, fill, span, logTicks, ink, onScheme };
 })();

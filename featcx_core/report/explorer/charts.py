@@ -54,7 +54,7 @@ def _by_layer(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
     return Chart(
         "Where can it be read?",
         f"layer, epoch {epoch}",
-        "V-information",
+        "readable (V-information)",
         layers,
         {"V-information": _grid(rows, "v_information", n_concepts, "layer", layers)},
         _grid(rows, "standard_error", n_concepts, "layer", layers),
@@ -70,7 +70,7 @@ def _by_epoch(tables: StudyTables, n_concepts: int, epoch: int) -> Chart:
     return Chart(
         "When could it be read?",
         f"{progress.label}, layer before the head",
-        "V-information",
+        "readable (V-information)",
         _along_training(epochs, progress),
         {"V-information": _grid(rows, "v_information", n_concepts, "epoch", epochs)},
         _grid(rows, "standard_error", n_concepts, "epoch", epochs),
@@ -95,8 +95,8 @@ def _paths(paths: pd.DataFrame, n_concepts: int, progress: Progress) -> list[Cha
     paths = paths.assign(**{name: paths[name].where(is_match) for name in ("complexity", "importance")})
     across, above = f"{progress.label}, matched concept", f"{progress.label}, matched above chance"
     return [
-        Chart("How complex was it?", above, "K", places, series(K="complexity"), is_share=True),
-        Chart("How important was it?", above, "Γ", places, series(Γ="importance")),
+        Chart("How complex was it?", above, "complexity", places, series(complexity="complexity"), is_share=True),
+        Chart("How important was it?", above, "importance", places, series(importance="importance")),
         Chart("Was it there?", across, "cosine of atoms", places, series(matched="cosine", chance="null_cosine")),
     ]
 

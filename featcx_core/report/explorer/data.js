@@ -1,13 +1,15 @@
 "use strict";
 // What is known of the concepts. A page opened from disk may not fetch files, so data arrives as scripts:
-// concepts.js calls featcx.study(…) once, details_0000.js calls featcx.take(…) when one of its concepts is opened.
+// concepts.js calls featcx.study(…) once; each file in data/ calls featcx.take(…) when it is asked for.
 const featcx = (() => {
-  const files = new Map(); // number of a file of details -> promise of its rows
-  const waiting = new Map(); // the same -> what to call with them
+  const files = new Map(); // name of a file -> promise of its content
+  const waiting = new Map(); // the same -> what to call with it
 
   function study(given) {
-    Object.assign(featcx, given); // name, epoch, count, columns, charts, heat, palette, file_size, …
+    Object.assign(featcx, given); // name, epoch, count, columns, order, images, heat, palette, …
     featcx.column = new Map(given.columns.map((column) => [column.name, column]));
+    featcx.placeOf = new Int32Array(given.count); // of each concept in the gallery's files
+    given.order.forEach((concept, place) => { featcx.placeOf[concept] = place; });
     for (const column of given.columns.filter((c) => c.names)) {
       const sorted = [...column.names.keys()].sort((a, b) => collator.compare(column.names[a], column.names[b]));
       column.rank = []; // place of each name in the alphabet
@@ -15,23 +17,43 @@ const featcx = (() => {
     }
   }
 
-  function details(concept) {
-    const file = Math.floor(concept / featcx.file_size);
-    if (!files.has(file)) {
-      files.set(file, new Promise((resolve, reject) => {
-        waiting.set(file, resolve);
+  function file(name) {
+    if (!files.has(name)) {
+      files.set(name, new Promise((resolve, reject) => {
+        waiting.set(name, resolve);
         const script = document.createElement("script");
-        script.src = `data/details_${String(file).padStart(4, "0")}.js`;
-        script.onerror = () => { files.delete(file); reject(new Error(`cannot read ${script.src}`)); };
+        script.src = `data/${name}.js`;
+        script.onerror = () => { files.delete(name); reject(new Error(`cannot read ${script.src}`)); };
         document.head.append(script);
       }));
     }
-    return files.get(file).then((rows) => rows[concept % featcx.file_size]);
+    return files.get(name);
   }
 
+  const numbered = (kind, place, size) => file(`${kind}_${String(Math.floor(place / size)).padStart(4, "0")}`).then((rows) => rows[place % size]);
+  const details = (concept) => numbered("details", concept, featcx.file_size);
+  const card = (concept) => numbered("gallery", featcx.placeOf[concept], featcx.gallery_size);
+
+  function placeOfImage(image) { // among those that have a page; -1 without one
+    let [low, high] = [0, featcx.images.length - 1];
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      if (featcx.images[middle] === image) return middle;
+      if (featcx.images[middle] < image) low = middle + 1; else high = middle - 1;
+    }
+    return -1;
+  }
+  const imageDetails = (image) => numbered("images", placeOfImage(image), featcx.file_size);
+
+  function bytes(text) {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  }
+  const floats = (text) => new Float32Array(bytes(text).buffer);
+  const wholes = (text) => new Uint32Array(bytes(text).buffer);
+
   const collator = new Intl.Collator("en", { numeric: true });
-  const take = (file, rows) => waiting.get(file)(rows);
+  const take = (name, content) => waiting.get(name)(content);
   const value = (name, concept) => featcx.column.get(name)?.values[concept] ?? null;
   const numeric = () => featcx.columns.filter((column) => !column.names);
-  return { study, details, take, value, numeric };
+  return { study, file, details, card, imageDetails, placeOfImage, bytes, floats, wholes, take, value, numeric };
 })();

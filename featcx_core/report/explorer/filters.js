@@ -2,7 +2,7 @@
 // Which concepts are shown, and in which order.
 featcx.filters = (() => {
   const { element } = featcx;
-  const NAMED = ["class_name", "super_class"]; // columns that the text searches
+  const NAMED = ["shows", "class_name", "super_class"]; // columns that the text searches
   const ranges = new Map(); // column -> [low, high]; NaN: no limit
   const order = { by: "complexity", descending: false };
   let words = [];
@@ -19,12 +19,26 @@ featcx.filters = (() => {
     for (const { names } of named) {
       document.getElementById("names").append(...names.slice(0, 2000).map((value) => element("option", { value })));
     }
-    document.getElementById("text").placeholder = [...named.map((column) => column.label), "concept number"].join(", ");
-    document.getElementById("searched").hidden = !featcx.column.has("class_name");
+    document.getElementById("text").placeholder = "name, class, concept number";
+    orders();
     document.querySelector("#ranges .ranges").append(...featcx.numeric().map(fields));
     document.getElementById("text").addEventListener("input", (event) => { read(event.target.value); changed(); });
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("reset", () => { words = []; ranges.clear(); setTimeout(changed); });
+  }
+
+  // In which order gallery and table are: the heads of the table choose it too.
+  function orders() {
+    const chooser = document.getElementById("order");
+    chooser.append(element("option", { value: "concept" }, "number"), ...featcx.columns.map((c) => element("option", { value: c.name }, c.label)));
+    chooser.addEventListener("change", () => { order.by = ""; sortBy(chooser.value); });
+    document.getElementById("turn").addEventListener("click", () => sortBy(order.by));
+    showOrder();
+  }
+
+  function showOrder() {
+    document.getElementById("order").value = order.by;
+    document.getElementById("turn").textContent = order.descending ? "highest first" : "lowest first";
   }
 
   function fields(column) {
@@ -59,14 +73,16 @@ featcx.filters = (() => {
       const [, kind, asked] = /^(#|class:)?(.*)$/.exec(word);
       const isNumber = /^\d+$/.test(asked);
       const fits = (name) => (isNumber ? name.split(/[^\p{L}\p{N}]+/u).includes(asked) : name.includes(asked));
-      const searched = { "#": [], "class:": ["class_name"] }[kind] ?? NAMED;
+      const all = isNumber ? NAMED.slice(1) : NAMED; // what a concept shows has counts in its text
+      const searched = { "#": [], "class:": ["class_name"] }[kind] ?? all;
       const named = searched.map((name) => featcx.column.get(name)).filter(Boolean);
       return { // a name is looked at once, not once a concept
         number: isNumber && kind !== "class:" ? Number(asked) : -1,
+        isOwn: (concept) => !kind && fits(Object.values(featcx.notes.of(concept)).join(" ").toLowerCase()),
         named: named.map((column) => [column.values, column.names.map((name) => fits(name.toLowerCase()))]),
       };
     });
-    return (concept) => found.every(({ number, named }) => number === concept
+    return (concept) => found.every(({ number, named, isOwn }) => number === concept || isOwn(concept)
       || named.some(([values, fitting]) => fitting[values[concept]]));
   }
 
@@ -99,6 +115,7 @@ featcx.filters = (() => {
     const isText = Boolean(featcx.column.get(name)?.names) || name === "concept";
     order.descending = order.by === name ? !order.descending : !isText && name !== "complexity";
     order.by = name;
+    showOrder();
     changed();
   }
 

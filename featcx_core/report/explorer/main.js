@@ -1,76 +1,106 @@
 "use strict";
-// Addresses (#concept/12) and keys.
+// Addresses (#gallery, #table, #memorised, #concept/12, #image/345) and keys.
 (() => {
-  const overview = document.getElementById("overview");
-  const page = document.getElementById("concept");
-  const missing = document.getElementById("missing");
+  const page = Object.fromEntries(["overview", "concept", "image", "missing"].map((name) => [name, document.getElementById(name)]));
+  const views = [...document.querySelectorAll("[data-view]")];
   const search = document.getElementById("text");
-  let scrolled = 0; // of the overview, while a concept is open
+  const scrolled = new Map(); // of each view, while something else is open
+  let view = "gallery";
+  let last = null; // what is open
   let steps = 0; // taken within the page, so that going back stays in it
 
   function update() {
     const concepts = featcx.filters.concepts();
-    featcx.scatter.show(concepts);
-    featcx.table.show(concepts);
+    featcx.list.show(concepts);
     const [left, all] = [concepts.length, featcx.count].map((n) => n.toLocaleString("en"));
     document.getElementById("count").textContent = left === all ? `${all} concepts` : `${left} of ${all} concepts`;
   }
 
+  // What an address asks for: a view of the overview, a concept or an image, or something that is not there.
+  function asked() {
+    const hash = decodeURIComponent(location.hash.slice(1));
+    const [, kind, number] = /^(concept|image)[/=](.+)$/.exec(hash) ?? [];
+    if (!kind) return { kind: "overview", view: views.some((each) => each.dataset.view === hash) ? hash : "gallery", isOwn: hash !== "" };
+    const isNumber = /^\d+$/.test(number);
+    const isThere = isNumber && (kind === "concept" ? Number(number) < featcx.count : featcx.placeOfImage(Number(number)) >= 0);
+    return isThere ? { kind, number: Number(number) } : { kind: "missing", of: kind, number };
+  }
+
   function route() {
-    const asked = /^#concept\/(.+)$/.exec(location.hash)?.[1];
-    const isKnown = /^\d+$/.test(asked) && Number(asked) < featcx.count;
-    const wasOverview = !overview.hidden;
-    if (asked !== undefined && wasOverview) scrolled = window.scrollY;
-    overview.hidden = asked !== undefined;
-    page.hidden = !isKnown;
-    missing.hidden = asked === undefined || isKnown;
-    if (isKnown) {
-      featcx.table.goTo(Number(asked));
-      featcx.concept.open(Number(asked));
+    const now = asked();
+    if (last?.kind === "overview") scrolled.set(view, window.scrollY);
+    for (const [name, box] of Object.entries(page)) box.hidden = name !== now.kind;
+    if (now.kind === "overview") overview(now);
+    else if (now.kind === "missing") refuse(now);
+    else {
+      if (now.kind === "concept") featcx.list.goTo(now.number);
+      featcx[now.kind].open(now.number);
       window.scrollTo(0, 0);
-      featcx.concept.focus();
-    } else if (asked !== undefined) {
-      refuse(asked);
-    } else if (!wasOverview) {
-      document.title = `${featcx.name}: concepts`;
-      window.scrollTo(0, scrolled);
-      featcx.table.move(0);
-      featcx.table.focus();
+      featcx[now.kind].focus();
+    }
+    last = now;
+  }
+
+  function overview(now) {
+    view = now.isOwn || last?.kind === "overview" ? now.view : view; // "#" leads back to the view that was left
+    for (const box of views) box.hidden = box.dataset.view !== view;
+    for (const link of document.querySelectorAll("#views a")) {
+      if (link.hash === `#${view}`) link.setAttribute("aria-current", "page"); else link.removeAttribute("aria-current");
+    }
+    document.getElementById("choice").hidden = view === "memorised";
+    document.title = `${featcx.name}: ${view === "memorised" ? "memorised images" : "concepts"}`;
+    if (view === "memorised") featcx.memorised.open();
+    if (view === "gallery") featcx.gallery.render();
+    if (view === "table") { featcx.scatter.open(); featcx.table.render(); }
+    window.scrollTo(0, scrolled.get(view) ?? 0);
+    if (last && last.kind !== "overview") {
+      featcx.list.move(0);
+      if (view === "table") featcx.table.focus(); else page.overview.focus({ preventScroll: true });
     }
   }
 
-  function refuse(asked) {
-    const [title, text] = missing.querySelectorAll("h2, p");
-    title.textContent = `There is no concept ${asked}`;
-    text.textContent = `${featcx.name} has the concepts 0 to ${featcx.count - 1}.`;
-    document.title = `${featcx.name}: no such concept`;
+  function refuse({ of, number }) {
+    const [title, text] = page.missing.querySelectorAll("h2, p");
+    title.textContent = `There is no ${of} ${number}`;
+    text.textContent = of === "concept" ? `${featcx.name} has the concepts 0 to ${featcx.count - 1}.` : "Images that no concept shows have no page.";
+    document.title = `${featcx.name}: no such ${of}`;
     window.scrollTo(0, 0);
     title.focus({ preventScroll: true });
   }
 
   function onOverview(event) {
-    const inTable = event.target.id === "rows";
-    const step = { j: 1, k: -1, ArrowDown: 1, ArrowUp: -1, PageDown: featcx.table.page(), PageUp: -featcx.table.page(), Home: -Infinity, End: Infinity }[event.key];
+    const inTable = view === "table" && event.target.id === "rows";
+    const inList = inTable || (view === "gallery" && (event.target === page.overview || event.target === document.body));
+    const across = view === "gallery" ? featcx.gallery.columns() : 1;
+    const far = view === "table" ? featcx.table.page() : 3 * across;
+    const arrows = { ArrowDown: across, ArrowUp: -across, PageDown: far, PageUp: -far, Home: -Infinity, End: Infinity };
+    if (view === "gallery") Object.assign(arrows, { ArrowRight: 1, ArrowLeft: -1 });
+    const step = { j: 1, k: -1, ...arrows }[event.key];
     const isLetter = event.key.length === 1;
-    if (step !== undefined && (inTable || isLetter)) {
-      featcx.table.move(step);
-      featcx.table.focus();
-    } else if (event.key === "Enter" && (inTable || event.target === document.body) && featcx.table.current() !== undefined) {
-      location.hash = featcx.address(featcx.table.current());
+    if (view !== "memorised" && step !== undefined && (inList || isLetter)) {
+      featcx.list.move(step);
+      if (view === "table") featcx.table.focus(); else page.overview.focus({ preventScroll: true });
+    } else if (event.key === "Enter" && inList && featcx.list.current() !== undefined) {
+      location.hash = featcx.address(featcx.list.current());
     } else if (event.key === "/") {
       search.focus();
       search.select();
-    } else return;
+    } else if (event.key === "h") featcx.pictures.flip();
+    else if (event.key === "g" || event.key === "t") location.hash = event.key === "g" ? "#gallery" : "#table";
+    else return;
     event.preventDefault();
   }
 
   function onPage(event) {
+    const open = featcx[last.kind]; // there is nothing to leaf from where nothing is open
     if (event.key === "Escape") back();
     else if (event.key === "/") { location.hash = ""; setTimeout(() => search.focus()); }
-    else if (page.hidden) return; // there is no concept to leaf from
-    else if (event.key === "j" || event.key === "ArrowRight") featcx.concept.next(1);
-    else if (event.key === "k" || event.key === "ArrowLeft") featcx.concept.next(-1);
-    else if (event.key === "h") featcx.concept.toggleHeat();
+    else if (last.kind === "missing") return;
+    else if (event.key === "j" || event.key === "ArrowRight") open.next(1);
+    else if (event.key === "k" || event.key === "ArrowLeft") open.next(-1);
+    else if (event.key === "h") featcx.pictures.flip();
+    else if (event.key === "n" && last.kind === "concept") featcx.concept.rename();
+    else if (event.key === "a" && last.kind === "concept") featcx.concept.ablate();
     else return;
     event.preventDefault();
   }
@@ -82,25 +112,30 @@
 
   function onKey(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.matches("input:not([type=checkbox]), select")) {
-      if (event.target === search && (event.key === "Escape" || event.key === "Enter")) {
+    if (event.target.matches("input:not([type=checkbox]), select, textarea")) {
+      if (event.key === "Escape" || (event.target === search && event.key === "Enter")) {
         event.preventDefault();
-        featcx.table.focus();
+        event.target.blur();
+        if (last.kind === "overview") (view === "table" ? featcx.table : page.overview).focus();
       }
       return;
     }
-    (overview.hidden ? onPage : onOverview)(event);
+    (last.kind === "overview" ? onOverview : onPage)(event);
   }
 
-  overview.hidden = false; // so that the table can measure itself
+  document.body.classList.toggle("small-images", featcx.is_small);
+  page.overview.hidden = false; // so that gallery and table can measure themselves
+  featcx.notes.start(() => { featcx.gallery.renew(); });
   featcx.filters.start(update);
-  featcx.table.start((concept) => featcx.scatter.mark(concept));
+  featcx.gallery.start();
+  featcx.table.start();
+  featcx.scatter.start();
+  featcx.ablate.start();
   update();
+  for (const link of document.querySelectorAll('#views a[href="#memorised"]')) link.hidden = !featcx.n_memorised;
   window.addEventListener("hashchange", () => { steps += 1; route(); });
   document.addEventListener("keydown", onKey);
   route();
   document.documentElement.dataset.ready = "true";
-  performance.mark("table");
-  // after the first picture of the page: the library of charts is larger than everything else
-  requestAnimationFrame(() => setTimeout(() => featcx.scatter.start()));
+  performance.mark("usable");
 })();

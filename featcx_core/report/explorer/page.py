@@ -1,13 +1,11 @@
-"""The explorer's files: its page, scripts, library of charts, and the data that the scripts read."""
+"""The explorer's files: its page, scripts, library of charts, and the overview of all concepts."""
 
-import json
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
@@ -15,14 +13,17 @@ from matplotlib.colors import to_hex
 from featcx_core.figures.canvas import BLUE, GREEN, ORANGE, PURPLE, SEQUENCE, SKY, VERMILION
 from featcx_core.figures.concepts import DARKEST, GLOW, STRONGEST
 from featcx_core.report.explorer.charts import Chart
-from featcx_core.report.explorer.columns import ConceptColumn, short
+from featcx_core.report.explorer.columns import BARELY, ConceptColumn
+from featcx_core.report.explorer.scripts import FILE_SIZE, GALLERY_SIZE, as_json
 
-SCRIPTS = ("data.js", "format.js", "filters.js", "table.js", "charts.js", "scatter.js", "concept.js", "main.js")
+SCRIPTS = (
+    *("data.js", "format.js", "list.js", "notes.js", "filters.js", "pictures.js", "gallery.js", "table.js"),
+    *("charts.js", "scatter.js", "ablate.js", "range.js", "training.js", "concept.js", "image.js", "memorised.js"),
+    "main.js",
+)
 """Scripts of the page, in the order in which they build on each other; the concepts come before the last."""
 CHART_LIBRARY = ("bokeh.min.js", "bokeh-api.min.js")
 """Files of the package bokeh, which is not imported."""
-FILE_SIZE = 100
-"""Concepts whose details are in one file."""
 _GROUPS = (
     BLUE,
     ORANGE,
@@ -37,34 +38,6 @@ _GROUPS = (
     "#17808a",
     "#6b6b6b",
 )
-
-
-class Made(NamedTuple):
-    """A picture that was made to excite a concept."""
-
-    file: str
-    """Beside the page."""
-    activation: float
-    """Its activation along the concept's atom."""
-    best_image: float
-    """The highest activation of any probe image."""
-
-
-class Looks(NamedTuple):
-    """The pictures and neighbours on a concept's page."""
-
-    images: list[int]
-    """The probe images on which it is strongest, strongest first."""
-    labels: list[int]
-    """Their classes."""
-    strengths: list[float]
-    """Its code on them, as a share of the highest."""
-    heat_maps: str
-    """Heat maps of where it is active in them, as `pictures.as_text` writes them; empty where there are none."""
-    neighbours: list[tuple[int, float]]
-    """The nearest concepts and the cosine of their atoms."""
-    made: list[Made]
-    """The pictures that were made to excite it."""
 
 
 class Setting(NamedTuple):
@@ -86,6 +59,29 @@ class Setting(NamedTuple):
     """Longest side, in pixels, up to which images are enlarged with sharp edges."""
     in_colour: bool = False
     """Whether images have colours: a tint would change them, so heat maps darken the rest instead."""
+    of_patches: bool = False
+    """Whether heat maps are of patches that the head does not read, because it reads a class token."""
+    output_names: tuple[str, ...] = ()
+    """Name of each output of the network."""
+    moment: str = "epoch"
+    """Word for a stored state of the network: some lie within a pass over the data where it is `checkpoint`."""
+    made_from: str = ""
+    """Digest of the concepts: names and notes of one's own belong to it."""
+
+
+class Listed(NamedTuple):
+    """What the overview says of all concepts and images."""
+
+    strongest: Sequence[int | None]
+    """Each concept's strongest image."""
+    order: Sequence[int]
+    """Concepts in the order of the gallery's files."""
+    images: Sequence[int]
+    """The images that have a page, by their index in the data, rising."""
+    n_memorised: int = 0
+    """Memorised images that are listed."""
+    can_ablate: bool = False
+    """Whether there is a file from which predictions without concepts are computed."""
 
 
 def fixed_files(setting: Setting, *, n_concepts: int) -> Iterator[tuple[str, bytes]]:
@@ -96,7 +92,10 @@ def fixed_files(setting: Setting, *, n_concepts: int) -> Iterator[tuple[str, byt
     )
     scripts = [*SCRIPTS[:-1], "concepts.js", SCRIPTS[-1]]
     page = templates.get_template("index.html.j2").render(
-        study=setting.study, reference_epoch=setting.reference_epoch, n_concepts=n_concepts, scripts=scripts
+        study=setting.study,
+        moment=f"{setting.moment} {setting.reference_epoch}",
+        n_concepts=n_concepts,
+        scripts=scripts,
     )
     yield "index.html", page.encode()
     for name in ("explorer.css", *SCRIPTS):
@@ -105,78 +104,59 @@ def fixed_files(setting: Setting, *, n_concepts: int) -> Iterator[tuple[str, byt
         yield name, (files("bokeh") / "server" / "static" / "js" / name).read_bytes()
 
 
-def concepts_script(
-    setting: Setting, columns: Sequence[ConceptColumn], charts: Sequence[Chart], strongest: Sequence[int | None]
-) -> str:
-    """Return the script of the overview: every column, the charts' axes, and each concept's strongest image.
+def concepts_script(setting: Setting, columns: Sequence[ConceptColumn], charts: Sequence[Chart], listed: Listed) -> str:
+    """Return the script of the overview: every column, the charts' axes, the gallery's order and the images' numbers.
 
     Names are numbered, so that each is written once.
     """
     height, width = setting.image_shape
-    heat = (colormaps["inferno"](np.linspace(0.35, 0.95, 64))[:, :3] * 255).round().astype(int).tolist()
     overview = {
         "name": setting.study,
         "epoch": setting.reference_epoch,
-        "count": len(strongest),
+        "moment": setting.moment,
+        "made_from": setting.made_from,
+        "count": len(listed.strongest),
         "file_size": FILE_SIZE,
+        "gallery_size": GALLERY_SIZE,
         "class_names": setting.class_names,
+        "output_names": setting.output_names,
         "n_images": setting.n_images,
         "aspect": width / height,
         "is_small": max(height, width) <= setting.smallest_smooth,
         "heat": setting.map_shape,
-        "strongest": strongest,
+        "of_patches": setting.of_patches,
+        "barely": BARELY,
+        **listed._asdict(),
         "columns": [_column(column) for column in columns],
         "chart_specs": [
             {"title": c.title, "across": c.across, "up": c.up, "places": c.places, "series": [*c.series],
              "is_share": c.is_share}
             for c in charts
         ],
-        "palette": {
-            "scale": [to_hex(SEQUENCE(share)) for share in np.linspace(0, 1, 64)],
-            "groups": _GROUPS,
-            "heat": heat,
-            "opacity": STRONGEST,
-            "lights": [DARKEST, GLOW] if setting.in_colour else None,
-        },
+        "palette": _palette(in_colour=setting.in_colour),
     }  # fmt: skip
-    return f"featcx.study({_json(overview)});\n"
+    return f"featcx.study({as_json(overview)});\n"
 
 
-def details_scripts(looks: Sequence[Looks], charts: Sequence[Chart]) -> Iterator[tuple[str, str]]:
-    """Yield name and content of the files of the concepts' own pages."""
-    for start in range(0, len(looks), FILE_SIZE):
-        rows = [_details(look, charts, start + place) for place, look in enumerate(looks[start : start + FILE_SIZE])]
-        number = start // FILE_SIZE
-        yield f"details_{number:04d}.js", f"featcx.take({number},{_json(rows)});\n"
-
-
-def _details(look: Looks, charts: Sequence[Chart], concept: int) -> dict[str, Any]:
-    """Return the data of a concept's page."""
+def _palette(*, in_colour: bool) -> dict[str, Any]:
+    """Return the colours: of complexity alone, of other numbers, of groups, and of heat maps."""
+    places = np.linspace(0, 1, 64)
+    heat = (colormaps["inferno"](np.linspace(0.35, 0.95, 64))[:, :3] * 255).round().astype(int).tolist()
     return {
-        "images": [list(row) for row in zip(look.images, look.labels, map(short, look.strengths), strict=True)],
-        "heat": look.heat_maps,
-        "near": [[other, short(cosine)] for other, cosine in look.neighbours],
-        "made": [[made.file, short(made.activation), short(made.best_image)] for made in look.made],
-        "charts": [
-            [_numbers(line[concept]) for line in [*c.series.values(), *([] if c.errors is None else [c.errors])]]
-            for c in charts
-        ],
+        "complexity": [to_hex(SEQUENCE(share)) for share in places],
+        "others": [to_hex(colormaps["Oranges"](0.25 + 0.7 * share)) for share in places],
+        "groups": _GROUPS,
+        "heat": heat,
+        "opacity": STRONGEST,
+        "lights": [DARKEST, GLOW] if in_colour else None,
     }
 
 
 def _column(column: ConceptColumn) -> dict[str, Any]:
-    """Return a column's data; names are numbered."""
-    data = column._asdict()
+    """Return a column's data; names are numbered, and there are ends of intervals where they are known."""
+    data = {name: value for name, value in column._asdict().items() if value is not None}
     if column.form != "text":
         return data
     names = sorted({str(value) for value in column.values if value is not None})
     place = {name: number for number, name in enumerate(names)}
     return data | {"names": names, "values": [place[str(v)] if v is not None else None for v in column.values]}
-
-
-def _numbers(values: Float[np.ndarray, " place"]) -> list[float | int | None]:
-    return [short(value) if np.isfinite(value) else None for value in values.tolist()]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)

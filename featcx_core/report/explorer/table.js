@@ -5,25 +5,24 @@ featcx.table = (() => {
   const ROW = 44; // pixels: --row of the style sheet
   const MORE = 8; // rows beyond either edge
   const WIDTHS = { text: 7.2, count: 5, share: 4.4, percent: 7, value: 5.4 };
-  let shown = [];
-  let cursor = 0;
-  let box, head, body, moved;
+  let box, head, body;
 
   const CONCEPT = "Number of the concept; its strongest image.";
   const NO_VALUE = "No value, most often because the concept is active on too few images to be measured.";
 
   const columns = () => featcx.columns.filter((column) => column.in_table);
 
-  function start(onMove) {
-    moved = onMove;
+  function start() {
     box = document.getElementById("rows");
     [head, body] = [box.querySelector("thead"), box.querySelector("tbody")];
-    const widths = [7, ...columns().map((column) => (column.label.length > 11 ? 8 : WIDTHS[column.form]))];
+    const widths = [7, ...columns().map((column) => (column.name === "shows" ? 15 : Math.max(WIDTHS[column.form], column.label.length > 9 ? 7.4 : 0)))];
     const table = box.querySelector("table");
     table.style.width = `${widths.reduce((a, b) => a + b)}rem`;
     table.prepend(element("colgroup", {}, ...widths.map((width) => element("col", { style: `width:${width}rem` }))));
     box.setAttribute("aria-colcount", widths.length);
     meanings();
+    featcx.list.on("show", () => { header(); render(); });
+    featcx.list.on("move", () => { if (box.offsetParent) reveal(); });
     box.addEventListener("scroll", () => requestAnimationFrame(render), { passive: true });
     new ResizeObserver(() => render()).observe(box);
     body.addEventListener("click", (event) => {
@@ -59,21 +58,14 @@ featcx.table = (() => {
     head.replaceChildren(element("tr", { role: "row" }, first, ...others));
   }
 
-  function show(concepts) {
-    shown = concepts;
-    cursor = 0;
-    box.setAttribute("aria-rowcount", shown.length + 1);
-    header();
-    render();
-    reveal();
-    moved(shown[cursor]);
-  }
-
   function render() {
+    if (!box.offsetParent) return;
+    const shown = featcx.list.concepts();
+    box.setAttribute("aria-rowcount", shown.length + 1);
     const first = Math.max(0, Math.floor(box.scrollTop / ROW) - MORE);
     const last = Math.min(shown.length, first + Math.ceil(box.clientHeight / ROW) + 2 * MORE);
     const rows = [];
-    for (let place = first; place < last; place += 1) rows.push(row(place));
+    for (let place = first; place < last; place += 1) rows.push(row(shown[place], place));
     if (!shown.length) rows.push(element("tr", { className: "nothing" }, element("td", { colSpan: 99 }, "No concept fits these filters.")));
     body.replaceChildren(space(first), ...rows, space(shown.length - last));
     box.setAttribute("aria-activedescendant", body.querySelector('[aria-selected="true"]')?.id ?? "");
@@ -81,41 +73,26 @@ featcx.table = (() => {
 
   const space = (rows) => element("tr", { className: "space", ariaHidden: "true" }, element("td", { style: `height:${rows * ROW}px` }));
 
-  function row(place) {
-    const concept = shown[place];
+  function row(concept, place) {
     const link = element("a", { href: featcx.address(concept), tabIndex: -1 }, featcx.thumbnail(concept), String(concept));
     const cells = columns().map((column) => {
       const text = featcx.written(column, column.values[concept]);
-      return element("td", { role: "gridcell", className: column.names ? "text" : "", title: column.names ? text : "" }, text);
+      const own = column.name === "shows" && featcx.notes.of(concept).name;
+      return element("td", { role: "gridcell", className: column.names ? "text" : "" }, own || text);
     });
     return element("tr", {
       id: `row-${concept}`, role: "row", "data-concept": concept, "aria-rowindex": place + 2,
-      "aria-selected": String(place === cursor),
+      "aria-selected": String(place === featcx.list.cursor()),
     }, element("td", { role: "gridcell" }, link), ...cells);
   }
 
   function reveal() {
-    const [top, header] = [cursor * ROW, ROW];
+    const [top, header] = [featcx.list.cursor() * ROW, ROW];
     if (top < box.scrollTop) box.scrollTop = top;
     else if (top + ROW + header > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW + header - box.clientHeight + 4;
     render();
   }
 
-  function move(step) { // returns the concept that it comes to
-    cursor = Math.max(0, Math.min(shown.length - 1, cursor + step));
-    reveal();
-    moved(shown[cursor]);
-    return shown[cursor];
-  }
-
-  function goTo(concept) { // stays where it is when the filters leave the concept out
-    const place = shown.indexOf(concept);
-    if (place >= 0) move(place - cursor);
-  }
-
   const page = () => Math.max(1, Math.floor(box.clientHeight / ROW) - 2);
-  return {
-    start, show, move, goTo, page, focus: () => box.focus({ preventScroll: true }), current: () => shown[cursor],
-    concepts: () => shown, place: (concept) => shown.indexOf(concept),
-  };
+  return { start, render: () => { header(); reveal(); }, page, focus: () => box.focus({ preventScroll: true }) };
 })();

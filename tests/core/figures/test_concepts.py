@@ -44,8 +44,8 @@ def test_coloured_images_keep_their_colours_and_are_dark_where_the_concept_is_no
     figure = concept_sheet(images, heat, labels=["one"])
     [axes] = [axes for axes in figure.axes if axes.images]
     pixels = np.asarray(axes.images[0].get_array())
-    np.testing.assert_allclose(pixels[0, 0], [0.25, 0.25, 0.25 + 0.75 * 0.8], atol=1e-6)
-    np.testing.assert_allclose(pixels[95, 95], [0.0, 0.0, 0.2 * 0.8], atol=1e-6)
+    np.testing.assert_allclose(pixels[0, 0], [0.15, 0.15, 0.15 + 0.85 * 0.8], atol=1e-6)
+    np.testing.assert_allclose(pixels[95, 95], [0.0, 0.0, 0.45 * 0.8], atol=1e-6)
     np.testing.assert_allclose(pixels[:, 100:], 1.0)
     assert "Bright: where the concept is active." in texts(figure)
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featcx_core.images.data import (
-    load_data,
-)
+from featcx_core.images.corruption import CorruptedPixels
+from featcx_core.images.data import load_data
 from featcx_core.study.fields import StudyError
 from tests.core.images.sources import folder, of_folder, picture
 
@@ -20,6 +19,9 @@ def test_a_folder_gives_the_pixels_of_its_files_by_sorted_class(tmp_path):
     pixels = np.stack([np.asarray(Image.open(file)).transpose(2, 0, 1) for file in files])
     np.testing.assert_array_equal(data.images[np.arange(20)], pixels)
     np.testing.assert_array_equal(data.labels, np.repeat([0, 1], 10))
+    assert [data.file_of(row) for row in (0, 19)] == ["cat/000.png", "dog/009.png"]
+    assert data._replace(images=CorruptedPixels(data.images, how="shuffled", seed=0)).file_of(19) == "dog/009.png"
+    assert data._replace(images=pixels).file_of(19) == ""
     assert {part: len(rows) for part, rows in data.split.items()} == {"train": 8, "fit": 4, "score": 4, "test": 4}
     train_pixels = pixels[data.split["train"]] / 255
     np.testing.assert_allclose(data.mean, train_pixels.mean((0, 2, 3)), rtol=1e-6)

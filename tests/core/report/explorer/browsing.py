@@ -13,6 +13,12 @@ IN_BROWSER = [
     pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium (Debian: chromium)"),
 ]
 """Marks of a module whose tests need a browser."""
+CLIPPED = """() => [...document.querySelectorAll('main:not([hidden]) *')]
+    .filter(e => !e.children.length && e.textContent.trim() && e.offsetParent && !e.matches('.quiet, option'))
+    .filter(e => getComputedStyle(e).overflow !== 'visible')
+    .filter(e => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
+    .map(e => `${e.tagName} ${e.textContent}`)"""
+"""Script that returns the texts of which a part is hidden."""
 
 
 def opened(page: Page, address: str, place: str = "") -> Page:
@@ -23,9 +29,22 @@ def opened(page: Page, address: str, place: str = "") -> Page:
     return page
 
 
+def is_whole(page: Page) -> bool:
+    """Return whether nothing is wider than the screen, and no text is cut off."""
+    page_width, screen_width = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert page_width <= screen_width
+    assert page.evaluate(CLIPPED) == []
+    return True
+
+
 def concepts(page: Page) -> list[int]:
     """Return the concepts whose rows are in the page."""
     return page.eval_on_selector_all("#rows tr[data-concept]", "rows => rows.map(row => Number(row.dataset.concept))")
+
+
+def cards(page: Page) -> list[int]:
+    """Return the concepts whose cards are in the page, in their order."""
+    return page.eval_on_selector_all("#cards li", "cards => cards.map(card => Number(card.dataset.concept))")
 
 
 def column(page: Page, number: int) -> list[str]:

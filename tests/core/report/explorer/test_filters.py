@@ -21,33 +21,34 @@ def numbered(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def test_filters_by_name_number_and_range(page: Page, address: str):
-    opened(page, address)
-    page.get_by_label("Filter", exact=True).fill("A & b")
+    opened(page, address, "#table")
+    page.get_by_label("Search", exact=True).fill("A & b")
     expect(page.locator("#count")).to_have_text(f"24 of {N_CONCEPTS} concepts")
-    assert set(column(page, 2)) == {"a & b"}
-    page.get_by_label("Filter", exact=True).fill("animal <B>")
+    assert set(column(page, 2)) == {"mostly a & b"}
+    page.get_by_label("Search", exact=True).fill("animal <B>")
     expect(page.locator("#count")).to_have_text(f"24 of {N_CONCEPTS} concepts")
-    page.get_by_label("Filter", exact=True).fill("17")
+    page.get_by_label("Search", exact=True).fill("17")
     expect(page.locator("#count")).to_have_text(f"1 of {N_CONCEPTS} concepts")
     assert concepts(page) == [17]
+    page.locator("#colour").select_option("importance")
     expect(page.locator("#key")).to_contain_text("all 0.")  # one value, one colour
     expect(page.locator("#key .ramp")).to_have_count(0)
     page.get_by_role("button", name="Clear").click()
     expect(page.locator("#count")).to_have_text(f"{N_CONCEPTS} concepts")
-    page.get_by_text("Ranges").click()
-    page.get_by_label("prevalence, lowest").fill("50")
-    page.get_by_label("prevalence, highest").fill("80")
+    page.get_by_text("Ranges and search terms").click()
+    page.get_by_label("on images, lowest").fill("50")
+    page.get_by_label("on images, highest").fill("80")
     shares = [float(text.removesuffix(" %")) for text in column(page, 9)]
     assert shares
     assert min(shares) >= 50
     assert max(shares) <= 80
-    page.get_by_label("prevalence, lowest").fill("99.9999")
-    expect(page.get_by_text("No concept fits these filters.")).to_be_visible()
+    page.get_by_label("on images, lowest").fill("99.9999")
+    expect(page.locator("#rows").get_by_text("No concept fits these filters.")).to_be_visible()
 
 
 def test_a_number_is_a_concept_or_a_whole_name(page: Page, numbered: str):
-    opened(page, numbered)
-    expect(page.get_by_label("Filter", exact=True)).to_have_accessible_description(re.compile("#3: the concept alone"))
+    opened(page, numbered, "#table")
+    expect(page.get_by_label("Search", exact=True)).to_have_accessible_description(re.compile("#3: the concept alone"))
     of_class_3 = set(range(36, 48))
     for asked, wanted in {
         "3": {3} | of_class_3,
@@ -58,6 +59,6 @@ def test_a_number_is_a_concept_or_a_whole_name(page: Page, numbered: str):
         "#3 class:1": set(),
         "1": {1} | set(range(12, 24)),  # not class 10
     }.items():
-        page.get_by_label("Filter", exact=True).fill(asked)
+        page.get_by_label("Search", exact=True).fill(asked)
         expect(page.locator("#count")).to_have_text(f"{len(wanted)} of {N_CONCEPTS} concepts")
         assert set(concepts(page)) == wanted

@@ -8,12 +8,12 @@ pytestmark = IN_BROWSER
 
 
 def test_a_point_of_the_scatter_opens_its_concept(page: Page, address: str):
-    opened(page, address)
+    opened(page, address, "#table")
     expect(page.locator("#scatter .bk-Figure")).to_be_visible()
     page.wait_for_function("document.querySelector('#scatter canvas, #scatter *') !== null")
     box = page.locator("#scatter").bounding_box()
     assert box is not None
-    page.get_by_label("Filter", exact=True).fill("17")  # one point: it stands in the middle
+    page.get_by_label("Search", exact=True).fill("17")  # one point: it stands in the middle
     expect(page.locator("#count")).to_have_text(f"1 of {N_CONCEPTS} concepts")
     page.wait_for_timeout(300)
     places = page.evaluate(
@@ -28,7 +28,7 @@ def test_a_point_of_the_scatter_opens_its_concept(page: Page, address: str):
 
 
 def test_axes_and_colours_can_be_chosen(page: Page, address: str):
-    opened(page, address)
+    opened(page, address, "#table")
     expect(page.locator("#scatter .bk-Figure")).to_be_visible()
     page.locator("#colour").select_option("class_name")
     expect(page.locator("#key")).to_contain_text("<b>cat</b>")
