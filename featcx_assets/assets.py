@@ -1,14 +1,13 @@
 """Assets: one for each declared artefact of a study, with its dependencies and partitions."""
 
-import traceback
 from collections.abc import Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dagster as dg
 
 from featcx_assets.dagster_private import keep_for_the_end
+from featcx_assets.epochs import Failed, make_epoch
 from featcx_assets.partitions import (
     asset_key,
     epoch_partitions,
@@ -28,7 +27,6 @@ from featcx_core.artefacts.making import make_stale, refuse_lacking
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.artefacts.visible_rows import write_current
-from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store
@@ -38,17 +36,6 @@ FAILURES = "failures"
 """Metadata of a failed step: epoch -> reason, one line."""
 DEFECTS = "defects"
 """Metadata of a failed step: the epochs whose failure nobody foresaw."""
-
-
-class Failed(NamedTuple):
-    """An epoch that could not be made; the others are."""
-
-    epoch: int
-    """The epoch."""
-    reason: str
-    """One line."""
-    is_defect: bool = False
-    """Whether nobody foresaw it."""
 
 
 def assets(study: Study, anatomy: Anatomy) -> list[dg.AssetsDefinition]:
@@ -73,7 +60,7 @@ def _by_epoch(study: Study, anatomy: Anatomy, artefact: Artefact) -> dg.AssetsDe
         failures = list(_make_epochs(context, store, artefact, workbench))
         if failures:
             reasons = dg.MetadataValue.json({str(failure.epoch): failure.reason for failure in failures})
-            defects = dg.MetadataValue.json([failure.epoch for failure in failures if failure.is_defect])
+            defects = dg.MetadataValue.json([failure.epoch for failure in failures if failure.defect])
             text = "; ".join(failure.reason for failure in failures)
             raise dg.Failure(description=text, metadata={FAILURES: reasons, DEFECTS: defects}, allow_retries=False)
 
@@ -89,9 +76,13 @@ def _once(study: Study, artefact: Artefact) -> dg.AssetsDefinition:
         store = workbench.store(study.name)
         with store.lock(artefact.name):
             snapshot = Snapshot(store)
+            if reason := workbench.failed.get(artefact.name):
+                raise dg.Failure(description=reason, allow_retries=False)
             if snapshot.is_current(place):
                 context.log.info("nothing to do, the fingerprint is current")
-                return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint(place)})
+                by = _by(workbench.told.get("all", ""))
+                shown = _shown(StudyReader(snapshot), artefact, place) if by else {}
+                return dg.MaterializeResult(metadata={"fingerprint": snapshot.fingerprint(place), **shown, **by})
             try:
                 refuse_lacking(snapshot, place)
             except ValueError as error:
@@ -147,32 +138,36 @@ def _dep(study: Study, artefact: Artefact, need: Need) -> dg.AssetDep:
 def _make_epochs(
     context: dg.AssetExecutionContext, store: Store, artefact: Artefact, workbench: Workbench
 ) -> Iterator[Failed]:
-    """Make what is stale; yields every epoch that could not be made, whatever it raised, and goes on with others."""
+    """Make what is stale of its range; yields every epoch that could not be made, whatever it raised, and goes on.
+
+    What tasks of a cluster have made is only told, and so is what they could not make.
+    """
     together = [key.path[-1] for key in context.run.asset_selection or ()]
     for epoch, group in groupby(partitions_of(context, artefact.name), key=lambda p: p.epoch):
         asked = list(group)
         with store.lock(store.epoch_lock(epoch)):
             snapshot = Snapshot(store)
-            if epoch in snapshot.survey.bad or epoch not in snapshot.survey.digests:
-                reason = snapshot.survey.bad.get(epoch, f"epoch {epoch}: no checkpoint in {whereabouts(store)}")
-                yield Failed(epoch, reason)
-                continue
-            possible = set(snapshot.partitions(artefact))
-            stale = [p for p in asked if p in possible and not snapshot.is_whole(p)]
-            if not stale:
-                context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
-            try:
-                for _ in make_stale(snapshot, stale, tools=_tools(workbench), together=together):
-                    pass
-            except (ValueError, OSError) as error:
-                named = f"epoch {epoch}"
-                yield Failed(epoch, str(error) if str(error).startswith(named) else f"{named}: {error}")
-                continue
-            except Exception as error:  # a defect, or a GPU out of memory: it is this epoch's
-                context.log.exception("epoch %d", epoch)
-                yield Failed(epoch, f"epoch {epoch}, {artefact.name}: {_raised(error)}", is_defect=True)
-                continue
-        _tell(context, snapshot, artefact, asked, stale)
+            if workbench.told:
+                made = _made_by_tasks(snapshot, artefact, asked, workbench)
+            else:
+                made = make_epoch(snapshot, artefact, asked, tools=_tools(workbench), together=together)
+        if isinstance(made, Failed):
+            if made.defect:
+                context.log.error("epoch %d", epoch, exc_info=made.defect)
+            yield made
+            continue
+        if not made:
+            context.log.info("epoch %d: nothing to do, the fingerprints are current", epoch)
+        _tell(context, snapshot, artefact, asked, made, by=workbench.told.get(str(epoch), ""))
+
+
+def _made_by_tasks(
+    snapshot: Snapshot, artefact: Artefact, asked: list[Partition], workbench: Workbench
+) -> list[Partition] | Failed:
+    epoch = asked[0].epoch
+    if reason := workbench.failed.get(f"{artefact.name} {epoch}"):
+        return Failed(epoch, reason)
+    return [p for p in asked if snapshot.is_current(p)]
 
 
 def _tell(
@@ -181,13 +176,19 @@ def _tell(
     artefact: Artefact,
     asked: list[Partition],
     made: list[Partition],
+    *,
+    by: str,
 ) -> None:
-    """Tell the web UI what was made, and why what was asked for is not."""
+    """Tell the web UI what was made, `by` which task of a cluster, and why what was asked for is not."""
     reader, possible = StudyReader(snapshot), set(snapshot.partitions(artefact))
     for partition in asked:
         metadata: Mapping[str, Any] = {"note": _why_none(snapshot, artefact, partition)}
         if partition in possible:
-            metadata = {"fingerprint": snapshot.fingerprint(partition), **_shown(reader, artefact, partition)}
+            metadata = {
+                "fingerprint": snapshot.fingerprint(partition),
+                **_shown(reader, artefact, partition),
+                **_by(by),
+            }
         key = partition_key(partition)
         if partition in made:  # logged as it is committed, so that a crash keeps it
             context.log_event(dg.AssetMaterialization(context.asset_key, partition=key, metadata=metadata))
@@ -203,11 +204,9 @@ def _shown(reader: StudyReader, artefact: Artefact, partition: Partition) -> Map
         return {"note": str(error)}
 
 
-def _raised(error: Exception) -> str:
-    """Return an error that nobody foresaw in one line: its kind, its text and the line that raised it."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    text = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {text} ({Path(place.filename).name}, line {place.lineno})"
+def _by(task: str) -> dict[str, str]:
+    """Return what the web UI shows of the task that made a partition."""
+    return {"made by": task} if task else {}
 
 
 def _why_none(snapshot: Snapshot, artefact: Artefact, partition: Partition) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from filelock import FileLock, Timeout
 
+from featcx_assets.cluster.outstanding import at_work
 from featcx_assets.dagster_home import UNDER_WAY, is_of_command
 from featcx_assets.partitions import asset_key, inserted_epochs, range_tags, register_epochs
 from featcx_assets.resources import home
@@ -94,7 +95,9 @@ def refresh_schedule(study: Study) -> dg.ScheduleDefinition:
 
 
 def is_being_run(store: Store) -> bool:
-    """Whether `featcx run` is at work on a study."""
+    """Whether `featcx run`, or jobs that it submitted, are at work on a study."""
+    if at_work(store):
+        return True
     path = store.lock_path("run")
     if not path.exists():
         return False

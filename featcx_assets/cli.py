@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from featcx_assets.cluster.command import cancel_jobs, engine_of
 from featcx_assets.comparing import compare, group_snapshot, group_to_run, say_comparison, state_of_group
 from featcx_assets.keeping import allow_command, backup, doctor, prune_command, restore, verify
 from featcx_assets.new import new
@@ -30,6 +31,7 @@ from featcx_core.study.nearest import nearest
 from featcx_core.study.sweep import packaged_sweeps
 
 if TYPE_CHECKING:
+    from featcx_assets.cluster.engine import Engine
     from featcx_assets.runner import Outcome
 
 
@@ -80,22 +82,40 @@ class _Asset(click.Choice[str]):
 @click.option("--epochs", help="Only these epochs: 3 or 0,5-8.")
 @click.option("--only", multiple=True, type=_Asset(), help="Only this asset and what it needs; repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps; changes no result.")
+@click.option("--on", type=click.Choice(["slurm", "local"]), help="Make it in several processes: a cluster's, or here.")
+@click.option("--workers", type=click.IntRange(min=1), help="With --on local: processes at a time.  [default: 2]")
+@click.option("--cancel", is_flag=True, help="With --on slurm: end the study's jobs; what is made stays.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
-def run(study: str, epochs: str | None, only: tuple[str, ...], device: str, *, as_json: bool) -> None:
+def run(
+    study: str,
+    epochs: str | None,
+    only: tuple[str, ...],
+    device: str,
+    on: str | None,
+    workers: int | None,
+    *,
+    cancel: bool,
+    as_json: bool,
+) -> None:
     """Make everything of STUDY that is missing or stale.
 
     STUDY is the name of a packaged or registered study, or a path to a study file; likewise a sweep, whose studies are
     run one after another and compared.
     """
     chosen = epochs_of(epochs)
-    if device not in ("auto", "cpu"):
+    engine = engine_of(on, workers=workers)
+    if cancel:
+        cancel_jobs(study, on)
+        return
+    if device not in ("auto", "cpu") and on != "slurm":  # which computes elsewhere
         from featcx_core.networks.models import torch_device
 
         torch_device(device)
     if group := group_to_run(study):
-        outcome = _run_group(*group, only=only, epochs=chosen, device=device, as_json=as_json)
+        outcome = _run_group(*group, only=only, epochs=chosen, device=device, engine=engine, as_json=as_json)
     else:
-        outcome = _run_study(_registered(study), only=only, epochs=chosen, device=device, as_json=as_json)
+        store = _registered(study)
+        outcome = _run_study(store, only=only, epochs=chosen, device=device, engine=engine, as_json=as_json)
     for line in outcome.failures:
         click.echo(f"failed: {line}", err=True)
     if outcome.failures:
@@ -248,13 +268,15 @@ def tables(*, as_json: bool) -> None:
             click.echo(f"  {column.name:<28}{column.dtype:<13}{column.description}")
 
 
-def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool) -> "Outcome":
+def _run_study(
+    store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, engine: "Engine | None", as_json: bool
+) -> "Outcome":
     from featcx_assets.runner import run_study
     from featcx_assets.summary import summary_lines, summary_values
     from featcx_core.analyses.reading import doubts
 
     while True:
-        outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress)
+        outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress, engine=engine)
         reader = StudyReader(Snapshot(store))
         try:
             values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)} if as_json else {}
@@ -276,11 +298,20 @@ def _run_study(store: Store, *, only: tuple[str, ...], epochs: set[int], device:
 
 
 def _run_group(
-    group: Group, refused: dict[str, str], *, only: tuple[str, ...], epochs: set[int], device: str, as_json: bool
+    group: Group,
+    refused: dict[str, str],
+    *,
+    only: tuple[str, ...],
+    epochs: set[int],
+    device: str,
+    engine: "Engine | None",
+    as_json: bool,
 ) -> "Outcome":
     from featcx_assets.sweep import run_group
 
-    outcome = run_group(group, home=home(), refused=refused, only=only, epochs=epochs, device=device, say=_progress)
+    outcome = run_group(
+        group, home=home(), refused=refused, only=only, epochs=epochs, device=device, say=_progress, engine=engine
+    )
     click.echo(f"{group.name}: {_made(outcome)}", err=as_json)
     if not only and group_snapshot(group).is_current:
         say_comparison(group, by=None, as_json=as_json)

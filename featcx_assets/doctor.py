@@ -110,6 +110,11 @@ def _storage(home: Path) -> tuple[bool, str]:
     return True, f"{kind}: a small file is on disk after {seconds * 1e3:.0f} ms{slow}"
 
 
+def is_on_network(path: Path) -> bool:
+    """Whether a path lies on a network disk, as far as the system tells."""
+    return _kind_of(path.resolve()) in _NETWORK
+
+
 def _kind_of(home: Path) -> str:
     """Return the kind of file system, as far as the system tells."""
     try:
@@ -145,7 +150,11 @@ def _lock(home: Path) -> tuple[bool, str]:
     path.unlink(missing_ok=True)
     if not is_refused:
         return False, f"{home} has no locks between processes: let one process at a time run here"
-    across = "; on a network disk, let one machine at a time run a study" if _kind_of(home) in _NETWORK else ""
+    across = (
+        "; on a network disk, let one machine at a time run a study, or --on slurm, whose jobs need no lock"
+        if is_on_network(home)
+        else ""
+    )
     return True, f"a second process waits{across}"
 
 

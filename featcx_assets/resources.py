@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.files import load_study, packaged_studies
@@ -21,6 +22,10 @@ class Workbench(dg.ConfigurableResource[None]):
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     batch_size: int = 256
     """Images at a time in forward passes."""
+    told: dict[str, str] = Field(default_factory=dict)
+    """Where tasks of a cluster have made it, and the run only tells: the task, by epoch; `all`: of all epochs."""
+    failed: dict[str, str] = Field(default_factory=dict)
+    """Why tasks of a cluster could not make something, by artefact and epoch (`codes 3`, `report`)."""
 
     def store(self, study: str) -> Store:
         """The artefacts of a study; a packaged one is registered on first use."""

@@ -1,20 +1,23 @@
 """`featcx run`: one range run per stage, in this process, through the instance that the web UI shows."""
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple, cast
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from featcx_assets.assets import DEFECTS, FAILURES
-from featcx_assets.automation import run_tags
-from featcx_assets.dagster_home import PROCESS, environment, instance, is_of_command
-from featcx_assets.dagster_private import was_interrupted
+from featcx_assets.cluster.engine import Engine
+from featcx_assets.cluster.outstanding import at_work, refuse_at_work, untold
+from featcx_assets.cluster.running import finished, reasons, submit, tell_ended
+from featcx_assets.dagster_home import environment, instance, is_of_command
 from featcx_assets.definitions import definitions
+from featcx_assets.executing import Failure, run_work
 from featcx_assets.partitions import asset_key, inserted_epochs, partition_key, register_epochs
-from featcx_assets.stages import Work, needed, runs, stages, without, work
+from featcx_assets.stages import Work, all_stale, runs, stages, without, work
 from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.partition import Partition
@@ -29,7 +32,6 @@ from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
 
 Say = Callable[[str], None]
-_OF_INPUT = ("ValueError", "StudyError", "CheckpointError", "Altered", "Unreadable", "Damaged", "OSError")
 _PASSES = 5  # things that are found damaged one after another
 
 
@@ -46,17 +48,6 @@ class Outcome(NamedTuple):
     """Partitions taken from other studies, which had made them from the very same."""
 
 
-class Failure(NamedTuple):
-    """Why something could not be made."""
-
-    epoch: int
-    """Its epoch; -1 where it has none."""
-    reason: str
-    """One line."""
-    is_input: bool
-    """Whether the input was at fault, not the program."""
-
-
 def run_study(
     store: Store,
     *,
@@ -65,10 +56,12 @@ def run_study(
     device: str,
     say: Say,
     others: Sequence[Store] = (),
+    engine: Engine | None = None,
 ) -> Outcome:
     """Make everything that is stale, stage by stage; what fails is named and the rest is finished.
 
-    What one of the `others` has made from the very same is taken from it.
+    What one of the `others` has made from the very same is taken from it. An `engine` makes it in several processes;
+    where its jobs are at work already, they are followed to their end.
 
     Raises StudyError when another `featcx run` is at work on the study, an epoch has no checkpoint and training will
     make none, there are more atoms than a class has images or the layer units, or the dictionary's method cannot be
@@ -76,48 +69,70 @@ def run_study(
     """
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "200")  # those of a range in few transactions
     with _alone(store):
+        if engine is None or not engine.outlives:
+            refuse_at_work(store)
+        elif jobs := at_work(store):
+            return _followed(store, engine, jobs, say)
+        made_before = _told(store).made if untold(store) else 0
         taken = take_over(store, others) if others else []
         snapshot = Snapshot(store, also=only)
         _refuse_unknown(snapshot, epochs)
         todo = [work(snapshot, stage, only=only, epochs=epochs) for stage in stages(catalogue())]
         is_current = not any(todo)
         if not is_current:
-            refuse_full_disk(snapshot, _all_wanted(snapshot, only, epochs))
+            refuse_full_disk(snapshot, all_stale(snapshot, only=only, epochs=epochs))
             refuse_unusable(store.study, store.anatomy)  # before the views show the study as it is now
         refresh_views(snapshot)
         for line in (*catalogue().broken, *_of_checkpoints(snapshot)):
             say(line)
         if is_current:
             _tell(snapshot, taken, say)
-            return Outcome(0, tuple(snapshot.survey.bad.values()), broken=False, taken=len(taken))
+            bad = tuple(snapshot.survey.bad.values())
+            return Outcome(made_before, bad, broken=False, taken=len(taken))
         os.environ.update(environment(store.home))
         _tell(snapshot, taken, say)
-        with instance(store.home) as dagster:
-            _end_killed_runs(dagster, store)
-            outcome = _passes(dagster, store, only, epochs, device, say)
-            return outcome._replace(taken=len(taken))
+        if engine is not None:
+            outcome = _passes(store, partial(_submitted, store, engine, only, epochs, device, say))
+        else:
+            with instance(store.home) as dagster:
+                _end_killed_runs(dagster, store)
+                outcome = _passes(store, partial(_stages, dagster, store, only, epochs, device, say))
+        return outcome._replace(made=made_before + outcome.made, taken=len(taken))
 
 
-def _all_wanted(snapshot: Snapshot, only: Collection[str], epochs: Collection[int]) -> list[Partition]:
-    """Return everything that is stale, also what cannot start yet."""
-    asked = needed(snapshot, only) if only else snapshot.wanted
-    stale = [place for artefact in asked for place in snapshot.stale(artefact)]
-    return [place for place in stale if not epochs or place.epoch in epochs]
-
-
-def _passes(
-    dagster: dg.DagsterInstance,
-    store: Store,
-    only: Collection[str],
-    epochs: Collection[int],
-    device: str,
-    say: Say,
+def _submitted(
+    store: Store, engine: Engine, only: Collection[str], epochs: Collection[int], device: str, say: Say
 ) -> Outcome:
+    """Have an engine make everything that is stale."""
+    folder = submit(store, engine, only=only, epochs=epochs, device=device, say=say)
+    return _followed(store, engine, [folder], say)
+
+
+def _followed(store: Store, engine: Engine, folders: Sequence[Path], say: Say) -> Outcome:
+    """Follow jobs to their end, and tell the web UI what they made."""
+    for folder in folders:
+        finished(store, folder, engine, say=say)
+    return _told(store)
+
+
+def _told(store: Store) -> Outcome:
+    """Tell the web UI of the jobs that have ended."""
+    os.environ.update(environment(store.home))
+    with instance(store.home) as dagster:
+        _end_killed_runs(dagster, store)
+        job = definitions(store.home).resolve_implicit_global_asset_job_def()
+        every = tell_ended(store, dagster, job)
+    is_input = dict(pair for ended in every for pair in reasons(ended))
+    bad = [reason for reason in Snapshot(store).survey.bad.values() if reason not in is_input]
+    return Outcome(sum(each.n_made for each in every), (*bad, *is_input), broken=not all(is_input.values()))
+
+
+def _passes(store: Store, run_once: Callable[[], Outcome]) -> Outcome:
     """Run the stages, and once more where something was found damaged on the way: it is made again first."""
     made = 0
     for _ in range(_PASSES):
         lay_aside = aside(store.root)
-        outcome = _stages(dagster, store, only, epochs, device, say)
+        outcome = run_once()
         made += outcome.made
         if not outcome.failures or aside(store.root) == lay_aside:
             break
@@ -203,7 +218,7 @@ def _stages(
                 break
             say(f"[{number}/{len(plan)}] {_extent(todo)}")
             parts = runs(snapshot, todo, inserted=inserted_epochs(dagster, store.study.name))
-            new = [failure for part in parts for failure in _execute(job, dagster, store, part, device)]
+            new = [failure for part in parts for failure in run_work(job, dagster, store, part, device)]
             after = Snapshot(store, also=only)
             made += sum(after.is_current(p) for p in todo.partitions)
             failures |= {failure.reason: failure for failure in new}
@@ -213,65 +228,6 @@ def _stages(
             failed |= {failure.epoch for failure in new}
     bad = [reason for reason in Snapshot(store).survey.bad.values() if reason not in failures]
     return Outcome(made, (*bad, *failures), broken=not all(failure.is_input for failure in failures.values()))
-
-
-def _execute(
-    job: dg.JobDefinition, dagster: dg.DagsterInstance, store: Store, todo: Work, device: str
-) -> list[Failure]:
-    """Run one range of a stage; gives what failed. Raises KeyboardInterrupt where the user ended it."""
-    keys = [asset_key(store.study.name, artefact.name) for artefact in todo.artefacts]
-    return execute(job, dagster, keys, tags=run_tags(dagster, store, todo), device=device, what=todo.stage.name)
-
-
-def execute(
-    job: dg.JobDefinition,
-    dagster: dg.DagsterInstance,
-    keys: Sequence[dg.AssetKey],
-    *,
-    tags: Mapping[str, str],
-    device: str,
-    what: str,
-) -> list[Failure]:
-    """Run assets in this process; gives what failed. Raises KeyboardInterrupt where the user ended it."""
-    result = job.execute_in_process(
-        instance=dagster,
-        asset_selection=keys,
-        tags={**tags, PROCESS: str(os.getpid())},
-        run_config={
-            "resources": {"workbench": {"config": {"device": device}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        },
-        raise_on_error=False,
-    )
-    steps = result.filter_events(lambda event: event.is_step_failure)
-    if any(was_interrupted(event) for event in steps):
-        raise KeyboardInterrupt  # which Dagster takes for a failure
-    failures = [failure for event in steps for failure in _failures(event)]
-    if not failures and not result.success:
-        failures = [Failure(-1, f"{what}: run {result.run_id} failed; `featcx ui` shows why", is_input=False)]
-    return failures
-
-
-def _failures(event: dg.DagsterEvent) -> Iterator[Failure]:
-    data = event.step_failure_data
-    stated = data.user_failure_data
-    if stated and FAILURES in stated.metadata:
-        defects = cast(list[int], stated.metadata[DEFECTS].value)
-        for epoch, reason in cast(dict[str, str], stated.metadata[FAILURES].value).items():
-            yield Failure(int(epoch), reason, is_input=int(epoch) not in defects)
-        return
-    error = (data.error.cause or data.error) if data.error else None
-    is_input = error is not None and error.cls_name in _OF_INPUT
-    reason = str(event)
-    if error:
-        reason = error.message.strip().partition(": ")[2] if is_input else _where(event, error.message, error.stack)
-    yield Failure(-1, stated.description or reason if stated else reason.strip(), is_input=bool(stated) or is_input)
-
-
-def _where(event: dg.DagsterEvent, message: str, stack: Sequence[str]) -> str:
-    """Tell an error that nobody foresaw: the asset, the error and the line that raised it."""
-    raised = stack[-1].strip().splitlines()[0] if stack else "no traceback"
-    return f"{event.step_key}: {message.strip()} ({raised})"
 
 
 def _extent(todo: Work) -> str:

@@ -75,8 +75,9 @@ def work(snapshot: Snapshot, stage: Stage, *, only: Collection[str] = (), epochs
         if artefact in epochs_of:
             stale = [
                 p
-                for p in snapshot.stale(artefact)
+                for p in snapshot.partitions(artefact)
                 if (p.epoch < 0 or (p.epoch in epochs_of[artefact] and (not epochs or p.epoch in epochs)))
+                and not snapshot.is_whole(p)  # after the epoch: it reads what is committed
                 and _can_start(snapshot, stage, p, partitions)
             ]
             if stale:
@@ -98,6 +99,13 @@ def needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozense
                     at = {snapshot.study.reference_epoch} if need.epochs == "reference" else epochs_of[artefact]
                     epochs_of[need.artefact] = epochs_of.get(need.artefact, frozenset()) | at
     return epochs_of
+
+
+def all_stale(snapshot: Snapshot, *, only: Collection[str], epochs: Collection[int]) -> list[Partition]:
+    """Return everything that is stale, also what cannot start yet."""
+    asked = needed(snapshot, only) if only else snapshot.wanted
+    stale = [place for artefact in asked for place in snapshot.stale(artefact)]
+    return [place for place in stale if not epochs or place.epoch in epochs]
 
 
 def without(todo: Work | None, epochs: Collection[int]) -> Work | None:

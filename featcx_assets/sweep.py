@@ -5,10 +5,12 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
+from featcx_assets.cluster.engine import Engine
 from featcx_assets.dagster_home import environment, instance
 from featcx_assets.definitions import definitions
+from featcx_assets.executing import execute
 from featcx_assets.partitions import asset_key
-from featcx_assets.runner import Outcome, Say, execute, run_study
+from featcx_assets.runner import Outcome, Say, run_study
 from featcx_assets.views import write_views
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.groups import (
@@ -80,6 +82,7 @@ def run_group(
     epochs: Collection[int],
     device: str,
     say: Say,
+    engine: Engine | None = None,
 ) -> Outcome:
     """Run the studies of a group and compare them; one that cannot be run is named, the others finish."""
     outcomes: dict[str, Outcome] = {}
@@ -96,7 +99,9 @@ def run_group(
         say(f"study {number} of {len(stores)}: {name}")
         others = [other for other in stores.values() if other is not store]
         try:
-            outcomes[name] = run_study(store, only=only, epochs=epochs, device=device, say=say, others=others)
+            outcomes[name] = run_study(
+                store, only=only, epochs=epochs, device=device, say=say, others=others, engine=engine
+            )
         except StudyError as error:
             outcomes[name] = Outcome(0, (str(error),), broken=False)
     try:

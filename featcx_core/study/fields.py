@@ -1,7 +1,7 @@
 """Study: the one typed description of all that is measured; `featcx_core.study.files` reads it from a TOML file.
 
 Everything that decides a number is a field here. Device, batch size of the analysis and number of workers are not:
-they change no result beyond the tolerance of floating point.
+they change no result beyond the tolerance of floating point. `cluster` alone decides none.
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
+from featcx_core.study.cluster import ClusterSettings
 from featcx_core.study.generalising import (
     AblationSettings,
     MemorisationSettings,
@@ -39,7 +40,8 @@ from featcx_core.study.steps import (
 )
 
 __all__ = [
-    "AblationSettings", "Activations", "Analyses", "Checkpoints", "Clusters", "Data", "DictionarySettings",
+    "AblationSettings", "Activations", "Analyses", "Checkpoints", "ClusterSettings", "Clusters", "Data",
+    "DictionarySettings",
     "MemorisationSettings", "Model", "MonitorSettings", "Optimizer", "Penalties", "Probe", "ReadersSettings",
     "RedundancySettings", "SelectivitySettings", "SensitivitySettings", "SimilaritySettings", "SpectraSettings",
     "Split", "StabilitySettings", "Study", "StudyError", "Support", "Training", "Transform", "Visualisation", "changed",
@@ -118,6 +120,8 @@ class Study(Part):
     """How the noisy copies of single images spread in each layer."""
     monitor: MonitorSettings = MonitorSettings()
     """How inputs are told from clean ones by their inner spectra."""
+    cluster: ClusterSettings = ClusterSettings()
+    """How the jobs of `featcx run --on slurm` are asked for; decides no number."""
 
     @model_validator(mode="after")
     def _agrees(self) -> "Study":
@@ -176,8 +180,8 @@ class Study(Part):
 
     @property
     def settings(self) -> dict[str, str]:
-        """Every field but the name, dotted, with its value as text."""
-        return {field: value for field, value in _values(self) if field != "name"}
+        """Every field that decides a number, dotted, with its value as text."""
+        return {field: value for field, value in _values(self) if field != "name" and not field.startswith("cluster.")}
 
     def digest(self, *fields: str) -> str:
         """Return a digest of the named fields (dotted, `dictionary.l1`), the basis of all that can be stale."""

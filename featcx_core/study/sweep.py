@@ -81,7 +81,7 @@ def _grid(path: Path, table: Any) -> dict[str, list[Any]]:
     grid = dict(_dotted(table)) if isinstance(table, dict) else {}
     if not grid:
         raise StudyError(f'{path}: [sweep] is empty; wanted fields with lists of values, for instance "seed" = [0, 1]')
-    fields = [field for field in study_fields() if field != "name"]
+    fields = [field for field in study_fields() if field != "name" and field.partition(".")[0] != "cluster"]
     for field, values in grid.items():
         if field == "name":
             raise StudyError(f"{path}: sweep.name: the members are named after their values; take it out")
