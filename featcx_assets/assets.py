@@ -8,6 +8,7 @@ import dagster as dg
 
 from featcx_assets.dagster_private import keep_for_the_end
 from featcx_assets.epochs import Failed, make_epoch
+from featcx_assets.pages import address_of
 from featcx_assets.partitions import (
     asset_key,
     epoch_partitions,
@@ -18,10 +19,10 @@ from featcx_assets.partitions import (
 )
 from featcx_assets.previews import column_schema, metadata_of
 from featcx_assets.progress import bar
-from featcx_assets.resources import Workbench
+from featcx_assets.resources import Workbench, home
 from featcx_assets.views import ensure_views
 from featcx_core.artefacts.catalogue import catalogue
-from featcx_core.artefacts.declaration import Artefact, Need
+from featcx_core.artefacts.declaration import Artefact, Folder, Need, Page
 from featcx_core.artefacts.given import StudyReader, Tools
 from featcx_core.artefacts.making import make_stale, refuse_lacking
 from featcx_core.artefacts.partition import Partition
@@ -106,9 +107,20 @@ def _declared(study: Study, artefact: Artefact) -> dict[str, Any]:
         "deps": [_dep(study, artefact, need) for need in _shown_needs(artefact) if need.artefact in possible],
         "group_name": artefact.group,
         "kinds": set(artefact.kinds),
-        "description": artefact.description,
+        "description": _description(study, artefact),
         "metadata": {"dagster/column_schema": column_schema(artefact.tables)} if artefact.tables else {},
     }
+
+
+def _description(study: Study, artefact: Artefact) -> str:
+    """Return what an asset is, with a link to its page where it has one."""
+    folder = home() / study.name
+    files = [folder / holding.path for holding in artefact.holds if isinstance(holding, Page)]
+    if not artefact.has_epochs:
+        indices = [folder / holding.path / "index.html" for holding in artefact.holds if isinstance(holding, Folder)]
+        files += [index for index in indices if index.is_file()]
+    links = [f"[Open the {artefact.name}]({address_of(home(), file)})" for file in files]
+    return "\n\n".join([artefact.description, *links])
 
 
 def _shown_needs(artefact: Artefact) -> list[Need]:

@@ -39,7 +39,7 @@ def checkpoint_sensor(study: Study) -> dg.SensorDefinition:
         ),
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"New checkpoints in the folder of study {study.name}: registers them and asks for what is stale.",
+        description=f"Watches the checkpoints of study {study.name}: analyses each new one, epoch by epoch.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         try:
@@ -78,7 +78,7 @@ def refresh_schedule(study: Study) -> dg.ScheduleDefinition:
         cron_schedule="*/5 * * * *",
         target=dg.AssetSelection.assets(*(asset_key(study.name, a.name) for a in last_stage().artefacts)),
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Curves, figures and report of study {study.name} over all epochs, when an input changed.",
+        description=f"Curves, figures and report of study {study.name}: made again when an epoch changed.",
     )
     def schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         try:

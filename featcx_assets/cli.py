@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -85,6 +86,7 @@ class _Asset(click.Choice[str]):
 @click.option("--on", type=click.Choice(["slurm", "local"]), help="Make it in several processes: a cluster's, or here.")
 @click.option("--workers", type=click.IntRange(min=1), help="With --on local: processes at a time.  [default: 2]")
 @click.option("--cancel", is_flag=True, help="With --on slurm: end the study's jobs; what is made stays.")
+@click.option("--verbose", is_flag=True, help="Every main number with all its intervals.")
 @click.option("--json", "as_json", is_flag=True, help="The summary for machines.")
 def run(
     study: str,
@@ -95,6 +97,7 @@ def run(
     workers: int | None,
     *,
     cancel: bool,
+    verbose: bool,
     as_json: bool,
 ) -> None:
     """Make everything of STUDY that is missing or stale.
@@ -115,7 +118,9 @@ def run(
         outcome = _run_group(*group, only=only, epochs=chosen, device=device, engine=engine, as_json=as_json)
     else:
         store = _registered(study)
-        outcome = _run_study(store, only=only, epochs=chosen, device=device, engine=engine, as_json=as_json)
+        outcome = _run_study(
+            store, only=only, epochs=chosen, device=device, engine=engine, verbose=verbose, as_json=as_json
+        )
     for line in outcome.failures:
         click.echo(f"failed: {line}", err=True)
     if outcome.failures:
@@ -269,18 +274,27 @@ def tables(*, as_json: bool) -> None:
 
 
 def _run_study(
-    store: Store, *, only: tuple[str, ...], epochs: set[int], device: str, engine: "Engine | None", as_json: bool
+    store: Store,
+    *,
+    only: tuple[str, ...],
+    epochs: set[int],
+    device: str,
+    engine: "Engine | None",
+    verbose: bool,
+    as_json: bool,
 ) -> "Outcome":
     from featcx_assets.runner import run_study
-    from featcx_assets.summary import summary_lines, summary_values
+    from featcx_assets.summary import full_lines, summary_lines, summary_values
     from featcx_core.analyses.reading import doubts
 
+    began = time.monotonic()
     while True:
         outcome = run_study(store, only=only, epochs=epochs, device=device, say=_progress, engine=engine)
         reader = StudyReader(Snapshot(store))
         try:
             values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)} if as_json else {}
-            lines, looks = [] if as_json else summary_lines(reader), doubts(reader)
+            lines = [] if as_json else full_lines(reader) if verbose else summary_lines(reader)
+            looks = doubts(reader)
             break
         except Damaged as error:
             store.put_aside(error.path, error.reason)
@@ -289,7 +303,8 @@ def _run_study(
     if as_json:
         click.echo(json.dumps(values, indent=1))
     else:
-        click.echo(f"{store.study.name}: {_made(outcome, has_any=bool(reader.snapshot.epochs))}")
+        has_any, seconds = bool(reader.snapshot.epochs), time.monotonic() - began
+        click.echo(f"{store.study.name}: {_made(outcome, has_any=has_any, seconds=seconds)}")
         for line in lines:
             click.echo(line)
     for line in looks:
@@ -309,10 +324,11 @@ def _run_group(
 ) -> "Outcome":
     from featcx_assets.sweep import run_group
 
+    began = time.monotonic()
     outcome = run_group(
         group, home=home(), refused=refused, only=only, epochs=epochs, device=device, say=_progress, engine=engine
     )
-    click.echo(f"{group.name}: {_made(outcome)}", err=as_json)
+    click.echo(f"{group.name}: {_made(outcome, seconds=time.monotonic() - began)}", err=as_json)
     if not only and group_snapshot(group).is_current:
         say_comparison(group, by=None, as_json=as_json)
     return outcome
@@ -368,13 +384,25 @@ def _progress(line: str) -> None:
     click.echo(line, err=True)
 
 
-def _made(outcome: "Outcome", *, has_any: bool = True) -> str:
+def _made(outcome: "Outcome", *, seconds: float, has_any: bool = True) -> str:
     if outcome.made or outcome.taken:
+        parts = f"{outcome.made} part{'' if outcome.made == 1 else 's'}"
         shared = f", {outcome.taken} taken from one another" if outcome.taken else ""
-        return f"{outcome.made} partitions made{shared}" + (", some failed" if outcome.failures else "")
+        state = "done except for what failed" if outcome.failures else "done"
+        return f"{state}, {parts}{shared} in {_duration(seconds)}"
     if outcome.failures:
         return "nothing made, see what failed"
     return "nothing to do, everything is current" if has_any else "nothing to do yet; `featcx ui` follows what lands"
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> _duration(207.4), _duration(41.6)
+    ('3 min 27 s', '42 s')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _state_of(name: str) -> dict[str, Any]:

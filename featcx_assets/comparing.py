@@ -86,7 +86,7 @@ def comparison_lines(compared: GroupSnapshot, *, by: str | None = None) -> list[
 
     settings = differing([member.study for member in compared.members])
     rows = _rows(compared)
-    lines = [f"{compared.group.name}: {len(compared.members)} studies; at the end of each, mean [95 % over studies]"]
+    lines = [f"{compared.group.name}: {len(compared.members)} studies; at the end of each, mean (95 % over studies)"]
     lines += notes_of(rows)
     for field in [by] if by else settings:
         table = by_value(rows, settings, field=field)

@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 
+from featcx_assets.pages import address_of, page_file
 from featcx_core.artefacts.commits import place_of
 from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Folder, Page, Rows, resolve
 from featcx_core.artefacts.fingerprints import TENSORS
@@ -28,14 +29,17 @@ def metadata_of(reader: StudyReader, artefact: Artefact, partition: Partition) -
             case Rows(table):
                 metadata |= table_metadata(table, place)
             case Folder():
-                metadata |= _folder_metadata(place, artefact.name)
+                metadata |= _folder_metadata(reader.store.home, place, artefact.name)
             case Page():
-                metadata[artefact.name] = dg.MetadataValue.url(place.as_uri())
+                metadata[artefact.name] = dg.MetadataValue.url(address_of(reader.store.home, place))
             case CheckpointFiles():
                 metadata |= {"checkpoints": reader.study.training.last + 1, "folder": dg.MetadataValue.path(place)}
     if artefact.preview:
         pictures: dict[str, bytes] = resolve(artefact.preview)(reader, partition)
-        metadata |= {title: picture(png) for title, png in pictures.items()}
+        folders = [
+            place_of(reader.store, holding, partition) for holding in artefact.holds if isinstance(holding, Folder)
+        ]
+        metadata |= {title: _shown(reader.store.home, folders, title, png) for title, png in pictures.items()}
     if TENSORS in artefact.outside:
         metadata |= _checkpoint_metadata(reader, partition)
     return metadata
@@ -47,7 +51,7 @@ def metadata_of_group(store: Store, artefact: Artefact) -> Metadata:
     for holding in artefact.holds:
         path = place_of(store, holding, place)
         if isinstance(holding, Folder):
-            metadata["page"] = dg.MetadataValue.url((path / "index.html").as_uri())
+            metadata["page"] = dg.MetadataValue.url(address_of(store.home, path / "index.html"))
             pictures = sorted((path / "figures").glob("*.png"))
             metadata |= {picture_file.stem: picture(picture_file.read_bytes()) for picture_file in pictures}
         elif isinstance(holding, Rows):
@@ -69,6 +73,13 @@ def table_metadata(table: Table, path: Path) -> Metadata:
     title, value = f"first rows of {table.name}", dg.MetadataValue.table(records, dg.TableSchema(columns))
     preview = {title: value} if records else {}
     return {"dagster/partition_row_count": n_rows, "file": dg.MetadataValue.path(path), **preview}
+
+
+def _shown(home: Path, folders: list[Path], title: str, png: bytes) -> dg.MetadataValue[Any]:
+    """Return a picture that the UI shows: by its address where it is served, which needs no click, else its bytes."""
+    files = (folder / f"{title}.png" for folder in folders)
+    served = next((file for file in files if page_file(home, file.relative_to(home).as_posix())), None)
+    return dg.MetadataValue.md(f"![{title}]({address_of(home, served)})") if served else picture(png)
 
 
 def picture(png: bytes) -> dg.MetadataValue[Any]:
@@ -94,10 +105,10 @@ def column_schema(tables: tuple[Table, ...]) -> dg.TableSchema:
     )
 
 
-def _folder_metadata(path: Path, name: str) -> Metadata:
+def _folder_metadata(home: Path, path: Path, name: str) -> Metadata:
     size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
     page = path / "index.html"
-    where: Metadata = {name: dg.MetadataValue.url(page.as_uri())} if page.is_file() else {}
+    where: Metadata = {name: dg.MetadataValue.url(address_of(home, page))} if page.is_file() else {}
     return {"file": dg.MetadataValue.path(path), "size_bytes": size, **where}
 
 

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from featcx_assets.guard import guarded
+from featcx_assets.pages import Pages
+from featcx_assets.resources import home
 
 _SERVICES = {"dagster_webserver": "webserver", "dagster._daemon": "daemon"}
 
@@ -27,7 +29,7 @@ def webserver(arguments: Sequence[str]) -> None:
     make = program.create_app_from_workspace_process_context
 
     def make_guarded(*arguments: Any, **settings: Any) -> Any:
-        return guarded(make(*arguments, **settings))
+        return guarded(Pages(make(*arguments, **settings), home=home()))
 
     program.create_app_from_workspace_process_context = make_guarded
     sys.argv = ["dagster-webserver", *arguments]

@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import (
+    AMOUNT,
     BLUE,
     GREEN,
     INK,
     MUTED,
     ORANGE,
     PURPLE,
-    SEQUENCE,
     VERMILION,
     canvas,
     colour_bar,
@@ -85,7 +85,7 @@ def ablation_area_by_layer(areas: pd.DataFrame) -> Figure:
     layers = list(dict.fromkeys(rows["layer"]))
     epochs = sorted(rows["epoch"].unique())
     shift = np.linspace(-0.15, 0.15, 2 * len(epochs)) if len(epochs) > 1 else [0.0, 0.05]
-    colours = SEQUENCE(np.linspace(0.35, 1, len(epochs)))
+    colours = AMOUNT(np.linspace(0.35, 1, len(epochs)))
     for i, epoch in enumerate(epochs):
         for j, (split, named) in enumerate((("test", "held-out"), ("train", "training"))):
             line = rows[(rows["epoch"] == epoch) & (rows["split"] == split)].set_index("layer").reindex(layers)
@@ -116,7 +116,7 @@ def selectivity_against_importance(units: pd.DataFrame) -> Figure:
     layers = list(dict.fromkeys(last["layer"]))
     depth = last["layer"].map({layer: i for i, layer in enumerate(layers)})
     marks = axes.scatter(
-        last["selectivity"], last["loss_rise"], c=depth, cmap=SEQUENCE, s=point_area(len(last)), linewidths=0
+        last["selectivity"], last["loss_rise"], c=depth, cmap=AMOUNT, s=point_area(len(last)), linewidths=0
     )
     axes.axhline(0, color=MUTED, linewidth=1)
     middle = float(last["loss_rise"].abs().median())
@@ -142,7 +142,7 @@ def accuracy_under_noise(noise: pd.DataFrame) -> Figure:
     figure = canvas(question, height=4.2)
     axes = figure.add_subplot()
     layers = list(dict.fromkeys(rows["layer"]))
-    for colour, layer in zip(SEQUENCE(np.linspace(0, 1, len(layers))), layers, strict=True):
+    for colour, layer in zip(AMOUNT(np.linspace(0, 1, len(layers))), layers, strict=True):
         _draw(axes, rows[rows["layer"] == layer], "scale", colour=colour, label=layer)
     dress(axes, x="scale of the noise  (standard deviations of each unit)", y="accuracy / that without noise")
     axes.set_ylim(bottom=0)

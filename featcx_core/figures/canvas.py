@@ -6,11 +6,10 @@ from io import BytesIO
 from typing import Literal
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
@@ -20,18 +19,20 @@ INK, MUTED, GRID = "#1f2933", "#5f6b7a", "#e3e7ec"
 # Okabe & Ito (2008): told apart under every common colour blindness, and in grey by their order of lightness.
 BLUE, VERMILION, GREEN, ORANGE, SKY, PURPLE = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7"
 NO_VALUE = "#b8bcc4"  # grey that is seen on white
-# Darker = more, even in lightness, safe under colour blindness; without viridis' yellow end, which is lost on white.
-SEQUENCE = ListedColormap(colormaps["viridis_r"](np.linspace(0.1, 1, 256)), name="darker_is_more").with_extremes(
-    bad=NO_VALUE
-)
+# For complexity only: from simple to complex. It stands out on white and on the page's dark ground alike, grows darker,
+# and goes from yellow to blue, so that it is told apart under every common colour blindness.
+_SIMPLE_TO_COMPLEX = LinearSegmentedColormap.from_list("complexity", ["#c98a00", "#d4593f", "#b0489a", "#6f5bd6"])
+SEQUENCE = _SIMPLE_TO_COMPLEX.with_extremes(bad=NO_VALUE)
+# For every other amount: darker = more.
+AMOUNT = LinearSegmentedColormap.from_list("amount", ["#b9cde0", "#5b93c7", "#12579c"]).with_extremes(bad=NO_VALUE)
 
 
-def canvas(question: str, *, height: float) -> Figure:
+def canvas(question: str, *, height: float, width: float = WIDTH_INCHES) -> Figure:
     """Return an empty white figure, `height` inches high; its title is the question that it answers."""
     margins = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.09)
-    figure = Figure(figsize=(WIDTH_INCHES, height), layout=margins, facecolor="white")
+    figure = Figure(figsize=(width, height), layout=margins, facecolor="white")
     FigureCanvasAgg(figure)
-    title = textwrap.fill(question, 84)
+    title = textwrap.fill(question, round(84 * width / WIDTH_INCHES))
     figure.suptitle(title, x=0.012, horizontalalignment="left", fontsize=13, fontweight="bold", color=INK)
     return figure
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from featcx_core.figures.canvas import INK, MUTED, SEQUENCE, canvas, dress, footnote, nothing_to_show
+from featcx_core.figures.canvas import AMOUNT, INK, MUTED, canvas, dress, footnote, nothing_to_show
 from featcx_core.figures.dynamics import COLOURS, MARKERS
 from featcx_core.findings.comparison import drawn_fields, measure_label, measures_of
 from featcx_core.measures.comparison import Settings
@@ -141,5 +141,5 @@ def _colour(place: int, n_values: int) -> str:
     """Return a value's colour: one that is told apart where values are few, else one of a scale in their order."""
     if n_values <= len(COLOURS):
         return COLOURS[place]
-    red, green, blue, _ = SEQUENCE(place / (n_values - 1))
+    red, green, blue, _ = AMOUNT(place / (n_values - 1))
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

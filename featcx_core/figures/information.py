@@ -10,9 +10,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import (
+    AMOUNT,
     INK,
     MUTED,
-    SEQUENCE,
     canvas,
     colour_bar,
     dress,
@@ -76,7 +76,7 @@ def _lines(axes: Axes, means: pd.DataFrame, labels: list[str]) -> None:
             axes.plot(places, curve, "--s", color=colour, markersize=4, label="before training (epoch 0)")
         else:
             axes.plot(places, curve, "-o", color=colour, markersize=4, linewidth=1.4)
-    colour_bar(ScalarMappable(_scale(means), SEQUENCE), axes, label="epoch", is_integer=True)
+    colour_bar(ScalarMappable(_scale(means), AMOUNT), axes, label="epoch", is_integer=True)
     title = "Each epoch's own concepts"
     dress(axes, x="layer, from input to output", y="mean I_V  (0 = not readable, 1 = fully)", title=title)
     axes.set_xticks(places, labels, rotation=30, ha="right", rotation_mode="anchor")
@@ -93,7 +93,7 @@ def _scale(means: pd.DataFrame) -> Normalize:
 def _colours(means: pd.DataFrame) -> dict[int, Any]:
     """Return the colour of each epoch's line."""
     scale = _scale(means)
-    return {epoch: SEQUENCE(scale(epoch)) if epoch > 0 else MUTED for epoch in map(int, means.columns)}
+    return {epoch: AMOUNT(scale(epoch)) if epoch > 0 else MUTED for epoch in map(int, means.columns)}
 
 
 def _with_intervals(axes: Axes, kinds: dict[str, pd.DataFrame], reference_epoch: int, colour: Any) -> None:
@@ -117,7 +117,7 @@ def _with_intervals(axes: Axes, kinds: dict[str, pd.DataFrame], reference_epoch:
 def _heat_map(axes: Axes, reference: pd.DataFrame, labels: list[str], reference_epoch: int, progress: Progress) -> None:
     """Draw mean I_V of the reference concepts by layer and epoch."""
     values = reference.to_numpy(dtype=float)
-    image = axes.imshow(values, vmin=0, vmax=1, cmap=SEQUENCE, aspect="auto", origin="lower", interpolation="nearest")
+    image = axes.imshow(values, vmin=0, vmax=1, cmap=AMOUNT, aspect="auto", origin="lower", interpolation="nearest")
     colour_bar(image, axes, label="mean I_V")
     dress(
         axes,

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from featcx_core.figures.canvas import (
+    AMOUNT,
     BLUE,
     GREEN,
     INK,
@@ -89,9 +90,10 @@ def _coloured(axes: Axes, placed: pd.DataFrame, column: str, label: str, *, is_l
     axes.scatter(x[~has_value], y[~has_value], color=NO_VALUE, s=area)
     dress(axes, x="", y="", title=label)
     if has_value.any():
+        colours = SEQUENCE if column == "complexity" else AMOUNT
         low, high = float(values[has_value].min()), float(values[has_value].max())
         scale = LogNorm(low, high) if is_log and low < high else Normalize(low, high)
-        marks = axes.scatter(x[has_value], y[has_value], c=values[has_value], cmap=SEQUENCE, norm=scale, s=area)
+        marks = axes.scatter(x[has_value], y[has_value], c=values[has_value], cmap=colours, norm=scale, s=area)
         colour_bar(marks, axes, label="")
 
 

@@ -30,7 +30,7 @@ ORDERS = {
     "random": ("in random order (mean of 20)", MUTED, "D"),
 }
 """Order of removal -> words, colour, marker."""
-_PARTIAL = "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images."
+_PARTIAL = "Partial: prevalence and variance held fixed."
 _CONTROL = "Grey: random directions, encoded as concepts are; dashed: their median."
 
 

@@ -10,9 +10,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from featcx_core.figures.canvas import (
+    AMOUNT,
     INK,
     MUTED,
-    SEQUENCE,
     canvas,
     colour_bar,
     dress,
@@ -54,9 +54,8 @@ def complexity_against_importance(
     for panel, epoch in zip(panels, shown, strict=False):
         _importance_panel(panel, points[points["epoch"] == epoch], floor=floor, most_prevalent=most_prevalent)
         raw, partial = raw_and_partial(correlations, epoch=epoch, y="importance")
-        lines = [f"Spearman {raw}", f"partial {partial}"]
-        title = "\n".join([epoch_name(epoch), *(line.replace(" {", "\n    {") for line in lines)])  # a panel is narrow
-        panel.set_title(title, fontsize=10, loc="left", color=INK)
+        lines = [epoch_name(epoch), f"Spearman {raw}", f"partial {partial}"]
+        panel.set_title("\n".join(lines), fontsize=10, loc="left", color=INK)
     for panel in panels[len(shown) :]:
         panel.set_visible(False)
     colour_bar(panels[0].collections[0], list(panels), label="prevalence (share of images)")
@@ -64,8 +63,7 @@ def complexity_against_importance(
     on_floor = f" Triangles: importance exactly 0 ({zeros})." if zeros else ""
     footnote(
         figure,
-        "Partial: prevalence and variance held fixed. 95 % bootstrap: [ ] over concepts, { } images."
-        f"{_of_class(correlations, shown[-1])}{on_floor}",
+        f"Partial: prevalence and variance held fixed.{_of_class(correlations, shown[-1])}{on_floor}",
     )
     return figure
 
@@ -99,8 +97,8 @@ def complexity_against_decode_time(
     plain = correlation(correlations, epoch=epoch, y="decode_time")
     footnote(
         figure,
-        f"{len(points)} concepts of epoch {epoch}. Partial: prevalence and variance held fixed. 95 % bootstrap: "
-        f"[ ] over concepts, {{ }} over images. Spearman of K and Λ that is not relative: {plain}.",
+        f"{len(points)} concepts of epoch {epoch}. Partial: prevalence and variance held fixed. "
+        f"Spearman of K and Λ that is not relative: {plain}.",
     )
     return figure
 
@@ -116,10 +114,10 @@ def _by_first_epoch(axes: Axes, points: pd.DataFrame, progress: Progress) -> Non
     if never.any():
         axes.scatter(x[never], y[never], color=MUTED, s=area, marker="x", label=f"never ({never.sum()})")
     if len(epochs) > MOST_COLOURS:
-        marks = axes.scatter(x[~never], y[~never], c=first[~never], cmap=SEQUENCE, s=area)
+        marks = axes.scatter(x[~never], y[~never], c=first[~never], cmap=AMOUNT, s=area)
         colour_bar(marks, axes, label=label, is_integer=not progress.is_fine)
     else:
-        for epoch, colour in zip(epochs, SEQUENCE(np.linspace(0, 1, len(epochs))), strict=True):
+        for epoch, colour in zip(epochs, AMOUNT(np.linspace(0, 1, len(epochs))), strict=True):
             is_first = first == epoch
             axes.scatter(x[is_first], y[is_first], color=colour, s=area, label=f"{epoch:.3g} ({is_first.sum()})")
     if axes.get_legend_handles_labels()[1]:  # outside: its marks are those of the points
@@ -144,7 +142,7 @@ def _importance_panel(axes: Axes, points: pd.DataFrame, *, floor: float, most_pr
             scores[is_shown],
             np.maximum(gamma[is_shown], floor),
             c=prevalence[is_shown],
-            cmap=SEQUENCE,
+            cmap=AMOUNT,
             norm=scale,
             s=area,
             marker=marker,

@@ -8,7 +8,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from featcx_core.figures.canvas import SEQUENCE, canvas, colour_bar, dress, footnote, nothing_to_show
+from featcx_core.figures.canvas import AMOUNT, canvas, colour_bar, dress, footnote, nothing_to_show
 from featcx_core.findings.similarity import to_the_end, way_in_words
 
 _MOST_WAYS = 4
@@ -33,11 +33,11 @@ def layer_maps(similarity: pd.DataFrame) -> dict[str, Figure]:
         for (measure, centring), axes in zip(ways, line, strict=True):
             part = rows[(rows["epoch_a"] == epoch) & (rows["measure"] == measure) & (rows["centring"] == centring)]
             wide = part.pivot(index="layer_a", columns="layer_b", values="calibrated").reindex(layers, columns=layers)
-            axes.imshow(wide.to_numpy(dtype=float), cmap=SEQUENCE, norm=scale, origin="lower")
+            axes.imshow(wide.to_numpy(dtype=float), cmap=AMOUNT, norm=scale, origin="lower")
             dress(axes, x="", y="", title=f"{way_in_words(measure, centring)}\nepoch {epoch}")
             axes.grid(visible=False)
             _name_layers(axes, layers)
-    colour_bar(ScalarMappable(scale, SEQUENCE), list(panels.ravel()), label=_CALIBRATED)
+    colour_bar(ScalarMappable(scale, AMOUNT), list(panels.ravel()), label=_CALIBRATED)
     footnote(
         figure,
         "Layers from first to last, on the same images. 0: no more than with the images of one side permuted (within "
@@ -63,13 +63,13 @@ def convergence_curves(similarity: pd.DataFrame) -> dict[str, Figure]:
         part = rows[(rows["measure"] == measure) & (rows["centring"] == centring)]
         for place, layer in enumerate(layers):
             curve = part[part["layer_a"] == layer].sort_values("epoch_a")
-            colour = SEQUENCE(place / max(1, len(layers) - 1))
+            colour = AMOUNT(place / max(1, len(layers) - 1))
             axes.plot(curve["epoch_a"], curve["calibrated"].astype(float), color=colour, marker="o", markersize=3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         dress(axes, x="checkpoint", y=_CALIBRATED.partition(" (")[0], title=way_in_words(measure, centring))
         axes.set_ylim(min(-0.05, float(rows["calibrated"].min())), 1.05)
     scale = Normalize(0, max(1, len(layers) - 1))
-    colour_bar(ScalarMappable(scale, SEQUENCE), list(panels), label="depth of the layer (0 = first)", is_integer=True)
+    colour_bar(ScalarMappable(scale, AMOUNT), list(panels), label="depth of the layer (0 = first)", is_integer=True)
     footnote(
         figure,
         f"Each layer with itself at the reference epoch ({int(rows['epoch_b'].iloc[0])}), where the similarity is 1. "

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from featcx_core.figures.canvas import (
+    AMOUNT,
     INK,
     MUTED,
-    SEQUENCE,
     VERMILION,
     canvas,
     dress,
@@ -101,7 +101,7 @@ def attacks_against_noise(rows: pd.DataFrame) -> Figure:
     layers = list(dict.fromkeys(last["layer"]))
     names = sorted({name.removeprefix("like_") for name in last["noise"]})
     for axes, panel in zip(figure.subplots(1, 3), SHARES, strict=True):
-        for colour, name in zip(SEQUENCE(np.linspace(0.3, 1, len(names))), names, strict=True):
+        for colour, name in zip(AMOUNT(np.linspace(0.3, 1, len(names))), names, strict=True):
             for noise, style, label in ((name, "-o", name), (f"like_{name}", ":s", f"noise of {name}'s norm")):
                 line = last[last["noise"] == noise].set_index("layer").reindex(layers)[panel.column]
                 axes.plot(np.arange(len(layers)), line, style, markersize=4, color=colour, label=label)
@@ -140,7 +140,7 @@ def _over_training(rows: pd.DataFrame, quantities: tuple[_Panel, ...], question:
 
 
 def _draw_layers(axes: Axes, rows: pd.DataFrame, column: str, layers: list[str]) -> None:
-    for colour, layer in zip(SEQUENCE(np.linspace(0, 1, len(layers))), layers, strict=True):
+    for colour, layer in zip(AMOUNT(np.linspace(0, 1, len(layers))), layers, strict=True):
         line = rows[rows["layer"] == layer].sort_values("place")
         values = line[column] / line[column].iloc[0] if column in ("s1", "s2") else line[column]
         axes.plot(line["place"], values, "-o", markersize=2.5, linewidth=1.3, color=colour, label=layer)

@@ -5,7 +5,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from featcx_core.figures.canvas import INK, MUTED, SEQUENCE, canvas, colour_bar, dress, footnote, nothing_to_show
+from featcx_core.figures.canvas import (
+    AMOUNT,
+    INK,
+    MUTED,
+    SEQUENCE,
+    canvas,
+    colour_bar,
+    dress,
+    footnote,
+    nothing_to_show,
+)
 from featcx_core.findings.meta_features import cluster_labels, tree_of_clusters
 
 QUESTION = "How do the concepts branch, and which branches are simple, which matter?"
@@ -60,7 +70,8 @@ def _branches(axes: Axes, tree: pd.DataFrame, column: str, label: str) -> None:
         axes.plot([depth - 1, depth - 0.5, depth], [above, place, place], color=MUTED, linewidth=0.8, zorder=1)
     x, y, colour, size = (tree[name].to_numpy() for name in ("depth", "place", column, "n_concepts"))
     area = 12 + 240 * size / size[0]  # the root holds all concepts
-    marks = axes.scatter(x, y, c=colour, s=area, cmap=SEQUENCE, edgecolors="white", linewidths=0.6, zorder=2)
+    colours = SEQUENCE if "complexity" in column else AMOUNT
+    marks = axes.scatter(x, y, c=colour, s=area, cmap=colours, edgecolors="white", linewidths=0.6, zorder=2)
     colour_bar(marks, axes, label=label, place="top")
     dress(axes, x="", y="")
     axes.grid(visible=False)

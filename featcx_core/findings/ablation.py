@@ -65,7 +65,7 @@ def selective_units_go_unnoticed(areas: pd.DataFrame) -> Claim:
         return unmeasured(statement, "not measured: the network classifies no image rightly.")
     numbers = (
         f"Area less that of random orders, mean over {by_selectivity.n} layers, held-out images, epoch {epoch}: "
-        f"{by_selectivity.images} about {number(by_selectivity.value)}; by importance on training images "
+        f"{by_selectivity}; by importance on training images "
         f"{number(mean_beyond_random(rows, 'importance').value)}."
     )
     return Claim(statement, Marks(mark_of(by_selectivity, expected="zero", margin=MARGIN_OF_AREA)), numbers)

@@ -1,10 +1,12 @@
 """The claims of Fel et al., Understanding Visual Feature Reliance through the Lens of Complexity (NeurIPS 2024),
 each held against the numbers of one study."""
 
+import math
+
 import pandas as pd
 
 from featcx_core.findings.claim import Claim, unmeasured
-from featcx_core.findings.evidence import number
+from featcx_core.findings.evidence import Estimate, in_percent, number
 from featcx_core.findings.importance_claims import (
     important_concepts_become_simpler,
     mean_complexity_rises,
@@ -69,8 +71,8 @@ def dictionary_keeps_predictions(dictionaries: pd.DataFrame, *, reference_epoch:
     share, row = float(kept.iloc[0]), dictionaries[dictionaries["epoch"] == reference_epoch].iloc[0]
     low, high = float(row["predictions_kept_low"]), float(row["predictions_kept_high"])
     trained = dictionaries.loc[dictionaries["epoch"] > 0].dropna(subset=["predictions_kept_fraction"])
-    ends = f"{{{number(100 * low, digits=1)}, {number(100 * high, digits=1)}}}"
-    numbers = f"{number(100 * share, digits=1)} % {ends} kept at epoch {reference_epoch}.{in_logits(row)}"
+    of_images = Estimate(share, math.nan, math.nan, 0, low, high)
+    numbers = f"{in_percent(of_images, digits=1)} kept at epoch {reference_epoch}.{in_logits(row)}"
     if len(trained) > 1:
         worst = trained.nsmallest(1, "predictions_kept_fraction")
         least = number(100 * float(worst["predictions_kept_fraction"].iloc[0]), digits=1)

@@ -107,5 +107,5 @@ def by_value(comparison: pd.DataFrame, settings: Settings, *, field: str) -> ByV
 
 
 def _with_interval(mean: float, low: float, high: float) -> str:
-    interval = "" if math.isnan(low) else f" [{number(low, digits=3)}, {number(high, digits=3)}]"
+    interval = "" if math.isnan(low) else f" ({number(low, digits=3)} to {number(high, digits=3)})"
     return number(mean, digits=3) + interval

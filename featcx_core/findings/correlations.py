@@ -84,4 +84,4 @@ def correlations_in_words(raw: Estimate, controlled: dict[str, Estimate], epoch:
     if raw == NOT_MEASURED or math.isnan(raw.value):
         return f"No correlation at epoch {epoch}."
     partial = "".join(f"; with {name} {estimate}" for name, estimate in controlled.items())
-    return f"Spearman {raw}{partial} (epoch {epoch}, {raw.n} concepts)."
+    return f"Spearman {raw}{partial}; epoch {epoch}, {raw.n} concepts."

@@ -27,22 +27,30 @@ class Estimate(NamedTuple):
     """High end over dictionaries."""
 
     def __str__(self) -> str:
-        interval = "" if math.isnan(self.low) else f" [{_end(self.low)}, {_end(self.high)}]"
-        return " ".join(part for part in (number(self.value) + interval, self.images, self.dictionaries) if part)
+        return f"{number(self.value)}{f' ({interval})' if (interval := self.interval()) else ''}"
+
+    def interval(self, *, digits: int = 2) -> str:
+        """Return the widest interval in words, the one that decides; empty where there is none.
+
+        >>> Estimate(-0.64, -0.75, -0.50, 100, -0.70, -0.60).interval()
+        '95 %: −0.75 to −0.50'
+        """
+        measured = [(low, high) for low, high in self.intervals if math.isfinite(low) and math.isfinite(high)]
+        if not measured:
+            return ""
+        return f"95 %: {_ends(*max(measured, key=lambda ends: ends[1] - ends[0]), digits=digits)}"
 
     @property
-    def images(self) -> str:
-        """The interval over images in words; empty where there is none."""
-        if not math.isfinite(self.low_images):
-            return ""
-        return f"{{{_end(self.low_images)}, {_end(self.high_images)}}}"
+    def full(self) -> str:
+        """The number with every interval in words.
 
-    @property
-    def dictionaries(self) -> str:
-        """The interval over dictionaries in words; empty where there is none."""
-        if not math.isfinite(self.low_dictionaries):
-            return ""
-        return f"⟨{_end(self.low_dictionaries)}, {_end(self.high_dictionaries)}⟩"
+        >>> Estimate(-0.64, -0.75, -0.50, 100, -0.70, -0.60).full
+        '−0.64 (95 % over concepts: −0.75 to −0.50, over images: −0.70 to −0.60)'
+        """
+        over = zip(("concepts", "images", "dictionaries"), self.intervals, strict=True)
+        measured = [f"over {what}: {_ends(low, high)}" for what, (low, high) in over if math.isfinite(low + high)]
+        listed = f" (95 % {', '.join(measured)})" if measured else ""
+        return f"{number(self.value)}{listed}"
 
     @property
     def intervals(self) -> tuple[tuple[float, float], ...]:
@@ -78,20 +86,32 @@ def percent(share: float) -> str:
     return number(100 * share, digits=0)
 
 
+def in_percent(share: Estimate, *, digits: int = 0) -> str:
+    """Write a share in per cent with its widest interval.
+
+    >>> in_percent(Estimate(0.22, 0.18, 0.25, 10))
+    '22 % (95 %: 18 to 25 %)'
+    """
+    low, high, *others = (100 * end for ends in share.intervals for end in ends)
+    interval = Estimate(share.value, low, high, share.n, *others).interval(digits=digits)
+    return f"{number(100 * share.value, digits=digits)} %{f' ({interval} %)' if interval else ''}"
+
+
 def precise(estimate: Estimate) -> str:
-    """Write an estimate and its intervals with three digits.
+    """Write an estimate and its widest interval with three digits.
 
     >>> precise(Estimate(0.0194, -0.0049, 0.0441, 10, 0.016, 0.022))
-    '0.019 [−0.005, 0.044] {0.016, 0.022}'
+    '0.019 (95 %: −0.005 to 0.044)'
     """
-    value, low, high = (number(part, digits=3) for part in estimate[:3])
-    images = [number(end, digits=3) for end in (estimate.low_images, estimate.high_images) if math.isfinite(end)]
-    return f"{value} [{low}, {high}]" + (f" {{{', '.join(images)}}}" if images else "")
+    interval = estimate.interval(digits=3)
+    return f"{number(estimate.value, digits=3)}{f' ({interval})' if interval else ''}"
 
 
-def _end(value: float) -> str:
-    """Write an end of an interval; a third digit shows the side of zero where two digits would hide it."""
-    return number(value, digits=2 if abs(value) >= 0.005 or abs(value) < 0.0005 else 3)
+def _ends(low: float, high: float, *, digits: int = 2) -> str:
+    """Write an interval; a third digit shows the side of zero where two digits would hide it."""
+    return " to ".join(
+        number(end, digits=digits if abs(end) >= 0.005 or abs(end) < 0.0005 else 3) for end in (low, high)
+    )
 
 
 def difference(first: Estimate, last: Estimate) -> Estimate:

@@ -87,7 +87,7 @@ def _headline_of_complexity(scored: pd.DataFrame, k: Estimate) -> Headline:
             f"extrapolated to all images there are {number(extrapolated)}"
         )
         numbers |= _numbers(n_fit=n_fit, half=half, extrapolated=extrapolated)
-    return Headline("mean complexity K", str(k), meaning, numbers)
+    return Headline("mean complexity K", k.full, meaning, numbers)
 
 
 def _headline_of_shuffled(tables: StudyTables, epoch: int) -> Headline:
@@ -109,9 +109,9 @@ def _correlation(tables: StudyTables, epoch: int, y: str, name: str) -> Headline
     of_class = correlation(tables.correlations, epoch=epoch, y=y, controls="class_information")
     return Headline(
         name,
-        str(raw),
-        f"Spearman, epoch {epoch}, [ ] over concepts, {{ }} over images{_over_dictionaries(raw)}; with prevalence and "
-        f"variance held fixed: {partial}; with class information held fixed: {of_class}",
+        raw.full,
+        f"Spearman, epoch {epoch}; with prevalence and variance held fixed: {partial.full}; "
+        f"with class information held fixed: {of_class.full}",
         _numbers(**raw._asdict(), **_named("partial", partial), **_named("partial_class_information", of_class)),
     )
 
@@ -120,7 +120,7 @@ def _time_to_decode(tables: StudyTables, epoch: int) -> Headline:
     """Return the correlation of K with Λ relative to the end, with that of Λ itself beside it."""
     headline = _correlation(tables, epoch, "decode_time_normalised", "K and Λ (time to decode)")
     plain = correlation(tables.correlations, epoch=epoch, y="decode_time")
-    meaning = f"{headline.meaning}; Λ is relative to the information at the end: as it is, {plain}"
+    meaning = f"{headline.meaning}; Λ is relative to the information at the end: as it is, {plain.full}"
     return headline._replace(
         meaning=meaning, numbers={**headline.numbers, **_numbers(**_named("not_normalised", plain))}
     )
@@ -130,10 +130,6 @@ def _named(name: str, estimate: Estimate) -> Numbers:
     """Return an estimate and its intervals under a name."""
     values = estimate._asdict()
     return {name if part == "value" else f"{name}_{part}": value for part, value in values.items() if part != "n"}
-
-
-def _over_dictionaries(estimate: Estimate) -> str:
-    return ", ⟨ ⟩ over dictionaries" if estimate.dictionaries else ""
 
 
 def _most_important(sedimentation: pd.DataFrame) -> pd.DataFrame:
@@ -151,7 +147,7 @@ def _sedimentation(curve: pd.DataFrame, group: str) -> Headline:
     ends = {"first": first, "last": last}
     return Headline(
         f"mean K, {group}",
-        f"{first} → {last}",
+        f"{first.full} → {last.full}",
         f"epoch {start} to {end}, trained epochs, {last.n} concepts",
         _numbers(
             first_epoch=start,

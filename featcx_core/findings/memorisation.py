@@ -27,7 +27,7 @@ def wrong_labels_stand_out(detection: pd.DataFrame) -> Claim:
     """Judge the area under the ROC of the cumulative loss, less 0.5: wanted above zero."""
     areas = {str(row["score"]): row for row in detection.to_dict("records")}
     written = [
-        f"{SCORES[name]} {number(row['roc_auc'])} {{{number(row['low'])}, {number(row['high'])}}}"
+        f"{SCORES[name]} {number(row['roc_auc'])} (95 %: {number(row['low'])} to {number(row['high'])})"
         for name, row in areas.items()
     ]
     best = areas["cumulative_loss"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from featcx_core.findings.evidence import Estimate, estimate, number, percent
+from featcx_core.findings.evidence import Estimate, estimate, in_percent, number
 from featcx_core.measures.group_means import range_by_chance
 
 GROUPINGS = ("cluster", "super_class")
@@ -68,22 +68,12 @@ def groups_finding(meta_features: pd.DataFrame, complexity: Float[np.ndarray, "c
     shares = {grouping: measured["complexity_explained"]["all"] for grouping, measured in means.items() if measured}
     sentence = (
         f"Mean K runs from {lowest} to {highest} over {len(k)} clusters ({by_chance} on average if concepts were dealt "
-        f"to them at random); which cluster a concept is in accounts for {_share_in_words(shares['cluster'])} of the "
+        f"to them at random); which cluster a concept is in accounts for {in_percent(shares['cluster'])} of the "
         "variance of K beyond chance"
     )
     if sum(name != "" for name in means["super_class"].get("complexity", {})) > 1:
-        sentence += f", its super-class for {_share_in_words(shares['super_class'])}"
-    return (
-        f"{sentence} (epoch {epoch}; ε²: 0 = nothing, below 0 = less than chance; intervals over concepts [ ] and over "
-        "images { }, groups fixed)."
-    )
-
-
-def _share_in_words(share: Estimate) -> str:
-    """Write a share in per cent with its intervals."""
-    value, low, high = (percent(part) for part in share[:3])
-    images = [percent(part) for part in (share.low_images, share.high_images) if math.isfinite(part)]
-    return f"{value} % [{low}, {high}]" + (f" {{{', '.join(images)}}}" if images else "")
+        sentence += f", its super-class for {in_percent(shares['super_class'])}"
+    return f"{sentence} (epoch {epoch}; ε²: 0 = nothing, below 0 = less than chance; groups fixed)."
 
 
 def cluster_labels(clustered: pd.DataFrame) -> dict[int, str]:

@@ -34,7 +34,7 @@ def spectra_tell_attacks(areas: pd.DataFrame) -> Claim:
         {name: mark_of(beyond[name], expected="positive") for name in ATTACKS[1:]},
         beyond_null=mark_of(beyond_noise, expected="positive"),
     )
-    listed = ", ".join(f"{name} {_written(each)}" for name, each in found.items())
+    listed = ", ".join(f"{name} {each}" for name, each in found.items())
     against = f"spectra of all layers, against {_n_clean(areas)} clean images"
     numbers = f"Area under the ROC (0.5 = by chance), {against}: {listed}."
     return Claim(statement, marks, numbers, null="better than noise of the same norm")
@@ -48,7 +48,7 @@ def spectra_tell_more_than_confidence(areas: pd.DataFrame) -> Claim:
         return unmeasured(statement, "not measured: fewer than two attacks of pgd fool the network.")
     beyond = {name: difference(*pair) for name, pair in found.items()}
     marks = {name: mark_of(each, expected="positive") for name, each in beyond.items()}
-    listed = ", ".join(f"{name} {_written(confidence)}" for name, (confidence, _) in found.items())
+    listed = ", ".join(f"{name} {confidence}" for name, (confidence, _) in found.items())
     best = _best_layer(areas)
     numbers = f"Area of confidence: {listed}. {best}".strip()
     return Claim(statement, Marks(marks["pgd"], {name: marks[name] for name in ATTACKS[1:]}), numbers)
@@ -71,10 +71,6 @@ def _best_layer(areas: pd.DataFrame) -> str:
     best = rows.nlargest(1, "roc_auc").iloc[0]
     area, layers = number(best["roc_auc"]), len(rows)
     return f"The Mahalanobis detector reaches at most {area} for pgd, at {best['layer']}, the best of {layers} layers."
-
-
-def _written(area: Estimate) -> str:
-    return f"{number(area.value)} {area.images}".strip()
 
 
 def _n_clean(areas: pd.DataFrame) -> int:

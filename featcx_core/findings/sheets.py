@@ -1,6 +1,7 @@
 """Concepts and groups that a sheet of pictures shows, and the label of each."""
 
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,14 +35,12 @@ def _even_steps(n_ranks: int, n_places: int) -> np.ndarray:
     return np.linspace(0, n_ranks - 1, min(n_places, n_ranks)).round().astype(int)
 
 
-def how_chosen(n_shown: int, *, epoch: int, complexity: pd.DataFrame, concepts: pd.DataFrame) -> str:
-    """Return two sentences for the sheet's reader: how its concepts were chosen, and what a label's class means."""
+def how_chosen(n_shown: int, *, epoch: int, complexity: pd.DataFrame) -> str:
+    """Return two sentences for the sheet's reader: how its concepts were chosen, and how they are named."""
     scored = complexity[(complexity["epoch"] == epoch) & (complexity["kind"] == "concept")]
-    all_classes = (concepts.loc[concepts["epoch"] == epoch, "class_id"] < 0).all()
-    fitted = "All were fitted on the images of all classes." if all_classes else "Class: on whose images it was fitted."
     return (
         f"Shown: {n_shown} of the {scored['complexity'].count()} concepts that have a K, at even steps of its ranks "
-        f"from the simplest to the most complex. {fitted}"
+        f"from the simplest to the most complex. Named by the classes of their images."
     )
 
 
@@ -53,27 +52,34 @@ def concept_labels(
     concepts: pd.DataFrame,
     importance: pd.DataFrame,
     decode_time: pd.DataFrame,
+    names: Mapping[int, str] | None = None,
 ) -> list[str]:
-    """Return each chosen concept's label: class, number, K, Γ, normalised Λ and prevalence.
+    """Return each chosen concept's label: what it shows, number, K, Γ, normalised Λ where it tells, and prevalence.
 
-    The class is the one on whose images the concept was fitted. A dash stands for an unknown number.
+    names: concept -> what it shows; without, it is the class on whose images the concept was fitted. A dash stands for
+    an unknown number.
     """
     late = decode_time.rename(columns={"reference_epoch": "epoch"})
     scored = complexity[complexity["kind"] == "concept"]
+    tells_when = bool((late["decode_time_normalised"] > 0).any())  # of one checkpoint it is 0 throughout
 
     def value(table: pd.DataFrame, column: str, concept: int) -> Any:
         values = table.loc[(table["epoch"] == epoch) & (table["concept"] == concept), column]
         return values.iloc[0] if len(values) else float("nan")
 
+    def when(concept: int) -> str:
+        return f"Λ {number(value(late, 'decode_time_normalised', concept))}   " if tells_when else ""
+
     def label(concept: int) -> str:
         is_of_all = value(concepts, "class_id", concept) < 0
         fitted_on = "all classes" if is_of_all else f"class {value(concepts, 'class_name', concept)[:18]}"
+        first = fitted_on if names is None else names[concept]
         gamma = float(value(importance, "importance", concept))
         share = number(100 * float(value(concepts, "prevalence_fraction", concept)), digits=0)
         return (
-            f"{fitted_on} · concept {concept}\n"
+            f"{textwrap.shorten(first, 34, placeholder=' …')}\nconcept {concept}   "
             f"K {number(value(scored, 'complexity', concept))}   Γ {gamma:.2g}\n"
-            f"Λ {number(value(late, 'decode_time_normalised', concept))}   on {share} % of images"
+            f"{when(concept)}on {share} % of images"
         )
 
     return [label(concept) for concept in chosen]

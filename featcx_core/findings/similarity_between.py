@@ -37,7 +37,7 @@ def similarity_claims(within: pd.DataFrame) -> list[Claim]:
     said = "; ".join(f"{way_in_words(*way)} {estimate}" for way, estimate in apart.items())
     numbers = (
         f"In {rows['layer'].iloc[0]}, {way_in_words(*raw)} is {_estimate(rows, least, raw)} within true labels and "
-        f"{_estimate(rows, most, raw)} within labels = {most}. The difference: {said}; [ ] over studies."
+        f"{_estimate(rows, most, raw)} within labels = {most}. The difference, over studies: {said}."
     )
     return [Claim(_STATEMENT, marks, numbers)]
 

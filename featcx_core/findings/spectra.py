@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from featcx_core.findings.claim import SHARE_BEFORE, Claim, mark_of, unmeasured
-from featcx_core.findings.evidence import Estimate, number
+from featcx_core.findings.evidence import Estimate, number, precise
 from featcx_core.findings.rule import Expected, Marks
 from featcx_core.measures.intervals import jackknife_interval
 
@@ -116,11 +116,7 @@ def _difference(before: pd.DataFrame, after: pd.DataFrame, share: str) -> Estima
 
 def _listed(found: dict[float, Estimate]) -> str:
     """Write each noise's estimate with its interval over images."""
-    return ", ".join(
-        f"{number(each.value, digits=3)} {{{number(each.low_images, digits=3)}, {number(each.high_images, digits=3)}}} "
-        f"at σ = {sigma:g}"
-        for sigma, each in sorted(found.items(), reverse=True)
-    )
+    return ", ".join(f"{precise(each)} at σ = {sigma:g}" for sigma, each in sorted(found.items(), reverse=True))
 
 
 def _count_below(rows: pd.DataFrame, share: str, epochs: list[int]) -> int:

@@ -1,5 +1,6 @@
 """Tables and notes of a report: concepts, super-classes, controls, the dictionary, and what figures show."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +26,8 @@ class ConceptRow(NamedTuple):
 
     concept: int
     """Index in the dictionary."""
-    class_name: str
-    """Class whose images it was fitted on."""
+    shows: str
+    """What its strongest images show; where that is not known, the class on whose images it was fitted."""
     complexity: str
     """K ± its standard error; 0 = simple, 1 = complex."""
     importance: str
@@ -52,8 +53,13 @@ class SuperClassRow(NamedTuple):
     """Mean Γ with its intervals."""
 
 
-def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) -> dict[str, list[ConceptRow]]:
-    """Return the simplest, the most complex and the most important concepts of the reference epoch."""
+def concept_rows(
+    tables: StudyTables, *, reference_epoch: int, n_rows: int = 5, names: Mapping[int, str] | None = None
+) -> dict[str, list[ConceptRow]]:
+    """Return the simplest, the most complex and the most important concepts of the reference epoch.
+
+    names: concept -> what it shows.
+    """
     epoch = reference_epoch
     scored = tables.complexity[(tables.complexity["epoch"] == epoch) & (tables.complexity["kind"] == "concept")]
     late = tables.decode_time[tables.decode_time["reference_epoch"] == epoch]
@@ -68,14 +74,16 @@ def concept_rows(tables: StudyTables, *, reference_epoch: int, n_rows: int = 5) 
         "most complex": joined.nlargest(n_rows, "complexity"),
         "most important": joined.dropna(subset=["importance"]).nlargest(n_rows, "importance"),
     }
-    return {name: [_concept_row(record) for _, record in order.iterrows()] for name, order in orders.items()}
+    return {
+        name: [_concept_row(record, names or {}) for _, record in order.iterrows()] for name, order in orders.items()
+    }
 
 
-def _concept_row(record: pd.Series) -> ConceptRow:
-    gamma, name = float(record["importance"]), str(record["class_name"])
+def _concept_row(record: pd.Series, names: Mapping[int, str]) -> ConceptRow:
+    gamma, name, concept = float(record["importance"]), str(record["class_name"]), int(record["concept"])
     return ConceptRow(
-        concept=int(record["concept"]),
-        class_name="–" if name == "nan" else name,
+        concept=concept,
+        shows=names.get(concept, "–" if name == "nan" else f"fitted on {name}"),
         complexity=f"{number(float(record['complexity']))} ± {number(float(record['standard_error']))}",
         importance=f"{gamma:.3g}" if gamma == gamma else "–",
         decode_time=f"{number(float(record['decode_time_normalised']))} ({number(float(record['decode_time']))})",

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from featcx_core.findings.claim import Claim, mark_of, mark_of_untrained, unmeasured
-from featcx_core.findings.evidence import NOT_MEASURED, Estimate, percent
+from featcx_core.findings.evidence import NOT_MEASURED, Estimate, in_percent, percent
 from featcx_core.findings.rule import Mark, Marks, mark
 from featcx_core.findings.selection import nearest_level, not_measured, of_kind
 from featcx_core.findings.study_tables import StudyTables
@@ -43,10 +43,10 @@ def complex_concepts_matter_together(tables: StudyTables, *, reference_epoch: in
     simplest, important = (percent(float(loss[order])) for order in ("complexity_ascending", "importance_descending"))
     by_chance = f"{percent(float(loss['random']))} % ({percent(fewest)} to {percent(most)} % in single orders)"
     numbers = (
-        f"Without the {share} % most complex concepts {percent(lost.value)} % {_images(lost)} {unit} are "
-        f"lost, without {share} % at random {by_chance}, a difference of {percent(more.value)} % "
-        f"{_images(more)}; without the simplest {simplest} %, without the most important {important} % "
-        f"(epoch {reference_epoch}, {{ }} over images). Γ of the most complex, of those alive, is {weight} "
+        f"Without the {share} % most complex concepts {in_percent(lost)} {unit} are "
+        f"lost, without {share} % at random {by_chance}, a difference of "
+        f"{in_percent(more)}; without the simplest {simplest} %, without the most important {important} % "
+        f"(epoch {reference_epoch}). Γ of the most complex, of those alive, is {weight} "
         f"times that of all (little: below {LITTLE}). A loss counts from {percent(NOTICEABLE)} % on; it is more than "
         "at random where no single random order costs as much."
     )
@@ -94,10 +94,6 @@ def _loss(row: "pd.Series[float]", *columns: str, whole: int = 0) -> Estimate:
     """Return `whole` minus what is left, with its interval over images; there is no interval over concepts."""
     value, low, high = (whole - float(row[column]) for column in columns)
     return Estimate(value, math.nan, math.nan, 0, high, low)
-
-
-def _images(lost: Estimate) -> str:
-    return f"{{{percent(lost.low_images)}, {percent(lost.high_images)}}}"
 
 
 def _weight_of_removed(tables: StudyTables, rows: pd.DataFrame, epoch: int) -> Estimate:

@@ -18,6 +18,7 @@ from featcx_core.figures.properties import (
     support_curves,
 )
 from featcx_core.figures.relations import complexity_against_decode_time, complexity_against_importance
+from featcx_core.figures.reliance import reliance_curves
 from featcx_core.figures.spectrum import complexity_spectrum
 from featcx_core.figures.tree import concept_dendrogram
 from featcx_core.findings.branches import branch_curves
@@ -75,6 +76,8 @@ def gallery(
             complexity, importance, correlations, epochs=milestones
         ),
         "sedimentation_curves": sedimentation_curves(tables.sedimentation, tables.epochs),
+        "reliance": reliance_curves(tables.support, epoch=reference_epoch),
+        "reliance_narrow": reliance_curves(tables.support, epoch=reference_epoch, is_narrow=True),
         **_figures_of_properties(tables, reference_epoch=reference_epoch),
         **_figures_of_groups(tables, reference_epoch=reference_epoch, embedding=embedding),
         "concept_paths": concept_paths(followed, tables.epochs, reference_epoch=reference_epoch),

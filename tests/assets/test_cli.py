@@ -179,10 +179,10 @@ def test_bad_checkpoints_are_named_and_the_good_ones_finished(small: Store):
     assert failed == []
     current = {p.epoch for p in Snapshot(open_store(small.home, "tiny")).current if p.artefact == "importance"}
     assert current == {0, 2, 4}
-    assert re.fullmatch(r"tiny: \d+ partitions made, some failed", result.stdout.splitlines()[0])
+    assert re.fullmatch(r"tiny: done except for what failed, \d+ parts in .*", result.stdout.splitlines()[0])
     again = featcx("run", "tiny", "--epochs", "3")
-    assert (
-        again.stdout.splitlines()[0] == "tiny: 6 partitions made, some failed"
+    assert again.stdout.splitlines()[0].startswith(
+        "tiny: done except for what failed, 6 parts in "
     )  # figures, report and explorer of the others
     assert "failed: " in again.stderr
 
@@ -211,26 +211,40 @@ print(sorted({HEAVY!r} & set(sys.modules)))
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_run_says_what_it_made_and_where_things_lie(small: Store):
+def test_run_answers_first_and_says_where_to_look(small: Store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(small.home)
     result = featcx("run", "tiny", "--only", "sedimentation")
     assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[:2] == ["tiny: nothing to do, everything is current", ""]
+    assert " % of unseen images right; 12 concepts keep " in result.stdout
+    assert re.search(r"^  training    mean complexity \d\.\d\d -> \d\.\d\d", result.stdout, re.MULTILINE)
+    assert lines[-1] == f"  open   {path_of(small, 'report').relative_to(small.home)}"
+    assert len(lines) <= 20
+    assert max(map(len, lines)) <= 100
+    assert result.stderr == ""
+
+
+def test_run_tells_every_number_where_asked(small: Store):
+    result = featcx("run", "tiny", "--only", "sedimentation", "--verbose")
     first, *numbers, report, explorer, database = result.stdout.splitlines()
     assert first == "tiny: nothing to do, everything is current"
     assert any("held-out accuracy" in line for line in numbers)
     assert report == f"report: {path_of(small, 'report')}"
     assert explorer == f"explorer: {path_of(small, 'explorer') / 'index.html'}"
     assert database == f"database: {small.home / 'featcx.duckdb'}"
-    assert result.stderr == ""
     values = json.loads(featcx("run", "tiny", "--only", "sedimentation", "--json").stdout)
     assert values["made"] == 0
     assert values["failures"] == []
     assert {"name", "value", "meaning"} <= values["numbers"][0].keys()
+    assert values["answer"]["n_concepts"] == 12
+    assert values["answer"]["unknown"] == []
 
 
 def test_a_summary_of_what_is_not_there_yet(study: Path):
     result = featcx("run", str(study), "--only", "checkpoint", "--epochs", "0", "--device", "cpu")
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[0] == "tiny: 2 partitions made"
+    assert re.fullmatch(r"tiny: done, 2 parts in \d+ s", result.stdout.splitlines()[0])
     assert result.stderr.splitlines() == ["[1/8] training", "[2/8] checkpoint: 1 partitions, epoch 0"]
 
 

@@ -16,6 +16,7 @@ WORDS = {
     "cli.py": {"branches", "positions"},  # headings of `featcx layers`
     "comparing.py": {"comparison"},  # how a comparison is called where nobody says
     "previews.py": {"checkpoint", "figures"},  # title of a path; a folder beside a page
+    "summary.py": {"layers", "training"},  # words of its rows
 }
 """Strings that happen to be an artefact's name, too."""
 

@@ -59,8 +59,8 @@ def test_a_sweep_runs_one_study_after_another_and_compares_them(swept_home: Path
     ]
     assert said[-1] == "comparison of 2 studies"
     first, second, *rest = (swept_home.parent / "stdout").read_text().splitlines()
-    assert re.fullmatch(r"sweep: \d+ partitions made, \d+ taken from one another", first)
-    assert second == "sweep: 2 studies; at the end of each, mean [95 % over studies]"
+    assert re.fullmatch(r"sweep: done, \d+ parts, \d+ taken from one another in .* s", first)
+    assert second == "sweep: 2 studies; at the end of each, mean (95 % over studies)"
     header = next(line for line in rest if line.lstrip().startswith("measure"))
     assert header.split("  ")[1:]
     assert "0.01 − 0.001 (1 pair)" in header
@@ -162,7 +162,7 @@ def test_a_member_that_cannot_be_run_is_named_and_the_others_finish(swept: Path,
     assert result.exit_code == 2
     (line,) = (line for line in result.stderr.splitlines() if line.startswith("failed: "))
     assert line.startswith("failed: sweep__atoms_per_class_31: dictionary.atoms_per_class = 31: class '0' has only 30")
-    assert re.fullmatch(r"sweep: \d+ partitions made, some failed", result.stdout.splitlines()[0])
+    assert re.fullmatch(r"sweep: done except for what failed, \d+ parts in .* s", result.stdout.splitlines()[0])
     snapshot = Snapshot(open_store(swept, "sweep__atoms_per_class_4"))
     assert not snapshot.stale(catalogue()["checkpoint"])
 
@@ -201,7 +201,7 @@ def test_compare_any_registered_studies(swept: Path):
     result = featcx("compare", *MEMBERS, "--name", "mine")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0] == "mine: 2 studies; at the end of each, mean [95 % over studies]"
+    assert lines[0] == "mine: 2 studies; at the end of each, mean (95 % over studies)"
     assert lines[2] == "by dictionary.l1"
     assert (swept / "mine" / "comparison" / "index.html").is_file()
     assert "by dictionary.l1" in featcx("compare", "sweep", "--by", "dictionary.l1").stdout

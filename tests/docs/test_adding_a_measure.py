@@ -55,8 +55,8 @@ def test_a_measure_of_another_package_is_an_artefact_like_ours(home: Path, insta
     assert re.search(r"participation +30 of 30", featcx(home, "status", "tiny", package=installed).stdout)
     assert "participation: One row per (epoch, layer)." in featcx(home, "tables", package=installed).stdout
     report = (home / "tiny" / "report" / "index.html").read_text(encoding="utf-8")
-    assert "Further analyses" in report
-    assert 'alt="by_layer of participation"' in report
+    assert "<summary>Participation</summary>" in report
+    assert 'aria-label="by_layer of participation"' in report
     again = featcx(home, "run", "tiny", package=installed)
     assert "nothing to do" in again.stdout
     # uninstalled: no trace, but its tables stay readable

@@ -23,7 +23,8 @@ COMPLEXITY = Artefact(
     name="complexity",
     group="measures",
     kinds=frozenset({"torch", "parquet"}),
-    description="K: 0 = simple, 1 = complex. One row per (epoch, kind, concept).",
+    description="Complexity of each concept: how late in the network it can be read (K: 0 = simple, 1 = complex). "
+    "One row per (epoch, kind, concept).",
     grain="epoch",
     asked="default",
     make="featcx_core.analyses.complexity.make:complexity_rows",

@@ -32,7 +32,8 @@ CORRELATIONS = Artefact(
     name="correlations",
     group="dynamics",
     kinds=frozenset({"parquet"}),
-    description="K with Γ, Λ and the properties of concepts, raw and partial. "
+    description="How complexity goes with importance, time and the properties of "
+    "concepts, raw and with others held fixed. "
     "One row per (epoch, kind, x, y, level, method, controls).",
     grain="once",
     asked="with",

@@ -25,7 +25,8 @@ DECODE_TIME = Artefact(
     name="decode_time",
     group="dynamics",
     kinds=frozenset({"parquet"}),
-    description="Λ: 0 = available early in training, 1 = late. One row per concept of the reference epoch.",
+    description="When in training each concept could be read (Λ: 0 = early, 1 = late). "
+    "One row per concept of the reference epoch.",
     grain="once",
     asked="default",
     make="featcx_core.analyses.decode_time.make:decode_time_rows",

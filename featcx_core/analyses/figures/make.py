@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.examples import heat_maps, map_shape, maps_are_of_patches, read_top_images
 from featcx_core.analyses.figures import FAILED, FIGURES
+from featcx_core.analyses.figures.names import shown_names
 from featcx_core.analyses.memorisation import MEMORISATION
 from featcx_core.analyses.memorisation.sheet import memorised_sheet
 from featcx_core.analyses.reading import read_tables
@@ -22,6 +23,7 @@ from featcx_core.figures.concepts import concept_sheet
 from featcx_core.figures.dynamics import training_curves
 from featcx_core.figures.groups import group_sheet
 from featcx_core.figures.pictures import concept_pictures
+from featcx_core.figures.vector import svg
 from featcx_core.findings.evidence import number
 from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.selection import not_measured
@@ -36,7 +38,7 @@ N_TOP_IMAGES = 8
 
 
 def draw(given: Given) -> None:
-    """Draw every figure of the study's tables and the sheets of concepts, as PNG files."""
+    """Draw every figure of the study's tables and the sheets of concepts, as PNG and as SVG files."""
     tables, study, (place,) = read_tables(given), given.study, given.partitions
     figures = gallery(
         tables,
@@ -56,6 +58,7 @@ def draw(given: Given) -> None:
     draft.mkdir()
     for name, figure in {**figures, **_of_declarations(given)}.items():
         (draft / f"{name}.png").write_bytes(png(figure))
+        (draft / f"{name}.svg").write_text(svg(figure, name=name.replace(".", "-")), encoding="utf-8")
 
 
 def pictures(reader: StudyReader, partition: Partition) -> dict[str, bytes]:
@@ -109,6 +112,7 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
     if not chosen:
         return concept_sheet(np.zeros((0, 0, 1, 1, 1)), np.zeros((0, 0, 1, 1)), labels=[])
     top = read_top_images(reader, n_images=N_TOP_IMAGES).images[chosen]
+    names = dict(zip(chosen, shown_names(reader.data, top), strict=True))
     images, heat = _pictures(reader, top), np.zeros((*top.shape, *(map_shape(reader) or (1, 1))), dtype=np.float32)
     for maps in heat_maps(reader, top, of=chosen.__getitem__):
         heat[*maps.places.T] = maps.maps
@@ -119,8 +123,9 @@ def _sheet(reader: StudyReader, tables: StudyTables) -> Figure:
         concepts=tables.concepts,
         importance=tables.importance,
         decode_time=tables.decode_time,
+        names=names,
     )
-    remark = how_chosen(len(chosen), epoch=epoch, complexity=tables.complexity, concepts=tables.concepts)
+    remark = how_chosen(len(chosen), epoch=epoch, complexity=tables.complexity)
     if maps_are_of_patches(reader):
         remark += " The head reads the class token: heat maps are of the other tokens of its layer."
     return concept_sheet(images, heat, labels=labels, remark=remark)

@@ -40,7 +40,7 @@ IMPORTANCE = Artefact(
     name="importance",
     group="measures",
     kinds=frozenset({"torch", "parquet"}),
-    description="Γ: how much the decision relies on a concept; and what removing it changes. "
+    description="How much the decision relies on each concept (Γ), and what removing it changes. "
     "One row per (epoch, concept); table `importance_of_controls`: one row per (epoch, kind, concept).",
     grain="epoch",
     asked="default",

@@ -31,7 +31,8 @@ LAYER_CHOICES = Artefact(
     name="layer_choices",
     group="dynamics",
     kinds=frozenset({"parquet"}),
-    description="K over other choices of layers, and by other readers where those are measured. One row per (epoch, "
+    description="Complexity over other choices of layers, and by other readers where those are measured. "
+    "One row per (epoch, "
     "choice), at the epochs of the detailed analyses.",
     grain="once",
     asked="with",

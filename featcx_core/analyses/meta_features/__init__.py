@@ -23,7 +23,8 @@ META_FEATURES = Artefact(
     name="meta_features",
     group="dynamics",
     kinds=frozenset({"parquet"}),
-    description="Mean K and Γ of clusters and super-classes. One row per (epoch, grouping, group, measure).",
+    description="Mean complexity and importance of clusters and super-classes. "
+    "One row per (epoch, grouping, group, measure).",
     grain="once",
     asked="with",
     comes_with=(COMPLEXITY, CLUSTERS),

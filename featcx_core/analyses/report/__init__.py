@@ -1,5 +1,6 @@
 """Declaration of the study's report."""
 
+from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.figures import FIGURES
 from featcx_core.artefacts.declaration import Artefact, Need, Page
 
@@ -12,8 +13,8 @@ REPORT = Artefact(
     grows=False,
     make="featcx_core.analyses.report.make:write_report",
     holds=(Page("report/index.html"),),
-    version=17,
-    needs=(Need(FIGURES),),
+    version=18,
+    needs=(Need(FIGURES), Need(CODES, epochs="reference", uses="if_there")),
     reads_tables=True,
     fields=("name", "analyses", "probe.reference_epoch", "training.epochs", "training.save"),
 )

@@ -6,11 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
+from featcx_core.analyses.image_losses import IMAGE_LOSSES
+from featcx_core.analyses.memorisation import MEMORISATION
 from featcx_core.analyses.reading import doubts, read_tables
+from featcx_core.analyses.report.look import look
+from featcx_core.analyses.selectivity import SELECTIVITY
+from featcx_core.analyses.spectra import SPECTRA
 from featcx_core.artefacts.declaration import Artefact, resolve
 from featcx_core.artefacts.given import Given, StudyReader
+from featcx_core.figures.vector import Drawing, read_svg
 from featcx_core.findings.claim import Claim, unmeasured
 from featcx_core.findings.passes import training_progress
 from featcx_core.findings.study_tables import StudyTables
@@ -20,13 +27,15 @@ from featcx_core.study.fields import Study
 
 logger = logging.getLogger("featcx")
 
+_ON_MEMORISING = (IMAGE_LOSSES, MEMORISATION, SELECTIVITY, SPECTRA)
 _ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
 
 
 def write_report(given: Given) -> None:
     """Write the study's report, one HTML file with its pictures inside, which leads to the explorer."""
     (place,) = given.partitions
-    pictures = {path.stem: path.read_bytes() for path in sorted(given.folder(FIGURES).glob("*.png"))}
+    drawn = sorted(given.folder(FIGURES).glob("*.svg"))
+    pictures = {path.stem: read_svg(path.read_text(encoding="utf-8")) for path in drawn}
     further = list(_further(given, pictures))
     tables = read_tables(given)
     html = render_report(
@@ -37,6 +46,7 @@ def write_report(given: Given) -> None:
         figures={name: picture for name, picture in pictures.items() if "." not in name},
         has_explorer=given.is_expected(EXPLORER),
         further=further,
+        look=look(given, tables) if given.has(CODES, epoch=given.study.reference_epoch) else None,
     )
     given.draft(place).write_text(html, encoding="utf-8")
 
@@ -50,7 +60,7 @@ def _passes(epochs: pd.DataFrame) -> str:
     return f"; these are the checkpoints' numbers, after {places} {progress.label}"
 
 
-def _further(given: StudyReader, pictures: Mapping[str, bytes]) -> Iterator[FurtherAnalysis]:
+def _further(given: StudyReader, pictures: Mapping[str, Drawing]) -> Iterator[FurtherAnalysis]:
     """Yield the analyses with figures of their own, or whose tables the report's sections do not read, and claims."""
     for artefact in given.snapshot.catalogue.shown:
         names = [table.name for table in artefact.tables]
@@ -62,8 +72,15 @@ def _further(given: StudyReader, pictures: Mapping[str, bytes]) -> Iterator[Furt
                 for name, picture in pictures.items()
                 if name.startswith(f"{artefact.name}.")
             }
+            claims = _findings(given, artefact)
             yield FurtherAnalysis(
-                artefact.name, artefact.description, names[0], len(rows), figures, _findings(given, artefact)
+                artefact.name,
+                artefact.description,
+                names[0],
+                len(rows),
+                figures,
+                claims,
+                is_on_memorising=artefact in _ON_MEMORISING,
             )
 
 

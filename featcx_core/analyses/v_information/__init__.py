@@ -35,7 +35,8 @@ V_INFORMATION = Artefact(
     name="v_information",
     group="measures",
     kinds=frozenset({"torch", "parquet"}),
-    description="Linearly decodable share of each code's variance. One row per (epoch, layer, kind, concept) of "
+    description="What a linear reader recovers of each concept at a layer, as a share of its variance. "
+    "One row per (epoch, layer, kind, concept) of "
     "the epoch's own dictionary, controls included.",
     grain="layer",
     make=_MAKE,
@@ -60,7 +61,8 @@ REFERENCE_V_INFORMATION = Artefact(
     name="reference_v_information",
     group="measures",
     kinds=frozenset({"torch", "parquet"}),
-    description="The same for the concepts of the reference epoch. One row per (epoch, layer, kind, concept); "
+    description="What a linear reader recovers of the reference epoch's concepts at other epochs. "
+    "One row per (epoch, layer, kind, concept); "
     "the reference epoch itself is not repeated.",
     grain="layer",
     when="others",

@@ -73,7 +73,7 @@ def test_panels_are_levels_and_carry_their_correlations():
 def test_intervals_over_images_are_written_beside_those_over_concepts():
     tables = study_with_properties(sensitivity=3.0)
     wide = tables.correlations.assign(low_images=-0.1, high_images=0.9)
-    assert "{−0.10, 0.90}" in texts(sensitivity(tables._replace(correlations=wide)))
+    assert "(95 %: −0.10 to 0.90)" in texts(sensitivity(tables._replace(correlations=wide)))
 
 
 def test_without_a_table_of_correlations_points_are_drawn():

@@ -23,7 +23,7 @@ def test_dictionary_claim_wants_more_than_99_percent_with_its_interval(share, en
     claim = dictionary_keeps_predictions(frame("dictionaries", [row]), reference_epoch=REFERENCE)
     assert claim.verdict == verdict
     if share == 0.97:
-        assert "97.0 % {95.0, 98.5} kept at epoch 12." in claim.numbers
+        assert "97.0 % (95 %: 95.0 to 98.5 %) kept at epoch 12." in claim.numbers
 
 
 def test_no_claim_about_concepts_that_lose_the_predictions_stands_unmarked():

@@ -6,9 +6,32 @@ from featcx_core.findings.rule import mark
 
 
 def test_numbers_are_written_with_a_real_minus_and_a_dash():
-    assert str(Estimate(-0.5, -0.75, 0.001, 9)) == "−0.50 [−0.75, 0.001]"
+    assert str(Estimate(-0.5, -0.75, 0.001, 9)) == "−0.50 (95 %: −0.75 to 0.001)"
     assert str(NOT_MEASURED) == "–"
     assert number(float("inf")) == "–"
+
+
+@pytest.mark.parametrize(
+    ("estimate", "interval"),
+    [
+        (Estimate(-0.6, -0.7, -0.5, 9, -0.8, -0.4), "95 %: −0.80 to −0.40"),
+        (Estimate(-0.6, -0.7, -0.5, 9, np.nan, np.nan), "95 %: −0.70 to −0.50"),
+        (Estimate(-0.6, -0.7, -0.5, 9, -0.65, -0.5, -0.9, -0.5), "95 %: −0.90 to −0.50"),
+        (NOT_MEASURED, ""),
+    ],
+)
+def test_the_interval_that_decides_is_the_widest(estimate, interval):
+    assert estimate.interval() == interval
+    assert str(estimate).endswith(f"({interval})" if interval else "–")
+
+
+def test_all_intervals_are_written_where_asked():
+    every = Estimate(-0.6, -0.7, -0.5, 9, -0.65, -0.5, -0.9, -0.5)
+    assert (
+        every.full
+        == "−0.60 (95 % over concepts: −0.70 to −0.50, over images: −0.65 to −0.50, over dictionaries: −0.90 to −0.50)"
+    )
+    assert Estimate(0.5, np.nan, np.nan, 9).full == "0.50"
 
 
 @pytest.mark.parametrize(("low", "answer"), [(0.45, "open"), (0.5, "yes")])

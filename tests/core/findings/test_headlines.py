@@ -13,7 +13,7 @@ def test_headlines_hold_the_studys_numbers():
     k = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"]
     assert by_name["concepts"].value == "100, 97 alive"
     assert by_name["predictions kept"].value == "99.4 %"
-    assert by_name["mean complexity K"].value.startswith(f"{k.mean():.2f} [")
+    assert by_name["mean complexity K"].value.startswith(f"{k.mean():.2f} (95 % over concepts: ")
     without = headlines(tables._replace(sedimentation=tables.sedimentation.iloc[:0]), reference_epoch=REFERENCE)
     assert {headline.name: headline.value for headline in without}["mean complexity K"] == f"{k.mean():.2f}"
     assert float(by_name["V-information of shuffled codes"].value) < 0.01
@@ -34,7 +34,7 @@ def test_class_information_is_held_fixed_in_the_headline():
     (headline,) = (
         each for each in headlines(with_class, reference_epoch=REFERENCE) if each.name == "K and Γ (importance)"
     )
-    assert headline.meaning.endswith("with class information held fixed: −0.03 [−0.20, 0.15]")
+    assert headline.meaning.endswith("with class information held fixed: −0.03 (95 % over concepts: −0.20 to 0.15)")
     assert headline.numbers["partial_class_information_high"] == 0.15
 
 

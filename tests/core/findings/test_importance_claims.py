@@ -38,7 +38,7 @@ def test_importance_claims_read_the_first_and_the_last_trained_epoch():
     end = simple_is_important_at_the_end(tables, trained=[1, 9])
     assert end.verdict == "partly"
     held = "prevalence and variance held fixed"
-    assert f"Spearman −0.80 [−0.90, −0.70]; with {held} −0.10 [−0.30, 0.10] (epoch 9" in end.finding
+    assert f"Spearman −0.80 (95 %: −0.90 to −0.70); with {held} −0.10 (95 %: −0.30 to 0.10); epoch 9" in end.finding
     assert f"{held}, not decided; absent before training, not measured." in end.finding
     assert no_trend_at_the_beginning(tables, trained=[9]).verdict == "not measured"
     assert "hardly the beginning" in no_trend_at_the_beginning(tables, trained=[9, 12]).finding
@@ -56,7 +56,7 @@ def test_the_network_must_rely_on_simple_concepts_however_reliance_is_measured()
     assert answers["with Γ per active image"] == "yes"
     assert answers["with the loss when the concept is removed"] == "open"
     assert claim.verdict == "partly"
-    assert "removed: −0.10 [−0.30, 0.10]; Γ with it: 0.80 [0.70, 0.90]." in claim.finding
+    assert "removed: −0.10 (95 %: −0.30 to 0.10); Γ with it: 0.80 (95 %: 0.70 to 0.90)." in claim.finding
 
 
 @pytest.mark.parametrize(
@@ -127,5 +127,5 @@ def test_the_important_concepts_must_fall_by_more_than_all(last, verdict):
     table = pd.concat([curve([0.5, 0.6, 0.5]), curve([0.5, 0.6, last], group="top_10pct", n=10)])
     claim = important_concepts_become_simpler(table)
     assert claim.verdict == verdict
-    assert "All concepts: Mean K 0.60 [0.59, 0.61] at epoch 1" in claim.finding
+    assert "All concepts: Mean K 0.60 (95 %: 0.59 to 0.61) at epoch 1" in claim.finding
     assert (verdict == "partly") == ("more than all concepts" in claim.finding)

@@ -18,7 +18,7 @@ def table(*choices: str) -> pd.DataFrame:
 
 def test_says_how_far_the_order_moves_and_how_to_ask_for_more():
     assert choices_finding(table("all", "without_first"), epoch=2) == (
-        "Other choices rank concepts as K does with a Spearman of at least 0.90 [0.60, 1.00] (without the first layer). "
+        "Other choices rank concepts as K does with a Spearman of at least 0.90 (95 %: 0.60 to 1.00) (without the first layer). "
         "K with Γ ranges from −0.60 to −0.40 over all of them. A non-linear reader is measured where `analyses.run` "
         'names "readers".'
     )
@@ -35,6 +35,6 @@ def test_rows_are_in_words():
     assert (first.name, first.layers, first.order) == (
         "all layers, linear reader (K)",
         "9 (1.4 effective)",
-        "1.00 [0.60, 1.00]",
+        "1.00 (95 %: 0.60 to 1.00)",
     )
     assert second.name == "all layers, radial reader"

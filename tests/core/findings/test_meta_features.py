@@ -48,7 +48,7 @@ def test_the_range_of_means_stands_beside_that_of_concepts_dealt_at_random(clust
 def test_groups_explain_nothing_by_chance_and_everything_where_planted(clustered):
     planted = clustered.assign(complexity=clustered["cluster"] / 13 + 0.001 * clustered["concept"] % 0.005)
     sentence = finding(planted)
-    assert "accounts for 100 % [100, 100] {100, 100} of the variance" in sentence
+    assert "accounts for 100 % (95 %: 100 to 100 %) of the variance" in sentence
     shares = []
     for seed in range(40):
         random = clustered.assign(complexity=np.random.default_rng(seed).random(len(clustered)), super_class="")

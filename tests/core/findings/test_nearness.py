@@ -14,7 +14,7 @@ def test_the_interval_over_images_decides_too(spread: float, answer: str):
     nearness = nearness_to_residual(study.branches, study.complexity, study.layers, epoch=4)
     assert nearness is not None
     assert np.isfinite(nearness.simplest.low_images)
-    assert "{" in str(nearness)
+    assert "(95 %: " in str(nearness)
     assert mark_of(nearness.contrast, expected="positive") == answer
     assert nearness.contrast.low > 0
     scores = branch_scores(study.branches, study.layers, epoch=4, measure="cka")

@@ -22,7 +22,9 @@ def test_directions_that_keep_more():
     units = {"random_units": (0.1, 0.3, 1.0), "most_active_units": (0.2, 0.2, 1.0)}
     (claim,) = projection_claims(rows(svcca=(0.5, 0.9), **units))
     assert claim.verdict == "holds"
-    assert "mean over 2 pairs of layer and number kept: 0.50 {0.50, 0.50} more than random units" in claim.numbers
+    assert (
+        "mean over 2 pairs of layer and number kept: 0.50 (95 %: 0.50 to 0.50) more than random units" in claim.numbers
+    )
     (less,) = projection_claims(rows(svcca=(0.0, 0.1), **units))
     assert less.verdict == "does not hold"
 

@@ -66,7 +66,7 @@ def test_the_interval_over_images_is_written_beside_the_other_and_decides_too():
     wide = tables.correlations.assign(low_images=-0.1, high_images=0.9)
     claim = complex_is_less_robust(tables._replace(correlations=wide), reference_epoch=REFERENCE)
     assert claim.verdict == "not decided"
-    assert "{−0.10, 0.90}" in claim.finding
+    assert "(95 %: −0.10 to 0.90)" in claim.finding
 
 
 def test_a_relation_of_the_untrained_network_too_is_not_called_learned():

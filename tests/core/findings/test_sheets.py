@@ -25,17 +25,25 @@ def test_chosen_concepts_span_the_spectrum_and_carry_their_numbers():
     assert choose_concepts(tables.complexity.iloc[:0], epoch=REFERENCE) == []
 
 
+def test_labels_name_concepts_by_what_they_show_and_leave_out_a_time_that_one_checkpoint_cannot_tell():
+    tables = study()
+    options = {"epoch": REFERENCE, "complexity": tables.complexity, "concepts": tables.concepts}
+    options |= {"importance": tables.importance, "names": {7: "mostly 4 (6 of 8), also 2"}}
+    (label,) = concept_labels([7], decode_time=tables.decode_time, **options)
+    assert label.startswith("mostly 4 (6 of 8), also 2\nconcept 7   K ")
+    assert "\nΛ " in label
+    (label,) = concept_labels([7], decode_time=tables.decode_time.assign(decode_time_normalised=0.0), **options)
+    assert "Λ" not in label
+
+
 def test_the_sheet_says_how_its_concepts_were_chosen():
     tables = study()
     n_scored = tables.complexity.query("epoch == @REFERENCE and kind == 'concept'")["complexity"].count()
-    remark = how_chosen(5, epoch=REFERENCE, complexity=tables.complexity, concepts=tables.concepts)
+    remark = how_chosen(5, epoch=REFERENCE, complexity=tables.complexity)
     assert remark == (
         f"Shown: 5 of the {n_scored} concepts that have a K, at even steps of its ranks from the simplest to the most "
-        "complex. Class: on whose images it was fitted."
+        "complex. Named by the classes of their images."
     )
-    of_all = tables.concepts.assign(class_id=-1, class_name="all")
-    remark = how_chosen(5, epoch=REFERENCE, complexity=tables.complexity, concepts=of_all)
-    assert remark.endswith("of all classes.")
 
 
 def test_groups_go_from_simple_to_complex_their_most_important_concepts_first():

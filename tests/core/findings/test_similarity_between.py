@@ -22,8 +22,11 @@ TRUE, HALF, RANDOM = ("0.0", 0.8, 0.7, 0.9), ("0.5", 0.6, 0.5, 0.7), ("random", 
 def test_true_labels_are_held_against_the_most_corrupted():
     (claim,) = similarity_claims(within(RANDOM, HALF, TRUE))
     assert claim.verdict == "holds"
-    assert "0.80 [0.70, 0.90] within true labels and 0.20 [0.10, 0.30] within labels = random" in claim.numbers
-    assert "CKA 0.60 [0.46, 0.74]" in claim.numbers
+    assert (
+        "0.80 (95 %: 0.70 to 0.90) within true labels and 0.20 (95 %: 0.10 to 0.30) within labels = random"
+        in claim.numbers
+    )
+    assert "CKA 0.60 (95 %: 0.46 to 0.74)" in claim.numbers
     (turned,) = similarity_claims(within(("0.0", *RANDOM[1:]), ("random", *TRUE[1:])))
     assert turned.verdict == "does not hold"
 

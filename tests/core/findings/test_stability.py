@@ -37,10 +37,10 @@ def test_is_joined_to_the_correlation_of_concepts_alone():
     assert len(joined) == len(before)
     measured = correlation(joined, epoch=REFERENCE, y="importance")
     assert measured[:4] == correlation(before, epoch=REFERENCE, y="importance")[:4]
-    assert measured.dictionaries == "⟨−0.90, −0.30⟩"
-    assert str(measured).endswith("⟨−0.90, −0.30⟩")
+    assert measured.intervals[2] == (-0.9, -0.3)
+    assert measured.full.endswith("over dictionaries: −0.90 to −0.30)")
     assert joined["low_dictionaries"].notna().sum() == 1
-    assert correlation(joined, epoch=0, y="importance").dictionaries == ""
+    assert correlation(joined, epoch=0, y="importance").full.count("dictionaries") == 0
 
 
 def test_a_difference_has_an_interval_over_dictionaries_where_both_have():

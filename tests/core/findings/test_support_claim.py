@@ -32,7 +32,7 @@ def test_support_claim_wants_a_noticeable_loss_beyond_that_of_a_random_half(fall
     assert claim.verdict == verdict
     assert words in claim.finding
     lost, by_chance = percent(fall), percent(random_fall)
-    assert f"Without the 50 % most complex concepts {lost} % {{" in claim.finding
+    assert f"Without the 50 % most complex concepts {lost} % (95 %: " in claim.finding
     assert f"without 50 % at random {by_chance} % (" in claim.finding
     assert f"without the simplest {by_chance} %" in claim.finding
     assert "Of the 50 removed, 3 were dead" in claim.finding
@@ -91,8 +91,8 @@ def test_a_loss_that_a_random_order_may_have_too_is_not_called_larger():
 def test_a_loss_has_its_interval_over_images():
     tables = study_with_properties(fall=0.2, random_fall=0.1)
     claim = complex_concepts_matter_together(tables, reference_epoch=REFERENCE)
-    assert "20 % {19, 21} of the accuracy are lost" in claim.finding
-    assert "a difference of 10 % {9, 11}; without" in claim.finding
+    assert "20 % (95 %: 19 to 21 %) of the accuracy are lost" in claim.finding
+    assert "a difference of 10 % (95 %: 9 to 11 %); without" in claim.finding
 
 
 def test_the_claim_says_at_which_epochs_something_was_measured():

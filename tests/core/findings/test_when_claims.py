@@ -33,7 +33,7 @@ def test_the_claim_is_on_when_not_how_well_and_the_other_stands_beside_it():
     tables = no_rows()._replace(correlations=pd.concat([plain, normalised]))
     claim = complex_is_late(tables, reference_epoch=REFERENCE)
     assert claim.verdict == "holds"
-    assert "Not normalised, Λ is high also for what is never read well: 0.93 [0.90, 0.95]." in claim.finding
+    assert "Not normalised, Λ is high also for what is never read well: 0.93 (95 %: 0.90 to 0.95)." in claim.finding
 
 
 def test_decode_time_claim_needs_the_sign_with_each_control():
