@@ -15,7 +15,7 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.checkpoints.survey import Account
+from featcx_core.checkpoints.accounts import Account
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
 from featcx_core.store.parquet import read_rows

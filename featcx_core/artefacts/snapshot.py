@@ -13,7 +13,8 @@ from featcx_core.artefacts.commits import committed_fingerprint, place_of
 from featcx_core.artefacts.declaration import Artefact, CheckpointFiles, Need, Outside, Rows
 from featcx_core.artefacts.fingerprints import combine
 from featcx_core.artefacts.partition import Partition
-from featcx_core.checkpoints.survey import Account, Survey, survey
+from featcx_core.checkpoints.accounts import Account
+from featcx_core.checkpoints.survey import Survey, survey
 from featcx_core.store.damage import Damaged
 from featcx_core.store.manifests import read_manifest
 from featcx_core.store.parquet import read_footer

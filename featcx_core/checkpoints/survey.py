@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float32
 
+from featcx_core.checkpoints.accounts import Account, remember, remembered
 from featcx_core.checkpoints.landing import Landed, changed_at, epoch_in, landed, local_path, whereabouts
 from featcx_core.networks.safetensors_files import (
     BLANK_DIGEST,
@@ -35,7 +36,6 @@ from featcx_core.networks.state_dicts import (
     tensors_digest,
 )
 from featcx_core.store.files import write_bytes
-from featcx_core.store.manifests import sealed, unsealed
 from featcx_core.store.places import Store, epoch_key
 
 if TYPE_CHECKING:
@@ -58,21 +58,6 @@ class Survey(NamedTuple):
     """Epochs whose file another program deleted after it was read: what was made from it stays."""
     found_as: dict[int, str]
     """Which of a file's tensors are the network's, in words, where that is not all."""
-
-
-class Account(NamedTuple):
-    """A file's account, kept as long as the file is the same."""
-
-    size_bytes: int
-    changed: str
-    fits: str
-    """Digest of the network's names and shapes, which the file was compared with."""
-    digest: str
-    found_as: str
-    bad: str = ""
-    """Why it cannot be used; empty where it can."""
-    training: str | None = None
-    """Fingerprint of the featcx training that wrote it; empty: another program wrote it; None: it was never read."""
 
 
 def write_checkpoint(
@@ -100,7 +85,7 @@ def survey(
     """
     wanted = store.anatomy.parameters if parameters is None else parameters
     fits = _digest_of(wanted, store.study.checkpoints.weights)
-    memory = {**_remembered(store), **(accounts or {})}
+    memory = {**remembered(store), **(accounts or {})}
     digests, bad, found_as, young = dict[int, str](), dict[int, str](), dict[int, str](), set[int]()
     for epoch, files in landed(store).items():
         if min(file.age_seconds for file in files) < _SETTLED_SECONDS:
@@ -111,7 +96,7 @@ def survey(
             if account is None or account[:3] != (files[0].size_bytes, files[0].changed, fits):
                 account = memory[files[0].place] = _read(store, files[0], wanted, fits, before=account)
                 if accounts is None:
-                    _remember(store, memory)
+                    remember(store, memory)
                 else:
                     accounts[files[0].place] = account
             if account.bad:
@@ -143,11 +128,11 @@ def reread(store: Store, surveyed: Survey) -> dict[int, str]:
 
 def remember_damage(store: Store, altered: Mapping[Path, str]) -> None:
     """Take down that checkpoints are damaged, until their files are others: they are not used."""
-    memory = _remembered(store)
+    memory = remembered(store)
     for path, reason in altered.items():
         if account := memory.get(str(path)):
             memory[str(path)] = account._replace(bad=account.bad or reason)
-    _remember(store, memory)
+    remember(store, memory)
 
 
 def untrained(store: Store, fingerprint: str) -> list[int]:
@@ -155,13 +140,13 @@ def untrained(store: Store, fingerprint: str) -> list[int]:
 
     One that somebody else put there is not training's to replace, nor one that may still be being written.
     """
-    memory, numbers = _remembered(store), range(store.study.training.last + 1)
+    memory, numbers = remembered(store), range(store.study.training.last + 1)
     return [number for number in numbers if _is_wanting(store.checkpoint(number), fingerprint, memory)]
 
 
 def damaged(store: Store, epoch: int) -> str:
     """Return why the file of an epoch of featcx's own training is damaged; empty where it is not, or is not its."""
-    return _damage(store.checkpoint(epoch), _remembered(store))
+    return _damage(store.checkpoint(epoch), remembered(store))
 
 
 def training_is_whole(store: Store, fingerprint: str) -> bool:
@@ -186,7 +171,7 @@ def load_checkpoint(store: Store, model: "nn.Module", *, epoch: int) -> None:
     file = checkpoint_file(store, epoch=epoch)
     path = local_path(store, file)
     state = read_state_dict(path, wanted=wanted, key=store.study.checkpoints.weights)
-    account = _remembered(store).get(file.place)
+    account = remembered(store).get(file.place)
     is_same = account is not None and account[:2] == (file.size_bytes, file.changed)
     if account and is_same and account.digest and tensors_digest(state) != account.digest:
         if str(path) != file.place:  # a copy: fetched again the next time
@@ -307,35 +292,6 @@ def _gone(store: Store, memory: Mapping[str, Account], fits: str, epochs: Collec
     readable = {place: account for place, account in memory.items() if account.fits == fits and not account.bad}
     digests = {epoch_in(store, place): account.digest for place, account in readable.items()}
     return {epoch: digest for epoch, digest in digests.items() if epoch is not None and epoch not in epochs}
-
-
-def _remembered(store: Store) -> dict[str, Account]:
-    try:
-        text = store.digests_path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        if not isinstance(error, OSError):
-            _put_aside(store)
-        return {}
-    try:
-        values = json.loads(text)
-        if values.keys() == {"accounts", "digest"}:
-            values = unsealed(text)["accounts"]
-        return {place: Account(*account) for place, account in values.items()}
-    except (ValueError, TypeError, AttributeError):
-        _put_aside(store)
-        return {}
-
-
-def _put_aside(store: Store) -> None:
-    remedy = "the checkpoints are read again"
-    if store.study.checkpoints.folder:
-        remedy += "; what was made from files that are gone since is lost"
-    store.put_aside(store.digests_path, "it is not as it was written", remedy=remedy)
-
-
-def _remember(store: Store, memory: Mapping[str, Account]) -> None:
-    with suppress(OSError):
-        write_bytes(store.digests_path, sealed({"accounts": memory}))
 
 
 def _digest_of(wanted: Mapping[str, tuple[int, ...]], key: str) -> str:

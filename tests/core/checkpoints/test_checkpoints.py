@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from featcx_core.artefacts.snapshot import Snapshot
+from featcx_core.checkpoints import accounts
 from featcx_core.checkpoints import survey as checkpoints
 from featcx_core.checkpoints.landing import landed
 from featcx_core.checkpoints.survey import (
@@ -104,7 +105,7 @@ def test_digests_where_nothing_can_be_written(trained: Store, monkeypatch):
     def refuse(path: Path, content: bytes) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(checkpoints, "write_bytes", refuse)
+    monkeypatch.setattr(accounts, "write_bytes", refuse)
     assert sorted(survey(trained).digests) == [0, 1, 2]
     assert not trained.digests_path.exists()
 
