@@ -15,7 +15,7 @@ else:
 
 
 def as_tensors(*arrays: Any) -> tuple[list[torch.Tensor], Callable[[torch.Tensor], Any]]:
-    """Tensors that share memory with the arrays where possible, and the way back to the kind of the first one.
+    """Return tensors that share memory with the arrays where possible, and the way back to the kind of the first one.
 
     Anything that `numpy.asarray` reads (a Zarr array, a list) counts as NumPy. All tensors come on the device
     of the first.
@@ -23,11 +23,16 @@ def as_tensors(*arrays: Any) -> tuple[list[torch.Tensor], Callable[[torch.Tensor
     given_tensor = isinstance(arrays[0], torch.Tensor)
     device = arrays[0].device if given_tensor else torch.device("cpu")
     tensors = [a if isinstance(a, torch.Tensor) else torch.from_numpy(_writable(np.asarray(a))) for a in arrays]
+    return [t.to(device) for t in tensors], _as_given if given_tensor else _as_numpy
 
-    def restore(tensor: torch.Tensor) -> Any:
-        return tensor if given_tensor else tensor.cpu().numpy()
 
-    return [t.to(device) for t in tensors], restore
+def _as_given(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor
+
+
+def _as_numpy(tensor: torch.Tensor) -> np.ndarray:
+    array: np.ndarray = tensor.cpu().numpy()
+    return array
 
 
 def _writable(array: np.ndarray) -> np.ndarray:

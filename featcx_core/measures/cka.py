@@ -60,13 +60,13 @@ def ratio(value: float, scale: float) -> float:
 
 def _norm(side: Decomposed, *, unbiased: bool) -> float:
     """Return the square root of HSIC(K, K), and keep it for the layer's next comparison."""
+    return side.once(("hsic", unbiased), partial(_norm_anew, side, unbiased=unbiased))
 
-    def work() -> float:
-        total = float(side.strengths.pow(4).sum())
-        value = total + _correction(Pair(side, side), total) if unbiased else total
-        return math.sqrt(max(value, 0.0))
 
-    return side.once(("hsic", unbiased), work)
+def _norm_anew(side: Decomposed, *, unbiased: bool) -> float:
+    total = float(side.strengths.pow(4).sum())
+    value = total + _correction(Pair(side, side), total) if unbiased else total
+    return math.sqrt(max(value, 0.0))
 
 
 def _correction(pair: Pair, total: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import torch
@@ -69,12 +69,13 @@ class Decomposed:
 
     def leading(self, threshold: float, *, squared: bool = False) -> int:
         """Return the smallest m with `Σ_{i≤m} s_i >= threshold · Σ s`; `squared`: of s², the variance."""
+        if threshold == 1:
+            return len(self.strengths)
+        return self.once(("leading", threshold, squared), partial(self._leading, threshold, squared=squared))
 
-        def work() -> int:
-            mass = (self.strengths.square() if squared else self.strengths).cumsum(0)
-            return min(int((mass < threshold * mass[-1:]).sum()) + 1, len(mass))
-
-        return len(self.strengths) if threshold == 1 else self.once(("leading", threshold, squared), work)
+    def _leading(self, threshold: float, *, squared: bool) -> int:
+        mass = (self.strengths.square() if squared else self.strengths).cumsum(0)
+        return min(int((mass < threshold * mass[-1:]).sum()) + 1, len(mass))
 
     def by_class(self, order: Int[Tensor, "image"] | None) -> Float[Tensor, "class member direction"]:
         """Return U S class by class, zeros beyond a class's members; `order`: of the images in another order."""
