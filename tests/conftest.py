@@ -3,14 +3,16 @@
 import logging
 import os
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from filelock import FileLock
+
+from tests.checked_types import check_types
 
 if TYPE_CHECKING:
     from featcx_core.store.places import Store
@@ -22,9 +24,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 # Studies of the tests name networks that lie beside them; tests of what may run take this back.
 os.environ["FEATCX_ALLOW_CODE"] = "/"
 
-# jaxtyping compiles, in every process, what is first imported from within a module that it watches: 1,300 files.
-for library in ("matplotlib.figure", "pandas", "scipy.stats", "sklearn.cluster", "torchvision", "zarr"):
-    import_module(library)
+check_types()
 
 TINY = """
 name = "tiny"
@@ -47,6 +47,11 @@ bootstrap = 100
 [sensitivity]
 images = 30
 draws = 4
+[stability]
+seeds = 2
+[similarity]
+permutations = 10
+draws = 1
 [ablation]
 images = 14
 clamps = ["zero", "mean"]
@@ -182,6 +187,33 @@ def leave_out_gallery(patch: pytest.MonkeyPatch) -> None:
     from featcx_core.analyses.figures import make
 
     patch.setattr(make, "gallery", lambda tables, **_: {})
+
+
+def rehearse_less(patch: pytest.MonkeyPatch, **most: int) -> None:
+    """Let `featcx new` rehearse with the tiny study's numbers of repeats, and at most so many images of a part.
+
+    For tests that look at what it says. Steps count as ten times as long: the shortest would not be listed.
+    """
+    from featcx_core.inspection import rehearsal
+    from featcx_core.networks.anatomy import Anatomy
+    from featcx_core.study.fields import Study
+
+    rehearse = rehearsal.rehearse
+    few = {
+        part: values
+        for part, values in tomllib.loads(TINY).items()
+        if part not in ("name", "data", "model", "training")
+    }
+
+    def rehearse_few(study: Study, anatomy: Anatomy, **options: Any) -> rehearsal.Rehearsal:
+        values = study.model_dump()
+        values = {**values, **{part: values[part] | changed for part, changed in few.items()}}
+        split = values["data"]["split"]
+        split |= {part: min(split[part], n_images) for part, n_images in most.items()}
+        result = rehearse(Study.model_validate(values), anatomy, **options)
+        return result._replace(steps=tuple(step._replace(seconds=10 * step.seconds) for step in result.steps))
+
+    patch.setattr(rehearsal, "rehearse", rehearse_few)
 
 
 @pytest.fixture
