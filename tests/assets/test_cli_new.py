@@ -11,7 +11,7 @@ from featcx_core.networks.small_resnet import SmallResNet
 from featcx_core.store.places import open_store
 from featcx_core.study.files import load_study
 from tests.assets.command import featcx, refused
-from tests.conftest import write_tiny
+from tests.conftest import rehearse_less, write_tiny
 
 
 @pytest.fixture
@@ -20,6 +20,7 @@ def desk(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = empty_home.parent
     write_tiny(folder).unlink()
     monkeypatch.chdir(folder)
+    rehearse_less(monkeypatch)
     return folder
 
 
