@@ -17,11 +17,13 @@ from typing import Any
 import yaml
 
 import featcx_assets
-from tests.assets.servers import Servers, free_port
+from tests.assets.servers import Servers, free_port, is_listening
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
+PORTS = {"postgres": "5432", "code": "4000", "webserver": "3000"}
+"""Where the services listen."""
 USER = "postgres" if os.geteuid() == 0 else None
 """The server's programs refuse to run as root."""
 
@@ -81,7 +83,7 @@ class Stack:
         self._folder = folder
         self._servers = servers
         self._variables = variables
-        self._ports = {port: str(free_port()) for port in ("5432", "4000", "3000")}
+        self._ports = {port: str(free_port()) for port in PORTS.values()}
         self.home = folder / "home"
         self.config = folder / "config"
 
@@ -149,6 +151,8 @@ class Stack:
         }
 
     def _healthy(self, name: str) -> bool:
+        if name in PORTS and not is_listening(int(self._ports[PORTS[name]])):
+            return False  # a check loads all of Dagster to find that out
         kind, *check = SERVICES[name]["healthcheck"]["test"]
         command = [interpolated(word, {}) for word in check]
         if kind == "CMD-SHELL":
