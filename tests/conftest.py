@@ -47,8 +47,6 @@ bootstrap = 100
 [sensitivity]
 images = 30
 draws = 4
-[stability]
-seeds = 2
 [similarity]
 permutations = 10
 draws = 1
