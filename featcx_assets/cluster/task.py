@@ -27,7 +27,7 @@ from featcx_core.artefacts.making import make_stale
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.artefacts.visible_rows import write_current
-from featcx_core.checkpoints.survey import Account
+from featcx_core.checkpoints.accounts import Account
 from featcx_core.store.damage import aside
 from featcx_core.store.places import Store, open_store
 
