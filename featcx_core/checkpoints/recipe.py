@@ -43,6 +43,30 @@ def schedule(optimizer: torch.optim.SGD, study: Study, *, steps: int) -> torch.o
     )
 
 
+def shifted(
+    images: Float[torch.Tensor, "image channel height width"], *, most: int, black: Float[torch.Tensor, "channel"]
+) -> Float[torch.Tensor, "image channel height width"]:
+    """Shift each image up or down and to the side by whole pixels, at most `most`, drawn from torch's random numbers.
+
+    black: value of each channel that comes in from the edge.
+
+    >>> moved = shifted(torch.ones(50, 1, 2, 2), most=1, black=torch.zeros(1))
+    >>> sorted(set(moved.sum(dim=(1, 2, 3)).tolist()))   # nothing, a line or two lines are lost
+    [1.0, 2.0, 4.0]
+    """
+    n, _, height, width = images.shape
+    moves = torch.randint(-most, most + 1, (n, 2)).to(images.device)
+    down, right = (
+        torch.arange(size, device=images.device) - moves[:, axis, None] for axis, size in enumerate((height, width))
+    )
+    is_inside = ((down >= 0) & (down < height))[:, :, None] & ((right >= 0) & (right < width))[:, None, :]
+    places = torch.arange(n, device=images.device)[:, None, None]
+    moved = images.permute(0, 2, 3, 1)[
+        places, down.clamp(0, height - 1)[:, :, None], right.clamp(0, width - 1)[:, None]
+    ]
+    return torch.where(is_inside[..., None], moved, black).permute(0, 3, 1, 2)
+
+
 def settle_normalisation(model: nn.Module, images: Iterable[Float[torch.Tensor, "_ channel height width"]]) -> None:
     """Set the running statistics of batch normalisation to the means over these batches, at the present weights.
 

@@ -1,9 +1,10 @@
 """Training: stochastic gradient descent with a checkpoint before the first epoch, at shares of it, and after each.
 
-Cross-entropy; no augmentation; the last, smaller batch of an epoch is dropped; at each checkpoint the statistics of
-batch normalisation are set to those of its epoch's first 1,024 images. An epoch's chance (order of the images, dropout)
-follows from the study's seed and the epoch's number alone, and within an epoch the state of the random numbers is kept,
-so a training that was killed goes on to the very same weights. They do not depend on which checkpoints are saved.
+Cross-entropy; no augmentation but, where the study asks for it, shifts by some pixels; the last, smaller batch of an
+epoch is dropped; at each checkpoint the statistics of batch normalisation are set to those of its epoch's first 1,024
+images. An epoch's chance (order of the images, shifts, dropout) follows from the study's seed and the epoch's number
+alone, and within an epoch the state of the random numbers is kept, so a training that was killed goes on to the very
+same weights. They do not depend on which checkpoints are saved.
 """
 
 import logging
@@ -19,7 +20,7 @@ from jaxtyping import Float, Int, Int64
 from safetensors.torch import load
 from torch import nn
 
-from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
+from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd, shifted
 from featcx_core.checkpoints.state_file import read_state, write_state
 from featcx_core.checkpoints.survey import damaged, survey, untrained, write_checkpoint
 from featcx_core.images.classes import class_outputs
@@ -101,7 +102,7 @@ def stops(training: Training, *, n_steps: int) -> list[Stop]:
     [(0, 0), (1, 1), (1, 4), (1, 8), (2, 8)]
     """
     early = [Stop(1, max(1, round(share * n_steps)), n_steps) for share in training.save]
-    return [Stop(0, 0, n_steps), *early, *(Stop(epoch, n_steps, n_steps) for epoch in range(1, training.epochs + 1))]
+    return [Stop(0, 0, n_steps), *early, *(Stop(epoch, n_steps, n_steps) for epoch in training.whole)]
 
 
 def evaluate(
@@ -169,7 +170,11 @@ class _Run:
         """Train from the last checkpoint to this one (0: not at all) and commit it."""
         stop = self.stops[number]
         if number:
-            self._train(self.stops[number - 1], stop)
+            last = self.stops[number - 1]
+            ends = [Stop(epoch, stop.n_steps, stop.n_steps) for epoch in range(max(last.epoch, 1), stop.epoch)]
+            for end in [*(end for end in ends if end.passes > last.passes), stop]:
+                self._train(last, end)
+                last = end
         train, test = (
             evaluate(self.model, self.data, self.data.split[part], outputs=self.outputs) for part in ("train", "test")
         )
@@ -216,7 +221,14 @@ class _Run:
     def _batches(
         self, order: Int[torch.Tensor, "image"], starts: range
     ) -> Iterator[tuple[Int[torch.Tensor, "_"], Float[torch.Tensor, "_ channel height width"]]]:
-        """Rows of the training images in that order, a batch for each start, and their images."""
+        """Rows of the training images in that order, a batch for each start, and their images, shifted where asked."""
+        most, black = self.store.study.training.shift, torch.from_numpy(-self.data.mean / self.data.std)
+        for rows, images in self._as_they_are(order, starts):
+            yield rows, shifted(images, most=most, black=black.to(images.device)) if most else images
+
+    def _as_they_are(
+        self, order: Int[torch.Tensor, "image"], starts: range
+    ) -> Iterator[tuple[Int[torch.Tensor, "_"], Float[torch.Tensor, "_ channel height width"]]]:
         rows = [order[start : start + self.batch_size] for start in starts]
         if not rows:
             return

@@ -71,6 +71,18 @@ def convergence_claims(similarity: pd.DataFrame) -> list[Claim]:
     ]
 
 
+def lateness_of_upper_layers(similarity: pd.DataFrame) -> Estimate:
+    """Return the lateness of the upper half of the layers less that of the lower half, by the first measure.
+
+    Without a value where no trained epoch lies before the end.
+    """
+    to_end = to_the_end(similarity)
+    trained = to_end[(to_end["epoch_a"] > 0) & (to_end["epoch_a"] < to_end["epoch_b"])]
+    ways = zip(trained["measure"], trained["centring"], strict=True)
+    way = next((way for way in dict.fromkeys(ways) if way[1] == "plain"), None)
+    return _upper_less_lower(lateness(trained, *way)) if way else Estimate(np.nan, np.nan, np.nan, 0)
+
+
 def to_the_end(similarity: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of layers with themselves at the reference epoch, of one study."""
     is_one = (similarity["study_a"] == similarity["study_b"]) & (similarity["layer_a"] == similarity["layer_b"])

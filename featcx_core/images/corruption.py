@@ -1,4 +1,6 @@
-"""Corrupted training data: labels drawn at random, pixels shuffled or replaced; for every image always the same.
+"""Corrupted training data: labels drawn at random, pixels shuffled or replaced, marks that tell the label.
+
+For every image always the same.
 
 Zhang, Bengio, Hardt, Recht, Vinyals, *Understanding deep learning requires rethinking generalization*, ICLR 2017,
 section 2.1.
@@ -18,7 +20,7 @@ PIXEL_CORRUPTIONS = ("shuffled", "random", "gaussian")
 """One permutation of the pixels for all images; one an image; normal noise in their place, cut to 0 … 255, that has the
 mean and deviation of each channel."""
 _ROWS_AT_ONCE = 256
-_LABELS, _ORDER, _PIXELS = 1, 2, 3  # keep the draws of one seed apart
+_LABELS, _ORDER, _PIXELS, _MARKS = 1, 2, 3, 4  # keep the draws of one seed apart
 
 
 class CorruptedLabels(NamedTuple):
@@ -157,6 +159,64 @@ def corrupt_pixels(
     """
     corrupted = CorruptedPixels(images, how=how, seed=seed, rows=rows)
     return corrupted[np.arange(len(images))]
+
+
+class MarkedImages:
+    """Images that carry a mark which tells their label: a bright square, in another place for each class.
+
+    A shortcut: whoever sees the mark needs no look at the picture. A source of images like any other.
+
+    Args:
+        images: pixels, in memory, mapped or decoded when they are read; they stay as they are.
+        labels: class of each image, of all images.
+        rows: images that are marked, for instance some of the training images.
+
+    Raises:
+        ValueError: rows outside the images, or more classes than places for a mark.
+
+    >>> marked = MarkedImages(np.zeros((2, 1, 8, 8), dtype=np.uint8), labels=np.array([0, 3]), rows=np.array([1]))
+    >>> np.argwhere(marked[np.arange(2)]).tolist()   # image 1: the fourth place
+    [[1, 0, 0, 6]]
+    """
+
+    def __init__(self, images: ImageArray, *, labels: Int[np.ndarray, "image"], rows: Int[np.ndarray, "_"]) -> None:
+        self.shape: tuple[int, ...] = images.shape
+        self._images, self._labels = images, labels
+        self._is_marked = np.zeros(len(labels), dtype=bool)
+        self._is_marked[_within(rows, len(labels))] = True
+        height, width = images.shape[2:]
+        self._side = max(1, min(height, width) // 14)
+        self._a_line = width // (2 * self._side)  # places of a line, a side apart
+        n_places, n_classes = self._a_line * (height // (2 * self._side)), int(labels.max(initial=0)) + 1
+        if n_classes > n_places:
+            raise ValueError(
+                f"wanted at most {n_places} classes, one for each place of a mark in images of {height} x {width}, "
+                f"got {n_classes}; try larger images, or no shortcut"
+            )
+
+    def __getitem__(self, rows: Int[np.ndarray, "_"]) -> UInt8[np.ndarray, "_ channel height width"]:
+        pixels: np.ndarray = np.array(self._images[rows])
+        for place in np.flatnonzero(self._is_marked[rows]):
+            line, column = divmod(int(self._labels[rows[place]]), self._a_line)
+            top, left = 2 * self._side * line, 2 * self._side * column
+            pixels[place, :, top : top + self._side, left : left + self._side] = 255
+        return pixels
+
+
+def draw_rows(rows: Int[np.ndarray, "_"], *, share: float, seed: int) -> Int64[np.ndarray, "_"]:
+    """Return each of the rows with some probability, by its own index and the seed alone.
+
+    A larger share draws the same rows and further ones.
+
+    Raises: ValueError for a share outside [0, 1].
+
+    >>> len(draw_rows(np.arange(10), share=1.0, seed=0)), len(draw_rows(np.arange(10), share=0.0, seed=0))
+    (10, 0)
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"wanted a share from 0 to 1, got {share}; try 0.9")
+    uniform = np.random.default_rng([seed, _MARKS]).random(int(rows.max(initial=-1)) + 1)
+    return np.asarray(rows[uniform[rows] < share], dtype=np.int64)
 
 
 def _within(rows: Int[np.ndarray, "_"], n_images: int) -> Int[np.ndarray, "_"]:

@@ -9,7 +9,14 @@ from jaxtyping import Int64
 from PIL import Image
 
 from featcx_core.images.arrays import npy, npz, packaged_digits
-from featcx_core.images.corruption import CorruptedLabels, CorruptedPixels, corrupt_labels, corrupt_pixels
+from featcx_core.images.corruption import (
+    CorruptedLabels,
+    CorruptedPixels,
+    MarkedImages,
+    corrupt_labels,
+    corrupt_pixels,
+    draw_rows,
+)
 from featcx_core.images.decoding import Decoded, decoded
 from featcx_core.images.folders import image_folder
 from featcx_core.images.generated import SURE_PATCH, bits, factors, shortcut, twins
@@ -77,6 +84,8 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
         _refuse_lacking(data, labels, names, split["train"])
     if wrong.pixels != "none":
         images = _corrupted(images, wrong.pixels, seed=seed, rows=split["train"])
+    if wrong.shortcut:
+        images = _marked(images, labels, rows=draw_rows(split["train"], share=wrong.shortcut, seed=seed))
     return Loaded(images, labels, names, split, broken, drawn)
 
 
@@ -85,6 +94,17 @@ def _corrupted(images: ImageArray, how: str, *, seed: int, rows: Int64[np.ndarra
     if isinstance(images, np.ndarray) and not isinstance(images, np.memmap):
         return corrupt_pixels(images, how=how, seed=seed, rows=rows)
     return CorruptedPixels(images, how=how, seed=seed, rows=rows)
+
+
+def _marked(images: ImageArray, labels: Int64[np.ndarray, "image"], *, rows: Int64[np.ndarray, "_"]) -> ImageArray:
+    """Mark images with their label, at once where they lie in memory. Raises StudyError for too many classes."""
+    try:
+        marked = MarkedImages(images, labels=labels, rows=rows)
+    except ValueError as error:
+        raise StudyError(f"data.corruption.shortcut: {error}") from None
+    if isinstance(images, np.ndarray) and not isinstance(images, np.memmap):
+        return marked[np.arange(len(images))]
+    return marked
 
 
 def open_source(data: Data) -> Source:

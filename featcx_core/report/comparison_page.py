@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from featcx_core.findings.claim import Claim
 from featcx_core.findings.comparison import by_value, notes_of
+from featcx_core.findings.generalising import Answer
 from featcx_core.measures.comparison import Settings
 
 
@@ -20,8 +21,19 @@ class SimilaritySection(NamedTuple):
     """Claims on groups of studies."""
     separation: Sequence[tuple[str, ...]] = ()
     """Rows (field, measure, AUPRC, chance, violation rate): how well each measure tells the groups apart."""
+    best: str = ""
+    """Which measure does it best, in words."""
     left_out: Sequence[str] = ()
     """Pairs of studies without a similarity, and why."""
+
+
+class GeneralisingSection(NamedTuple):
+    """Whether the studies' networks generalise or memorise."""
+
+    answer: Answer | None = None
+    """The answer with its rows; None where no sign was measured."""
+    claims: Sequence[Claim] = ()
+    """Claims of the sources."""
 
 
 def render_comparison(
@@ -33,6 +45,7 @@ def render_comparison(
     left_out: Mapping[str, str],
     reports: Mapping[str, str],
     similarity: SimilaritySection | None = None,
+    generalising: GeneralisingSection | None = None,
 ) -> str:
     """Return the comparison as one HTML document.
 
@@ -40,6 +53,7 @@ def render_comparison(
     left_out: study -> why it has no part in the comparison.
     reports: study -> address of its report.
     similarity: how alike the studies' networks are.
+    generalising: whether they generalise or memorise.
     """
     templates = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -55,5 +69,6 @@ def render_comparison(
         left_out=left_out,
         notes=notes_of(comparison),
         similarity=similarity or SimilaritySection(),
+        generalising=generalising or GeneralisingSection(),
         reports=reports,
     )

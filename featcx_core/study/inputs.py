@@ -81,6 +81,9 @@ class Corruption(Part):
     pixels: Literal["none", "shuffled", "random", "gaussian"] = "none"
     """Of all images: `shuffled` by one permutation, `random`: by one for each image; `gaussian`: replaced by noise of
     the training images' mean and variance."""
+    shortcut: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the training images that carry a mark which tells their label, in another place for each class; other
+    images carry none."""
 
     @property
     def probability(self) -> float:
@@ -106,7 +109,8 @@ class Data(Part):
     """Seed of the division into parts and of the corruption; `study`: the study's. Stated, studies of several seeds
     have the same images in each part, and their networks can be compared image by image."""
     corruption: Corruption = Corruption()
-    """What is made wrong on purpose: `{labels = 0.25}`, `{labels = "random"}`, `{pixels = "shuffled"}`."""
+    """What is made wrong on purpose: `{labels = 0.25}`, `{labels = "random"}`, `{pixels = "shuffled"}`,
+    `{shortcut = 1.0}`."""
     transform: Transform = Transform()
     """How images become the network's input: `"auto"` or a table."""
     classes: str = ""

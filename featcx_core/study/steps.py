@@ -4,7 +4,7 @@ The section `[analyses]` itself, which names the analyses to make, is in `featcx
 """
 
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -49,6 +49,12 @@ class Training(Part):
     """Learning rate over the steps."""
     batch_size: Annotated[int, Field(ge=2)] = 128
     """Images a step; it changes the result, unlike the batch sizes of the analysis."""
+    every: Annotated[int, Field(ge=1)] = 1
+    """Epochs from one checkpoint to the next, after those of the first epoch; the end always has one. More than 1 for
+    trainings of many short epochs, since everything is measured at every checkpoint."""
+    shift: Annotated[int, Field(ge=0)] = 0
+    """Augmentation: pixels by which each image is shifted up or down and to the side, at most, anew in every epoch;
+    black comes in from the edge."""
 
     @model_validator(mode="after")
     def _rises(self) -> "Training":
@@ -56,15 +62,25 @@ class Training(Part):
             raise ValueError(f"training.save: wanted shares of the first epoch that rise, got {list(self.save)}")
         return self
 
+    def digested(self) -> dict[str, Any]:
+        """Return the values that decide the training; the last fields only if stated, as in older studies."""
+        late = {"every", "shift"}
+        stated = self.model_dump(mode="json", exclude_defaults=True, include=late)
+        return self.model_dump(mode="json", exclude=late) | stated
+
     @property
-    def first_whole(self) -> int:
-        """Number of the checkpoint at the end of the first epoch."""
-        return len(self.save) + 1
+    def whole(self) -> list[int]:
+        """Epochs at whose end a checkpoint is written.
+
+        >>> Training(epochs=8, every=3).whole
+        [3, 6, 8]
+        """
+        return sorted({*range(self.every, self.epochs + 1, self.every), self.epochs})
 
     @property
     def last(self) -> int:
         """Number of the last checkpoint."""
-        return len(self.save) + self.epochs
+        return len(self.save) + len(self.whole)
 
 
 class Checkpoints(Part):

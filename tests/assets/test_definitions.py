@@ -51,6 +51,7 @@ TABULAR = {
     "memorisation",
     "noise_groups",
     "spectra",
+    "generalising",
     "monitor",
 }
 # asset -> (partitions, made from); for what is stored on the way stands what that is made from
@@ -109,6 +110,10 @@ GRAPH = {
     "monitor": ("epoch", {"checkpoint"}),
     "spectra": ("none", {"noise_groups", "checkpoint"}),
     "ablation": ("epoch", {"selectivity", "dictionary", "codes", "importance"}),
+    "generalising": (
+        "none",
+        {"memorisation", "checkpoint", "ablation", "selectivity", "spectra", "similarity_to_end", "complexity"},
+    ),
     "figures": ("none", TABULAR | {"dictionary", "visualisation"}),
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),

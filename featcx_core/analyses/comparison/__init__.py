@@ -4,6 +4,7 @@ from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.checkpoint import CHECKPOINT
 from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.correlations import CORRELATIONS
+from featcx_core.analyses.generalising import GENERALISING
 from featcx_core.analyses.sedimentation import SEDIMENTATION
 from featcx_core.analyses.similarity import SIMILARITY_TABLE
 from featcx_core.analyses.v_information import V_INFORMATION
@@ -45,8 +46,8 @@ COMPARISON_TABLE = table(
     study=_COMPARISON,
 )
 _ABOUT = (
-    text("field", "Field of the study, dotted, in which they differ."),
-    text("layer", "Layer, compared with the layer of the same name."),
+    text("field", "Field of the study, dotted, in which they differ; group: all fields but the seeds together."),
+    text("layer", "Layer, compared with the layer of the same name; in `separation` empty: the mean over layers."),
     text("measure", "Measure of similarity, as in the table `similarity`."),
     text("centring", "plain or within_classes."),
 )
@@ -70,8 +71,28 @@ SEPARATION_TABLE = table(
     *_ABOUT,
     share("auprc", "Area under the precision-recall curve: 1 = groups by value are apart.", nullable=True),
     share("auprc_chance", "About that of a useless measure.", nullable=True),
+    share("auprc_low", "Lower end of its 95 % interval over seeds; of the mean over layers alone.", nullable=True),
+    share("auprc_high", "Upper end.", nullable=True),
     share("violation_rate", "Share of (pair within, pair across) where within is no more similar.", nullable=True),
+    share("violation_rate_low", "Lower end of its 95 % interval over seeds, likewise.", nullable=True),
+    share("violation_rate_high", "Upper end.", nullable=True),
     count("n_studies", "Studies.", 4.0),
+    study=_COMPARISON,
+)
+SIGNS_TABLE = table(
+    "generalising_by_group",
+    "One row per (sign, group) of studies that are compared.",
+    ("sign", "group_name"),
+    text("sign", "Sign, as in the table `generalising`; similarity_of_seeds: of the group's networks, last layer."),
+    text("group_name", "Group: studies that differ in their seeds alone, in words."),
+    real("mean", "Mean over the group's studies."),
+    real("low", "Lower end of its 95 % interval over studies; null for one.", nullable=True),
+    real("high", "Upper end.", nullable=True),
+    count("n", "Studies.", 1.0),
+    real("difference", "Mean difference to the first group, over pairs of the same seeds; null for it.", nullable=True),
+    real("difference_low", "Lower end of its 95 % interval over pairs.", nullable=True),
+    real("difference_high", "Upper end.", nullable=True),
+    count("n_pairs", "Pairs."),
     study=_COMPARISON,
 )
 COMPARISON = Artefact(
@@ -80,7 +101,8 @@ COMPARISON = Artefact(
     kinds=frozenset({"parquet", "matplotlib", "html"}),
     description="Studies side by side, by the fields in which they differ. Table `compared`: one row per (study, "
     "epoch, measure); table `comparison`: one row per (field, value, against, epoch, measure); tables `similarity`, "
-    "`similarity_within` and `separation`: how alike their networks are.",
+    "`similarity_within` and `separation`: how alike their networks are; `generalising_by_group`: whether they "
+    "generalise or memorise.",
     grain="group",
     make="featcx_core.analyses.comparison.make:compare_studies",
     holds=(
@@ -88,10 +110,11 @@ COMPARISON = Artefact(
         Rows(SIMILARITY_TABLE),
         Rows(SIMILARITY_WITHIN_TABLE),
         Rows(SEPARATION_TABLE),
+        Rows(SIGNS_TABLE),
         Rows(COMPARISON_TABLE),
         Folder("comparison", "a page with its figures"),
     ),
-    version=2,
+    version=3,
     needs=(
         Need(CHECKPOINT, uses="if_there"),
         Need(V_INFORMATION, uses="if_there"),
@@ -99,6 +122,7 @@ COMPARISON = Artefact(
         Need(SEDIMENTATION, uses="if_there"),
         Need(CORRELATIONS, uses="if_there"),
         Need(ACTIVATIONS, epochs="reference", uses="if_there"),
+        Need(GENERALISING, uses="if_there"),
     ),
 )
 DECLARED = (COMPARISON,)

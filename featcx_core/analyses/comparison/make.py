@@ -7,7 +7,8 @@ import pandas as pd
 
 from featcx_core.analyses.checkpoint import CHECKPOINT
 from featcx_core.analyses.comparison import SEPARATION_TABLE, SIMILARITY_WITHIN_TABLE
-from featcx_core.analyses.comparison.alike import alike_by_field
+from featcx_core.analyses.comparison.alike import alike_by_field, field_of_groups, with_groups
+from featcx_core.analyses.comparison.signs import sign_rows_by_group
 from featcx_core.analyses.comparison.similarity import similarity_between
 from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.correlations import CORRELATIONS
@@ -19,16 +20,20 @@ from featcx_core.artefacts.groups import GroupSnapshot, differing
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.figures.canvas import png
 from featcx_core.figures.comparison import comparison_figures
+from featcx_core.figures.generalising import group_figures, separation_figures
 from featcx_core.figures.similarity_between import similarity_figures
-from featcx_core.findings.similarity_between import separation_rows, similarity_claims
+from featcx_core.findings.generalising import answer_of_groups
+from featcx_core.findings.memorising_claims import memorising_claims
+from featcx_core.findings.similarity_between import best_measure, separation_rows, similarity_claims, width_claims
 from featcx_core.measures.comparison import compare, study_values
+from featcx_core.measures.study_groups import groups_of
 from featcx_core.networks.anatomy import Anatomy
-from featcx_core.report.comparison_page import SimilaritySection, render_comparison
+from featcx_core.report.comparison_page import GeneralisingSection, SimilaritySection, render_comparison
 from featcx_core.store.parquet import without_rows
 
 
 def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame]:
-    """Return the rows of both tables; writes the page and its figures into the draft."""
+    """Return the rows of all its tables; writes the page and its figures into the draft."""
     settings = differing([member.study for member in group.members])
     compared = pd.concat([_values(member) for member in group.members], ignore_index=True)
     is_count = compared["measure"] == "n_fit"
@@ -38,9 +43,16 @@ def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame
         lambda member: json.dumps({field: values[member] for field, values in settings.items()})
     )
     comparison = compare(compared, settings)
-    between = similarity_between([StudyReader(member) for member in group.members])
-    within, apart = alike_by_field(between.rows, settings)
-    drawn = comparison_figures(compared, comparison, settings) | similarity_figures(within, settings)
+    readers, groups = [StudyReader(member) for member in group.members], groups_of(settings)
+    between, fields = similarity_between(readers), with_groups(settings, groups)
+    within, apart = alike_by_field(between.rows, fields, groups.seeds)
+    signs = sign_rows_by_group(readers, groups, within, fields)
+    drawn = (
+        comparison_figures(compared, comparison, settings)
+        | similarity_figures(within, fields)
+        | group_figures(signs, groups)
+        | separation_figures(apart, field_of_groups(fields, groups))
+    )
     figures = {name: png(figure) for name, figure in drawn.items()}
     page = render_comparison(
         comparison,
@@ -50,8 +62,12 @@ def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame
         left_out=group.left_out,
         reports=_reports(group),
         similarity=SimilaritySection(
-            claims=similarity_claims(within), separation=separation_rows(apart), left_out=between.left_out
+            claims=[*similarity_claims(within, fields, groups), *width_claims(within)],
+            separation=separation_rows(apart),
+            best=best_measure(apart, field_of_groups(fields, groups)),
+            left_out=between.left_out,
         ),
+        generalising=GeneralisingSection(answer_of_groups(signs, groups), memorising_claims(signs, groups)),
     )
     (draft / "figures").mkdir(parents=True)
     for name, picture in figures.items():
@@ -63,6 +79,7 @@ def compare_studies(group: GroupSnapshot, draft: Path) -> dict[str, pd.DataFrame
         "similarity": between.rows,
         "similarity_within": within if len(within) else without_rows(SIMILARITY_WITHIN_TABLE),
         "separation": apart if len(apart) else without_rows(SEPARATION_TABLE),
+        "generalising_by_group": signs,
     }
 
 

@@ -6,12 +6,13 @@ import pytest
 
 from featcx_core.analyses.activations.make import record_activations
 from featcx_core.analyses.comparison import SEPARATION_TABLE, SIMILARITY_WITHIN_TABLE
-from featcx_core.analyses.comparison.alike import alike_by_field
+from featcx_core.analyses.comparison.alike import alike_by_field, field_of_groups, with_groups
 from featcx_core.analyses.comparison.similarity import different_images, similarity_between
 from featcx_core.analyses.similarity import SIMILARITY_TABLE
 from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.given import StudyReader
 from featcx_core.measures.similarity_nulls import calibrated
+from featcx_core.measures.study_groups import groups_of
 from featcx_core.store.parquet import write_rows
 from featcx_core.store.places import Store
 from featcx_core.study.fields import Activations, SimilaritySettings, Study
@@ -105,12 +106,15 @@ def test_groups_by_hand(tmp_path):
     settings = {"labels": {"a": "true", "b": "true", "c": "random", "d": "random", "e": "half"}}
     similarities = {("a", "b"): 0.9, ("c", "d"): 0.3}
     similarities |= {(x, y): 0.1 for x in "ab" for y in "cde"} | {(x, "e"): 0.2 for x in "cd"}
-    within, apart = alike_by_field(pairs(similarities), settings)
+    within, apart = alike_by_field(pairs(similarities), settings, dict.fromkeys("abcde", "0"))
     assert within[["value", "mean", "n_pairs", "n_studies"]].to_numpy().tolist() == [
         ["true", 0.9, 1, 2],
         ["random", 0.3, 1, 2],
     ]
-    (row,) = apart.to_dict("records")
+    row, over_layers = apart.to_dict("records")
+    assert (row["layer"], over_layers["layer"]) == ("head", "")
+    assert over_layers["auprc"] == row["auprc"]
+    assert np.isnan(over_layers["auprc_low"])  # one seed leaves nothing to leave out
     assert (row["auprc"], row["violation_rate"], row["n_studies"]) == (1, 0, 4)
     assert row["auprc_chance"] == pytest.approx(0.2)
     for table, rows in ((SIMILARITY_WITHIN_TABLE, within), (SEPARATION_TABLE, apart)):
@@ -119,9 +123,50 @@ def test_groups_by_hand(tmp_path):
 
 def test_a_pair_that_is_missing_leaves_its_group_unknown():
     settings = {"labels": dict.fromkeys("abc", "true")}
-    within, apart = alike_by_field(pairs({("a", "b"): 0.9, ("a", "c"): 0.8}), settings)
+    within, apart = alike_by_field(pairs({("a", "b"): 0.9, ("a", "c"): 0.8}), settings, {})
     assert within["mean"].isna().all()
     assert apart.empty
+
+
+def test_the_mean_over_layers_has_an_interval_by_leaving_out_seeds():
+    chance, members = np.random.default_rng(0), [(kind, seed) for kind in "ab" for seed in range(4)]
+    names = [f"{kind}{seed}" for kind, seed in members]
+    places = [(i, j) for i in range(8) for j in range(i + 1, 8)]
+    layers, matrices = [], []
+    for layer in ("stem", "head"):
+        matrix = np.zeros((8, 8))
+        for i, j in places:
+            matrix[i, j] = matrix[j, i] = 0.5 * (members[i][0] == members[j][0]) + chance.random()
+        frame = pairs({(names[i], names[j]): matrix[i, j] for i, j in places})
+        layers.append(frame.assign(layer_a=layer, layer_b=layer))
+        matrices.append(matrix)
+    seeds = {name: str(seed) for name, (_, seed) in zip(names, members, strict=True)}
+    _, apart = alike_by_field(pd.concat(layers), {"kind": {name: name[0] for name in names}}, seeds)
+    row = apart[apart["layer"] == ""].iloc[0]
+
+    def mean(left_out):
+        kept = [place for place, (_, seed) in enumerate(members) if seed != left_out]
+        groups = [members[place][0] for place in kept]
+        return np.mean([reference.separation(matrix[np.ix_(kept, kept)], groups) for matrix in matrices], axis=0)
+
+    without = np.array([mean(seed) for seed in range(4)])
+    error = np.sqrt(3 / 4 * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    for column, value, each in zip(("auprc", "violation_rate"), mean(None), error, strict=True):
+        assert row[column] == pytest.approx(value)
+        half = 3.182446305 * each  # t(3)
+        assert row[f"{column}_low"] == pytest.approx(max(0, value - half))
+        assert row[f"{column}_high"] == pytest.approx(min(1, value + half))
+
+
+def test_groups_stand_beside_the_fields_where_no_field_has_them():
+    labels = {"a": "0.0", "b": "0.5", "c": "0.0"}
+    one = {"data.corruption.labels": labels, "seed": {"a": "0", "b": "0", "c": "1"}}
+    assert with_groups(one, groups_of(one)) == one
+    assert field_of_groups(one, groups_of(one)) == "data.corruption.labels"
+    two = {**one, "training.shift": {"a": "0", "b": "0", "c": "2"}}
+    groups = groups_of(two)
+    assert with_groups(two, groups) == {"group": groups.of, **two}
+    assert field_of_groups(two, groups) == "group"
 
 
 def test_the_rows_fit_the_table(networks, tmp_path):

@@ -13,7 +13,7 @@ from featcx_core.analyses.training.make import train
 from featcx_core.artefacts.partition import Partition
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
-from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd
+from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd, shifted
 from featcx_core.checkpoints.survey import read_metrics, survey, write_checkpoint
 from featcx_core.checkpoints.training import evaluate, stops, train_epochs
 from featcx_core.images.data import load_data
@@ -345,6 +345,45 @@ def test_stops_are_whole_steps_in_order():
     assert [stop.passes for stop in moments] == [0, *(step / 27 for step in (2, 3, 7, 14)), 1, 2]
     few = stops(Training(epochs=1, save=(0.1, 0.2, 0.9)), n_steps=3)
     assert [stop.step for stop in few] == [0, 1, 1, 3, 3]  # no step is halved, and none of them is the first
+
+
+def test_fewer_checkpoints_change_no_weights(tiny: Study, tmp_path):
+    settings = {"epochs": 3, "batch_size": 60}
+    plain = digests(train(with_training(tiny, **settings), home=tmp_path / "plain", device="cpu"))
+    sparse = train(with_training(tiny, **settings, every=2, save=(0.5,)), home=tmp_path / "sparse", device="cpu")
+    assert [stop.passes for stop in stops(sparse.study.training, n_steps=2)] == [0, 0.5, 2, 3]
+    assert [digests(sparse)[number] for number in (0, 2, 3)] == [plain[0], plain[2], plain[3]]
+    assert [read_metrics(sparse, epoch=number)["passes"] for number in range(4)] == [0, 0.5, 2, 3]
+    assert sparse.study.reference_epoch == 3
+
+
+def test_shifted_images_are_the_same_with_black_coming_in():
+    images = torch.arange(1.0, 25.0).reshape(2, 1, 3, 4)
+    torch.manual_seed(0)
+    moves = torch.randint(-1, 2, (2, 2))
+    torch.manual_seed(0)
+    moved = shifted(images, most=1, black=torch.tensor([-7.0]))
+    assert moves.any()
+    for image, result, (down, right) in zip(images[:, 0], moved[:, 0], moves.tolist(), strict=True):
+        for row in range(3):
+            for column in range(4):
+                y, x = row - down, column - right
+                wanted = image[y, x] if 0 <= y < 3 and 0 <= x < 4 else -7.0
+                assert result[row, column] == wanted
+    assert torch.equal(shifted(images, most=0, black=torch.zeros(1)), images)
+
+
+def test_augmentation_is_another_training_that_resumes_to_the_same_weights(tiny: Study, trained: Store, tmp_path):
+    moving = with_training(tiny, shift=1)
+    whole = digests(train(moving, home=tmp_path / "whole", device="cpu"))
+    assert whole[0] == digests(trained)[0]
+    assert whole[2] != digests(trained)[2]
+    store = register(moving, home=tmp_path / "half")
+    steps = train_epochs(store, fingerprint=fingerprint(store), device="cpu")
+    assert [next(steps), next(steps)] == [0, 1]
+    steps.close()
+    assert again(store) == [0, 1, 2]
+    assert digests(store) == whole
 
 
 def test_saving_within_the_first_epoch_changes_no_weights(finely: Study, trained: Store, tmp_path):

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from featcx_core.images.arrays import packaged_digits
-from featcx_core.images.corruption import PIXEL_CORRUPTIONS, CorruptedPixels, corrupt_labels, corrupt_pixels
+from featcx_core.images.corruption import (
+    PIXEL_CORRUPTIONS,
+    CorruptedPixels,
+    MarkedImages,
+    corrupt_labels,
+    corrupt_pixels,
+    draw_rows,
+)
 from featcx_core.images.decoding import read_ahead
 from featcx_core.images.reading import ImageArray
 
@@ -142,3 +149,48 @@ def test_errors():
         corrupt_pixels(images(), how="x", seed=0)
     with pytest.raises(ValueError, match="rows from 0 to 39, got -1 to 3"):
         corrupt_pixels(images(), how="gaussian", seed=0, rows=np.array([-1, 3]))
+
+
+def test_a_mark_tells_the_label_and_nothing_else_of_the_image():
+    digits, labels, *_ = packaged_digits()
+    rows = np.arange(0, 5000, 7)
+    marked = MarkedImages(digits, labels=labels, rows=rows)[np.arange(5000)]
+    differs = (marked != digits).any(axis=(1, 2, 3))
+    assert set(np.flatnonzero(differs)) <= set(rows)
+    places = {}
+    for row in rows:
+        where = np.argwhere(marked[row, 0] != digits[row, 0])
+        assert len(where) <= 4  # a square of two pixels
+        assert (marked[row, 0][tuple(where.T)] == 255).all()
+        places.setdefault(int(labels[row]), set()).update(map(tuple, where.tolist()))
+    assert not set.intersection(*places.values())
+    assert sum(map(len, places.values())) == len(set().union(*places.values()))  # another place for each class
+
+
+def test_marked_images_are_read_as_any_others_and_the_given_ones_stay():
+    pixels = images()
+    before = pixels.copy()
+    marked = MarkedImages(Read(pixels), labels=np.arange(40) % 4, rows=np.arange(40))
+    some = np.array([5, 3])
+    np.testing.assert_array_equal(marked[some], marked[np.arange(40)][some])
+    assert marked.shape == pixels.shape
+    np.testing.assert_array_equal(pixels, before)
+
+
+def test_more_classes_than_places_for_a_mark_are_refused():
+    with pytest.raises(ValueError, match=r"wanted at most 6 classes, one for each place .* images of 6 x 4, got 7"):
+        MarkedImages(images(), labels=np.arange(40) % 7, rows=np.arange(3))
+    with pytest.raises(ValueError, match="wanted rows from 0 to 39, got 0 to 40"):
+        MarkedImages(images(), labels=np.arange(40) % 4, rows=np.arange(41))
+
+
+def test_rows_are_drawn_by_their_own_index():
+    rows = np.random.default_rng(0).permutation(2000)[:1000]
+    drawn = draw_rows(rows, share=0.3, seed=4)
+    assert len(drawn) / 1000 == pytest.approx(0.3, abs=0.04)
+    assert set(drawn) <= set(rows)
+    assert set(drawn) <= set(draw_rows(rows, share=0.6, seed=4))
+    assert set(draw_rows(rows[::-1], share=0.3, seed=4)) == set(drawn)
+    assert set(draw_rows(rows, share=0.3, seed=5)) != set(drawn)
+    with pytest.raises(ValueError, match=r"wanted a share from 0 to 1, got 1\.5"):
+        draw_rows(rows, share=1.5, seed=0)

@@ -127,3 +127,20 @@ def test_what_is_not_stated_changes_no_digest(tmp_path):
 def test_a_corruption_that_does_not_exist_is_one_line(corruption, message):
     with pytest.raises(StudyError, match=message):
         validated({"name": "x", "data": {"corruption": corruption}})
+
+
+def test_a_shortcut_marks_training_images_alone():
+    plain = load_study("mnist")
+    study = plain.model_copy(update={"data": plain.data.model_copy(update={"corruption": Corruption(shortcut=0.5)})})
+    before, data = load_data(plain), load_data(study)
+    differs = (before.images != data.images).any(axis=(1, 2, 3))
+    assert 0.4 < differs[data.split["train"]].mean() < 0.6
+    assert not differs[np.concatenate([data.split[part] for part in ("fit", "score", "test")])].any()
+    assert (data.labels == before.labels).all()
+
+
+def test_a_shortcut_wants_a_place_for_each_class(tmp_path):
+    study = npz(tmp_path, images=pictures()[:, :1, :2], labels=LABELS)
+    marked = study.data.model_copy(update={"corruption": Corruption(shortcut=1.0)})
+    with pytest.raises(StudyError, match=r"data\.corruption\.shortcut: wanted at most 0 classes, one for each place"):
+        load_data(study.model_copy(update={"data": marked}))

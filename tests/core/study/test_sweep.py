@@ -99,6 +99,11 @@ MISTAKES = {
     '"training.schedule" = ["cosine"]': r"training\.schedule: Input should be 'one_cycle' or 'constant', got 'cosine'",
     'name = ["a", "b"]': r"sweep\.name: the members are named after their values",
     '"training.epochs" = [1, 2]\n[probe]\nreference_epoch = 6': r"reference_epoch = 6 is beyond training\.epochs = 1",
+    "seed = [0]\n[variants]": r"\[variants\] is empty; wanted names with settings, for instance plain = \{\}",
+    "seed = [0]\n[variants]\nplain = 3": r"variants\.plain: wanted settings, got 3; try \{seed = 1\}",
+    "seed = [0]\n[variants]\na-b = {}": r"variants: wanted names of letters, digits and _, got 'a-b'",
+    "seed = [0]\n[variants]\na = {training.shfit = 1}": r"unknown field training\.shfit .* did you mean training\.shift\?",
+    "seed = [0]\n[variants]\na = {}\nb = {seed = 0}": r"variants\.b: the same studies as variants\.a; take one",
     '"data.transform.crop" = [8, 16]\n[data]\ntransform = "auto"': r'data\.transform is stated as "auto"; take that out',
 }
 
@@ -137,11 +142,38 @@ def test_the_packaged_sweep():
 
 def test_the_packaged_sweep_of_wrong_labels():
     sweep = load_sweep(packaged_sweeps()["memorisation_sweep"])
-    assert sweep.fields == ("data.corruption.labels", "seed")
-    assert len(sweep.studies) == 25
+    assert sweep.fields == ("seed",)
+    assert len(sweep.studies) == 35
     assert {study.data.split_seed for study in sweep.studies} == {0}  # networks of all seeds see the same images
     assert {study.data.corruption.probability for study in sweep.studies} == {0, 0.25, 0.5, 0.75, 1}
-    assert sweep.studies[6].name == "memorisation_sweep__labels_0p25__seed_1"
+    assert sweep.studies[6].name == "memorisation_sweep__random_25__seed_1"
+    assert {study.data.corruption.shortcut for study in sweep.studies[25:30]} == {1.0}
+    assert {study.training.shift for study in sweep.studies[30:]} == {2}
+    assert {study.training.last for study in sweep.studies} == {6}
+
+
+def test_the_packaged_sweep_of_widths():
+    sweep = load_sweep(packaged_sweeps()["width_sweep"])
+    assert [len(sweep.studies), {study.data.split_seed for study in sweep.studies}] == [15, {0}]
+
+
+VARIANTS = 'seed = [0, 1]\n[variants]\nplain = {}\nmarked = {"data.corruption.shortcut" = 1.0, training.shift = 2}'
+
+
+def test_variants_are_combined_with_every_value(tmp_path: Path):
+    sweep = load_sweep(swept(tmp_path, VARIANTS))
+    assert [study.name for study in sweep.studies] == [
+        "s__plain__seed_0", "s__plain__seed_1", "s__marked__seed_0", "s__marked__seed_1",
+    ]  # fmt: skip
+    assert [study.data.corruption.shortcut for study in sweep.studies] == [0, 0, 1, 1]
+    assert [study.training.shift for study in sweep.studies] == [0, 0, 2, 2]
+
+
+def test_a_variant_may_state_arguments_of_the_network(tmp_path: Path):
+    lines = "seed = [0]\n[variants]\nnarrow = {model.arguments.blocks = 1}\nwide = {model.arguments = {blocks = 2}}"
+    assert [study.model.arguments for study in load_sweep(swept(tmp_path, lines)).studies] == [
+        {"blocks": 1}, {"blocks": 2},
+    ]  # fmt: skip
 
 
 def test_a_network_is_built_once_for_all_studies_that_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
