@@ -108,7 +108,7 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
         asked = scheduled(dagster, small)
         # nothing is new at the epochs that decode_time and meta_features read
         curves = ["layer_information", "concept_paths", "correlations", "sedimentation"]
-        anew = ["direction_paths", "memorisation", "spectra", "layer_choices"]
+        anew = ["direction_paths", "memorisation", "generalising", "spectra", "layer_choices"]
         assert sorted(asked) == sorted([*anew, *curves, "explorer", "figures", "report"])
     run_study(small, only=["sedimentation", "correlations"], epochs=(), device="cpu", say=lambda line: None)
     with instance(small.home) as dagster:

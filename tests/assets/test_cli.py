@@ -48,7 +48,7 @@ def change(path: Path, old: str, new: str) -> str:
 def test_an_unknown_study(empty_home: Path):
     assert (
         refused("run", "mnits") == "Error: no study 'mnits': wanted a path to a TOML file or one of: factors, "
-        "memorisation_sweep, mnist, mnist_sweep, planted, shortcut, twins"
+        "memorisation_sweep, mnist, mnist_sweep, planted, shortcut, twins, width_sweep"
     )
     assert re.fullmatch(
         r"Error: no study 'tiny' in .*; it has none yet; `featcx run` makes .*", refused("status", "tiny")

@@ -118,7 +118,7 @@ GRAPH = {
     "explorer": ("none", TABULAR | {"dictionary", "visualisation"}),
     "report": ("none", TABULAR | {"figures"}),
 }
-COMPARED = {"compared", "comparison", "similarity_within", "separation"}
+COMPARED = {"compared", "comparison", "similarity_within", "separation", "generalising_by_group"}
 """Tables of studies side by side."""
 
 
