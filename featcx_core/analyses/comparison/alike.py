@@ -21,7 +21,7 @@ _Matrices = dict[str, pd.DataFrame]
 def with_groups(settings: Settings, groups: StudyGroups) -> Settings:
     """Return the fields, and in place of a further one the groups, where they are not those of one field already."""
     parts = {tuple(_places(values)) for values in settings.values()}
-    is_new = len(groups.names) > 1 and tuple(_places(groups.of)) not in parts
+    is_new = tuple(_places(groups.of)) not in parts
     return {GROUP: groups.of, **settings} if is_new else settings
 
 
