@@ -129,8 +129,8 @@ class Study(Part):
             raise ValueError("the name dagster is taken by the folder of run history; choose another")
         reference = self.probe.reference_epoch
         if isinstance(reference, int) and reference > self.training.last and not self.checkpoints.folder:
-            is_other = self.training.last != self.training.epochs
-            saved = f", with training.save and training.every checkpoint {self.training.last}" if is_other else ""
+            by = [f"training.{name}" for name, changes in self.training.renumbering.items() if changes]
+            saved = f", with {' and '.join(by)} checkpoint {self.training.last}" if by else ""
             last = f"training.epochs = {self.training.epochs}{saved}"
             raise ValueError(f"probe.reference_epoch = {reference} is beyond {last}")
         if self.data.dictionary and self.dictionary.scope != "all":

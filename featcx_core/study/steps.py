@@ -78,6 +78,11 @@ class Training(Part):
         return sorted({*range(self.every, self.epochs + 1, self.every), self.epochs})
 
     @property
+    def renumbering(self) -> dict[str, bool]:
+        """Whether a field makes the numbers of checkpoints others than those of epochs, by its name."""
+        return {"save": bool(self.save), "every": self.every > 1}
+
+    @property
     def last(self) -> int:
         """Number of the last checkpoint."""
         return len(self.save) + len(self.whole)

@@ -15,6 +15,15 @@ MISTAKES = {
     'name = "a"\n[training]\nepochs = 3\nsave = []\n[probe]\nreference_epoch = 4': r"reference_epoch = 4 is beyond .* = 3",
     'name = "a"\n[training]\nepochs = 3\n[probe]\nreference_epoch = 8': r"= 8 is beyond training\.epochs = 3, with "
     r"training\.save checkpoint 7",
+    'name = "a"\n[training]\nepochs = 7\nevery = 3\nsave = []\n[probe]\nreference_epoch = 4': r"with training\.every "
+    r"checkpoint 3",
+    'name = "a"\n[training]\nevery = 0': r"training\.every: .*greater than or equal to 1, got 0$",
+    'name = "a"\n[training]\nshift = -1': r"training\.shift: .*greater than or equal to 0, got -1$",
+    'name = "a"\n[data.corruption]\npixels = "shufled"': r"corruption\.pixels: .*got 'shufled'; did you mean shuffled\?$",
+    'name = "a"\n[data.corruption]\nlabel = 0.5': r"unknown key data\.corruption\.label; did you mean labels\?$",
+    'name = "a"\n[data.corruption]\nlabels = 1.5': r"data\.corruption\.labels: .*got 1\.5$",
+    'name = "a"\n[data.corruption]\nshortcut = 1.5': r"corruption\.shortcut: .*less than or equal to 1, got 1\.5$",
+    'name = "a"\n[spectra]\nattacks = ["fgsn"]': r"spectra\.attacks\.0: .*got 'fgsn'; did you mean fgsm\?$",
     'name = "a"\n[training]\nsave = [0.5, 0.25]': r"training\.save: wanted shares of the first epoch that rise",
     'name = "a"\n[training]\nsave = [1.5]': r"training\.save\.0.*less than 1",
     'name = "a"\n[analyses]\nend_shares = []': r"analyses\.end_shares: wanted at least 1 entry, got \[\]$",
