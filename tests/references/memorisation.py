@@ -1,4 +1,15 @@
-"""How images are learned, image by image and checkpoint by checkpoint."""
+"""How images are learned, image by image and checkpoint by checkpoint, and confident learning's score of a label."""
+
+import numpy as np
+
+
+def self_confidence(logits, labels):
+    """Predicted probability of the given label [Northcutt et al. 2021]; a small one is a doubtful label."""
+    scores = []
+    for row, label in zip(logits.astype(np.float64), labels, strict=True):
+        odds = np.exp(row - row.max())
+        scores.append(odds[label] / odds.sum())
+    return np.array(scores)
 
 
 def memorisation(loss, correct, epochs):

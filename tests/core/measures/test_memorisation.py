@@ -63,6 +63,21 @@ def test_detectors_equal_scikit_learn_and_find_planted_noise():
     assert found["cumulative_loss"].value > 0.95
 
 
+def test_the_loss_at_the_end_detects_as_self_confidence_does():
+    chance = np.random.default_rng(0)
+    given, is_noisy = chance.integers(0, 10, 300), np.arange(300) % 4 == 0
+    true = np.where(is_noisy, (given + 3) % 10, given)
+    logits = chance.normal(size=(300, 10)) + 1.5 * np.eye(10)[true] + 0.5 * np.eye(10)[given]
+    loss = torch.nn.functional.cross_entropy(torch.tensor(logits), torch.tensor(given), reduction="none").numpy()
+    confidence = reference.self_confidence(logits, given)
+    right = logits[np.arange(300), given]
+    margin = right - np.where(np.eye(10, dtype=bool)[given], -np.inf, logits).max(axis=1)
+    result = memorisation(loss[None], (margin > 0)[None], margin, epochs=[1])
+    found = detection(result, is_noisy)
+    assert found["final_loss"].value == pytest.approx(roc_auc_score(is_noisy, 1 - confidence), rel=1e-12)
+    assert 0.7 < found["final_loss"].value < 1
+
+
 def test_labels_that_have_nothing_to_do_with_it_score_one_half():
     result = learned(n=4000)
     free = np.random.default_rng(5).random(4000) < 0.2
