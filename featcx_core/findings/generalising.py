@@ -120,7 +120,7 @@ AGREES, CONTRADICTS, OPEN, UNKNOWN_SIGN = "as expected", "the other way", "not d
 def _reads(apart: Estimate, memorises: str) -> str:
     """Return what a difference between memorisers and generalisers says."""
     if not math.isfinite(apart.low):
-        return "not measured" if not math.isfinite(apart.value) else "one pair: not decided"
+        return "not measured" if not math.isfinite(apart.value) else "no interval: not decided"
     if apart.low <= 0 <= apart.high:
         return OPEN
     side = "larger" if apart.low > 0 else "smaller"
@@ -148,7 +148,7 @@ def _sentence(by_group: pd.DataFrame, base: str, memoriser: str, rows: Sequence[
 
 def _disagreement(rows: Sequence[SignRow]) -> str:
     against = [row.label for row in rows if row.answer == CONTRADICTS]
-    silent = [row.label for row in rows if row.answer in (OPEN, "one pair: not decided", "not measured")]
+    silent = [row.label for row in rows if row.answer in (OPEN, "no interval: not decided", "not measured")]
     parts = []
     if against:
         parts.append(f"against what the sources expect: {', '.join(against)}")
@@ -156,7 +156,7 @@ def _disagreement(rows: Sequence[SignRow]) -> str:
         parts.append(f"not decided: {', '.join(silent)}")
     if not parts:
         return "All signs that were measured agree."
-    return f"The evidence disagrees: {'; '.join(parts)}."
+    return f"{'The evidence disagrees' if against else 'Not all signs tell'}: {'; '.join(parts)}."
 
 
 def _estimate(rows: pd.DataFrame, sign: str) -> Estimate:

@@ -51,7 +51,7 @@ SIGNS: dict[str, Sign] = {
         "noise spectrum", "share of the first component, held-out images, mean over layers", "unknown", "images"
     ),
     "first_share_gap": Sign(
-        "noise spectrum, seen or not", "the same of training less held-out images; 0 = alike", "unknown", "images"
+        "spectrum, seen or not", "the same of training less held-out images; 0 = alike", "unknown", "images"
     ),
     "complexity": Sign("complexity", "mean K of concepts; 0 = simple, 1 = complex", "unknown", "concepts"),
 }
