@@ -85,7 +85,7 @@ def _random_labels_are_fitted(by_group: pd.DataFrame, memoriser: str, between: S
     said = "; ".join(f"{name} {error}" for name, error in errors.items())
     test = group_estimate(by_group, "test_accuracy", memoriser)
     numbers = f"Training error: {said}. On unseen images networks of {memoriser} are right on {percent(test.value)} %."
-    return Claim(statement, Marks(raw, marks), f"{numbers} [ ] over {errors[memoriser].n} studies.")
+    return Claim(statement, Marks(raw, marks), f"{numbers} Intervals over {errors[memoriser].n} studies.")
 
 
 def _memorisers_lean_on_directions(by_group: pd.DataFrame, base: str, memoriser: str, between: Sequence[str]) -> Claim:
@@ -101,7 +101,7 @@ def _memorisers_lean_on_directions(by_group: pd.DataFrame, base: str, memoriser:
     said = "; ".join(f"{name} {found}" for name, found in apart.items())
     numbers = (
         f"Area under the accuracy on training images as units are ablated, mean over layers: "
-        f"{group_estimate(by_group, 'ablation_area', base)} with {base}. Difference: {said}; [ ] over pairs of studies."
+        f"{group_estimate(by_group, 'ablation_area', base)} with {base}. Difference, over pairs of studies: {said}."
     )
     return Claim(statement, Marks(raw, marks), numbers)
 
@@ -114,7 +114,7 @@ def _of_any_network(by_group: pd.DataFrame, base: str, memoriser: str) -> Iterat
             continue
         marks = {name: mark_of(found, expected=trend.expected, margin=trend.margin) for name, found in of.items()}
         said = "; ".join(f"{name} {found}" for name, found in of.items())
-        numbers = f"{trend.about}: {said}; [ ] over studies."
+        numbers = f"{trend.about}, over studies: {said}."
         yield Claim(trend.statement, Marks(marks[base], {f"with {memoriser}": marks[memoriser]}), numbers)
 
 

@@ -19,7 +19,7 @@ def test_what_is_not_does_not():
         selectivity_and_importance=(0.8, 0.8, 0.8),
     )  # fmt: skip
     assert [changed[place].verdict for place in (FIT, LEAN, SELECTIVE, FALLS)] == ["does not hold"] * 4
-    assert "100 % random labels 0.50 [0.50, 0.50]" in changed[FIT].numbers
+    assert "100 % random labels 0.50 (95 %: 0.50 to 0.50)" in changed[FIT].numbers
 
 
 def test_partly_where_the_smaller_shares_or_the_memorisers_differ():
