@@ -1,6 +1,7 @@
 """`featcx new`: a study file for a network, images and checkpoints that were not seen before."""
 
 import json
+import signal
 import sys
 import tomllib
 from pathlib import Path
@@ -38,6 +39,7 @@ _WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "partition_bytes": 60e3}
     default=True,
     help="No estimate of time, disk and memory: one epoch is made for it.",
 )
+@click.option("--keep", is_flag=True, help="Write the file, to be mended, also where something does not fit.")
 @click.option("--json", "as_json", is_flag=True, help="What was found, for machines.")
 def new(
     name: str,
@@ -50,13 +52,14 @@ def new(
     device: str,
     *,
     is_dry: bool,
+    keep: bool,
     as_json: bool,
 ) -> None:
     """Write a commented study NAME.toml after looking at a network, its images and its checkpoints.
 
-    Says what was found and what was not, registers the study and estimates what all of it will take. A study whose
-    parts do not fit one another is written too, to be mended, but not registered; the exit code is 2 then. Nothing is
-    written where there are no images, or no such network.
+    Says what was found and what was not, registers the study and estimates what all of it will take. Where the parts
+    do not fit one another, says what is to be mended, and the exit code is 2; nothing is written then, or with --keep
+    the file alone. Nothing is written either where there are no images, or no such network.
     """
     if checkpoints and epochs is not None:
         raise StudyError("--epochs is of a training by featcx; with --checkpoints another program trains")
@@ -75,9 +78,12 @@ def new(
         click.echo(line)
     lacking = list(proposal.lacking)
     estimate = _estimated(proposal, device, lacking) if is_dry and not lacking else None
-    _write(file, proposal.text)
+    if keep or not lacking:
+        _write(file, proposal.text)
     if not lacking:
         _register(file, lacking)
+        if lacking and not keep:
+            file.unlink()
     if as_json:
         click.echo(json.dumps(_values(proposal, file, lacking, estimate), indent=1))
     else:
@@ -113,6 +119,7 @@ def _estimated(proposal: "Proposal", device: str, lacking: list[str]) -> "Rehear
     from featcx_core.inspection.rehearsal import Workflow, rehearse
 
     assert proposal.anatomy is not None  # something is lacking otherwise
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the rehearsal's folder goes
     try:
         return rehearse(
             proposal.study,
@@ -123,9 +130,11 @@ def _estimated(proposal: "Proposal", device: str, lacking: list[str]) -> "Rehear
             device=device,
             progress=bar,
         )
-    except (ValueError, OSError) as error:
-        lacking.append(f"dry run: {error}")
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:  # of torch: no memory, among others
+        lacking.append(f"dry run: {str(error) or type(error).__name__}")
         return None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _write(file: Path, text: str) -> None:
@@ -156,6 +165,9 @@ def _say(file: Path, lacking: list[str], estimate: "Rehearsal | None") -> None:
             click.echo(f"look: {estimate.doubt}", err=True)
     for line in lacking:
         click.echo(f"to be mended: {line}", err=True)
+    if lacking and not file.exists():
+        click.echo("nothing is written; state it otherwise, or use --keep to mend the file by hand")
+        return
     then = f"mend it, then `featcx run {file}`" if lacking else f"registered; `featcx run {file}` makes all of it"
     click.echo(f"written: {file} ({then})")
 

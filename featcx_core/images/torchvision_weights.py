@@ -21,7 +21,7 @@ def torchvision_weights(name: str, *, model: str, field: str) -> Any:
         names = [str(weights) for other in list_models() for weights in get_model_weights(other)]
         wanted = "wanted a name such as ResNet50_Weights.IMAGENET1K_V2"
         if field == "model.weights":
-            wanted += ", or a file that ends in .safetensors, .pt or .pth"
+            wanted += ", or a file, such as weights.pth"
         raise StudyError(f"{field}: torchvision has no weights {name!r}; {wanted}; {nearest(name, names)}") from None
     if not hasattr(weights.transforms(), "crop_size"):
         raise StudyError(f"{field}: {weights} are not those of a classifier of images")

@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from featcx_core.checkpoints.landing import is_url
 from featcx_core.images.listing import files_in
+from featcx_core.networks.unpickling import is_of_torch
 from featcx_core.study.fields import StudyError
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".ckpt", ".bin", ".tar")
-"""Endings of the files that count as checkpoints."""
+SUFFIXES = (".safetensors", ".pt", ".pth", ".th", ".ckpt", ".bin", ".tar")
+"""Endings of the files that count as checkpoints; where none has one of them, files that torch.save wrote do."""
 _EPOCH = re.compile(r"(?<![0-9])[0-9]{1,6}(?![0-9])")  # longer ones are times, not epochs
 _SPOKEN = re.compile(r"(epoch|(?<![a-z])(ep|e))[-_=.]?$", re.IGNORECASE)
 
@@ -56,6 +57,7 @@ def split_place(text: str) -> tuple[str, str]:
 def guess_patterns(folder: Path) -> list[Pattern]:
     """Patterns that checkpoint files in a folder follow, the best first: most epochs, one file for each."""
     names = list(files_in(folder, suffixes=SUFFIXES))
+    names = names or [name for name in files_in(folder) if is_of_torch(folder / name)]
     groups: dict[str, dict[int, str]] = defaultdict(dict)
     unclear: dict[str, int] = defaultdict(int)
     spoken: dict[str, bool] = {}

@@ -108,7 +108,10 @@ def _refuse_other_module(module: str, imported: Any, folder: str) -> None:
     top, came_from = module.partition(".")[0], getattr(imported, "__file__", None)
     lies_there = folder and any((Path(folder) / name).is_file() for name in (f"{top}.py", f"{top}/__init__.py"))
     if lies_there and came_from and not Path(came_from).resolve().is_relative_to(Path(folder).resolve()):
-        raise StudyError(f"model.source: wanted {module} of {folder}, got that of {came_from}; give it another name")
+        raise StudyError(
+            f"model.source: {top} lies in {folder} and is imported from {came_from}, which Python finds first; rename "
+            f"the copy in the folder, or uninstall the other one (pip uninstall {top}) to use the copy"
+        )
 
 
 def _timm() -> Any:

@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 _OF_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first bytes of files that torch.save wrote before it wrote zip archives; other pickles begin otherwise."""
+_HEAD = 512  # bytes that hold the name of a zip archive's first file, data.pkl in a folder of the archive's name
+
+
+def is_of_torch(path: Path) -> bool:
+    """Return True for a file that torch.save wrote, by its first bytes, whatever its name ends in."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return head.startswith(_OF_TORCH) or (head.startswith(b"PK\x03\x04") and b"/data.pkl" in head)
 
 
 def unpickled(path: Path) -> "Iterator[tuple[str, dict[str, Tensor]]]":

@@ -47,7 +47,7 @@ def refuse_weights(study_model: Model, *, n_classes: int) -> None:
     if kind != "torchvision":
         raise StudyError(
             f"model.weights: {weights} are of a network of torchvision, model.source is {study_model.source}; "
-            "wanted a file that ends in .safetensors, .pt or .pth"
+            "wanted a file, such as weights.pth"
         )
     n_outputs = len(weights.meta["categories"])
     if study_model.outputs == "classes" and n_outputs != n_classes:

@@ -1,6 +1,6 @@
 """The sections `[data]` and `[model]`: images, how they are divided and prepared, and the network."""
 
-from pathlib import Path
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -11,8 +11,7 @@ Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, l
 """A count (an integer) or a share of the images (1.0: all)."""
 Pixels = Literal["auto"] | Annotated[int, Field(ge=1, strict=True)]
 """A number of pixels; `auto`: follows from the network or the images."""
-TENSOR_FILES = (".safetensors", ".pt", ".pth")
-"""Endings of files of tensors."""
+_FILE = re.compile(r"/|\.[a-z][A-Za-z0-9]*$")  # torchvision's names of weights end in capitals
 
 
 class Split(Part):
@@ -152,8 +151,8 @@ class Model(Part):
     folder: str = ""
     """Folder that is searched for `package.module` after the installed packages; empty: that of the study file."""
     weights: str = ""
-    """Initial weights: a file of tensors (.safetensors, .pt, .pth) or weights of torchvision,
-    `ResNet50_Weights.IMAGENET1K_V2`. Empty: random numbers that follow from the seed."""
+    """Initial weights: a file of tensors (.safetensors, or one of PyTorch with any ending) or weights of
+    torchvision, `ResNet50_Weights.IMAGENET1K_V2`. Empty: random numbers that follow from the seed."""
     outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
     """Meaning of the network's outputs: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
     of each class; `none`, something else than the classes: accuracy and loss stay empty."""
@@ -166,7 +165,7 @@ class Model(Part):
     @property
     def weights_path(self) -> str:
         """File of initial weights; empty for weights of torchvision and for none."""
-        return self.weights if Path(self.weights).suffix in TENSOR_FILES else ""
+        return self.weights if _FILE.search(self.weights) else ""
 
     def digested(self) -> dict[str, Any]:
         """Return the values that decide the network; weights and outputs only if stated, as in older studies."""

@@ -211,6 +211,6 @@ def test_a_module_of_another_folder_is_not_taken_for_it(desk: Path, tmp_path: Pa
     (tmp_path / "other" / "own_networks.py").write_text(NETWORKS)
     build_model(load_study(desk / "own.toml"), n_classes=2, image_shape=(3, 10, 12))
     other = Study(name="x", model=Model(source="own_networks:Small", folder=str(tmp_path / "other")))
-    wanted = rf"model\.source: wanted own_networks of {tmp_path}/other, got that of {desk}/own_networks\.py; give it"
+    wanted = rf"model\.source: own_networks lies in {tmp_path}/other and is imported from {desk}/own_networks\.py, which Python finds first; rename"
     with pytest.raises(StudyError, match=wanted):
         build_model(other, n_classes=2, image_shape=(3, 10, 12))

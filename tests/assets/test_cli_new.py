@@ -98,16 +98,27 @@ def test_what_machines_read(desk: Path):
     assert (desk / "other.toml").is_file()
 
 
-def test_what_has_to_be_mended_is_written_but_not_registered(desk: Path, empty_home: Path):
+def test_what_has_to_be_mended_leaves_nothing_behind(desk: Path, empty_home: Path):
     (desk / "runs").mkdir()
+    before = sorted(desk.rglob("*"))
     result = featcx(*new(checkpoints="runs"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith("to be mended: checkpoints: no file with the ending")
+    assert result.stdout.splitlines()[-1].startswith("nothing is written; ")
+    assert sorted(desk.rglob("*")) == before
+    assert not empty_home.exists()
+
+
+def test_what_has_to_be_mended_is_kept_where_asked_but_not_registered(desk: Path, empty_home: Path):
+    (desk / "runs").mkdir()
+    result = featcx(*new("--keep", checkpoints="runs"))
     assert result.exit_code == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("to be mended: checkpoints: no file with the ending .safetensors")
     assert result.stdout.splitlines()[-1] == "written: mine.toml (mend it, then `featcx run mine.toml`)"
     assert load_study(desk / "mine.toml").checkpoints.folder == str(desk / "runs")
     assert not empty_home.exists()
-    values = json.loads(featcx(*new("--json", checkpoints="runs", file="b.toml")).stdout)
+    values = json.loads(featcx(*new("--keep", "--json", checkpoints="runs", file="b.toml")).stdout)
     assert len(values["lacking"]) == 1
     assert values["dry_run"] is None
 
@@ -120,6 +131,7 @@ def test_weights_that_cannot_be_analysed_are_to_be_mended(desk: Path):
     assert result.exit_code == 2
     assert f"to be mended: dry run: {desk / 'broken.pt'}: the loss is nan; " in result.stderr
     assert "the checkpoint's weights are broken: replace or delete it" in result.stderr
+    assert not (desk / "mine.toml").exists()
 
 
 def test_bad_input_is_one_line_and_nothing_is_written(desk: Path, empty_home: Path):

@@ -192,10 +192,13 @@ def test_a_range_may_cover_what_is_current(small: Store):
 
 def test_what_is_stored_on_the_way_goes_with_what_is_made_from_the_same(small: Store):
     snapshot, last = Snapshot(small), "layer3.2"
-    assert list(snapshot.stored_with(Partition("v_information", 0, last))) == [Partition("sums", 0, last)]
-    assert not list(snapshot.stored_with(Partition("reference_v_information", 0, last)))  # other concepts
-    assert not list(snapshot.stored_with(Partition("v_information", 1, last)))  # nobody reads it there
-    shutil.rmtree(small.root / "sums")
+    stored = [Partition("branch_activations", 0, last)]
+    assert list(snapshot.stored_with(Partition("activations", 0, last))) == stored
+    assert not list(snapshot.stored_with(Partition("activations", 0, "stem")))  # no block
+    assert not list(snapshot.stored_with(Partition("activations", 1, last)))  # nobody reads it there
+
+
+def test_what_is_made_together_is_one_stage(small: Store):
     forget(small, "codes", epochs=(0,))
     for path in (small.root / "tables" / "v_information").glob("reference-000000-*"):
         path.unlink()

@@ -1,7 +1,7 @@
 """Declaration of redundancy."""
 
+from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.codes import CODES
-from featcx_core.analyses.v_information import SUMS
 from featcx_core.artefacts.declaration import Artefact, Check, Need, Rows
 from featcx_core.store.tables import CONCEPT, CONCEPT_OR_DIRECTION, EPOCH, count, left_out, real, share, table
 
@@ -43,9 +43,9 @@ REDUNDANCY = Artefact(
     asked="default",
     make="featcx_core.analyses.redundancy.make:redundancy_rows",
     holds=(Rows(REDUNDANCY_TABLE),),
-    version=4,
-    needs=(Need(CODES), Need(SUMS)),
-    fields=("seed", "redundancy"),
+    version=5,
+    needs=(Need(CODES), Need(ACTIVATIONS, layers="penultimate")),
+    fields=("seed", "redundancy", "probe.groups"),
     checks=(
         Check(
             "fewer_masked_units_change_less",

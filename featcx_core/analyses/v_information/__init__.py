@@ -1,8 +1,8 @@
-"""Declarations of V-information, of an epoch's own concepts and of the reference epoch's, and of the sums behind it."""
+"""Declarations of V-information, of an epoch's own concepts and of the reference epoch's."""
 
 from featcx_core.analyses.activations import ACTIVATIONS
 from featcx_core.analyses.codes import CODES
-from featcx_core.artefacts.declaration import Artefact, Check, Folder, Need, Rows
+from featcx_core.artefacts.declaration import Artefact, Check, Need, Rows
 from featcx_core.store.tables import CONCEPT, EPOCH, KIND, LAYER, count, left_out, over_images, real, share, table
 
 _MAKE = "featcx_core.analyses.v_information.make:inform"
@@ -72,23 +72,4 @@ REFERENCE_V_INFORMATION = Artefact(
     needs=(Need(ACTIVATIONS), Need(CODES, epochs="reference")),
     fields=_FIELDS,
 )
-SUMS = Artefact(
-    name="sums",
-    group="internal",
-    kinds=frozenset({"torch", "zarr"}),
-    description="Centred sums of the penultimate activations and the codes of concepts and random directions, over all "
-    "probe images and without each group of them. One group of arrays per epoch.",
-    grain="layer",
-    layers="penultimate",
-    asked="internal",
-    make=_MAKE,
-    holds=(
-        Folder(
-            "sums/{epoch}.zarr", "group: xx (unit, unit), xz (unit, code); xx_without and xz_without, the same by group"
-        ),
-    ),
-    version=2,
-    needs=(Need(ACTIVATIONS), Need(CODES)),
-    fields=("probe.groups",),
-)
-DECLARED = (V_INFORMATION, REFERENCE_V_INFORMATION, SUMS)
+DECLARED = (V_INFORMATION, REFERENCE_V_INFORMATION)

@@ -35,7 +35,7 @@ from featcx_core.features.nnls import nnls
 from featcx_core.images.data import load_data, normalised
 from featcx_core.images.noise import white_noise
 from featcx_core.measures.redundancy import masks
-from featcx_core.store.places import Store, committed, epoch_key, mark, open_store
+from featcx_core.store.places import Store, epoch_key, open_store
 from tests.references import redundancy as redundancy_reference
 from tests.references import sensitivity as sensitivity_reference
 from tests.references import support as support_reference
@@ -101,18 +101,6 @@ def test_everything_is_current_and_in_the_tables(stored: Store):
         assert state.is_current(Partition(asset, EPOCH))
         assert set(table_of(stored, asset)["epoch"]) == {0, EPOCH}
     assert state.is_current(Partition("visualisation", EPOCH))
-
-
-def test_sums_are_those_of_all_probe_images(stored: Store):
-    acts, codes = arrays(stored)[0], with_control(stored)[0]
-    sums, x, z = (
-        arrays_of(stored, "sums", epoch=EPOCH, layer=LAYER),
-        acts - acts.mean(axis=0),
-        codes - codes.mean(axis=0),
-    )
-    assert sums.attrs["n"] == len(acts)
-    for name, expected in {"xx": x.T @ x, "xz": x.T @ z}.items():
-        np.testing.assert_allclose(np.asarray(sums[name]), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 def test_redundancy_is_that_of_all_images(stored: Store):
@@ -247,39 +235,6 @@ def test_support_is_that_of_codes_set_to_zero(stored: Store):
         "random",
         "importance_descending",
     }
-
-
-def test_sums_belong_to_the_partition_that_they_come_with(measured: Store):
-    partition = Partition("v_information", EPOCH, LAYER)
-    assert Snapshot(measured).is_whole(partition)
-    folder = path_of(measured, "sums", EPOCH, LAYER)
-    shutil.rmtree(folder)
-    assert Snapshot(measured).is_current(partition)
-    assert not Snapshot(measured).is_whole(partition)
-    assert make(measured, "v_information", epoch=EPOCH, layers=[LAYER]) == []  # the rows were there
-    assert Snapshot(measured).is_whole(partition)
-    assert not path_of(measured, "sums", 1, LAYER).exists()  # no detailed analysis is made there
-
-
-@pytest.mark.parametrize("left", ["nothing", "those of other groups"])
-def test_sums_that_are_missing_are_made_for_redundancy(measured: Store, left: str):
-    before, folder = rows_of(measured, "redundancy", epoch=2), path_of(measured, "sums", EPOCH, LAYER)
-    fingerprint = committed(folder)
-    assert fingerprint == Snapshot(measured).fingerprint(Partition("sums", EPOCH, LAYER))
-    if left == "nothing":
-        shutil.rmtree(folder)
-    else:
-        mark(folder, fingerprint="0" * 16)
-    wanted = Partition("redundancy", EPOCH)
-    assert Snapshot(measured).lacking(wanted) == []
-    codes = path_of(measured, "codes", EPOCH)
-    shutil.move(codes, measured.root / "away")  # which they would be made from
-    assert Partition("codes", EPOCH) in Snapshot(measured).lacking(wanted)
-    shutil.move(measured.root / "away", codes)
-    again = remake(measured, "redundancy", epoch=EPOCH)
-    assert committed(folder) == fingerprint
-    known = before["jackknife"].notna()
-    np.testing.assert_allclose(np.stack(again["jackknife"][known]), np.stack(before["jackknife"][known]), rtol=1e-5)
 
 
 def pictures(store: Store) -> zarr.Group:

@@ -56,10 +56,10 @@ def test_all_is_taken_where_only_the_name_differs(small: Store):
 
 def test_what_is_stored_on_the_way_comes_along(small: Store):
     layer = small.anatomy.penultimate
-    make(small, "sums", epoch=2)
+    make(small, "branch_activations", epoch=2)
     other = sibling(small)
     take_over(other, [small])
-    assert Snapshot(other).is_current(Partition("sums", 2, layer))
+    assert Snapshot(other).is_current(Partition("branch_activations", 2, layer))
 
 
 def test_arrays_are_linked_and_checkpoints_copied(small: Store):

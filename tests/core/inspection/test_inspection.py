@@ -353,10 +353,26 @@ def test_a_network_by_name_gets_as_many_outputs_as_its_checkpoints_have(tmp_path
     assert found.epochs == (1,)
 
 
+@pytest.mark.parametrize("zip_archive", [{}, {"_use_new_zipfile_serialization": False}])
+def test_checkpoints_of_any_ending_are_found(desk: Path, zip_archive: dict[str, bool]):
+    (desk / "runs").mkdir()
+    for epoch in (1, 2):
+        torch.save(network().state_dict(), desk / "runs" / f"m{epoch}.weights", **zip_archive)
+    (desk / "runs" / "log3.txt").write_text("PK")
+    found = asked(desk, checkpoints="runs")
+    assert (found.lacking, found.epochs) == ((), (1, 2))
+    assert found.study.checkpoints.pattern == "m{epoch}.weights"
+    (desk / "runs" / "resnet20-12fca82f.th").write_bytes((desk / "runs" / "m1.weights").read_bytes())
+    assert asked(desk, checkpoints="runs").study.checkpoints.pattern == "resnet20-12fca82f.th"
+
+
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("", "checkpoints: no file with the ending .safetensors, .pt, .pth, .ckpt, .bin, .tar in "),
+        (
+            "",
+            "checkpoints: no file with the ending .safetensors, .pt, .pth, .th, .ckpt, .bin, .tar, and none that torch.save wrote, in ",
+        ),
         ("epoch_0.pt", "checkpoints: none of an epoch after 0 can be used"),
         ("other_1.pt", "it belongs to another network"),
     ],

@@ -42,7 +42,7 @@ def test_partitions_are_those_of_the_finished_study(finished: Store, rehearsed: 
 
 def test_disk_is_about_that_of_the_finished_study(finished: Store, rehearsed: tuple[Rehearsal, Path]):
     sizes = rehearsed[0].disk
-    for part in ("activations", "dictionary_activations", "dictionary", "codes", "sums"):
+    for part in ("activations", "dictionary_activations", "dictionary", "codes"):
         real = sum(path.stat().st_size for path in (finished.root / part).rglob("*") if path.is_file())
         assert 0.4 < sizes[part] / real < 2.0, part  # small files have heads as large as their content
     assert sizes["run history"] == 1e3 * rehearsed[0].n_partitions
