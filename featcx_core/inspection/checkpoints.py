@@ -46,11 +46,8 @@ def choose_pattern(study: Study, anatomy: Anatomy, *, is_stated: bool) -> Checkp
         reason = _misfit([Path(places[-1]), Path(places[0])], anatomy)
         return CheckpointsFound(stated, (), "", _other_outputs(Path(places[-1]), anatomy) if reason else None)
     patterns = guess_patterns(Path(folder))[:_TRIED]
-    reasons = (
-        []
-        if patterns
-        else [f"no file with the ending {', '.join(SUFFIXES)}, and none that torch.save wrote, in {folder}"]
-    )
+    endings = ", ".join(SUFFIXES)
+    reasons = [] if patterns else [f"no file with the ending {endings}, and none that torch.save wrote, in {folder}"]
     n_outputs: int | None = None
     for pattern in patterns:
         # The last file may be half-written, and the first of another kind.
