@@ -26,6 +26,8 @@ _WORKFLOW = {"seconds": 6.0, "partition_seconds": 0.02, "partition_bytes": 60e3}
 @click.option("--model", default=Model().source, show_default=True, help="The network, as in `featcx layers`.")
 @click.option("--argument", "arguments", multiple=True, help="KEY=VALUE for the network's factory; repeatable.")
 @click.option("--data", default=Data().source, show_default=True, help="A folder, an .npz file, or a source by name.")
+@click.option("--outputs", default="", help="TOML file: the network's outputs of each class, by number or name.")
+@click.option("--unlabelled", is_flag=True, help="The images have no classes.")
 @click.option(
     "--checkpoints", default="", help="Folder, file or path with {epoch}; without, featcx trains the network."
 )
@@ -46,11 +48,13 @@ def new(
     model: str,
     arguments: tuple[str, ...],
     data: str,
+    outputs: str,
     checkpoints: str,
     epochs: int | None,
     path: Path | None,
     device: str,
     *,
+    unlabelled: bool,
     is_dry: bool,
     keep: bool,
     as_json: bool,
@@ -72,7 +76,9 @@ def new(
     from featcx_core.inspection.draft import Wishes
     from featcx_core.inspection.proposal import propose
 
-    wishes = Wishes(name, model, _parsed(arguments), data, checkpoints, epochs)
+    weights = file.with_name(f"{name}.safetensors")  # what transformers has to rename is written there
+    had_weights = weights.exists()
+    wishes = Wishes(name, model, _parsed(arguments), data, outputs, unlabelled, checkpoints, epochs)
     proposal = propose(wishes, file=file)
     for line in () if as_json else proposal.found:
         click.echo(line)
@@ -84,6 +90,8 @@ def new(
         _register(file, lacking)
         if lacking and not keep:
             file.unlink()
+    if lacking and not keep and not had_weights:
+        weights.unlink(missing_ok=True)
     if as_json:
         click.echo(json.dumps(_values(proposal, file, lacking, estimate), indent=1))
     else:

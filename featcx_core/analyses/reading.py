@@ -11,7 +11,7 @@ from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.findings.correlations import with_dictionaries
 from featcx_core.findings.study_tables import StudyTables
-from featcx_core.images.classes import doubt
+from featcx_core.images.outputs import doubt
 from featcx_core.store.parquet import read_rows
 
 _MEANS_OF = ["study", "epoch", "layer", "dictionary_epoch", "kind"]

@@ -23,9 +23,11 @@ def combine(artefact: Artefact, *parts: str, partition: Partition) -> str:
 
 
 def _labels(study: Study, anatomy: Anatomy, partition: Partition, digests: dict[int, str]) -> str:
-    by_name = isinstance(study.model.outputs, dict)
+    model, by_name = study.model, study.model.outputs not in ("classes", "none")
     names = text_digest(study.data.classes, field="data.classes") if by_name else ""
-    return f"{content_digest(study.data)} {names}"
+    files = {"model.outputs": model.outputs_path, "model.output_names": model.output_names}
+    further = [text_digest(path, field=field) for field, path in files.items() if path]
+    return " ".join([content_digest(study.data), names, *further])
 
 
 def _weights(study: Study, anatomy: Anatomy, partition: Partition, digests: dict[int, str]) -> str:

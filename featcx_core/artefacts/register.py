@@ -110,8 +110,8 @@ def _found_anatomy(study: Study) -> Anatomy:
 
 def _refuse_unusable(study: Study, anatomy: Anatomy) -> None:
     """Raise StudyError for what cannot be analysed: it replaces nothing."""
-    from featcx_core.images.classes import refuse_other_outputs
     from featcx_core.images.data import load_data
+    from featcx_core.images.outputs import refuse_other_outputs
 
     data = load_data(study)
     if (n_score := len(data.split["score"])) < study.probe.groups:

@@ -9,7 +9,7 @@ same weights. They do not depend on which checkpoints are saved.
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +23,9 @@ from torch import nn
 from featcx_core.checkpoints.recipe import schedule, settle_normalisation, sgd, shifted
 from featcx_core.checkpoints.state_file import read_state, write_state
 from featcx_core.checkpoints.survey import damaged, survey, untrained, write_checkpoint
-from featcx_core.images.classes import class_outputs
+from featcx_core.images.answers import is_right, losses_of_right
 from featcx_core.images.data import StudyImages, batches, load_data, normalised
+from featcx_core.images.outputs import ClassOutputs, class_outputs, right_outputs
 from featcx_core.networks.models import build_model, on_device, torch_device
 from featcx_core.networks.safetensors_files import CheckpointError, inspect_safetensors, refuse_altered
 from featcx_core.progress import Progress, silent
@@ -110,12 +111,13 @@ def evaluate(
     data: StudyImages,
     indices: Int[np.ndarray, "image"],
     *,
-    outputs: Sequence[int] | None = None,
+    outputs: ClassOutputs | None = None,
     batch_size: int = 512,
 ) -> Evaluation:
     """Loss and accuracy over all outputs in evaluation mode, on the model's own device.
 
-    `outputs`: the output of each class; None: a class's own number.
+    `outputs`: the outputs of each class; None: a class's own number. The loss is -log of their probability; an image is
+    classified rightly where the largest of all outputs is one of its class's.
     """
     device = next(model.parameters()).device
     was_training, loss, right = model.training, 0.0, 0
@@ -126,8 +128,8 @@ def evaluate(
         for start, images in zip(starts, batches(data, indices, batch_size=batch_size, device=device), strict=True):
             wanted = targets[start : start + batch_size].to(device)
             logits = model(images).float()
-            loss += nn.functional.cross_entropy(logits, wanted, reduction="sum").item()
-            right += int((logits.argmax(1) == wanted).sum())
+            loss += losses_of_right(logits, wanted).sum().item()
+            right += int(is_right(logits.argmax(1), wanted).sum())
     model.train(was_training)
     return Evaluation(loss / len(indices), right / len(indices))
 
@@ -294,11 +296,11 @@ def _set_chance(states: Mapping[str, torch.Tensor]) -> None:
 
 
 def _targets(
-    data: StudyImages, indices: Int[np.ndarray, "image"], outputs: Sequence[int] | None
-) -> Int64[torch.Tensor, "image"]:
-    """The output that is right for each image."""
+    data: StudyImages, indices: Int[np.ndarray, "image"], outputs: ClassOutputs | None
+) -> Int64[torch.Tensor, "image *output"]:
+    """The outputs that are right for each image."""
     labels = data.labels[indices]
-    return torch.from_numpy(labels if outputs is None else np.array(outputs, dtype=np.int64)[labels])
+    return torch.from_numpy(labels if outputs is None else right_outputs(outputs, labels))
 
 
 def _read_state(store: Store) -> dict[str, Any]:

@@ -7,24 +7,24 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from featcx_core.arrays import Array, as_tensors
 from featcx_core.features.exact import exact
+from featcx_core.images.answers import is_right, losses_of_right
 
 
 class Losses(NamedTuple):
     """Loss and answer of a network, image by image."""
 
     loss: Float64[np.ndarray, "image"]
-    """Cross-entropy, in nats; at least 0."""
+    """-log of the right outputs' probability, in nats; at least 0."""
     is_correct: Bool[np.ndarray, "image"]
-    """Whether the largest logit is the right class's; the first of several."""
+    """Whether the largest logit, the first of several, is of a right output."""
     margin: Float64[np.ndarray, "image"]
-    """Logit of the right class less the largest of the others; below 0 = wrong."""
+    """Largest logit of a right output less the largest of the others; below 0 = wrong."""
 
 
-def image_losses(model: nn.Module, inputs: Iterable[Tensor], targets: Int[Array, "image"]) -> Losses:
+def image_losses(model: nn.Module, inputs: Iterable[Tensor], targets: Int[Array, "image *output"]) -> Losses:
     """Return each image's loss, correctness and margin, in the order of the inputs.
 
     Losses are computed from the logits in float64, on the CPU where the device has none (MPS); they do not depend on
@@ -33,7 +33,7 @@ def image_losses(model: nn.Module, inputs: Iterable[Tensor], targets: Int[Array,
     Args:
         model: in evaluation mode, on the images' device.
         inputs: batches of normalised images.
-        targets: right output of each image.
+        targets: right output of each image, or a row of several, filled up with -1.
 
     Raises:
         ValueError: a network in training mode, more or fewer images than targets, or as `losses_of`.
@@ -58,7 +58,7 @@ def image_losses(model: nn.Module, inputs: Iterable[Tensor], targets: Int[Array,
     return Losses(loss, is_correct, margin)
 
 
-def losses_of(logits: Float[Tensor, "image class"], targets: Int[Array, "image"]) -> Losses:
+def losses_of(logits: Float[Tensor, "image class"], targets: Int[Array, "image *output"]) -> Losses:
     """Return the loss, correctness and margin that logits come to.
 
     Raises:
@@ -71,14 +71,17 @@ def losses_of(logits: Float[Tensor, "image class"], targets: Int[Array, "image"]
     right = as_tensors(logits, targets)[0][1].long()
     if len(right) != len(logits):
         raise ValueError(f"wanted {len(logits)} targets, one an image, got {len(right)}; try the same selection")
-    if n_outputs < 2 or (len(right) and not 0 <= int(right.min()) <= int(right.max()) < n_outputs):
-        span = f"{int(right.min())} to {int(right.max())}" if len(right) else "none"
+    named = right[right >= 0] if right.ndim > 1 else right
+    if n_outputs < 2 or (len(named) and not 0 <= int(named.min()) <= int(named.max()) < n_outputs):
+        span = f"{int(named.min())} to {int(named.max())}" if len(named) else "none"
         raise ValueError(
             f"wanted targets among at least 2 outputs, got {span} of {n_outputs} outputs; try model.outputs"
         )
     values = (logits.cpu() if logits.device.type == "mps" else logits).double()
     right = right.to(values.device)
-    of_right = values.gather(1, right[:, None])[:, 0]
-    others = values.scatter(1, right[:, None], -torch.inf).amax(1)
-    results = (cross_entropy(values, right, reduction="none"), values.argmax(1) == right, of_right - others)
+    among = right if right.ndim > 1 else right[:, None]
+    places = among.where(among >= 0, among[:, :1])  # what fills a row up stands for its first output
+    of_right = values.gather(1, places).amax(1)
+    others = values.scatter(1, places, -torch.inf).amax(1)
+    results = (losses_of_right(values, right), is_right(values.argmax(1), right), of_right - others)
     return Losses(*(part.cpu().numpy() for part in results))

@@ -28,7 +28,7 @@ class DictionaryQuality(NamedTuple):
     predictions_kept_fraction: float
     """Share of images whose top-1 class stays the same, among all outputs; the paper keeps more than 0.99."""
     predictions_kept_classes_fraction: float
-    """The same among the outputs of the study's classes alone; NaN where no output is one of them."""
+    """Share whose class stays among the study's classes alone; NaN where no output is one of them."""
     logit_by_concepts: float
     """Mean of z D W_c, the concepts' part of the logit of the predicted class c."""
     logit_by_rest: float
@@ -57,11 +57,11 @@ def dictionary_quality(
     head_weight: Float[Array, "unit class"],
     head_bias: Float[Array, " class"],
     *,
-    class_outputs: Sequence[int] = (),
+    class_outputs: Sequence[Sequence[int]] = (),
 ) -> DictionaryQuality:
     """Compare the activations with their reconstruction z D, and the head's predictions from both.
 
-    Sums are float64 (on the CPU where a device has none). `class_outputs` are the outputs of the study's classes.
+    Sums are float64 (on the CPU where a device has none). `class_outputs` are the outputs of each class.
 
     Raises:
         ValueError: If the numbers of images, units or concepts of the arrays do not fit together.
@@ -84,13 +84,15 @@ def dictionary_quality_streamed(
     head_weight: Float[Array, "unit class"],
     head_bias: Float[Array, " class"],
     *,
-    class_outputs: Sequence[int] = (),
+    class_outputs: Sequence[Sequence[int]] = (),
 ) -> DictionaryQuality:
     """`dictionary_quality` for more images than memory holds: chunks (acts, codes), one after the other."""
     (d, weight, bias), _ = as_tensors(atoms, head_weight, head_bias)
     device = torch.device("cpu") if d.device.type == "mps" else d.device
     d, weight, bias = (t.to(device, torch.float64) for t in (d, weight, bias))
-    among = torch.tensor(list(class_outputs), dtype=torch.int64, device=device)
+    among = torch.tensor([output for held in class_outputs for output in held], dtype=torch.int64, device=device)
+    sizes = torch.tensor([len(held) for held in class_outputs], dtype=torch.int64, device=device)
+    class_of = torch.arange(len(sizes), device=device).repeat_interleave(sizes)
     error, energy, kept, of_classes, carried, rest, active, sparsity = torch.zeros(8, device=device, dtype=d.dtype)
     n_coded = n = 0
     mean, variance = torch.zeros(2, d.shape[1], device=device, dtype=torch.float64)
@@ -109,7 +111,8 @@ def dictionary_quality_streamed(
         predicted = logits.argmax(dim=1)
         kept += (predicted == of_rebuilt.argmax(dim=1)).sum()
         if len(among):
-            of_classes += (logits[:, among].argmax(dim=1) == of_rebuilt[:, among].argmax(dim=1)).sum()
+            says, of_concepts = (class_of[part[:, among].argmax(dim=1)] for part in (logits, of_rebuilt))
+            of_classes += (says == of_concepts).sum()
         of_predicted = weight.T[predicted]
         carried += (rebuilt * of_predicted).sum()
         rest += ((x - rebuilt) * of_predicted).sum()

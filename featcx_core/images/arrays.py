@@ -20,7 +20,7 @@ def packaged_digits() -> Source:
     return Source(rows[:, :-1].reshape(-1, 1, 28, 28), rows[:, -1].astype(np.int64), tuple("0123456789"))
 
 
-def npz(path: Path) -> Source:
+def npz(path: Path, *, unlabelled: bool = False) -> Source:
     """Read the arrays `images`, `labels` and, if present, `class_names` of an archive into memory.
 
     An archive cannot be memory-mapped: images that memory does not hold belong in a folder of .npy files, see `npy`.
@@ -40,10 +40,10 @@ def npz(path: Path) -> Source:
         ) from None
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise StudyError(f"data.source: {path} cannot be read as .npz: {error}") from None
-    return _source(path, arrays)
+    return _source(path, arrays, unlabelled=unlabelled)
 
 
-def npy(folder: Path) -> Source:
+def npy(folder: Path, *, unlabelled: bool = False) -> Source:
     """Read `labels.npy` and, if present, `class_names.npy` of a folder; memory-map its `images.npy`.
 
     Raises StudyError when one of them is missing or cannot be used.
@@ -55,11 +55,13 @@ def npy(folder: Path) -> Source:
                 arrays[path.stem] = np.load(path, mmap_mode="r" if path.stem == "images" else None, allow_pickle=False)
             except (OSError, ValueError, EOFError) as error:
                 raise StudyError(f"data.source: {path} cannot be read as .npy: {error}") from None
-    return _source(folder, arrays)
+    return _source(folder, arrays, unlabelled=unlabelled)
 
 
-def _source(path: Path, arrays: dict[str, np.ndarray]) -> Source:
+def _source(path: Path, arrays: dict[str, np.ndarray], *, unlabelled: bool) -> Source:
     """Check the arrays. Raises StudyError."""
+    if unlabelled and "images" in arrays:
+        arrays = {"images": arrays["images"], "labels": np.zeros(arrays["images"].shape[:1], dtype=np.int64)}
     if missing := [name for name in ("images", "labels") if name not in arrays]:
         raise StudyError(f"data.source: {path}: wanted arrays images and labels, {missing[0]} is missing")
     images, labels = arrays["images"], arrays["labels"]

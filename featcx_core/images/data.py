@@ -98,6 +98,7 @@ class _Key(NamedTuple):
     settings: str
     steps: Preprocessing
     seed: int
+    every_class: bool
     contents: tuple[str, ...]
 
     @classmethod
@@ -105,14 +106,16 @@ class _Key(NamedTuple):
         data, groups = study.data, study.data.superclasses
         files = {"data.classes": data.classes, "data.superclasses": groups if isinstance(groups, str) else ""}
         contents = (content_digest(data), *(text_digest(path, field=field) for field, path in files.items()))
-        return cls(data.model_dump_json(), preprocessing(study), study.seed, contents)
+        every_class = study.dictionary.scope == "class" or not study.checkpoints.folder
+        return cls(data.model_dump_json(), preprocessing(study), study.seed, every_class, contents)
 
 
 def load_data(study: Study) -> StudyImages:
     """Load the study's images, divided; once a process.
 
     Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
-    classes, a class without a training image, too many broken files, or images of several sizes.
+    classes, too many broken files, images of several sizes, or a class without a training image where each class has a
+    dictionary or is trained.
     """
     return _load(_Key.of(study))
 
@@ -120,7 +123,9 @@ def load_data(study: Study) -> StudyImages:
 @lru_cache(maxsize=4)
 def _load(key: _Key) -> StudyImages:
     settings = Data.model_validate_json(key.settings)
-    images, labels, source_names, split, broken, drawn = load(settings, key.steps, seed=key.seed)
+    images, labels, source_names, split, broken, drawn = load(
+        settings, key.steps, seed=key.seed, every_class=key.every_class
+    )
     names = class_names(settings, source_names)
     mean, std = mean_and_deviation(images, split["train"], key.steps)
     data = StudyImages(images, labels, names, split, mean, std, superclasses(settings, names), broken, drawn)

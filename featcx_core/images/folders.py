@@ -43,6 +43,11 @@ def image_folder(folder: Path) -> Source:
             names.extend(os.fsencode(f"{part}/{class_name}/{path}".lstrip("/")) for path in paths)
             labels.append(np.full(len(names) - before, label, dtype=np.int64))
     if not names:
+        if has_images(folder):
+            raise StudyError(
+                f"data.source: the images in {folder} lie in no folder of a class; state data.unlabelled = true, or "
+                "put them into CLASS/"
+            )
         raise StudyError(
             f"data.source: no image files in {folder}; wanted CLASS/*.jpg, or train/CLASS/*.jpg and val/CLASS/*.jpg, "
             f"with the ending {', '.join(IMAGE_SUFFIXES)}"
@@ -50,6 +55,20 @@ def image_folder(folder: Path) -> Source:
     return Source(
         image_files(folder, names), np.concatenate(labels), tuple(classes), n_train if len(parts) > 1 else None
     )
+
+
+def unlabelled_folder(folder: Path) -> Source:
+    """List the images at any depth of a folder, without classes.
+
+    Raises StudyError if there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise StudyError(f"data.source: no folder {folder}")
+    names = [os.fsencode(path) for path in files_in(folder, suffixes=IMAGE_SUFFIXES)]
+    if not names:
+        endings = ", ".join(IMAGE_SUFFIXES)
+        raise StudyError(f"data.source: no image files in {folder}; wanted files with the ending {endings}")
+    return Source(image_files(folder, names), np.zeros(len(names), dtype=np.int64), ("unlabelled",))
 
 
 def inspect(path: Path) -> ImageHeader:
@@ -65,6 +84,11 @@ def inspect(path: Path) -> ImageHeader:
         elif image.format != "JPEG" or not is_plain(path.read_bytes()):
             image.load()
     return header
+
+
+def has_images(folder: Path) -> bool:
+    """Return True if image files lie in the folder itself."""
+    return any(place.suffix.lower() in IMAGE_SUFFIXES and place.is_file() for place in folder.iterdir())
 
 
 def image_files(folder: Path, names: list[bytes]) -> Files:

@@ -18,7 +18,7 @@ from featcx_core.images.corruption import (
     draw_rows,
 )
 from featcx_core.images.decoding import Decoded, decoded
-from featcx_core.images.folders import image_folder
+from featcx_core.images.folders import image_folder, unlabelled_folder
 from featcx_core.images.generated import SURE_PATCH, bits, factors, shortcut, twins
 from featcx_core.images.reading import Files, ImageArray, ImageHeader, Source
 from featcx_core.images.splits import divided
@@ -58,15 +58,17 @@ class Loaded(NamedTuple):
     """Labels that were drawn at random; None where the study corrupts none."""
 
 
-def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
+def load(data: Data, steps: Preprocessing, *, seed: int, every_class: bool = True) -> Loaded:
     """Open the source, divide its images, check the ones that are used.
+
+    `every_class`: each class needs a training image.
 
     Raises StudyError for an unknown source, one that cannot be read, a split larger than the data, fewer than two
     classes, a class without a training image, too many broken files, or images of several sizes.
     """
     images, labels, names, n_train = open_source(data)
     seed = seed if data.split_seed == "study" else data.split_seed
-    if (n_classes := len(np.unique(labels))) < 2:
+    if (n_classes := len(np.unique(labels))) < 2 and not data.unlabelled:
         raise StudyError(f"data.source: wanted at least two classes, got {n_classes} in {data.source}")
     split = divided(labels, n_train=n_train, sizes=data.split.model_dump(), seed=seed)
     broken: tuple[str, ...] = ()
@@ -75,13 +77,15 @@ def load(data: Data, steps: Preprocessing, *, seed: int) -> Loaded:
     elif steps.changes(images.shape):
         images = Decoded(picture_files(images), steps, shape=steps.shape(images.shape))
     steps.refuse_other(images.shape[1])
-    _refuse_lacking(data, labels, names, split["train"])
+    if every_class:
+        _refuse_lacking(data, labels, names, split["train"])
     wrong, drawn = data.corruption, None
     if wrong.probability:
         train, n_classes = split["train"], len(names)
         drawn = corrupt_labels(labels, probability=wrong.probability, n_classes=n_classes, seed=seed, rows=train)
         labels = drawn.labels
-        _refuse_lacking(data, labels, names, split["train"])
+        if every_class:
+            _refuse_lacking(data, labels, names, split["train"])
     if wrong.pixels != "none":
         images = _corrupted(images, wrong.pixels, seed=seed, rows=split["train"])
     if wrong.shortcut:
@@ -109,13 +113,20 @@ def _marked(images: ImageArray, labels: Int64[np.ndarray, "image"], *, rows: Int
 
 def open_source(data: Data) -> Source:
     """Return all images of the source that a study names. Raises StudyError if it is unknown or cannot be read."""
+    if not data.unlabelled:
+        return _opened(data)
+    source = unlabelled_folder(Path(data.path)) if data.kind == "folder" and data.path else _opened(data)
+    return source._replace(labels=np.zeros_like(source.labels), class_names=("unlabelled",))
+
+
+def _opened(data: Data) -> Source:
     if data.source in PACKAGED:
         return PACKAGED[data.source]()
     match data.kind if data.path else "":
         case "npz":
-            return npz(Path(data.path))
+            return npz(Path(data.path), unlabelled=data.unlabelled)
         case "npy":
-            return npy(Path(data.path))
+            return npy(Path(data.path), unlabelled=data.unlabelled)
         case "folder":
             return image_folder(Path(data.path))
         case "torchvision":

@@ -88,7 +88,7 @@ def preprocessing(study: Study) -> Preprocessing:
     if stated.resize != "auto" or stated.crop != "auto":  # sizes of one's own keep the ratio of the sides
         of_weights = of_weights.model_copy(update={"fit": "auto"})
     values: dict[str, Any] = {}
-    for name in Transform.model_fields.keys() - {"weights"}:
+    for name in Transform.model_fields.keys() - {"weights", "colours"}:
         value = getattr(stated, name)
         value = getattr(of_weights, name) if value == "auto" else value
         values[name] = None if value == "auto" else value
@@ -142,7 +142,7 @@ def timm_transform(model: str) -> Transform:
         return Transform()
     side = min(config.input_size[1:])
     return Transform(
-        resize=math.floor(side / config.crop_pct),
+        resize=max(side, math.floor(side / config.crop_pct)),  # of more than 1 the border is padded
         crop=side,
         fit="squash" if config.crop_mode == "squash" else "auto",
         interpolation=config.interpolation,
@@ -154,11 +154,12 @@ def timm_transform(model: str) -> Transform:
 def _refuse_border(model: str, transform: Transform) -> None:
     """Raise StudyError for weights that were evaluated on padded images."""
     config: Any = import_module("timm.models").get_pretrained_cfg(model)
-    if config.crop_mode == "border":
+    if config.crop_mode == "border" or config.crop_pct > 1:
         sizes = f"{{resize = {transform.resize}, crop = {transform.crop}}}"
+        how = f"(crop_mode = {config.crop_mode})" if config.crop_pct <= 1 else f"(crop_pct = {config.crop_pct})"
         raise StudyError(
-            f"data.transform: timm:{model} was evaluated on images padded to a square (crop_mode = border), which "
-            f"is not done here; state the sizes, for instance transform = {sizes}"
+            f"data.transform: timm:{model} was evaluated on images padded to a square {how}, which is not done here; "
+            f"state the sizes, for instance transform = {sizes}"
         )
 
 

@@ -109,6 +109,12 @@ def _places(study: Study) -> list[str]:
         return [files[0].place for _, files in sorted(landed(Store(home, study)).items())]
 
 
+def last_file(study: Study) -> Path | None:
+    """Return the file of the last epoch; None where there is none, or it lies in an object store."""
+    places = [] if is_url(study.checkpoints.folder) else _places(study)
+    return Path(places[-1]) if places else None
+
+
 def _other_outputs(path: Path, anatomy: Anatomy) -> int | None:
     """Outputs of the head in a file, where they are not as many as the network has."""
     name, wanted = f"{anatomy.head}.weight", anatomy.parameters.get(f"{anatomy.head}.weight", ())

@@ -11,6 +11,7 @@ from jaxtyping import Int64
 
 from featcx_core.images.data import load_data
 from featcx_core.images.decoding import N_THREADS
+from featcx_core.images.folders import has_images
 from featcx_core.images.loading import SOURCES, open_source
 from featcx_core.images.reading import Files, ImageHeader
 from featcx_core.images.transforms import network_transform, preprocessing
@@ -104,6 +105,7 @@ def transform_in_force(study: Study) -> dict[str, Any]:
     Raises StudyError where the images cannot be used.
     """
     data, steps = load_data(study), preprocessing(study)
+    colours = {"colours": "bgr"} if study.data.transform.colours == "bgr" else {}
     return {
         "resize": steps.resize or "auto",
         "crop": steps.crop or "auto",
@@ -112,19 +114,32 @@ def transform_in_force(study: Study) -> dict[str, Any]:
         "interpolation": steps.interpolation,
         "mean": [round(float(value), 4) for value in data.mean],
         "std": [round(float(value), 4) for value in data.std],
+        **colours,
     }
 
 
-def image_lines(images: ImagesFound, source: str) -> Iterator[str]:
+def why_unlabelled(data: Data) -> str:
+    """Return why the images of a folder have no classes: as they lie; empty where they have."""
+    if data.kind != "folder" or not Path(data.path).is_dir():
+        return ""
+    if has_images(Path(data.path)):
+        return "the images lie in no folder of a class"
+    try:
+        source = open_source(data)
+    except StudyError:
+        return ""
+    alone = len(source.labels) == len(source.class_names) > 1
+    return "no class has more than one image" if alone else ""
+
+
+def image_lines(images: ImagesFound, data: Data) -> Iterator[str]:
     """Yield the survey, for people."""
-    counts = np.bincount(images.labels, minlength=len(images.class_names))
-    few, many = int(counts.argmin()), int(counts.argmax())
     parts = "" if images.n_train is None else f", {images.n_train} of them for training"
-    yield f"data: {source}: {len(images.labels)} images{parts}"
-    names = ", ".join(images.class_names[:8]) + (" …" if len(images.class_names) > 8 else "")
-    smallest, largest = (f"{counts[i]} ({images.class_names[i]})" for i in (few, many))
-    spread = f"smallest {smallest}, largest {largest}" if counts[few] < counts[many] else f"{counts[few]} images each"
-    yield f"  classes: {len(images.class_names)}: {names}; {spread}"
+    yield f"data: {data.source}: {len(images.labels)} images{parts}"
+    if data.unlabelled:
+        yield "  no classes: data.unlabelled = true"
+    else:
+        yield _class_line(images)
     sizes = ", ".join(f"{width} x {height}" for width, height in images.sizes[:3])
     more = f" and {len(images.sizes) - 3} more sizes" if len(images.sizes) > 3 else ""
     colours = {1: "grey", 3: "colour"}.get(images.channels, f"{images.channels} channels")
@@ -134,6 +149,15 @@ def image_lines(images: ImagesFound, source: str) -> Iterator[str]:
         listed = ", ".join(images.broken[:5]) + (" …" if len(images.broken) > 5 else "")
         counted = f"{len(images.broken)} of the {images.n_looked_at} files looked at"
         yield f"  {counted} cannot be read and are left out: {listed}"
+
+
+def _class_line(images: ImagesFound) -> str:
+    counts = np.bincount(images.labels, minlength=len(images.class_names))
+    few, many = int(counts.argmin()), int(counts.argmax())
+    names = ", ".join(images.class_names[:8]) + (" …" if len(images.class_names) > 8 else "")
+    smallest, largest = (f"{counts[i]} ({images.class_names[i]})" for i in (few, many))
+    spread = f"smallest {smallest}, largest {largest}" if counts[few] < counts[many] else f"{counts[few]} images each"
+    return f"  classes: {len(images.class_names)}: {names}; {spread}"
 
 
 def _header(files: Files, row: int) -> ImageHeader | None:

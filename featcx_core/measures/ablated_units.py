@@ -47,8 +47,8 @@ class UnitLosses:
         self._losses = np.zeros((n_edits, groups))
         self._right = np.zeros(n_edits, dtype=np.int64)
 
-    def add(self, logits: Float[Tensor, "edit image class"], targets: Int[Array, "image"]) -> None:
-        """Add images that follow the last ones.
+    def add(self, logits: Float[Tensor, "edit image class"], targets: Int[Array, "image *output"]) -> None:
+        """Add images that follow the last ones; `targets` as in `image_losses`.
 
         Raises:
             ValueError: logits of other ablations than wanted, or as `losses_of`.

@@ -13,6 +13,7 @@ from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.images.answers import is_right
 from featcx_core.measures.intervals import jackknife_interval
 
 N_RANDOM_ORDERS = 10
@@ -97,8 +98,10 @@ class AblationCounts:
         self.n_images = np.zeros(groups, dtype=np.int64)
         self.right: Int64[np.ndarray, "edit group"] = np.zeros((n_edits, groups), dtype=np.int64)
 
-    def add(self, predicted: Int[Array, "edit image"], labels: Int[Array, "image"]) -> None:
-        """Add images that follow the last ones: the class predicted at each ablation, and the right one.
+    def add(self, predicted: Int[Array, "edit image"], labels: Int[Array, "image *output"]) -> None:
+        """Add images that follow the last ones: the output predicted at each ablation, and the right one.
+
+        Where several outputs are right, `labels` has a row of them for each image, filled up with -1.
 
         Raises:
             ValueError: predictions of other images or ablations than wanted.
@@ -112,7 +115,7 @@ class AblationCounts:
         group_of = (int(self.n_images.sum()) + np.arange(len(right))) % groups
         member = torch.from_numpy(group_of[:, None] == np.arange(groups)).to(says.device)
         self.n_images += member.sum(0).cpu().numpy()
-        self.right += _counted(says == right, member)
+        self.right += _counted(is_right(says, right), member)
 
     def curves(
         self, places: Mapping[str, Int[np.ndarray, "order step"]], shares: Float[np.ndarray, "step"]

@@ -17,7 +17,7 @@ from torch import Tensor
 from featcx_core.arrays import Array, as_tensors
 
 Answered: TypeAlias = Iterable[tuple[Array, Array, Array | None, Array]]
-"""Chunks of images: codes (image, concept), logits (image, class), right output of each image, and its group."""
+"""Chunks of images: codes (image, concept), logits (image, class), right outputs of each image, and its group."""
 
 _IMAGES_AT_ONCE = 1024
 _VALUES_AT_ONCE = 2_000_000
@@ -42,7 +42,7 @@ def removal(
     head: Float[Array, "unit class"],
     *,
     logits: Float[Array, "image class"],
-    right: Int[Array, "image"] | None,
+    right: Int[Array, "image *output"] | None,
     groups: int = 20,
 ) -> Removal:
     """Return how logit and loss change when a concept's part z_i d_i is removed, in float64 (on MPS float32).
@@ -50,6 +50,7 @@ def removal(
     With v_i = d_i W, c(x) the predicted and r(x) the right output, p the softmax of the network's logits:
     `logit = mean over images of z_i v_{i,c(x)}`,
     `loss = mean over images of log Σ_k p_k exp(-z_i v_{i,k}) + z_i v_{i,r(x)}`.
+    Where several outputs are right, the loss is -log of the sum of their probabilities.
     The first is signed importance, as the head is linear; the second is not linear in z. Images on which the concept is
     not active count with 0. Group g of the jackknife holds the images g, g + groups, g + 2·groups, …
 
@@ -58,7 +59,7 @@ def removal(
         atoms: D, (concept, unit).
         head: W, (unit, class).
         logits: of the network, from its own activations.
-        right: Output that is right for each image; None: no output is.
+        right: Output that is right for each image, or a row of several, filled up with -1; None: no output is.
         groups: Number of groups of images.
 
     Raises:
@@ -104,23 +105,24 @@ def removal_streamed(
     return Removal(*(total / n), *left_out.transpose(1, 2).contiguous())
 
 
-def _outputs(right: Array | None, logits: Float[Tensor, "image class"]) -> Int[Tensor, "image"] | None:
-    """Return the right outputs on the device. Raises ValueError where one is not one of the head's."""
+def _outputs(right: Array | None, logits: Float[Tensor, "image class"]) -> Int[Tensor, "image output"] | None:
+    """Return the right outputs on the device, a row an image. Raises ValueError where one is not one of the head's."""
     if right is None:
         return None
     outputs = as_tensors(right)[0][0].to(logits.device).long()
-    if len(outputs) and (outputs.min() < 0 or outputs.max() >= logits.shape[1]):
+    named = outputs if outputs.ndim == 1 else outputs[outputs >= 0]
+    if len(named) and (named.min() < 0 or named.max() >= logits.shape[1]):
         raise ValueError(
-            f"wanted right outputs from 0 to {logits.shape[1] - 1}, got {int(outputs.min())} to {int(outputs.max())}; "
+            f"wanted right outputs from 0 to {logits.shape[1] - 1}, got {int(named.min())} to {int(named.max())}; "
             "try model.outputs"
         )
-    return outputs
+    return outputs if outputs.ndim > 1 else outputs[:, None]
 
 
 def _changes(
     z: Float[Tensor, "image concept"],
     logits: Float[Tensor, "image class"],
-    right: Int[Tensor, "image"] | None,
+    right: Int[Tensor, "image output"] | None,
     effects: Float[Tensor, "concept class"],
 ) -> tuple[Float[Tensor, "image concept"], Float[Tensor, "image concept"]]:
     """Return the fall of the predicted logit and the rise of the loss, of every image and concept."""
@@ -134,6 +136,16 @@ def _changes(
     for start in range(0, len(images), at_once):
         rows, active = images[start : start + at_once], concepts[start : start + at_once]
         removed = z[rows, active, None] * effects[active]
-        of_right = removed.gather(1, right[rows, None])[:, 0]
-        rise[rows, active] = (log_p[rows] - removed).logsumexp(1) + of_right
+        left = log_p[rows] - removed
+        of_right = _together(log_p[rows], right[rows]) - _together(left, right[rows])
+        rise[rows, active] = left.logsumexp(1) + of_right
     return fall, rise
+
+
+def _together(log_p: Float[Tensor, "pair class"], right: Int[Tensor, "pair output"]) -> Float[Tensor, "pair"]:
+    """Return log Σ exp over the right outputs; -1 fills a row up."""
+    values = log_p.gather(1, right.clamp(min=0))
+    if values.shape[1] == 1:
+        return values[:, 0]
+    together: Tensor = values.masked_fill(right < 0, -torch.inf).logsumexp(1)
+    return together

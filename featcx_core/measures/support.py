@@ -13,6 +13,7 @@ from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
 from featcx_core.arrays import Array, as_tensors
+from featcx_core.images.answers import is_right
 from featcx_core.measures.intervals import jackknife_interval
 
 _IMAGES_AT_ONCE = 1024
@@ -58,7 +59,7 @@ def support(
     orders: Mapping[str, Int[np.ndarray, "order concept"]],
     shares: Float[np.ndarray, "step"],
     predicted: Int[Array, "image"],
-    labels: Int[Array, "image"] | None = None,
+    labels: Int[Array, "image *output"] | None = None,
     groups: int = 20,
 ) -> dict[str, SupportCurve]:
     """Return the accuracy of `z_S D W + b` by the share of concepts in S, the kept ones, for every order of removal.
@@ -75,7 +76,7 @@ def support(
         orders: Concepts by name of the order, removed from left to right.
         shares: Shares of concepts that are kept, in [0, 1].
         predicted: Class that the network predicts for each image.
-        labels: True class of each image, where there are classes.
+        labels: Right output of each image, where there are classes, or a row of several, filled up with -1.
         groups: Number of groups of images, for the intervals: image i is in group i modulo groups.
 
     Raises:
@@ -134,7 +135,7 @@ class SupportCounts:
         codes: Float[Array, "image concept"],
         *,
         predicted: Int[Array, "image"],
-        labels: Int[Array, "image"] | None = None,
+        labels: Int[Array, "image *output"] | None = None,
     ) -> None:
         """Images that follow the last ones."""
         z, predicted_class, *given = as_tensors(self.effects, codes, predicted, *([] if labels is None else [labels]))[
@@ -152,7 +153,7 @@ class SupportCounts:
                 for step, says in enumerate(self._predictions(places, values, order, n_images=len(z))):
                     self.kept[name][number, step] += _counted(group_of[says == predicted_class], groups)
                     if right is not None:
-                        self.right[name][number, step] += _counted(group_of[says == right], groups)
+                        self.right[name][number, step] += _counted(group_of[is_right(says, right)], groups)
 
     def _predictions(
         self,

@@ -83,7 +83,15 @@ def build_model(
         raise StudyError(f"model.source: wanted {source} to give a torch.nn.Module, got {type(model).__name__}")
     if study.model.weights and not is_filled:
         load_weights(model, study.model)
+    if study.data.transform.colours == "bgr":
+        model.register_forward_pre_hook(_reversed_colours)
     return model
+
+
+def _reversed_colours(model: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """Give the network blue, green, red of images in red, green, blue, which stay as they are elsewhere."""
+    images, *others = inputs
+    return (images.flip(1), *others)
 
 
 _DRAWS = {

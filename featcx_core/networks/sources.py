@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from featcx_core.networks.allowed import refuse_foreign_code, refuse_other_than_networks
+from featcx_core.networks.hub import HUBS, of_timm, of_transformers
 from featcx_core.networks.raised import raised
 from featcx_core.networks.small_resnet import SmallResNet
 from featcx_core.networks.weights import BUILT_WITH_WEIGHTS
@@ -23,6 +24,8 @@ SOURCES = (
     "builtin:xor_twins",
     "torchvision:NAME",
     "timm:NAME",
+    "hf-hub:ORG/NAME",
+    "transformers:ORG/NAME",
     "package.module:factory",
 )
 """All sources of networks."""
@@ -63,7 +66,11 @@ def factory_of(model: Model, *, n_classes: int, image_shape: tuple[int, int, int
             raise StudyError(f"model.source: timm has no model {name!r}; {nearest(name, timm.list_models())}")
         fixed = {"pretrained": False, "checkpoint_path": "", "in_chans": image_shape[0], **outputs}
         return Factory(partial(timm.create_model, name), fixed, _image_size(timm.model_entrypoint(name), image_shape))
-    if kind in ("builtin", "torchvision", "timm") or not name:
+    if kind == "hf-hub" and name:
+        return Factory(of_timm(model, channels=image_shape[0]), {}, {})
+    if kind == "transformers" and name:
+        return Factory(of_transformers(model), {}, {})
+    if kind in ("builtin", "torchvision", "timm", *HUBS) or not name:
         raise StudyError(f"model.source: unknown source {model.source!r}; {nearest(model.source, SOURCES)}")
     return Factory(_imported(kind, name, model.folder), {}, {})
 

@@ -140,7 +140,16 @@ class Study(Part):
         score, groups = self.data.split.score, self.probe.groups
         if isinstance(score, int) and score < groups:
             raise ValueError(f"probe.groups = {groups} needs as many score images, got data.split.score = {score}")
-        if self.model.outputs == "none" and not self.checkpoints.folder:
+        if self.data.unlabelled:
+            _refuse_classes(self)
+        outputs = self.model.outputs
+        several = outputs.values() if isinstance(outputs, dict) else ()
+        if not self.checkpoints.folder and (self.model.outputs_path or any(isinstance(o, tuple) for o in several)):
+            raise ValueError(
+                "model.outputs: a class of several outputs cannot be trained; state one output a class, or in "
+                "[checkpoints] where another program's lie"
+            )
+        if outputs == "none" and not self.checkpoints.folder:
             raise ValueError(
                 'model.outputs = "none" cannot be trained; state the output of each class, or in [checkpoints] where '
                 "another program's lie"
@@ -164,6 +173,11 @@ class Study(Part):
     def waits_for_reference(self) -> bool:
         """True if the reference epoch is the last of another program's checkpoints, as found at registration."""
         return bool(self.checkpoints.folder) and self.probe.reference_epoch == "last_trained"
+
+    @property
+    def has_one_checkpoint(self) -> bool:
+        """True if the study names one file of another program: no other can land, and nothing is told over epochs."""
+        return bool(self.checkpoints.folder) and "{epoch}" not in self.checkpoints.pattern
 
     def with_reference(self, epoch: int | None) -> "Study":
         """Return the same study with that reference epoch; unchanged for None."""
@@ -195,6 +209,18 @@ class Study(Part):
             if digested or not isinstance(value, Part):  # a section that states nothing counts as absent
                 values[field] = digested
         return hashlib.sha256(json.dumps(values, sort_keys=True, default=list).encode()).hexdigest()[:16]
+
+
+def _refuse_classes(study: Study) -> None:
+    """Raise ValueError for what asks for classes though the images have none."""
+    wanted = {
+        "[checkpoints]": bool(study.checkpoints.folder),
+        'model.outputs = "none"': study.model.outputs == "none",
+        'dictionary.scope = "all"': study.dictionary.scope == "all",
+        "no corruption of labels": not study.data.corruption.probability,
+    }
+    if lacking := [text for text, is_so in wanted.items() if not is_so]:
+        raise ValueError(f"data.unlabelled wants {', '.join(lacking)}: the images have no classes")
 
 
 def changed(before: Study, after: Study) -> list[str]:

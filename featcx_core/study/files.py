@@ -91,8 +91,11 @@ def _paths(study: Study) -> dict[tuple[str, str], str]:
         ("data", "dictionary"): data.dictionary.partition(":")[2],
         ("data", "classes"): data.classes,
         ("data", "superclasses"): data.superclasses if isinstance(data.superclasses, str) else "",
+        ("model", "source"): model.hub_folder,
         ("model", "folder"): model.folder,
         ("model", "weights"): model.weights_path,
+        ("model", "outputs"): model.outputs_path,
+        ("model", "output_names"): model.output_names,
         ("checkpoints", "folder"): study.checkpoints.folder,
     }
 

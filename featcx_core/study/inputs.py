@@ -9,8 +9,14 @@ from featcx_core.study.part import Part
 
 Size = Annotated[int, Field(ge=1, strict=True)] | Annotated[float, Field(gt=0, le=1, strict=True)]
 """A count (an integer) or a share of the images (1.0: all)."""
+Output = Annotated[int, Field(ge=0, strict=True)] | str
+"""An output of the network, by number or name."""
+OutputsFile = Annotated[str, Field(pattern=r"\.toml$")]
+"""A TOML file of lines CLASS = [OUTPUT, …]."""
 Pixels = Literal["auto"] | Annotated[int, Field(ge=1, strict=True)]
 """A number of pixels; `auto`: follows from the network or the images."""
+_STATED = {"split_seed", "corruption", "unlabelled"}  # in a digest where they are not the default
+_HUBS = ("hf-hub", "transformers")
 _FILE = re.compile(r"/|\.[a-z][A-Za-z0-9]*$")  # torchvision's names of weights end in capitals
 
 
@@ -46,6 +52,9 @@ class Transform(Part):
     `crop`."""
     channels: Literal["auto", 1, 3] = "auto"
     """1: grey, 3: colour; `auto`: as many as `mean` has values, else 3 if any image has colours."""
+    colours: Literal["auto", "bgr"] = "auto"
+    """Order in which the network takes the colours; `auto`: red, green, blue. `bgr` is that of networks trained with
+    OpenCV or Caffe; `mean` and `std` are in the order red, green, blue all the same."""
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
     """Filter of the resizing; `auto`: bilinear. Always antialiased, over the whole area of a pixel."""
     mean: Literal["auto"] | tuple[float, ...] = "auto"
@@ -98,6 +107,9 @@ class Data(Part):
     `labels`; `npy:FOLDER`, mapped from `images.npy` and `labels.npy`, for images that memory does not hold;
     `folder:PATH` with files `CLASS/*.jpg`, or `train/CLASS/*.jpg` and `val/CLASS/*.jpg`; `torchvision:NAME:ROOT`, a
     data set of torchvision that lies at ROOT already."""
+    unlabelled: bool = False
+    """True if the images have no classes: files at any depth of the folder, arrays without `labels`. It wants
+    `model.outputs = "none"`, `dictionary.scope = "all"` and checkpoints of another program."""
     dictionary: Annotated[str, Field(pattern=r"^$|^(folder|npz):.+$")] = ""
     """A further source of images, without labels, for the dictionary alone: `folder:PATH` of image files at any depth,
     `npz:FILE` with an array `images`. It wants `dictionary.scope = "all"`. Empty: the training images alone."""
@@ -137,7 +149,7 @@ class Data(Part):
         """Return the values that decide pixels, labels and parts."""
         transform = self.transform.digested()
         stated = {"transform": transform} if transform else {}
-        stated |= self.model_dump(mode="json", exclude_defaults=True, include={"split_seed", "corruption"})
+        stated |= self.model_dump(mode="json", exclude_defaults=True, include=_STATED)
         return self.model_dump(mode="json", include={"source", "split"}) | stated
 
 
@@ -145,7 +157,9 @@ class Model(Part):
     """The network."""
 
     source: str = "builtin:small_resnet"
-    """`builtin:small_resnet`, `torchvision:NAME`, `timm:NAME` (extra `timm`) or `package.module:factory`."""
+    """`builtin:small_resnet`, `torchvision:NAME`, `timm:NAME` (extra `timm`), `hf-hub:ORG/NAME` or `hf-hub:./FOLDER`
+    (timm's networks of Hugging Face, by name or in a local folder), `transformers:ORG/NAME` or `transformers:./FOLDER`
+    (image classifiers, extra `transformers`), or `package.module:factory`."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Keyword arguments of the factory."""
     folder: str = ""
@@ -153,21 +167,35 @@ class Model(Part):
     weights: str = ""
     """Initial weights: a file of tensors (.safetensors, or one of PyTorch with any ending) or weights of
     torchvision, `ResNet50_Weights.IMAGENET1K_V2`. Empty: random numbers that follow from the seed."""
-    outputs: Literal["classes", "none"] | dict[str, Annotated[int, Field(ge=0)]] = "classes"
-    """Meaning of the network's outputs: `classes`, one a class of the data, in order; a table `{cat = 281}`, the output
-    of each class; `none`, something else than the classes: accuracy and loss stay empty."""
+    outputs: Literal["classes", "none"] | OutputsFile | dict[str, Output | tuple[Output, ...]] = "classes"
+    """Meaning of the network's outputs: `classes`, one a class of the data, in order; a table
+    `{cat = 281, dog = [151, "beagle"]}`, the outputs of each class by number or name, or a TOML file of such lines;
+    `none`, something else than the classes: accuracy and loss stay empty."""
+    output_names: str = ""
+    """File of the outputs' names, one a line in their order, for the table above. Empty: ImageNet's 1,000 classes."""
 
     @property
     def is_imported(self) -> bool:
         """True for a `package.module:factory`."""
-        return self.source.partition(":")[0] not in ("builtin", "torchvision", "timm")
+        return self.source.partition(":")[0] not in ("builtin", "torchvision", "timm", *_HUBS)
+
+    @property
+    def hub_folder(self) -> str:
+        """Local folder of a network of Hugging Face, a path that begins with `.` or `/`; empty for a hub's name."""
+        kind, _, place = self.source.partition(":")
+        return place if kind in _HUBS and place.startswith((".", "/")) else ""
 
     @property
     def weights_path(self) -> str:
         """File of initial weights; empty for weights of torchvision and for none."""
         return self.weights if _FILE.search(self.weights) else ""
 
+    @property
+    def outputs_path(self) -> str:
+        """File of the outputs of each class; empty where the study states them itself."""
+        return self.outputs if isinstance(self.outputs, str) and self.outputs.endswith(".toml") else ""
+
     def digested(self) -> dict[str, Any]:
         """Return the values that decide the network; weights and outputs only if stated, as in older studies."""
-        stated = self.model_dump(mode="json", exclude_defaults=True, include={"weights", "outputs"})
+        stated = self.model_dump(mode="json", exclude_defaults=True, include={"weights", "outputs", "output_names"})
         return self.model_dump(mode="json", include={"source", "arguments"}) | stated

@@ -17,8 +17,8 @@ from featcx_core.features.ablating import UnitMoments, ablated_logits, noisy_log
 from featcx_core.features.ablations import Plan, ablate_directions, ablate_units
 from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.forward import Network
-from featcx_core.images.classes import class_outputs
 from featcx_core.images.data import batches
+from featcx_core.images.outputs import Right, class_outputs, right_outputs
 from featcx_core.measures.ablated_units import UnitImportance, UnitLosses
 from featcx_core.measures.ablation import AblationCounts, AblationCurve, ablation_orders
 from featcx_core.measures.intervals import jackknife_interval
@@ -32,7 +32,7 @@ class _Images(NamedTuple):
     """Images of a split that are classified."""
 
     rows: Int64[np.ndarray, "image"]
-    targets: Int64[np.ndarray, "image"]
+    targets: Right
 
 
 class _Concepts(NamedTuple):
@@ -69,9 +69,9 @@ class _LayerAblation:
         self.given, self.network, self.row = given, network, row
         self.settings, self.groups = given.study.ablation, given.study.probe.groups
         self.shares = np.linspace(0, 1, self.settings.steps + 1)
-        outputs = np.array(class_outputs(given.study.model, network.data.class_names))
+        outputs = class_outputs(given.study.model, network.data.class_names)
         self.images = {
-            split: _Images(rows, outputs[network.data.labels[rows]])
+            split: _Images(rows, right_outputs(outputs, network.data.labels[rows]))
             for split in SPLITS
             for rows in [network.data.split[split][: self.settings.images]]
         }
@@ -102,7 +102,7 @@ class _LayerAblation:
         at_once = self.network.data.at_once(min(_IMAGES_AT_ONCE, self.given.tools.batch_size))
         return batches(self.network.data, images.rows, batch_size=at_once, device=self.network.device)
 
-    def _logits(self, edits: Plan, images: _Images) -> Iterator[tuple[torch.Tensor, Int64[np.ndarray, "image"]]]:
+    def _logits(self, edits: Plan, images: _Images) -> Iterator[tuple[torch.Tensor, Right]]:
         """Yield the logits of every edit with the right outputs, batch after batch."""
         done = 0
         for logits in ablated_logits(

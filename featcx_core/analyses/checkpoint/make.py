@@ -21,7 +21,7 @@ def epoch_row(given: Given) -> pd.DataFrame:
 
 def _measured(given: Given) -> dict[str, float | None]:
     from featcx_core.checkpoints.training import evaluate
-    from featcx_core.images.classes import class_outputs
+    from featcx_core.images.outputs import class_outputs
     from featcx_core.networks.models import build_model, torch_device
 
     metrics: dict[str, float | None] = dict.fromkeys(METRICS)

@@ -21,7 +21,7 @@ from featcx_core.features.moments import Moments
 from featcx_core.features.nnls import Encoder
 from featcx_core.features.probe_reader import HALVES, IMAGES_AT_ONCE, KINDS, ProbeReader
 from featcx_core.features.quality import count_active, dictionary_quality_streamed, hoyer, is_alive
-from featcx_core.images.classes import class_outputs
+from featcx_core.images.outputs import class_outputs
 from featcx_core.measures.class_information import class_information, class_information_left_out
 from featcx_core.measures.intervals import share_interval
 from featcx_core.networks.models import sums_device

@@ -16,7 +16,7 @@ from featcx_core.artefacts.given import Given, StudyReader
 from featcx_core.artefacts.partition import Partition
 from featcx_core.features.code_range import ActiveCodes, active_codes
 from featcx_core.findings.shown import shows
-from featcx_core.images.classes import class_outputs, output_names
+from featcx_core.images.outputs import class_outputs, output_names
 from featcx_core.measures.flips import Flips, flips
 from featcx_core.measures.intervals import share_interval
 
@@ -45,7 +45,8 @@ def read_effects(reader: StudyReader, *, epoch: int) -> Effects:
     weight, bias = reader.head(epoch=epoch)
     atoms, data, model = read_dictionary(reader, epoch=epoch).atoms, reader.data, reader.study.model
     outputs, class_of = class_outputs(model, data.class_names), np.full(len(bias), -1)
-    class_of[list(outputs)] = np.arange(len(outputs))
+    for class_id, held in enumerate(outputs):
+        class_of[list(held)] = class_id
     weights = (atoms.astype(np.float64) @ weight.astype(np.float64)).astype(np.float32)
     names = output_names(model, data.class_names, n_outputs=len(bias))
     return Effects(weights, bias, names, class_of if outputs else None)

@@ -37,6 +37,7 @@ CONCEPT_PATHS = Artefact(
         Need(IMPORTANCE, epochs="reference"),
     ),
     fields=("seed", "probe.reference_epoch", "training.epochs", "training.save"),
+    is_possible=lambda study: not study.has_one_checkpoint,
     checks=(
         Check(
             "matches_are_unique",

@@ -37,5 +37,6 @@ DECODE_TIME = Artefact(
         Need(REFERENCE_V_INFORMATION, epochs="until_reference", layers="penultimate", uses="if_there"),
     ),
     fields=("seed", "probe.reference_epoch", "training.epochs", "training.save", "analyses.bootstrap"),
+    is_possible=lambda study: not study.has_one_checkpoint,
 )
 DECLARED = (DECODE_TIME,)

@@ -76,7 +76,8 @@ def _class_positions(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[
     for _, _, pieces in _passed(reader, epoch, tools):
         # Through the stored type, so that keeping the positions or not changes no number.
         rows = [checked(values, epoch=epoch, layer=row.layer, dtype=dtype) for values in pieces]
-        yield np.concatenate(rows).reshape(-1, row.units).astype(np.float32)
+        samples = np.concatenate(rows) if rows else np.empty((0, row.units))  # a class may have none with scope all
+        yield samples.reshape(-1, row.units).astype(np.float32)
 
 
 def _passed(reader: StudyReader, epoch: int, tools: Tools) -> Iterator[tuple[int, np.ndarray, Iterator[np.ndarray]]]:

@@ -30,6 +30,7 @@ DIRECTION_PATHS = Artefact(
     holds=(Rows(DIRECTION_PATHS_TABLE),),
     version=1,
     needs=(Need(ACTIVATIONS),),
+    is_possible=lambda study: not study.has_one_checkpoint,
     fields=(
         "probe.reference_epoch",
         "training.epochs",

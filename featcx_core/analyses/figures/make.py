@@ -29,7 +29,7 @@ from featcx_core.findings.meta_features import clustered_concepts
 from featcx_core.findings.selection import not_measured
 from featcx_core.findings.sheets import choose_concepts, choose_groups, concept_labels, how_chosen
 from featcx_core.findings.study_tables import StudyTables
-from featcx_core.images.classes import chance
+from featcx_core.images.outputs import chance
 from featcx_core.report.gallery import gallery
 
 logger = logging.getLogger("featcx")

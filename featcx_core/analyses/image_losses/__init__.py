@@ -26,6 +26,6 @@ IMAGE_LOSSES = Artefact(
     version=1,
     needs=(Need(CHECKPOINT),),
     fields=("memorisation",),
-    is_possible=lambda study: study.model.outputs != "none",
+    is_possible=lambda study: study.model.outputs != "none" and not study.has_one_checkpoint,
 )
 DECLARED = (IMAGE_LOSSES,)

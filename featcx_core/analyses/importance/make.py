@@ -11,7 +11,7 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.analyses.jackknife import jackknife_cells
 from featcx_core.artefacts.given import Given
 from featcx_core.artefacts.partition import Partition
-from featcx_core.images.classes import class_outputs
+from featcx_core.images.outputs import class_outputs, right_outputs
 from featcx_core.measures.importance import importance_streamed
 from featcx_core.measures.removal import removal_streamed
 
@@ -77,10 +77,10 @@ def _of_control(given: Given, kind: str, directions: np.ndarray) -> pd.DataFrame
 
 
 def _right_outputs(given: Given) -> np.ndarray | None:
-    """Return the output that is right for each probe image; None where no output is a class."""
+    """Return the outputs that are right for each probe image; None where no output is a class."""
     data = given.data
     outputs = class_outputs(given.study.model, data.class_names)
-    return np.array(outputs)[data.labels[data.probe]] if outputs else None
+    return right_outputs(outputs, data.labels[data.probe]) if outputs else None
 
 
 def _cells(left_out: Any) -> np.ndarray:

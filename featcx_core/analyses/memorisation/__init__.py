@@ -45,7 +45,7 @@ MEMORISATION = Artefact(
     version=1,
     needs=(Need(IMAGE_LOSSES),),
     fields=("seed", "data"),
-    is_possible=lambda study: study.model.outputs != "none",
+    is_possible=lambda study: study.model.outputs != "none" and not study.has_one_checkpoint,
     figures="featcx_core.figures.memorisation:memorisation_figures",
     findings="featcx_core.findings.memorisation:memorisation_claims",
 )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from featcx_core.analyses.direction_paths.make import choosing_epoch
 from featcx_core.analyses.projection import PROJECTION
@@ -16,8 +16,9 @@ from featcx_core.analyses.similarity.make import activations
 from featcx_core.artefacts.given import Given
 from featcx_core.features.ablating import ablated_logits
 from featcx_core.features.forward import Network
-from featcx_core.images.classes import class_outputs
+from featcx_core.images.answers import is_right
 from featcx_core.images.data import batches
+from featcx_core.images.outputs import Right, class_outputs, right_outputs
 from featcx_core.measures.cca import IMAGES_A_UNIT
 from featcx_core.measures.intervals import jackknife_interval
 from featcx_core.measures.projection import Projection, most_active_units, project, random_units, svcca_projection
@@ -48,25 +49,25 @@ def projection_rows(given: Given) -> pd.DataFrame:
         ValueError: pooled activations that are not one number a unit, or outputs that are no classes.
     """
     study, data = given.study, given.data
-    outputs = np.array(class_outputs(study.model, data.class_names), dtype=np.int64)
+    outputs = class_outputs(study.model, data.class_names)
     if study.activations.pooling != "gap":
         raise ValueError(
             f'projection: wanted activations.pooling = "gap", got {study.activations.pooling!r}; take projection out '
             "of analyses.run"
         )
-    if not len(outputs):
+    if not outputs:
         raise ValueError('projection: wanted outputs that are classes, got model.outputs = "none"; take it out')
     network, parts = given.network(epoch=study.reference_epoch, device=given.tools.device), list[pd.DataFrame]()
-    right = outputs[data.labels[data.split["test"]]]
+    right = right_outputs(outputs, data.labels[data.split["test"]])
     rows = [row for row in given.anatomy.layers if not row.rectified]
     for row in (given.tools.progress or silent)(rows, desc="projections"):
         kept = list(_projections(given, row.layer))
         try:
-            is_right = _whether_right(network, row, [each.projection for each in kept], right, given.tools.batch_size)
+            is_correct = _whether_right(network, row, [each.projection for each in kept], right, given.tools.batch_size)
         except ValueError as error:
             logger.warning("projection: layer %s is left out: %s", row.layer, error)
             continue
-        parts.append(_rows(kept, is_right, groups=study.probe.groups).assign(layer=row.layer))
+        parts.append(_rows(kept, is_correct, groups=study.probe.groups).assign(layer=row.layer))
     frame = pd.concat(parts, ignore_index=True) if parts else without_rows(PROJECTION.tables[0])
     return frame.assign(epoch=study.reference_epoch)
 
@@ -92,7 +93,7 @@ def _projections(given: Given, layer: str) -> Iterator[Kept]:
 
 
 def _whether_right(
-    network: Network, row: Layer, projections: list[Projection], right: Int[np.ndarray, "image"], batch_size: int
+    network: Network, row: Layer, projections: list[Projection], right: Right, batch_size: int
 ) -> Bool[np.ndarray, "projection image"]:
     """Return whether each test image is classified rightly: first by the whole network, then by each projection."""
     data, device = network.data, network.device
@@ -104,15 +105,14 @@ def _whether_right(
     inputs = batches(data, test, batch_size=data.at_once(batch_size), device=device)
     logits = ablated_logits(network.model, inputs, edits, layer=row.layer, layout=row.layout)
     guesses = np.concatenate([part.argmax(-1).cpu().numpy() for part in logits], axis=1)
-    is_right: np.ndarray = guesses == right
-    return is_right
+    return is_right(torch.from_numpy(guesses), torch.from_numpy(right)).numpy()
 
 
-def _rows(kept: list[Kept], is_right: Bool[np.ndarray, "projection image"], *, groups: int) -> pd.DataFrame:
-    whole, rows = is_right[0].mean(), list[dict[str, object]]()
-    group = np.arange(is_right.shape[1]) % groups
+def _rows(kept: list[Kept], is_correct: Bool[np.ndarray, "projection image"], *, groups: int) -> pd.DataFrame:
+    whole, rows = is_correct[0].mean(), list[dict[str, object]]()
+    group = np.arange(is_correct.shape[1]) % groups
     by_basis: dict[tuple[str, int], list[Float[np.ndarray, "image"]]] = {}
-    for each, correct in zip(kept, is_right[1:], strict=True):
+    for each, correct in zip(kept, is_correct[1:], strict=True):
         by_basis.setdefault((each.basis, each.n_directions), []).append(correct.astype(np.float64))
     for (basis, n_directions), draws in by_basis.items():
         share = np.mean(draws, axis=0)  # of the draws that classify the image rightly

@@ -21,6 +21,7 @@ from featcx_core.figures.vector import Drawing, read_svg
 from featcx_core.findings.claim import Claim, unmeasured
 from featcx_core.findings.passes import training_progress
 from featcx_core.findings.study_tables import StudyTables
+from featcx_core.images.outputs import stated_outputs
 from featcx_core.networks.anatomy import Anatomy
 from featcx_core.report.report import FurtherAnalysis, render_report
 from featcx_core.study.fields import Study
@@ -129,6 +130,9 @@ def _network(study: Study, anatomy: Anatomy) -> str:
         parts.append(f"starts from {Path(model.weights).name if model.weights_path else model.weights}")
     if model.outputs == "none":
         parts.append(f"{n_outputs} outputs, none of them a class of the data: accuracy and loss are not measured")
-    elif isinstance(model.outputs, dict):
-        parts.append(f"{n_outputs} outputs, {len(model.outputs)} of them classes of the data; accuracy is over all")
+    elif stated := stated_outputs(model):
+        n_stated = sum(map(len, stated.values()))
+        several = "" if n_stated == len(stated) else f", which stand for {len(stated)} classes of the data"
+        named = "classes of the data" if not several else "named in the study"
+        parts.append(f"{n_outputs} outputs, {n_stated} of them {named}{several}; accuracy is over all")
     return "; ".join(parts)

@@ -32,5 +32,6 @@ SEDIMENTATION = Artefact(
     version=3,
     needs=(Need(COMPLEXITY), Need(IMPORTANCE), Need(CODES), Need(V_INFORMATION, layers="in_complexity")),
     fields=("seed", "analyses.top_shares", "analyses.bootstrap"),
+    is_possible=lambda study: not study.has_one_checkpoint,
 )
 DECLARED = (SEDIMENTATION,)

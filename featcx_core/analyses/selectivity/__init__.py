@@ -36,6 +36,7 @@ SELECTIVITY = Artefact(
     version=1,
     needs=(Need(ACTIVATIONS),),
     fields=("seed", "selectivity"),
+    is_possible=lambda study: not study.data.unlabelled,
     figures="featcx_core.figures.selectivity:selectivity_figures",
     checks=(
         Check(

@@ -86,6 +86,7 @@ SIMILARITY_TO_END = Artefact(
     holds=(Rows(SIMILARITY_TABLE, prefix="to_end-"),),
     version=1,
     needs=(Need(ACTIVATIONS), Need(ACTIVATIONS, epochs="reference")),
+    is_possible=lambda study: not study.has_one_checkpoint,
     fields=SIMILARITY_FIELDS,
     figures="featcx_core.figures.similarity:convergence_curves",
     findings="featcx_core.findings.similarity:convergence_claims",

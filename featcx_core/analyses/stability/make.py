@@ -93,8 +93,10 @@ def _score(given: Given, atoms: Float[np.ndarray, "concept unit"]) -> pd.DataFra
     layers = given.anatomy.in_complexity
     sums = {layer: _sums(given, probe, layer) for layer in dict.fromkeys([*layers, given.anatomy.penultimate])}
     information = [cross_fitted_r2(*sums[layer], penalties=given.study.probe.penalties) for layer in layers]
-    of_class = ClassSums(n_classes=len(given.data.class_names))
-    of_class.add(codes, given.data.labels[given.data.probe])
+    labels = given.data.labels[given.data.probe]
+    of_class = ClassSums(n_classes=max(2, len(given.data.class_names)))
+    of_class.add(codes, labels)
+    is_told = 2 <= len(np.unique(labels)) < len(labels)
     statistics = probe.statistics()
     frame = pd.DataFrame(
         {
@@ -103,7 +105,7 @@ def _score(given: Given, atoms: Float[np.ndarray, "concept unit"]) -> pd.DataFra
             "hoyer": hoyer(atoms),
             "prevalence_fraction": statistics.prevalence_fraction,
             "variance": statistics.variance,
-            "class_information": class_information(of_class),
+            "class_information": class_information(of_class) if is_told else math.nan,
             **_redundancy(given, *sums[given.anatomy.penultimate]),
         }
     )

@@ -9,7 +9,7 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.analyses.importance import IMPORTANCE
 from featcx_core.arrays import as_tensors
 from featcx_core.artefacts.given import Given
-from featcx_core.images.classes import class_outputs
+from featcx_core.images.outputs import class_outputs, right_outputs
 from featcx_core.measures.removal_orders import removal_orders
 from featcx_core.measures.support import SupportCounts
 from featcx_core.networks.models import sums_device
@@ -36,7 +36,7 @@ def support_rows(given: Given) -> pd.DataFrame:
 
 
 def _right_outputs(given: Given) -> np.ndarray | None:
-    """Return the right output of each probe image; None where no output is a class."""
+    """Return the right outputs of each probe image; None where no output is a class."""
     data = given.data
-    outputs = np.array(class_outputs(given.study.model, data.class_names), dtype=np.int64)
-    return outputs[data.labels[data.probe]] if len(outputs) else None
+    outputs = class_outputs(given.study.model, data.class_names)
+    return right_outputs(outputs, data.labels[data.probe]) if outputs else None

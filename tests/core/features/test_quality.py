@@ -126,10 +126,10 @@ def test_what_is_kept_equals_the_definition_image_by_image() -> None:
     atoms = random_atoms(5, 24, seed=1)
     codes = np.maximum(acts @ atoms.T, 0)
     found = dictionary_quality(
-        acts, codes, atoms, head.astype(np.float32), bias.astype(np.float32), class_outputs=[4, 2]
+        acts, codes, atoms, head.astype(np.float32), bias.astype(np.float32), class_outputs=[[4], [2]]
     )
     expected = reference.kept(acts, codes, atoms, head, bias, outputs=[4, 2])
     for name, value in expected.items():
         assert getattr(found, name) == pytest.approx(value, rel=1e-5), name
-    all_of_them = dictionary_quality(acts, codes, atoms, head, bias, class_outputs=range(7))
+    all_of_them = dictionary_quality(acts, codes, atoms, head, bias, class_outputs=[[i] for i in range(7)])
     assert all_of_them.predictions_kept_classes_fraction == all_of_them.predictions_kept_fraction

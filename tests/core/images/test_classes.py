@@ -1,9 +1,9 @@
 import pytest
 
-from featcx_core.images.classes import class_outputs, refuse_other_outputs
 from featcx_core.images.data import (
     load_data,
 )
+from featcx_core.images.outputs import class_outputs, refuse_other_outputs
 from featcx_core.study.fields import Model, StudyError
 from tests.core.images.sources import folder, of_folder
 
@@ -44,8 +44,8 @@ def test_superclasses_from_the_study_or_a_file(tmp_path):
 
 def test_a_class_is_the_output_that_the_study_says():
     names = ("cat", "dog")
-    assert class_outputs(Model(), names) == (0, 1)
-    assert class_outputs(Model(outputs={"dog": 3, "cat": 9}), names) == (9, 3)
+    assert class_outputs(Model(), names) == ((0,), (1,))
+    assert class_outputs(Model(outputs={"dog": 3, "cat": 9}), names) == ((9,), (3,))
     assert class_outputs(Model(outputs="none"), names) == ()
     for message, outputs in {
         "no class 'dgo'; did you mean dog": {"cat": 1, "dgo": 2},

@@ -297,7 +297,7 @@ def test_checkpoints_of_another_program(desk: Path):
     place = found.text.index("# In force: transform = {")
     assert "# mean and std are of the images here (mean = [0." in found.text[place:]
     in_force = tomllib.loads(found.text[place:].partition(": ")[2].partition("\n")[0])["transform"]
-    assert in_force.keys() == Transform.model_fields.keys() - {"weights"}
+    assert in_force.keys() == Transform.model_fields.keys() - {"weights", "colours"}
     assert (in_force["channels"], in_force["crop"], in_force["interpolation"]) == (1, "auto", "bilinear")
     assert 'folder = "runs"' in found.text
     assert "[training]" not in found.text
@@ -321,7 +321,10 @@ def test_a_network_with_other_outputs_than_classes(desk: Path):
     assert found.lacking == ()
     assert found.study.model.outputs == "none"
     assert 'outputs = "none"' in found.text
-    assert "# the network has 5 outputs, the data 3 classes; where each class is an output, state which" in found.text
+    assert (
+        "# the network has 5 outputs, the data 3 classes; where each class is some of the outputs, state which"
+        in found.text
+    )
     trained = asked(desk, model=OWN, channels=1, n_classes=5, **NARROW)
     assert trained.lacking == (
         "model: the network has 5 outputs, the data 3 classes; to be trained it needs one a class, or a table model.outputs",

@@ -69,7 +69,7 @@ def test_loss_and_accuracy_are_over_all_outputs(tiny: Study):
             return self.logits.expand(len(images), 5)
 
     rows = data.split["test"]
-    loss, accuracy = evaluate(Always(), data, rows, outputs=(3, 0, 4))
+    loss, accuracy = evaluate(Always(), data, rows, outputs=((3,), (0,), (4,)))
     assert accuracy == (data.labels[rows] == 1).mean()
     assert loss == pytest.approx(np.log(np.exp(2) + 4) - 2 / 3, rel=1e-6)
 
@@ -83,7 +83,7 @@ def test_training_teaches_the_stated_outputs(tiny: Study, tmp_path: Path):
     model, data = build_model(study, n_classes=3, image_shape=GREY), load_data(study)
     model.load_state_dict(load_file(store.checkpoint(3)))
     rows = data.split["test"]
-    found = evaluate(model, data, rows, outputs=(3, 0, 4))
+    found = evaluate(model, data, rows, outputs=((3,), (0,), (4,)))
     assert found.accuracy == pytest.approx(read_metrics(store, epoch=3)["test_accuracy"])
     assert evaluate(model, data, rows).accuracy < 0.2
 
