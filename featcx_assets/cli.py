@@ -18,6 +18,7 @@ from featcx_assets.cluster.command import cancel_jobs, engine_of
 from featcx_assets.comparing import compare, group_snapshot, group_to_run, say_comparison, state_of_group
 from featcx_assets.keeping import allow_command, backup, doctor, prune_command, restore, verify
 from featcx_assets.new import new
+from featcx_assets.reference import reference
 from featcx_assets.resources import home
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.given import StudyReader
@@ -163,7 +164,7 @@ def ui(port: int) -> None:
         raise _BadInput(f"the web UI of {home()} is open already; close it first") from None
 
 
-for command in (new, verify, backup, restore, prune_command, doctor, allow_command):
+for command in (new, reference, verify, backup, restore, prune_command, doctor, allow_command):
     main.add_command(command)
 
 

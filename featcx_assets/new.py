@@ -78,7 +78,7 @@ def new(
 
     weights = file.with_name(f"{name}.safetensors")  # what transformers has to rename is written there
     had_weights = weights.exists()
-    wishes = Wishes(name, model, _parsed(arguments), data, outputs, unlabelled, checkpoints, epochs)
+    wishes = Wishes(name, model, _parsed(arguments), data, checkpoints, epochs, outputs, unlabelled)
     proposal = propose(wishes, file=file)
     for line in () if as_json else proposal.found:
         click.echo(line)

@@ -38,8 +38,8 @@ def read_tables(reader: StudyReader) -> StudyTables:
 
 
 def doubts(reader: StudyReader) -> list[str]:
-    """Return what needs a look: a network of another program that only guesses, figures that could not be drawn."""
-    return [*_guesses(reader), *_undrawn(reader)]
+    """Return what needs a look: a network that only guesses, concepts of an old epoch, figures not drawn."""
+    return [*_guesses(reader), *_lags(reader), *_undrawn(reader)]
 
 
 def _undrawn(reader: StudyReader) -> list[str]:
@@ -47,6 +47,20 @@ def _undrawn(reader: StudyReader) -> list[str]:
     return [
         f"{path.name.partition('.')[0]}: its figures could not be drawn; {path} says why"
         for path in sorted(folder.glob(f"*.{FAILED}.png"))
+    ]
+
+
+def _lags(reader: StudyReader) -> list[str]:
+    """Say that the checkpoints have gone on since the reference epoch was chosen, and how far the network is."""
+    reference, newest = reader.study.reference_epoch, max(reader.snapshot.epochs, default=0)
+    if newest <= reference or not reader.store.reference_path.is_file():
+        return []
+    rows = reader.table(CHECKPOINT.tables[0].name, columns=["epoch", "test_accuracy"])
+    accuracy = rows.loc[rows["epoch"] == newest, "test_accuracy"].dropna()
+    now = f" (held-out accuracy {accuracy.iloc[0]:.1%})" if len(accuracy) else ""
+    return [
+        f"the newest checkpoint is {newest}{now}, the concepts that are followed are of epoch {reference}: "
+        f"`featcx reference {reader.study.name}` moves on to the newest"
     ]
 
 

@@ -59,6 +59,23 @@ def register(study: Study, *, home: str | Path, text: str | None = None, sibling
     return store
 
 
+def move_reference(store: Store, epoch: int | None = None) -> tuple[int, int]:
+    """Follow another epoch of another program's checkpoints, the newest for None; returns the epoch before, and now.
+
+    Raises StudyError where the study states its reference epoch itself, or there is no usable checkpoint of the epoch.
+    """
+    before, name = store.study.reference_epoch, store.study.name
+    if not store.reference_path.is_file():
+        raise StudyError(f"study {name} states which epoch it follows, {before}; change probe.reference_epoch there")
+    usable = sorted(number for number in survey(store).digests if number > 0)
+    now = epoch if epoch is not None else max(usable, default=before)
+    if now not in usable:
+        listed = ", ".join(map(str, usable[-5:])) or "none"
+        raise StudyError(f"wanted an epoch of {name} whose checkpoint can be used, got {now}; the last are {listed}")
+    pin_reference(store.reference_path, store.study.checkpoints, now)
+    return before, now
+
+
 def _keep_other(store: Store) -> None:
     """Put a registered study that says something else aside; a broken one is replaced."""
     with suppress(StudyError, FileNotFoundError):

@@ -88,7 +88,7 @@ def preprocessing(study: Study) -> Preprocessing:
     if stated.resize != "auto" or stated.crop != "auto":  # sizes of one's own keep the ratio of the sides
         of_weights = of_weights.model_copy(update={"fit": "auto"})
     values: dict[str, Any] = {}
-    for name in Transform.model_fields.keys() - {"weights", "colours"}:
+    for name in Transform.model_fields.keys() - {"weights", "bgr"}:
         value = getattr(stated, name)
         value = getattr(of_weights, name) if value == "auto" else value
         values[name] = None if value == "auto" else value

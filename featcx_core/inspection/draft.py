@@ -44,14 +44,14 @@ class Wishes(NamedTuple):
     """Arguments of its factory."""
     data: str = Data().source
     """Source or path of the images."""
-    outputs: str = ""
-    """TOML file of the outputs of each class; empty: as the classes' names say."""
-    unlabelled: bool = False
-    """Whether the images have no classes."""
     checkpoints: str = ""
     """Folder, file, or path with `{epoch}`; empty: featcx trains the network."""
     epochs: int | None = None
     """Passes of that training; None: as many as usual."""
+    outputs: str = ""
+    """TOML file of the outputs of each class; empty: as the classes' names say."""
+    unlabelled: bool = False
+    """Whether the images have no classes."""
 
 
 class Draft:

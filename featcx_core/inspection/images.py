@@ -105,7 +105,7 @@ def transform_in_force(study: Study) -> dict[str, Any]:
     Raises StudyError where the images cannot be used.
     """
     data, steps = load_data(study), preprocessing(study)
-    colours = {"colours": "bgr"} if study.data.transform.colours == "bgr" else {}
+    blue_first = {"bgr": True} if study.data.transform.bgr else {}
     return {
         "resize": steps.resize or "auto",
         "crop": steps.crop or "auto",
@@ -114,7 +114,7 @@ def transform_in_force(study: Study) -> dict[str, Any]:
         "interpolation": steps.interpolation,
         "mean": [round(float(value), 4) for value in data.mean],
         "std": [round(float(value), 4) for value in data.std],
-        **colours,
+        **blue_first,
     }
 
 

@@ -41,7 +41,7 @@ _NORMALISATIONS: dict[str, dict[str, Any]] = {
     "pixels from 0 to 1": {"mean": [0.0] * 3, "std": [1.0] * 3},
     "pixels from 0 to 255": {"mean": [0.0] * 3, "std": [_BYTE] * 3},
     "pixels from 0 to 255 less ImageNet's mean, blue first": {
-        "colours": "bgr",
+        "bgr": True,
         "mean": _IMAGENET["mean"],
         "std": [_BYTE] * 3,
     },
@@ -108,8 +108,8 @@ class Trial:
             return [first]
         tried = [first, *self._tried(_NORMALISATIONS)]
         best = max(tried, key=lambda each: each.rank)
-        if best.transform.get("colours") != "bgr":
-            tried += self._tried({f"{best.words}, blue first": {**best.transform, "colours": "bgr"}})
+        if not best.transform.get("bgr"):
+            tried += self._tried({f"{best.words}, blue first": {**best.transform, "bgr": True}})
         best = max(tried, key=lambda each: each.rank)
         tried += self._tried({f"{best.words}, {w}": {**best.transform, **crop} for w, crop in self._crops().items()})
         return sorted(tried, key=lambda each: -each.rank)
@@ -123,7 +123,7 @@ class Trial:
             for stated, auto in zip((steps.mean, steps.std), _mean_and_std(pixels), strict=True)
         )
         images = (torch.from_numpy(pixels).float() / 255 - mean[:, None, None]) / std[:, None, None]
-        if model.colours == "bgr" and self.study.data.transform.colours != "bgr":
+        if model.bgr and not self.study.data.transform.bgr:
             images = images.flip(1)
         shares = _shares(self.model, images)
         if self.right is not None:

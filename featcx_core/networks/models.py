@@ -83,7 +83,7 @@ def build_model(
         raise StudyError(f"model.source: wanted {source} to give a torch.nn.Module, got {type(model).__name__}")
     if study.model.weights and not is_filled:
         load_weights(model, study.model)
-    if study.data.transform.colours == "bgr":
+    if study.data.transform.bgr:
         model.register_forward_pre_hook(_reversed_colours)
     return model
 

@@ -52,9 +52,9 @@ class Transform(Part):
     `crop`."""
     channels: Literal["auto", 1, 3] = "auto"
     """1: grey, 3: colour; `auto`: as many as `mean` has values, else 3 if any image has colours."""
-    colours: Literal["auto", "bgr"] = "auto"
-    """Order in which the network takes the colours; `auto`: red, green, blue. `bgr` is that of networks trained with
-    OpenCV or Caffe; `mean` and `std` are in the order red, green, blue all the same."""
+    bgr: bool = False
+    """True for a network that takes blue first, as those trained with OpenCV or Caffe do; `mean` and `std` are in the
+    order red, green, blue all the same."""
     interpolation: Literal["auto", "nearest", "bilinear", "bicubic", "lanczos"] = "auto"
     """Filter of the resizing; `auto`: bilinear. Always antialiased, over the whole area of a pixel."""
     mean: Literal["auto"] | tuple[float, ...] = "auto"

@@ -185,8 +185,9 @@ class RedundancySettings(Part):
 class SensitivitySettings(Part):
     """Sensitivity: how much a concept moves when noise is added to the image."""
 
-    images: Annotated[int, Field(ge=2)] = 200
-    """Number of probe images; at most all."""
+    images: Literal["auto"] | Annotated[int, Field(ge=2)] = "auto"
+    """Number of probe images; at most all. `auto`: 200; of images of more than 64 x 64 pixels, whose passes count, so
+    many that the noisy images are no more than the images that an epoch records, but 20 or more."""
     draws: Annotated[int, Field(ge=2)] = 20
     """Noisy copies of each image."""
     sigmas: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = (0.01, 0.1, 0.5)

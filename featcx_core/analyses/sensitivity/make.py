@@ -12,9 +12,15 @@ from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.analyses.jackknife import jackknife_cells
 from featcx_core.artefacts.given import Given
 from featcx_core.features.forward import Network, Tap, pooled
-from featcx_core.images.data import StudyImages
+from featcx_core.images.data import StudyImages, dictionary_images
 from featcx_core.images.noise import noisy_batches
 from featcx_core.measures.sensitivity import Responses
+from featcx_core.study.fields import Study
+
+_SMALL = 64 * 64
+"""Pixels of an image whose noisy copies cost little."""
+_MOST, _LEAST = 200, 20
+"""Images, where the study says "auto"."""
 
 
 def sensitivity_rows(given: Given) -> pd.DataFrame:
@@ -26,7 +32,8 @@ def sensitivity_rows(given: Given) -> pd.DataFrame:
     study, settings = given.study, given.study.sensitivity
     codes, network = coded(given, epoch=given.epoch), given.network(epoch=given.epoch, device=given.tools.device)
     by_kind = encoders(study, read_dictionary(given, epoch=given.epoch), device=given.tools.device)
-    images, sigmas = network.data.probe[: settings.images], sorted(set(settings.sigmas))
+    sigmas = sorted(set(settings.sigmas))
+    images = network.data.probe[: n_images(study, network.data)]
     responses = {
         sigma: Responses(
             n_draws=settings.draws,
@@ -43,6 +50,18 @@ def sensitivity_rows(given: Given) -> pd.DataFrame:
     parts = [_rows(codes, response).assign(sigma=sigma) for sigma, response in responses.items()]
     frame = pd.concat(parts, ignore_index=True)
     return frame.assign(epoch=given.epoch, n_images=len(images), n_draws=settings.draws)
+
+
+def n_images(study: Study, data: StudyImages) -> int:
+    """Return how many probe images are made noisy, at most: as stated, or what an epoch's other passes allow."""
+    settings = study.sensitivity
+    if settings.images != "auto":
+        return settings.images
+    _, height, width = data.image_shape
+    if height * width <= _SMALL:
+        return _MOST
+    recorded = len(data.probe) + sum(map(len, dictionary_images(data, study)))
+    return min(_MOST, max(_LEAST, recorded // (settings.draws * len(set(settings.sigmas)))))
 
 
 def noisy_groups(data: StudyImages, n: int, *, groups: int) -> np.ndarray:

@@ -21,6 +21,7 @@ from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.analyses.reading import read_tables
 from featcx_core.analyses.redundancy.checks import fewer_masked_units_change_less
 from featcx_core.analyses.sensitivity.checks import weak_noise_moves_little
+from featcx_core.analyses.sensitivity.make import n_images as n_noisy_images
 from featcx_core.analyses.sensitivity.make import noisy_groups
 from featcx_core.analyses.support.checks import support_starts_from_the_dictionary
 from featcx_core.analyses.visualisation import VISUALISATION
@@ -32,10 +33,11 @@ from featcx_core.checkpoints.survey import read_head
 from featcx_core.features.dictionary import random_atoms
 from featcx_core.features.forward import Network, Tap, pooled
 from featcx_core.features.nnls import nnls
-from featcx_core.images.data import load_data, normalised
+from featcx_core.images.data import StudyImages, load_data, normalised
 from featcx_core.images.noise import white_noise
 from featcx_core.measures.redundancy import masks
 from featcx_core.store.places import Store, epoch_key, open_store
+from featcx_core.study.fields import Study
 from tests.references import redundancy as redundancy_reference
 from tests.references import sensitivity as sensitivity_reference
 from tests.references import support as support_reference
@@ -366,3 +368,16 @@ def test_nothing_made_is_nothing_wrong(measured: Store):
     shutil.rmtree(measured.root / "tables")
     for find in (support_starts_from_the_dictionary, fewer_masked_units_change_less, weak_noise_moves_little):
         assert find(reader(measured)).passed
+
+
+@pytest.mark.parametrize(
+    ("side", "n_probe", "stated", "wanted"),
+    [(28, 440, "auto", 200), (224, 440, "auto", 20), (224, 6000, "auto", 105), (224, 440, 7, 7)],
+)
+def test_noisy_images_are_no_more_than_an_epoch_records(side: int, n_probe: int, stated: int | str, wanted: int):
+    study = Study.model_validate({"name": "x", "sensitivity": {"images": stated}})
+    half, nothing = np.arange(n_probe // 2), np.zeros(3, dtype=np.float32)
+    split = {"train": np.arange(300), "fit": half, "score": half}
+    images = np.broadcast_to(np.uint8(0), (300, 3, side, side))
+    data = StudyImages(images, np.zeros(300, dtype=np.int64), ("a",), split, nothing, nothing)
+    assert n_noisy_images(study, data) == wanted  # 20 copies at 3 levels of each

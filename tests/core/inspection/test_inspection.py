@@ -297,7 +297,7 @@ def test_checkpoints_of_another_program(desk: Path):
     place = found.text.index("# In force: transform = {")
     assert "# mean and std are of the images here (mean = [0." in found.text[place:]
     in_force = tomllib.loads(found.text[place:].partition(": ")[2].partition("\n")[0])["transform"]
-    assert in_force.keys() == Transform.model_fields.keys() - {"weights", "colours"}
+    assert in_force.keys() == Transform.model_fields.keys() - {"weights", "bgr"}
     assert (in_force["channels"], in_force["crop"], in_force["interpolation"]) == (1, "auto", "bilinear")
     assert 'folder = "runs"' in found.text
     assert "[training]" not in found.text

@@ -46,7 +46,7 @@ def test_a_network_that_takes_blue_first_is_found_out(desk: Path):
     torch.save(Colours(blue_first=True).state_dict(), desk / "net.pt")
     found = asked(desk, COLOURS, "net.pt")
     assert found.lacking == ()
-    assert found.study.data.transform.colours == "bgr"
+    assert found.study.data.transform.bgr
     tried = [line for line in found.found if "%  " in line]
     assert tried[0].startswith("    100%  ")
     assert tried[0].endswith(", blue first")
@@ -61,7 +61,7 @@ def test_a_network_that_takes_blue_first_is_found_out(desk: Path):
 def test_a_network_that_knows_the_images_stays_as_it_is(desk: Path):
     torch.save(Colours().state_dict(), desk / "net.pt")
     found = asked(desk, COLOURS, "net.pt")
-    assert found.study.data.transform.colours == "auto"
+    assert found.study.data.transform.bgr is False
     assert "  preparations tried, by accuracy on 32 images:" in found.found
 
 
