@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from featcx_core.measures.variance_share import variance_share as variance_share
     from featcx_core.notebook import OpenStudy as OpenStudy
     from featcx_core.notebook import open_study as open_study
+    from featcx_core.notebook import use_checkpoints as use_checkpoints
     from featcx_core.study.fields import Study as Study
     from featcx_core.study.files import load_study as load_study
 
@@ -57,6 +58,7 @@ _HOMES = {
     "svcca": "measures.similarity",
     "make": "artefacts.making",
     "train": "analyses.training.make",
+    "use_checkpoints": "notebook",
     "v_information": "measures.v_information",
     "variance_share": "measures.variance_share",
 }

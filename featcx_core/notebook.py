@@ -1,5 +1,6 @@
-"""Read-only access to a study's artefacts from a notebook; no Dagster needed."""
+"""A study's artefacts, and another program's checkpoints, from a notebook; no Dagster needed."""
 
+import logging
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,22 @@ from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.dictionary.make import read_dictionary
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.given import StudyReader
+from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
+<<<<<<< HEAD
 from featcx_core.checkpoints.accounts import Account
+=======
+from featcx_core.checkpoints.landing import whereabouts
+from featcx_core.checkpoints.survey import Account, survey
+>>>>>>> 389d625 (feat: fx.use_checkpoints takes the place of fx.train for checkpoints of another program)
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
 from featcx_core.store.parquet import read_rows
-from featcx_core.store.places import open_store
-from featcx_core.study.fields import Study
+from featcx_core.store.places import Store, open_store
+from featcx_core.study.fields import Study, StudyError
 from featcx_core.study.nearest import listed, nearest
 
+logger = logging.getLogger("featcx")
 PARTS = ("probe", "train", "fit", "score", "test")
 """Parts of the images; `probe` is `fit`, then `score`."""
 
@@ -131,3 +139,20 @@ class OpenStudy:
 def open_study(name: str, *, home: str | Path = ".featcx") -> OpenStudy:
     """Open a registered study read-only. Raises StudyError if the home has no such study."""
     return OpenStudy(name, home=home)
+
+
+def use_checkpoints(study: Study, *, home: str | Path = ".featcx") -> Store:
+    """Register a study whose checkpoints another program writes, and read them; returns the study's store, as `train`.
+
+    Checkpoints that cannot be used are named in the log. Raises StudyError where featcx trains the network itself, or
+    no checkpoint can be used; else as `register`.
+    """
+    if not study.checkpoints.folder:
+        raise StudyError(f"study {study.name}: featcx trains its network; state checkpoints.folder, or call train")
+    store = register(study, home=home)
+    surveyed = survey(store)
+    for reason in surveyed.bad.values():
+        logger.warning("%s", reason)
+    if not surveyed.digests:
+        raise StudyError(f"study {study.name}: no checkpoint in {whereabouts(store)} can be used")
+    return store

@@ -1,3 +1,6 @@
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -79,3 +82,24 @@ def test_opening_writes_nothing(trained: Store):
     assert len(opened.layers) == 10
     assert opened.images("fit").shape == (60, 1, 12, 12)
     assert {path: path.stat().st_mtime_ns for path in trained.home.rglob("*")} == before
+
+
+def test_another_programs_checkpoints(tiny: fx.Study, trained: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    for epoch in (1, 2):
+        shutil.copy(trained.checkpoint(epoch), folder / f"e{epoch}.safetensors")
+    (folder / "e3.safetensors").write_bytes(b"cut off")
+    checkpoints = {"folder": str(folder), "pattern": "e{epoch}.safetensors"}
+    study = fx.Study.model_validate(
+        {**tiny.model_dump(), "probe": {"groups": tiny.probe.groups}, "checkpoints": checkpoints}
+    )
+    store = fx.use_checkpoints(study, home=tmp_path / "home")
+    assert store.study.reference_epoch == 2
+    assert "e3.safetensors" in caplog.text
+    assert fx.open_study("tiny", home=tmp_path / "home").epochs == [1, 2]
+    fx.make(store, "checkpoint", epoch=2, device="cpu")
+    rows = fx.open_study("tiny", home=tmp_path / "home").table("epochs")
+    assert rows["test_accuracy"].notna().all()
+    with pytest.raises(StudyError, match="featcx trains its network; state checkpoints"):
+        fx.use_checkpoints(tiny, home=tmp_path / "home")
