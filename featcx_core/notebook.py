@@ -17,12 +17,9 @@ from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.given import StudyReader
 from featcx_core.artefacts.register import register
 from featcx_core.artefacts.snapshot import Snapshot
-<<<<<<< HEAD
 from featcx_core.checkpoints.accounts import Account
-=======
 from featcx_core.checkpoints.landing import whereabouts
-from featcx_core.checkpoints.survey import Account, survey
->>>>>>> 389d625 (feat: fx.use_checkpoints takes the place of fx.train for checkpoints of another program)
+from featcx_core.checkpoints.survey import survey
 from featcx_core.features.dictionary import Dictionary
 from featcx_core.images.data import load_data
 from featcx_core.store.parquet import read_rows

@@ -217,7 +217,8 @@ def _refuse_classes(study: Study) -> None:
         "[checkpoints]": bool(study.checkpoints.folder),
         'model.outputs = "none"': study.model.outputs == "none",
         'dictionary.scope = "all"': study.dictionary.scope == "all",
-        "no corruption of labels": not study.data.corruption.probability,
+        "no corruption of labels and no shortcut": not study.data.corruption.probability
+        and not study.data.corruption.shortcut,
     }
     if lacking := [text for text, is_so in wanted.items() if not is_so]:
         raise ValueError(f"data.unlabelled wants {', '.join(lacking)}: the images have no classes")
