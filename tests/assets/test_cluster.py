@@ -235,7 +235,7 @@ def test_following_says_what_changes_and_who_was_lost(store: Store, monkeypatch:
     monkeypatch.setattr(following, "_LAG_SECONDS", 0.0)
     tasks = (Task(number=0, kind="epochs", epochs=(0,)), Task(number=1, kind="epochs", epochs=(1, 2)))
     folder = new_record(store, jobs_of(*tasks, n_parts=9))
-    write_progress(folder, 0, Progress(is_ended=True, made=(Partition("codes", 0), Partition("sums", 0, "stem"))))
+    write_progress(folder, 0, Progress(is_ended=True, made=(Partition("codes", 0), Partition("positions", 0, "stem"))))
     wait, run = State(is_running=False, says="Resources"), State(is_running=True, says="n1")
     engine, lines, pauses = Played(folder, {0: run, 1: wait}, {0: run, 1: wait}, None, {1: run}), [], []
     ended = follow(engine, folder, say=lines.append, pause=pauses.append)
