@@ -21,10 +21,10 @@ class SimilaritySection(NamedTuple):
     """Claims on groups of studies."""
     separation: Sequence[tuple[str, ...]] = ()
     """Rows (field, measure, AUPRC, chance, violation rate): how well each measure tells the groups apart."""
-    best: str = ""
-    """Which measure does it best, in words."""
     left_out: Sequence[str] = ()
     """Pairs of studies without a similarity, and why."""
+    best: str = ""
+    """Which measure does it best, in words."""
 
 
 class GeneralisingSection(NamedTuple):

@@ -2,8 +2,11 @@ import base64
 
 from featcx_core.findings.claim import unmeasured
 from featcx_core.findings.comparison import by_value
+from featcx_core.findings.generalising import answer_of_groups
+from featcx_core.findings.memorising_claims import memorising_claims
 from featcx_core.measures.comparison import compare
-from featcx_core.report.comparison_page import SimilaritySection, render_comparison
+from featcx_core.report.comparison_page import GeneralisingSection, SimilaritySection, render_comparison
+from tests.core.findings.signs_of import groups, rows
 from tests.core.measures.test_comparison import grid, measured
 
 
@@ -46,3 +49,20 @@ def test_the_page_says_how_alike_the_networks_are():
     assert base64.b64encode(b"ALIKE").decode() in place
     assert "a and b." in place
     assert 'id="alike"' not in render_comparison(comparison, settings, **options, figures=figures)
+
+
+def test_the_page_says_whether_the_networks_generalise():
+    settings, of = grid(), groups()
+    comparison = compare(measured(settings), settings)
+    signs = rows(of)
+    section = GeneralisingSection(answer_of_groups(signs, of), memorising_claims(signs, of))
+    options = {"name": "mine", "left_out": {}, "reports": {}}
+    figures = {"differences": b"PNG", "generalising": b"SIGNS"}
+    page = render_comparison(comparison, settings, **options, figures=figures, generalising=section)
+    place = page[page.index('id="generalising"') : page.index('id="differences"')]
+    assert "<strong>Networks of 100 % random labels are right on 100 %" in place
+    assert "Not all signs tell: not decided: selectivity." in place
+    assert base64.b64encode(b"SIGNS").decode() in place
+    assert "<td>0.10 (0.08 to 0.12)</td>" in place
+    assert "<strong>Layers converge bottom-up.</strong> Holds here." in place
+    assert 'id="generalising"' not in render_comparison(comparison, settings, **options, figures=figures)
