@@ -40,7 +40,8 @@ def plan(
 
     `only` and `epochs` as for a run, `side_by_side`: tasks at a time.
     """
-    stale = all_stale(snapshot, only=only, epochs=())
+    every = all_stale(snapshot, only=only, epochs=())
+    stale = [place for place in every if not snapshot.catalogue[place.artefact].is_internal]  # made as it is read
     first = {artefact.name for stage in stages_before(snapshot.catalogue) for artefact in stage.artefacts}
     is_first_stale = any(place.artefact in first for place in stale)
     of_epochs = {place.epoch for place in stale if place.epoch >= 0}

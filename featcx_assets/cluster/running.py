@@ -41,7 +41,9 @@ def submit(
         for names in engine.submit(store, folder, jobs):  # written at once: whoever is killed here leaves no orphans
             jobs = jobs.model_copy(update={"ids": (*jobs.ids, *names)})
             write_jobs(folder, jobs)
-    except StudyError:
+    except (StudyError, KeyboardInterrupt) as error:
+        if isinstance(error, KeyboardInterrupt):  # half of a plan must not stay behind
+            engine.cancel(jobs)
         write_jobs(folder, jobs.model_copy(update={"is_told": True}))
         raise
     say(f"{named(jobs)}: {', '.join(_kinds(tasks))}")
