@@ -143,7 +143,7 @@ def ui(port: int) -> None:
     from featcx_assets.guard import TOKEN, token_of
 
     command = [sys.executable, "-m", "featcx_assets.serving", "dev", "-m", "featcx_assets.definitions"]
-    arguments = ["--host", "127.0.0.1", "--port", str(port)]
+    arguments = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]  # a sensor says two lines a tick
     try:
         with FileLock(dagster_home(home()) / "ui.lock", timeout=0):
             with instance(home()) as dagster:

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,6 +57,9 @@ def dev(arguments: Sequence[str]) -> None:
         return start([python, flag, *ours, *rest], **settings)
 
     program.open_ipc_subprocess = start_ours
+    warnings.filterwarnings(
+        "ignore", message=".*is superseded and its usage is discouraged"
+    )  # by `dg dev`, another tool
     sys.argv = ["dagster", "dev", *arguments]
     main: Any = importlib.import_module("dagster._cli").main
     main()

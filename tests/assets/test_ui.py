@@ -69,6 +69,14 @@ def test_the_ui_shows_graph_partitions_and_pictures(url: str, page: Page, tmp_pa
     assert picture.evaluate("image => image.naturalWidth") > 100
     page.screenshot(path=tmp_path / "picture.png")
 
+    page.goto(f"{url}/assets/tiny/report?view=overview")
+    page.get_by_role("link", name="Open the report").first.click()
+    expect(page.locator("h1")).to_contain_text("The network relies on")
+    page.goto(f"{url}/assets/tiny/figures?view=overview")
+    served = page.locator("img[src^='/featcx/tiny/report/figures/']").first  # shown without a click
+    expect(served).to_be_visible()
+    assert served.evaluate("image => image.naturalWidth") > 100
+
 
 def _answers(address: str) -> bool:
     try:
