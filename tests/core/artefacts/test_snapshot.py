@@ -60,7 +60,8 @@ def test_a_finished_study_is_current_and_visible(small: Store):
     assert stale(small) == {}
     tables = {table.name for artefact in catalogue().shown for table in artefact.tables}
     without_corruption = {"memorisation_detection", "corruption"}  # its labels are true
-    for table in tables - {*DETAILED, "concept_paths", "meta_features", *without_corruption}:
+    no_flips = {"concept_flips"}  # no prediction of so small a study hangs on a single concept
+    for table in tables - {*DETAILED, "concept_paths", "meta_features", *without_corruption, *no_flips}:
         assert len(table_of(small, table)), table
 
 
