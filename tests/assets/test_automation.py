@@ -95,7 +95,15 @@ def test_a_checkpoint_that_lands_is_worked_off_stage_by_stage(small: Store, caps
             ["activations"],
             ["dictionary_activations", "dictionary", "codes"],
             ["reference_v_information", "v_information"],
-            ["image_losses", "noise_groups", "selectivity", "similarity_to_end", "importance", "complexity"],
+            [
+                "image_losses",
+                "noise_groups",
+                "selectivity",
+                "similarity_to_end",
+                "importance",
+                "strongest_images",
+                "complexity",
+            ],
         ]
         assert dagster.get_dynamic_partitions("tiny_epochs") == ["000000", "000001", "000002", "000003"]
     assert stale(small).keys() <= ONCE
@@ -122,7 +130,7 @@ EPOCHLY = [
     ["activations"],
     ["dictionary_activations", "dictionary", "codes"],
     ["v_information"],
-    ["importance", "complexity"],
+    ["importance", "strongest_images", "complexity"],
 ]
 
 
@@ -146,7 +154,7 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
     with instance(small.home) as dagster:
         assert tick(dagster, store).skip_reason.skip_message == "no checkpoint yet"
         write(10, weights[1])
-        assert follow(dagster, store) == [*EPOCHLY, ["clusters", "support"]]
+        assert follow(dagster, store) == [*EPOCHLY, ["clusters", "concept_effects", "support"]]
         write(30, weights[2])
         write(5, weights[0])  # late, of an earlier epoch
         (runs / "20.pth").write_bytes(b"broken")
