@@ -154,7 +154,7 @@ def test_checkpoints_of_another_program_are_followed_as_they_land(small: Store, 
     with instance(small.home) as dagster:
         assert tick(dagster, store).skip_reason.skip_message == "no checkpoint yet"
         write(10, weights[1])
-        assert follow(dagster, store) == [*EPOCHLY, ["clusters", "concept_effects", "support"]]
+        assert follow(dagster, store) == [*EPOCHLY, ["clusters", "support"]]
         write(30, weights[2])
         write(5, weights[0])  # late, of an earlier epoch
         (runs / "20.pth").write_bytes(b"broken")
