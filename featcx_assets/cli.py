@@ -26,6 +26,7 @@ from featcx_core.artefacts.groups import Group, group_paths, read_group
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.networks.anatomy import module_and_call
 from featcx_core.store.damage import Damaged
+from featcx_core.store.files import FullDisk, is_of_full_disk
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError, changed
 from featcx_core.study.files import load_study, packaged_studies
@@ -43,13 +44,22 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (StudyError, Damaged) as error:
             raise _BadInput(str(error)) from None
-        except PermissionError as error:
-            where = f"{error.filename}: {error.strerror}"
-            raise _BadInput(f"cannot write to {where}; choose another FEATCX_HOME") from None
+        except OSError as error:
+            raise _BadInput(_of_system(error)) from None
 
 
 class _BadInput(click.ClickException):
     exit_code = 2
+
+
+def _of_system(error: OSError) -> str:
+    """Return the line for what the system refuses, with what to do."""
+    where = error.filename or home()
+    if is_of_full_disk(error):
+        return str(error if isinstance(error, FullDisk) else FullDisk(where))
+    if isinstance(error, PermissionError):
+        return f"cannot write to {where}: {error.strerror}; choose another FEATCX_HOME"
+    return f"{where}: {error.strerror or error}; `featcx doctor` looks at this machine and its disk"
 
 
 _NOTES = {"class_token": " and class token", "tokens": " tokens"}

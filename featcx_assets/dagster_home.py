@@ -1,11 +1,15 @@
 """Dagster's own folder: `FEATCX_HOME/dagster`, with settings written by featcx."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
-from featcx_core.store.files import write_bytes
+from featcx_core.store.files import FullDisk, is_of_full_disk, write_bytes
+from featcx_core.study.fields import StudyError
 
 SETTINGS = """\
 # Written by featcx; edits are kept.
@@ -46,11 +50,37 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def instance(home: Path) -> dg.DagsterInstance:
-    """Open the instance whose runs the web UI shows."""
+_LITTLE_BYTES = 1 << 20
+
+
+@contextmanager
+def instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Open the instance whose runs the web UI shows.
+
+    Raises StudyError, or FullDisk, where its database is away or cannot be written, then or later.
+    """
+    from sqlalchemy.exc import DBAPIError
+
     from featcx_assets.dagster_private import instance_at
 
-    return instance_at(dagster_home(home))
+    folder = dagster_home(home)
+    try:
+        with instance_at(folder) as opened:
+            yield opened
+    except DBAPIError as error:
+        is_full = is_of_full_disk(error) or shutil.disk_usage(folder).free < _LITTLE_BYTES  # SQLite's "disk I/O error"
+        if is_full and not _is_elsewhere(folder):
+            raise FullDisk(folder) from error
+        reason = " ".join(str(error.orig).split())
+        raise StudyError(
+            f"Dagster's run history, as {folder / 'dagster.yaml'} names it, cannot be used: {reason}; see that its "
+            "database is there, and run again: what was made stays"
+        ) from error
+
+
+def _is_elsewhere(folder: Path) -> bool:
+    """Whether the history lies in a database of its own, and not in the folder."""
+    return "storage:" in (folder / "dagster.yaml").read_text(encoding="utf-8")
 
 
 def end_interrupted_runs(dagster: dg.DagsterInstance) -> None:

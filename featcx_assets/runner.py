@@ -28,6 +28,7 @@ from featcx_core.artefacts.space import refuse_full_disk
 from featcx_core.artefacts.visible_rows import write_current
 from featcx_core.checkpoints.landing import whereabouts
 from featcx_core.store.damage import aside
+from featcx_core.store.files import FullDisk, is_of_full_disk
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
 
@@ -247,14 +248,20 @@ def _extent(todo: Work) -> str:
 def _alone(store: Store) -> Iterator[None]:
     path = store.lock_path("run")
     try:
+        lock = FileLock(path, timeout=1)  # the sensor holds it for an instant, to see whether it is free
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path, timeout=1):  # the sensor holds it for an instant, to see whether it is free
-            yield
+        lock.acquire()
     except Timeout:
         raise StudyError(f"another `featcx run` is at work on study {store.study.name}; wait for it to end") from None
     except OSError as error:
+        if is_of_full_disk(error):
+            raise FullDisk(path) from error
         where = error.filename or store.root
         raise StudyError(f"cannot write to {where}: {error.strerror}; choose another FEATCX_HOME") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _end_killed_runs(dagster: dg.DagsterInstance, store: Store) -> None:

@@ -1,5 +1,9 @@
-"""Atomic writes: a file or folder appears whole or not at all, and a killed writer leaves only litter."""
+"""Atomic writes: a file or folder appears whole or not at all, and a killed writer leaves only litter.
 
+A disk that fills up meanwhile is one error, whatever library was writing.
+"""
+
+import errno
 import os
 import shutil
 import time
@@ -7,6 +11,50 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_SAYS_FULL = ("No space left on device", "StorageFull", "Disk quota exceeded", "database or disk is full")
+
+
+class FullDisk(OSError):
+    """A file that could not be written for want of space.
+
+    Args:
+        path: the file or folder.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(
+            f"{path} cannot be written: the disk is full; make room (`featcx prune` deletes arrays), and the next run "
+            "goes on"
+        )
+
+
+def is_of_full_disk(error: BaseException) -> bool:
+    """Whether an error, or one behind it, says that there is no space left: each library has words of its own.
+
+    >>> is_of_full_disk(OSError(28, "No space left on device"))
+    True
+    """
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, FullDisk) or getattr(behind, "errno", None) in _FULL:
+            return True
+        if any(words in str(behind) for words in _SAYS_FULL):
+            return True
+        behind = behind.__cause__ or behind.__context__
+    return False
+
+
+@contextmanager
+def _naming_full_disk(path: Path) -> Iterator[None]:
+    """Raise FullDisk for whatever error a library has for it."""
+    try:
+        yield
+    except Exception as error:
+        if is_of_full_disk(error) and not isinstance(error, FullDisk):
+            raise FullDisk(path) from error
+        raise
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -17,17 +65,21 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path that takes the place of the file `path` when the block ends without error."""
-    make_folder(path.parent)
-    _sweep(path, older_than_seconds=3600.0)  # no lock: a younger draft may be another process's
-    draft = _draft_of(path)
-    try:
-        yield draft
-        flush(draft)
-        draft.replace(path)
-        flush(path.parent)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Give a temporary path that takes the place of the file `path` when the block ends without error.
+
+    Raises FullDisk.
+    """
+    with _naming_full_disk(path):
+        make_folder(path.parent)
+        _sweep(path, older_than_seconds=3600.0)  # no lock: a younger draft may be another process's
+        draft = _draft_of(path)
+        try:
+            yield draft
+            flush(draft)
+            draft.replace(path)
+            flush(path.parent)
+        finally:
+            draft.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -35,23 +87,24 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give a temporary path that takes the place of a folder when the block ends without error.
 
     The caller holds the lock of what lies there: what killed writers left is swept away. What the draft holds is on
-    disk before the block ends.
+    disk before the block ends. Raises FullDisk.
     """
-    make_folder(folder.parent)
-    _sweep(folder, older_than_seconds=0.0)
-    draft = _draft_of(folder)
-    try:
-        yield draft
-        if folder.exists():
-            old = _draft_of(folder)
-            folder.rename(old)
-            draft.rename(folder)
-            shutil.rmtree(old)
-        else:
-            draft.rename(folder)
-        flush(folder.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    with _naming_full_disk(folder):
+        make_folder(folder.parent)
+        _sweep(folder, older_than_seconds=0.0)
+        draft = _draft_of(folder)
+        try:
+            yield draft
+            if folder.exists():
+                old = _draft_of(folder)
+                folder.rename(old)
+                draft.rename(folder)
+                shutil.rmtree(old)
+            else:
+                draft.rename(folder)
+            flush(folder.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
 
 
 def _draft_of(path: Path) -> Path:

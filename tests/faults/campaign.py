@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from featcx_assets.runner import Outcome, run_study
 from featcx_assets.stages import needed
@@ -23,14 +22,15 @@ from featcx_core.store.damage import Damaged
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
 from featcx_core.study.files import load_study
-from tests.conftest import TINY, write_tiny
 from tests.faults.corruption import OPERATIONS, corrupt
+from tests.faults.results import Result
+from tests.faults.study import write_small
+from tests.faults.truth import Tables, different, is_part, tables_of
 
-_SMALL = '[activations]\nlayers = ["stem", "layer2.0"]\n[analyses]\nrun = []\n'
 _FOLLOWER = '\n[checkpoints]\nfolder = "runs"\npattern = "{epoch}.*"\n'
 TABLES = ("layer_information",)
 """What a run is asked for, with all that it needs, unless a page was hit."""
-Truth = dict[str, dict[str, pd.DataFrame]]
+Truth = dict[str, Tables]
 
 
 class Kind(NamedTuple):
@@ -77,22 +77,11 @@ KINDS = {
 }
 
 
-class Result(NamedTuple):
-    """The outcome of one corruption."""
-
-    kind: str
-    operation: str
-    path: str
-    outcome: str
-    """silent, lost (could be made again and was not), crashed, named (and lost), healed (with or without a line)"""
-    lines: tuple[str, ...]
-
-
 def make_home(folder: Path) -> Path:
     """Make the home once: a study that trains itself, and one that follows another program's checkpoints."""
     home = folder / "home"
     home.mkdir(parents=True)
-    tiny = write_tiny(folder, text=TINY.replace("[analyses]\n", _SMALL))
+    tiny = write_small(folder)
     _run(register(load_study(tiny), home=home, text=tiny.read_text()), only=())
     runs = home / "runs"
     runs.mkdir()
@@ -113,7 +102,7 @@ def make_home(folder: Path) -> Path:
 
 def truth_of(home: Path) -> Truth:
     """Return all tables of all studies."""
-    return {name: _tables(open_store(home, name)) for name in ("tiny", "follower")}
+    return {name: tables_of(open_store(home, name)) for name in ("tiny", "follower")}
 
 
 def hit(home: Path, truth: Truth, kind_name: str, operation: str, chance: np.random.Generator) -> Result | None:
@@ -134,17 +123,17 @@ def _outcome(home: Path, truth: Truth, kind: Kind) -> tuple[str, list[str]]:
     with _listening() as lines:
         try:
             store = open_store(home, kind.study)
-            if not kind.readers and not _is_part(_readable(home, kind.study, lines), truth[kind.study]):
+            if not kind.readers and not is_part(_readable(home, kind.study, lines), truth[kind.study]):
                 return "silent", [*lines, "what is read before the next run differs"]
             store = register(store.study, home=home, text=store.study_path.read_text())
             outcome = _run(store, only=kind.only)
             lines += outcome.failures
             if outcome.broken:
                 return "crashed", lines
-            different = _different(_tables(store), truth[kind.study], _asked(store, kind.only))
-            if different and not outcome.failures:
-                return "silent", [*lines, f"other rows in {', '.join(different)}"]
-            return ("named" if different else "healed"), lines
+            others = different(tables_of(store), truth[kind.study], _asked(store, kind.only))
+            if others and not outcome.failures:
+                return "silent", [*lines, f"other rows in {', '.join(others)}"]
+            return ("named" if others else "healed"), lines
         except (StudyError, CheckpointError, Damaged) as error:
             return "named", [*lines, str(error)]
         except Exception as error:
@@ -154,12 +143,8 @@ def _outcome(home: Path, truth: Truth, kind: Kind) -> tuple[str, list[str]]:
 def campaign(folder: Path, *, seed: int, n: int, say: Callable[[str], None] = lambda line: None) -> Iterator[Result]:
     """Yield the results of `n` corruptions, over all kinds and operations in turn."""
     chance = np.random.default_rng(seed)
-    clean = folder / "clean"
-    if not clean.exists():
-        made = make_home(folder)
-        made.rename(clean)
-    home = folder / "home"
-    _restore(clean, home)
+    clean = clean_home(folder)
+    home = restored(clean, folder / "home")
     truth = truth_of(home)
     pairs = [(kind, operation) for kind in KINDS for operation in OPERATIONS]
     done = turn = 0
@@ -167,7 +152,7 @@ def campaign(folder: Path, *, seed: int, n: int, say: Callable[[str], None] = la
     while done < n:
         kind, operation = pairs[order[turn % len(pairs)]]
         turn += 1
-        _restore(clean, home)
+        restored(clean, home)
         result = hit(home, truth, kind, operation, chance)
         if result is not None:
             done += 1
@@ -175,20 +160,18 @@ def campaign(folder: Path, *, seed: int, n: int, say: Callable[[str], None] = la
             yield result
 
 
-def table_of(results: list[Result]) -> str:
-    """Return the results by kind, in Markdown."""
-    outcomes = ("silent", "lost", "crashed", "named", "healed")
-    lines = [f"| kind of file | corruptions | {' | '.join(outcomes)} |", "|---|" + "---:|" * (len(outcomes) + 1)]
-    for kind in (*KINDS, "all"):
-        of_kind = [result for result in results if kind in (result.kind, "all")]
-        counts = [sum(result.outcome == outcome for result in of_kind) for outcome in outcomes]
-        lines.append(f"| {kind} | {len(of_kind)} | {' | '.join(map(str, counts))} |")
-    return "\n".join(lines)
+def clean_home(folder: Path) -> Path:
+    """Return the home that nothing was done to; it is made once a folder."""
+    clean = folder / "clean"
+    if not clean.exists():
+        make_home(folder).rename(clean)
+    return clean
 
 
-def _restore(clean: Path, home: Path) -> None:
+def restored(clean: Path, home: Path) -> Path:
+    """Make a home as the clean one is; returns it."""
     shutil.rmtree(home, ignore_errors=True)
-    shutil.copytree(clean, home)
+    return shutil.copytree(clean, home)
 
 
 def _run(store: Store, *, only: tuple[str, ...]) -> Outcome:
@@ -199,15 +182,9 @@ def _run(store: Store, *, only: tuple[str, ...]) -> Outcome:
     return outcome._replace(failures=(*outcome.failures, *lost))
 
 
-def _tables(store: Store) -> dict[str, pd.DataFrame]:
-    reader = StudyReader(Snapshot(store))
-    names = [name for name in reader.snapshot.catalogue.tables if list(store.root.glob(f"tables/{name}/*.parquet"))]
-    return {name: reader.table(name) for name in names}
-
-
-def _readable(home: Path, study: str, lines: list[str]) -> dict[str, pd.DataFrame]:
+def _readable(home: Path, study: str, lines: list[str]) -> Tables:
     """Return the tables that can be read before anything is run; of the others, the line that says why not."""
-    tables: dict[str, pd.DataFrame] = {}
+    tables: Tables = {}
     try:
         reader = StudyReader(Snapshot(open_store(home, study)))
     except StudyError as error:
@@ -225,43 +202,6 @@ def _asked(store: Store, only: tuple[str, ...]) -> set[str]:
     """Return the tables that a run makes."""
     artefacts = needed(Snapshot(store, also=only), only) if only else catalogue().wanted(store.study)
     return {table.name for artefact in artefacts for table in artefact.tables}
-
-
-def _different(tables: dict[str, pd.DataFrame], truth: dict[str, pd.DataFrame], asked: set[str]) -> list[str]:
-    return [
-        name for name in sorted(asked & truth.keys()) if name not in tables or not _is_same(tables[name], truth[name])
-    ]
-
-
-def _is_part(tables: dict[str, pd.DataFrame], truth: dict[str, pd.DataFrame]) -> bool:
-    """Whether every row that can be read is one of the true ones."""
-    for name, rows in tables.items():
-        if len(rows):
-            keys = [column for column in rows if rows[column].dtype.kind in "iOU" and column != "jackknife"]
-            keys = [column for column in keys if not isinstance(rows[column].iloc[0], list | np.ndarray)]
-            known = truth[name].set_index(keys).index
-            if not rows.set_index(keys).index.isin(known).all():
-                return False
-            part = truth[name][known.isin(rows.set_index(keys).index)]
-            if not _is_same(rows, part):
-                return False
-    return True
-
-
-def _is_same(rows: pd.DataFrame, truth: pd.DataFrame) -> bool:
-    columns = [column for column in truth if not column.endswith("_seconds")]
-    try:
-        pd.testing.assert_frame_equal(
-            _sorted(rows[columns]), _sorted(truth[columns]), check_exact=False, rtol=1e-5, atol=1e-7
-        )
-    except (AssertionError, KeyError):
-        return False
-    return True
-
-
-def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
-    keys = [column for column in rows if rows[column].dtype.kind in "ib" or column in ("layer", "kind", "dictionary")]
-    return rows.sort_values(keys, kind="stable").reset_index(drop=True) if keys else rows.reset_index(drop=True)
 
 
 @contextmanager
