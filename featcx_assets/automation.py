@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,8 @@ from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.damage import aside
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import Study, StudyError
+
+_BEGINS_WITHIN_SECONDS = 900.0
 
 
 def epoch_stages() -> list[Stage]:
@@ -130,9 +133,24 @@ def _under_way(instance: dg.DagsterInstance, store: Store) -> str:
         return "`featcx run` is at work on this study"
     waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
     unfinished = instance.get_runs(dg.RunsFilter(statuses=[*waiting, *UNDER_WAY]))
+    unfinished = [run for run in unfinished if not _never_started(instance, run)]
     alive = [run for run in unfinished if not is_of_command(run)]  # `featcx run` is not at work: its runs were killed
     mine = [run for run in alive if any(key.path[0] == store.study.name for key in run.asset_selection or ())]
     return "a run of this study is under way" if mine else ""
+
+
+def _never_started(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a run was created and nobody began it, as when a daemon is killed in between; it is ended here.
+
+    It would hold up the study, and all others in the queue, for ever.
+    """
+    record = instance.get_run_record_by_id(run.run_id)
+    if record is None or run.status not in (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING):
+        return False
+    if is_of_command(run) or abs(time.time() - record.update_timestamp.timestamp()) < _BEGINS_WITHIN_SECONDS:
+        return False
+    instance.report_run_failed(run, "nobody began it; it is asked for again")
+    return True
 
 
 def _was_tried(instance: dg.DagsterInstance, store: Store, stage: Stage, *, key: str, asked: dict[str, Any]) -> bool:

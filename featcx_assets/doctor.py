@@ -184,7 +184,7 @@ def _clock(home: Path) -> tuple[bool, str]:
         return False, f"the disk's clock is {apart:+.0f} s from this machine's: new checkpoints may be taken for old"
     future = [path for path in home.glob("*/checkpoints/*") if path.stat().st_mtime > time.time() + 60]
     if future:
-        return False, f"{future[0]} is from the future: it waits until then, or touch it"
+        return False, f"{future[0]} is from the future: set the clock of the machine that wrote it, and touch it"
     return True, "as the disk's"
 
 

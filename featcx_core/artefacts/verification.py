@@ -11,8 +11,8 @@ from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.checkpoints.state_file import read_state
 from featcx_core.checkpoints.survey import reread
 from featcx_core.networks.anatomy import read_anatomy
-from featcx_core.store.damage import Damaged
-from featcx_core.store.manifests import forget_verified, unsealed
+from featcx_core.store.damage import ASIDE, Damaged
+from featcx_core.store.manifests import MARKER, forget_verified, refuse_altered, unsealed
 from featcx_core.store.parquet import refuse_altered_file
 from featcx_core.store.places import Store
 from featcx_core.study.fields import StudyError
@@ -64,7 +64,16 @@ def verify(store: Store) -> Iterator[Finding]:
     for path in sorted(store.root.glob("tables/*/*.parquet")):
         if path not in seen and not path.name.startswith("."):
             yield from _check(path, partial(refuse_altered_file, path, anew=True), f"{_RUN} where it is still wanted")
+    yield from _of_others(store, seen)
     yield from missing
+
+
+def _of_others(store: Store, seen: set[Path]) -> Iterator[Finding]:
+    """Yield damage to what is committed and not asked for now: of an epoch whose checkpoint is damaged, for one."""
+    for marker in sorted(store.root.rglob(MARKER)):
+        parts = marker.relative_to(store.root).parts
+        if marker.parent not in seen and parts[0] != ASIDE and not any(part.endswith(".partial") for part in parts):
+            yield from _check(marker.parent, partial(refuse_altered, marker.parent), f"{_RUN} where it is still wanted")
 
 
 def _of_study(store: Store) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _SETTLED_SECONDS = 5.0
+_AHEAD_SECONDS = 60.0  # of another machine's clock
 _LAST_EPOCH = 999_999  # six digits, so that names sort as numbers
 
 
@@ -88,7 +89,7 @@ def survey(
     memory = {**remembered(store), **(accounts or {})}
     digests, bad, found_as, young = dict[int, str](), dict[int, str](), dict[int, str](), set[int]()
     for epoch, files in landed(store).items():
-        if min(file.age_seconds for file in files) < _SETTLED_SECONDS:
+        if not all(_is_settled(file.age_seconds) for file in files):
             young.add(epoch)
         try:
             _refuse_unclear(epoch, files)
@@ -308,6 +309,11 @@ def _is_wanting(path: Path, fingerprint: str, memory: Mapping[str, Account]) -> 
     return bool(_damage(path, memory))
 
 
+def _is_settled(age_seconds: float) -> bool:
+    """Whether nobody is writing a file any more; one from the future is of a wrong clock, not awaited."""
+    return not -_AHEAD_SECONDS < age_seconds < _SETTLED_SECONDS
+
+
 def _damage(path: Path, memory: Mapping[str, Account]) -> str:
     """Return why a file that featcx wrote cannot be used; empty while it is young, or where somebody else wrote it."""
     account = memory.get(str(path))
@@ -315,5 +321,5 @@ def _damage(path: Path, memory: Mapping[str, Account]) -> str:
         status = path.stat()
         is_same = account is not None and account[:2] == (status.st_size, changed_at(status))
         if account and is_same and account.bad and account.training != "":
-            return account.bad if time.time() - status.st_mtime >= _SETTLED_SECONDS else ""
+            return account.bad if _is_settled(time.time() - status.st_mtime) else ""
     return ""

@@ -1,5 +1,6 @@
 """Sources of images that are arrays: the packaged digits, .npz archives and folders of .npy files."""
 
+import os
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -29,6 +30,7 @@ def npz(path: Path, *, unlabelled: bool = False) -> Source:
     used.
     """
     try:
+        _refuse_more_than_memory(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in _ARRAYS if name in archive}
     except FileNotFoundError:
@@ -41,6 +43,15 @@ def npz(path: Path, *, unlabelled: bool = False) -> Source:
     except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise StudyError(f"data.source: {path} cannot be read as .npz: {error}") from None
     return _source(path, arrays, unlabelled=unlabelled)
+
+
+def _refuse_more_than_memory(path: Path) -> None:
+    """Raise MemoryError where an archive says that it unpacks to more than this machine's memory."""
+    with zipfile.ZipFile(path) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > os.sysconf("SC_PHYS_PAGES") * os.sysconf(
+            "SC_PAGE_SIZE"
+        ):
+            raise MemoryError
 
 
 def npy(folder: Path, *, unlabelled: bool = False) -> Source:

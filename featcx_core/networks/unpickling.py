@@ -6,6 +6,7 @@ They are read with `weights_only=True`: anything but tensors, numbers and text i
 import argparse
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,16 +39,21 @@ def unpickled(path: Path) -> "Iterator[tuple[str, dict[str, Tensor]]]":
     return _dictionaries(_content(path))
 
 
-def _dictionaries(content: Any, key: str = "") -> "Iterator[tuple[str, dict[str, Tensor]]]":
+def _dictionaries(
+    content: Any, key: str = "", seen: frozenset[int] | set[int] = frozenset()
+) -> "Iterator[tuple[str, dict[str, Tensor]]]":
+    """Yield them; one that several others hold is looked at once: nested in one another, they were without number."""
     import torch
 
-    if not isinstance(content, Mapping):
+    if not isinstance(content, Mapping) or id(content) in seen:
         return
+    seen = seen if isinstance(seen, set) else set()
+    seen.add(id(content))
     tensors = {name: held.detach() for name, held in content.items() if isinstance(name, str) and torch.is_tensor(held)}
     if tensors:
         yield key, tensors
     for name, held in content.items():
-        yield from _dictionaries(held, f"{key}.{name}" if key else str(name))
+        yield from _dictionaries(held, f"{key}.{name}" if key else str(name), seen)
 
 
 def _content(path: Path) -> Any:
@@ -55,6 +61,7 @@ def _content(path: Path) -> Any:
 
     import torch
 
+    _refuse_bomb(path)
     try:
         with torch.serialization.safe_globals(_harmless()), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Detected pickle protocol")
@@ -70,6 +77,21 @@ def _content(path: Path) -> Any:
         raise _damaged(path, error) from None
     except Exception as error:  # a damaged file fails in many ways
         raise _damaged(path, error) from None
+
+
+def _refuse_bomb(path: Path) -> None:
+    """Raise CheckpointError for an archive that holds more than its own size: torch.save compresses nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):  # no archive, or a damaged one
+        return
+    size, held = path.stat().st_size, sum(entry.file_size for entry in entries)
+    if held > size:
+        raise CheckpointError(
+            f"{path} is an archive of {size} bytes that unpacks to {held}, which torch.save does not write; it is not "
+            "opened; save model.state_dict() again"
+        )
 
 
 def _damaged(path: Path, error: Exception) -> CheckpointError:

@@ -6,7 +6,7 @@ named. What can be written anew from the rest (views, locks, Dagster's history) 
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from featcx_core.networks.safetensors_files import CheckpointError
 from featcx_core.networks.safetensors_files import refuse_altered as refuse_altered_checkpoint
@@ -123,11 +123,22 @@ def _write(place: Path, content: bytes, like: Path) -> None:
 
 def _listed(source: Path) -> dict[str, tuple[int, str]]:
     try:
-        return {name: tuple(entry) for name, entry in unsealed((source / LIST).read_bytes())["files"].items()}
+        files = {name: tuple(entry) for name, entry in unsealed((source / LIST).read_bytes())["files"].items()}
+        if outside := [name for name in files if not _is_below(name)]:
+            raise StudyError(f"{source / LIST} names {outside[0]!r}, which lies outside; nothing is restored")
+        return files
+    except StudyError:
+        raise
     except OSError:
         raise StudyError(f"{source} is no backup: it has no {LIST}") from None
     except (ValueError, KeyError, AttributeError):
         raise StudyError(f"{source / LIST} is not as it was written") from None
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name is that of a file below a study's folder."""
+    parts = PurePosixPath(name).parts
+    return len(parts) > 1 and not name.startswith("/") and ".." not in parts
 
 
 def _read(path: Path) -> bytes:

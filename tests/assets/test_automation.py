@@ -8,6 +8,7 @@ import torch
 from filelock import FileLock
 from safetensors.torch import load_file
 
+from featcx_assets import automation
 from featcx_assets.automation import checkpoint_sensor, refresh_schedule
 from featcx_assets.dagster_home import PROCESS, instance
 from featcx_assets.definitions import definitions
@@ -266,6 +267,23 @@ def test_it_waits_for_what_is_under_way(small: Store):
             status=dg.DagsterRunStatus.STARTED,
         )
         assert tick(dagster, small).run_requests
+
+
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING])
+def test_a_run_that_nobody_began_holds_nothing_up(
+    small: Store, monkeypatch: pytest.MonkeyPatch, status: dg.DagsterRunStatus
+):
+    small.table("importance", "000001").unlink()
+    with instance(small.home) as dagster:
+        (request,) = tick(dagster, small).run_requests
+        job = definitions(small.home).resolve_implicit_global_asset_job_def()
+        run = dagster.create_run_for_job(
+            job, asset_selection=frozenset(request.asset_selection), tags=request.tags, status=status
+        )
+        assert tick(dagster, small).skip_reason.skip_message == "a run of this study is under way"
+        monkeypatch.setattr(automation, "_BEGINS_WITHIN_SECONDS", 0.0)
+        assert tick(dagster, small).run_requests
+        assert dagster.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
 
 
 def test_a_study_that_is_not_there_or_broken_is_skipped(small: Store):

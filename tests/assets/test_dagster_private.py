@@ -2,9 +2,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from featcx_assets import dagster_home
 from featcx_assets.dagster_home import instance
 from featcx_assets.dagster_private import SqliteEventLog
+from featcx_core.store.files import FullDisk
+from featcx_core.study.fields import StudyError
 
 
 def events(dagster: dg.DagsterInstance, run_id: str) -> list[str]:
@@ -76,3 +80,26 @@ def test_a_home_with_a_storage_of_its_own_keeps_it(tmp_path: Path):
     with instance(tmp_path) as dagster:
         assert not isinstance(dagster.event_log_storage, SqliteEventLog)
     assert (tmp_path / "own").is_dir()
+
+
+def test_a_database_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    away = OperationalError("select 1", {}, Exception("disk I/O error"))
+    with (
+        pytest.raises(
+            StudyError, match=r"run history, as .*dagster\.yaml names it, cannot be used: disk I/O error; see"
+        ),
+        instance(tmp_path),
+    ):
+        raise away
+    monkeypatch.setattr(dagster_home.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 4096}))
+    with pytest.raises(FullDisk, match=r"dagster cannot be written: the disk is full; make room"), instance(tmp_path):
+        raise away
+
+
+def test_a_server_that_is_away_is_one_line(tmp_path: Path):
+    address = "{hostname: 127.0.0.1, port: 1, username: x, password: x, db_name: x}"
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text(f"storage: {{postgres: {{postgres_db: {address}}}}}")
+    wanted = r"cannot be used: .*onnection refused.*; see that its database is there"
+    with pytest.raises(StudyError, match=wanted), instance(tmp_path):
+        pass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import KINDS, Result, campaign, table_of
+from tests.faults.campaign import campaign
 
 
 def test_nothing_goes_silently_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -15,11 +15,3 @@ def test_nothing_goes_silently_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyP
     bad = [result for result in results if result.outcome not in ("healed", "named")]
     assert not bad
     assert len({result.kind for result in results}) > 6
-
-
-def test_the_table_counts_by_kind():
-    kind = next(iter(KINDS))
-    results = [Result(kind, "flip", "x", outcome, ()) for outcome in ("healed", "healed", "silent")]
-    table = table_of(results).splitlines()
-    assert table[2] == f"| {kind} | 3 | 1 | 0 | 0 | 0 | 2 |"
-    assert table[-1] == "| all | 3 | 1 | 0 | 0 | 0 | 2 |"

@@ -281,7 +281,7 @@ def test_an_explorer_that_cannot_be_written_leaves_the_old_one(done: Store, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("featcx_core.analyses.explorer.make.thumbnail", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(OSError, match="the disk is full; make room"):
         explored(done)
     assert page.read_bytes() == before
     assert list((done.root / "report").glob(".*.partial")) == []

@@ -59,6 +59,12 @@ def test_a_damaged_checkpoint_is_found_and_is_not_a_new_one(small: Store):
     assert small.checkpoint(1) in damaged_paths(small)
 
 
+def test_arrays_of_an_epoch_whose_checkpoint_is_damaged_are_looked_at_too(small: Store):
+    flipped(small.checkpoint(1))
+    flipped(path_of(small, "codes", 1) / "zarr.json")
+    assert {small.checkpoint(1), path_of(small, "codes", 1)} <= damaged_paths(small).keys()
+
+
 def test_what_is_missing_comes_last(small: Store):
     small.table("importance", "000002").unlink()
     missing = [finding.path for finding in verify(small) if finding.reason == "it is not made, or is gone"]

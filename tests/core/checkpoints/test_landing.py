@@ -326,3 +326,5 @@ def test_young_files_settle(store: Store, runs: Path):
     assert survey(store).young == {30}
     os.utime(runs / "ckpt-30.pt", (now - 60, now - 60))
     assert survey(store).young == set()
+    os.utime(runs / "ckpt-30.pt", (now + 7200, now + 7200))  # by a machine whose clock is wrong
+    assert survey(store).young == set()

@@ -59,6 +59,13 @@ def test_an_archive_that_memory_does_not_hold(tmp_path):
         load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/d.npz")))
 
 
+def test_an_archive_that_says_it_unpacks_to_more_than_memory_is_not_unpacked(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "d.npz", images=np.zeros((40, 64, 64), np.uint8), labels=np.arange(40) % 2)
+    monkeypatch.setattr("featcx_core.images.arrays.os.sysconf", lambda name: 300)
+    with pytest.raises(StudyError, match=r"d\.npz does not fit into memory"):
+        load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/d.npz")))
+
+
 def test_an_archive_that_was_cut_off(tmp_path):
     study = npz(tmp_path, images=pictures(20, 3, 5, 6), labels=np.arange(20) % 2)
     whole = (tmp_path / "d.npz").read_bytes()

@@ -1,5 +1,6 @@
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,24 @@ def test_what_is_more_than_tensors_is_never_unpickled(tmp_path):
     with pytest.raises(CheckpointError, match=r"holds more than tensors \(torch\.nn\.modules\.container\.Sequential\)"):
         read_state_dict(saved(tmp_path, network()), wanted=WANTED)
     assert not target.exists()
+
+
+def test_an_archive_that_unpacks_to_more_than_itself_is_not_opened(tmp_path):
+    with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}, protocol=2))
+        archive.writestr("archive/data/0", bytes(1 << 20))
+    with pytest.raises(
+        CheckpointError, match=r"bomb\.pt is an archive of \d+ bytes that unpacks to 10\d{5}, .*not opened"
+    ):
+        read_state_dict(tmp_path / "bomb.pt", wanted=WANTED)
+
+
+def test_dictionaries_within_one_another_are_looked_at_once(tmp_path):
+    held: dict[str, object] = {"weight": torch.zeros(1)}
+    for _ in range(60):  # 2^60 ways through them
+        held = {"a": held, "b": held}
+    with pytest.raises(CheckpointError, match=r"nested\.pt"):
+        read_state_dict(saved(tmp_path, held, name="nested.pt"), wanted=WANTED)
 
 
 def test_a_pickle_of_another_program(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from featcx_core.artefacts.snapshot import Snapshot
 from featcx_core.store.backup import LIST, back_up, restore
+from featcx_core.store.manifests import digest_of, sealed
 from featcx_core.store.places import Store, open_store
 from featcx_core.study.fields import StudyError
 from tests.steps import table_of
@@ -68,3 +69,12 @@ def test_nothing_is_overwritten(small: Store, tmp_path: Path):
     (tmp_path / "kept").mkdir()
     with pytest.raises(StudyError, match=r"is no backup: it has no backup\.json"):
         restore(tmp_path / "kept", tmp_path / "home")
+
+
+@pytest.mark.parametrize("name", ["tiny/../../evil", "../evil", "/evil", "evil", "tiny/.."])
+def test_a_backup_writes_nowhere_else(tmp_path: Path, name: str):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / LIST).write_bytes(sealed({"files": {name: [0, digest_of([b""])]}}))
+    with pytest.raises(StudyError, match=r"backup\.json names '.*', which lies outside; nothing is restored"):
+        restore(tmp_path / "kept", tmp_path / "home")
+    assert not (tmp_path / "home").exists()

@@ -8,7 +8,7 @@ import pytest
 
 from featcx_core.artefacts.catalogue import catalogue
 from featcx_core.artefacts.visible_rows import write_current
-from featcx_core.store.files import replacing, write_bytes
+from featcx_core.store.files import FullDisk, is_of_full_disk, replacing, write_bytes
 from featcx_core.store.parquet import read_all, read_footer, read_rows, schema, write_rows
 from featcx_core.store.places import MARKER, Store, committed, epoch_key, open_store
 from featcx_core.study.fields import Study, StudyError
@@ -58,10 +58,20 @@ def test_a_failed_writer_leaves_what_was_there(store: Store):
             draft.mkdir()
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(FullDisk, match=r"stem\.zarr cannot be written: the disk is full; make room .*`featcx prune`"):
         fail()
     assert committed(folder) == "f1"
     assert not litter(store)
+
+
+def test_each_library_has_words_of_its_own_for_a_full_disk(tmp_path: Path):
+    for error in (OSError(122, "Disk quota exceeded"), ValueError('Io(Os { code: 28, kind: "StorageFull" })'),
+                  RuntimeError("[Errno 28] Error writing bytes to file. Detail: No space left on device")):  # fmt: skip
+        assert is_of_full_disk(error)
+        with pytest.raises(FullDisk, match="x cannot be written: the disk is full"), replacing(tmp_path / "x"):
+            raise error
+    assert not is_of_full_disk(OSError(13, "Permission denied"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_writer_left_is_swept_by_the_next(store: Store):

@@ -34,6 +34,12 @@ def test_a_network_beside_the_study_file_is_named_in_the_authors_text(tmp_path: 
     assert load_study(path) == study
 
 
+def test_lists_that_are_nested_without_end_are_one_line(tmp_path: Path):
+    (tmp_path / "s.toml").write_text(f"name = {'[' * 100_000}")
+    with pytest.raises(StudyError, match=r"s\.toml: not valid TOML: lists or tables are nested too deeply"):
+        load_study(tmp_path / "s.toml")
+
+
 def test_a_value_is_written_in_one_line():
     assert (
         toml_value({"a b": [1, {"c": 2.5, "d": "é\n"}], "e": (), "f": {}})
