@@ -59,23 +59,36 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
     Raises StudyError, or FullDisk, where its database is away or cannot be written, then or later.
     """
-    from sqlalchemy.exc import DBAPIError
-
     from featcx_assets.dagster_private import instance_at
 
     folder = dagster_home(home)
     try:
         with instance_at(folder) as opened:
             yield opened
-    except DBAPIError as error:
+    except Exception as error:
+        database_error = _of_database(error)
+        if database_error is None:
+            raise
         is_full = is_of_full_disk(error) or shutil.disk_usage(folder).free < _LITTLE_BYTES  # SQLite's "disk I/O error"
         if is_full and not _is_elsewhere(folder):
             raise FullDisk(folder) from error
-        reason = " ".join(str(error.orig).split())
+        reason = " ".join(database_error.split())
         raise StudyError(
             f"Dagster's run history, as {folder / 'dagster.yaml'} names it, cannot be used: {reason}; see that its "
             "database is there, and run again: what was made stays"
         ) from error
+
+
+def _of_database(error: BaseException) -> str | None:
+    """Return what a database said that is behind an error; None where there is none. Dagster wraps it, or does not."""
+    from sqlalchemy.exc import DBAPIError
+
+    behind: BaseException | None = error
+    while behind is not None:
+        if isinstance(behind, DBAPIError):
+            return str(behind.orig)
+        behind = behind.__cause__
+    return None
 
 
 def _is_elsewhere(folder: Path) -> bool:

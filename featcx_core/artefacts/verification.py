@@ -58,7 +58,9 @@ def verify(store: Store) -> Iterator[Finding]:
             except Damaged as error:
                 damage.append(error)
             yield from (Finding(each.path, each.reason, _RUN) for each in damage)
-            seen.update(places)
+            seen.update(each.path for each in damage)
+            if not damage:  # all of them were read
+                seen.update(places)
             if made is None and not damage and artefact in snapshot.wanted:
                 missing.append(Finding(places[0], "it is not made, or is gone", _RUN, is_movable=False))
     for path in sorted(store.root.glob("tables/*/*.parquet")):
@@ -69,7 +71,7 @@ def verify(store: Store) -> Iterator[Finding]:
 
 
 def _of_others(store: Store, seen: set[Path]) -> Iterator[Finding]:
-    """Yield damage to what is committed and not asked for now: of an epoch whose checkpoint is damaged, for one."""
+    """Yield damage to what nobody looked at yet: beside other damage, or of an epoch whose checkpoint is damaged."""
     for marker in sorted(store.root.rglob(MARKER)):
         parts = marker.relative_to(store.root).parts
         if marker.parent not in seen and parts[0] != ASIDE and not any(part.endswith(".partial") for part in parts):

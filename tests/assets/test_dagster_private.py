@@ -97,7 +97,7 @@ def test_a_database_that_is_away_is_one_line(tmp_path: Path, monkeypatch: pytest
 
 
 def test_a_server_that_is_away_is_one_line(tmp_path: Path):
-    address = "{hostname: 127.0.0.1, port: 1, username: x, password: x, db_name: x}"
+    address = "{scheme: postgresql+psycopg2, hostname: 127.0.0.1, port: 1, username: x, password: x, db_name: x}"
     (tmp_path / "dagster").mkdir()
     (tmp_path / "dagster" / "dagster.yaml").write_text(f"storage: {{postgres: {{postgres_db: {address}}}}}")
     wanted = r"cannot be used: .*onnection refused.*; see that its database is there"

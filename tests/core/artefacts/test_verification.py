@@ -59,10 +59,13 @@ def test_a_damaged_checkpoint_is_found_and_is_not_a_new_one(small: Store):
     assert small.checkpoint(1) in damaged_paths(small)
 
 
-def test_arrays_of_an_epoch_whose_checkpoint_is_damaged_are_looked_at_too(small: Store):
+def test_what_lies_beside_other_damage_is_looked_at_too(small: Store):
     flipped(small.checkpoint(1))
-    flipped(path_of(small, "codes", 1) / "zarr.json")
-    assert {small.checkpoint(1), path_of(small, "codes", 1)} <= damaged_paths(small).keys()
+    table, folder = small.table("concepts", "000002"), path_of(small, "codes", 2)  # committed together
+    table.write_bytes(table.read_bytes()[:-5])
+    for path in (path_of(small, "codes", 1), folder):
+        flipped(path / "zarr.json")
+    assert {small.checkpoint(1), path_of(small, "codes", 1), table, folder} <= damaged_paths(small).keys()
 
 
 def test_what_is_missing_comes_last(small: Store):
