@@ -14,7 +14,7 @@ from featcx_assets.partitions import asset_key
 from featcx_assets.stages import Work
 from featcx_core.store.places import Store
 
-_OF_INPUT = ("ValueError", "StudyError", "CheckpointError", "Altered", "Unreadable", "Damaged", "OSError")
+_OF_INPUT = ("ValueError", "StudyError", "CheckpointError", "Altered", "Unreadable", "Damaged", "OSError", "FullDisk")
 
 
 class Failure(NamedTuple):
