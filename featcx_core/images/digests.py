@@ -1,7 +1,9 @@
 """Digests of all that a study reads from disk: its images, and the files that its fields name."""
 
+import errno
 import hashlib
 import os
+import stat
 from functools import lru_cache
 from pathlib import Path
 
@@ -51,6 +53,8 @@ def text_digest(path: str, *, field: str) -> str:
 def file_digest(path: str) -> str:
     """Return the digest of a file's bytes, read again only if its size or time has changed. Raises OSError."""
     status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):  # a device has no end
+        raise OSError(errno.EINVAL, "it is no file", path)
     return _file_digest(path, status.st_size, status.st_mtime_ns)
 
 

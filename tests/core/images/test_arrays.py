@@ -8,6 +8,7 @@ from featcx_core.images.data import (
     batches,
     load_data,
 )
+from featcx_core.images.digests import content_digest
 from featcx_core.study.fields import Data, Probe, Study, StudyError
 from tests.core.images.sources import COUNTS, LABELS, npz, pictures, study
 
@@ -64,6 +65,11 @@ def test_an_archive_that_says_it_unpacks_to_more_than_memory_is_not_unpacked(tmp
     monkeypatch.setattr("featcx_core.images.arrays.os.sysconf", lambda name: 300)
     with pytest.raises(StudyError, match=r"d\.npz does not fit into memory"):
         load_data(Study(name="x", data=Data(source=f"npz:{tmp_path}/d.npz")))
+
+
+def test_a_device_is_no_archive():
+    with pytest.raises(StudyError, match=r"data\.source: cannot read /dev/zero: it is no file"):
+        content_digest(Data(source="npz:/dev/zero"))
 
 
 def test_an_archive_that_was_cut_off(tmp_path):
