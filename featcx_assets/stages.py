@@ -103,8 +103,11 @@ def needed(snapshot: Snapshot, only: Collection[str]) -> dict[Artefact, frozense
 
 def all_stale(snapshot: Snapshot, *, only: Collection[str], epochs: Collection[int]) -> list[Partition]:
     """Return everything that is stale, also what cannot start yet."""
-    asked = needed(snapshot, only) if only else snapshot.wanted
-    stale = [place for artefact in asked for place in snapshot.stale(artefact)]
+    if not only:
+        stale = [place for artefact in snapshot.wanted for place in snapshot.stale(artefact)]
+    else:
+        at = needed(snapshot, only)
+        stale = [p for artefact in at for p in snapshot.stale(artefact) if p.epoch < 0 or p.epoch in at[artefact]]
     return [place for place in stale if not epochs or place.epoch in epochs]
 
 
