@@ -363,7 +363,7 @@ def test_two_workers_make_what_a_plain_run_makes(store: Store, monkeypatch: pyte
     forget(store, "complexity")
     done = featcx("run", "tiny", "--only", "complexity", "--on", "local", "--workers", "3", "--device", "cpu")
     assert done.exit_code == 0, done.output
-    assert "tiny: 3 partitions made" in done.stdout
+    assert "tiny: done, 3 parts in " in done.stdout
     for path, rows in wanted.items():
         pd.testing.assert_frame_equal(read_rows(path), rows, check_exact=True)
     again = featcx("run", "tiny", "--only", "complexity", "--on", "local")
