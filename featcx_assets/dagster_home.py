@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 
 from featcx_core.store.files import FullDisk, is_of_full_disk, write_bytes
 from featcx_core.study.fields import StudyError
@@ -63,7 +64,9 @@ def instance(home: Path) -> Iterator[dg.DagsterInstance]:
 
     folder = dagster_home(home)
     try:
-        with instance_at(folder) as opened:
+        with FileLock(folder / "opening.lock"):  # two that make its databases at once would break them
+            opened = instance_at(folder)
+        with opened:
             yield opened
     except Exception as error:
         database_error = _of_database(error)
