@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from featcx_core.analyses.ablation import ABLATION
 from featcx_core.analyses.codes import CODES
 from featcx_core.analyses.explorer import EXPLORER
 from featcx_core.analyses.figures import FIGURES
+from featcx_core.analyses.generalising import GENERALISING
 from featcx_core.analyses.image_losses import IMAGE_LOSSES
 from featcx_core.analyses.memorisation import MEMORISATION
 from featcx_core.analyses.reading import doubts, read_tables
@@ -28,7 +30,7 @@ from featcx_core.study.fields import Study
 
 logger = logging.getLogger("featcx")
 
-_ON_MEMORISING = (IMAGE_LOSSES, MEMORISATION, SELECTIVITY, SPECTRA)
+_ON_MEMORISING = (GENERALISING, MEMORISATION, IMAGE_LOSSES, ABLATION, SELECTIVITY, SPECTRA)
 _ATOMS = {"class": "atoms a class", "all": "atoms for all classes together"}
 
 
@@ -37,7 +39,7 @@ def write_report(given: Given) -> None:
     (place,) = given.partitions
     drawn = sorted(given.folder(FIGURES).glob("*.svg"))
     pictures = {path.stem: read_svg(path.read_text(encoding="utf-8")) for path in drawn}
-    further = list(_further(given, pictures))
+    further = sorted(_further(given, pictures), key=lambda each: each.name != GENERALISING.name)  # the answer first
     tables = read_tables(given)
     html = render_report(
         tables,
