@@ -304,7 +304,13 @@ def _run_study(
         reader = StudyReader(Snapshot(store))
         try:
             values = {"made": outcome.made, "failures": outcome.failures, **summary_values(reader)} if as_json else {}
-            lines = [] if as_json else full_lines(reader) if verbose else summary_lines(reader)
+            lines = (
+                []
+                if as_json
+                else full_lines(reader)
+                if verbose
+                else summary_lines(reader, judges_paper=outcome.made > 0)
+            )
             looks = doubts(reader)
             break
         except Damaged as error:

@@ -34,12 +34,15 @@ _NAME = 12
 """Columns of a row's name."""
 
 
-def summary_lines(reader: StudyReader) -> list[str]:
-    """Return the answer in at most 19 lines of 100 columns: what is not known first, then the strongest evidence."""
+def summary_lines(reader: StudyReader, *, judges_paper: bool = True) -> list[str]:
+    """Return the answer in at most 19 lines of 100 columns: what is not known first, then the strongest evidence.
+
+    judges_paper: whether the last row counts the paper's claims, which takes loading SciPy and torch.
+    """
     tables, places = read_tables(reader), _places(reader)
     lines = [""]
     if len(tables.epochs):
-        blocks = _blocks(answer(tables, reference_epoch=reader.study.reference_epoch))
+        blocks = _blocks(answer(tables, reference_epoch=reader.study.reference_epoch, judges_paper=judges_paper))
         lines += [line for block in blocks if block for line in (*block, "")]
     if pages := [path for name, path in places.items() if name != _DATABASE]:
         lines.append(f"  open   {_from_here(pages[0])}")
@@ -115,7 +118,7 @@ def _development(found: Answer) -> list[str]:
 def _trust(found: Answer) -> list[str]:
     """Return the checks, the cautions and the paper's claims."""
     rows = {"ok": "; ".join(checks_passed(found)), "caution": "; ".join(cautions(found))}
-    if found.n_concepts:
+    if found.paper:
         rows["paper"] = paper_in_words(found.paper)
     return [line for name, text in rows.items() if text for line in _wrapped(name, text)]
 

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from featcx_core.findings.claims import claims
 from featcx_core.findings.correlations import raw_and_partial
 from featcx_core.findings.evidence import Estimate, number
 from featcx_core.findings.predictions import KEPT
@@ -74,8 +73,11 @@ class Answer(NamedTuple):
     """Verdict -> claims of the paper that it is given."""
 
 
-def answer(tables: StudyTables, *, reference_epoch: int) -> Answer:
-    """Return the answer of a study at its reference epoch; nothing in it rests on what is not known."""
+def answer(tables: StudyTables, *, reference_epoch: int, judges_paper: bool = True) -> Answer:
+    """Return the answer of a study at its reference epoch; nothing in it rests on what is not known.
+
+    judges_paper: whether the paper's claims are judged, which loads SciPy and torch; else `paper` is empty.
+    """
     epoch = reference_epoch
     concepts = tables.concepts[tables.concepts["epoch"] == epoch]
     kept = _at(tables.dictionaries, "predictions_kept_fraction", epoch)
@@ -97,8 +99,14 @@ def answer(tables: StudyTables, *, reference_epoch: int) -> Answer:
         shuffled=_shuffled(tables.v_information, epoch),
         relation=raw if has_relation else None,
         controlled=controlled if has_relation and math.isfinite(controlled.value) else None,
-        paper=dict(Counter(claim.verdict for claim in claims(tables, reference_epoch=epoch))),
+        paper=_paper(tables, epoch) if judges_paper else {},
     )
+
+
+def _paper(tables: StudyTables, epoch: int) -> dict[Ruling, int]:
+    from featcx_core.findings.claims import claims
+
+    return dict(Counter(claim.verdict for claim in claims(tables, reference_epoch=epoch)))
 
 
 def checks_passed(answer: Answer) -> list[str]:

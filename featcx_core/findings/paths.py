@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from featcx_core.findings.evidence import number, percent
-from featcx_core.measures.matching import birth_epoch
+from featcx_core.measures.births import birth_epoch
 
 FEWEST = 5
 """Concepts behind a median."""

@@ -7,7 +7,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from featcx_core.arrays import Array, as_tensors
@@ -81,23 +81,6 @@ def null_cosine(
         cosine = match_atoms(directions, others).cosine
         cosines.append(cosine[~np.isnan(cosine)])
     return float(np.quantile(np.concatenate(cosines), quantile))
-
-
-def birth_epoch(
-    is_above: Bool[np.ndarray, "epoch concept"], epochs: Int[np.ndarray, "epoch"]
-) -> Int[np.ndarray, "concept"]:
-    """Return the first epoch from which a concept's match stays above the null until the last epoch; -1 = never.
-
-    Args:
-        is_above: Whether the cosine is above the null; the last row is the epoch whose concepts are followed.
-        epochs: Epoch of each row, rising.
-
-    >>> above = np.array([[True, False], [False, False], [True, True]])
-    >>> birth_epoch(above, np.array([0, 1, 2]))
-    array([2, 2])
-    """
-    stays_above = np.logical_and.accumulate(is_above[::-1], axis=0)[::-1]
-    return np.where(stays_above.any(axis=0), epochs[stays_above.argmax(axis=0)], -1)
 
 
 def _directions(atoms: Array) -> Float[np.ndarray, "concept unit"]:

@@ -31,8 +31,12 @@ def test_all_pass_on_a_finished_study(small: Store):
     assert failed == ["penultimate_says_more_than_stem"]
     assert found["importance_rows_are_valid"].metadata["rows"].value == 36
     empty = {name for name, e in found.items() if name.endswith("_rows_are_valid") and e.metadata["rows"].value == 0}
-    # the study's labels are true
-    assert empty == {"corruption_rows_are_valid", "memorisation_detection_rows_are_valid"}
+    # the study's labels are true, and no prediction hangs on one concept
+    assert empty == {
+        "corruption_rows_are_valid",
+        "memorisation_detection_rows_are_valid",
+        "concept_flips_rows_are_valid",
+    }
 
 
 def test_each_fails_where_something_is_wrong(small: Store):
@@ -61,6 +65,7 @@ def test_each_fails_where_something_is_wrong(small: Store):
         "super_classes_cover_all_classes",
         "corruption_rows_are_valid",
         "memorisation_detection_rows_are_valid",
+        "concept_flips_rows_are_valid",
         *("concepts_are_found_again", "variance_share_has_random_directions", "units_know_more_than_chance"),
         *("nothing_ablated_is_the_whole_network", "thresholds_hold_on_clean_images"),
     }

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from featcx_core.features.dictionary import random_atoms
-from featcx_core.measures.matching import birth_epoch, match_atoms, null_cosine
+from featcx_core.measures.matching import match_atoms, null_cosine
 from tests.references import matching as reference
 
 
@@ -64,11 +64,6 @@ def test_signed_atoms_have_another_null():
     assert both[0] > both[1]  # few atoms of any sign lie near the all-positive ones
     assert both[0] == null_cosine(atoms, n_others=40, is_signed=True, seed=0)
     assert np.isnan(null_cosine(np.zeros((2, 3)), n_others=4, is_signed=False, seed=0))
-
-
-def test_birth_by_hand():
-    above = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0]], dtype=bool)
-    assert birth_epoch(above, np.array([0, 4, 9])).tolist() == [9, 4, 0, -1]
 
 
 def test_errors():
