@@ -42,16 +42,18 @@ def unpickled(path: Path) -> "Iterator[tuple[str, dict[str, Tensor]]]":
 def _dictionaries(
     content: Any, key: str = "", seen: frozenset[int] | set[int] = frozenset()
 ) -> "Iterator[tuple[str, dict[str, Tensor]]]":
-    """Yield them; one that several others hold is looked at once: nested in one another, they were without number."""
+    """Yield them, under every key that they have; what they hold in turn is looked at once, since it may be endless."""
     import torch
 
-    if not isinstance(content, Mapping) or id(content) in seen:
+    if not isinstance(content, Mapping):
         return
-    seen = seen if isinstance(seen, set) else set()
-    seen.add(id(content))
     tensors = {name: held.detach() for name, held in content.items() if isinstance(name, str) and torch.is_tensor(held)}
     if tensors:
         yield key, tensors
+    if id(content) in seen:
+        return
+    seen = seen if isinstance(seen, set) else set()
+    seen.add(id(content))
     for name, held in content.items():
         yield from _dictionaries(held, f"{key}.{name}" if key else str(name), seen)
 

@@ -386,7 +386,9 @@ def test_the_web_ui_is_on_loopback_and_of_this_home(small: Store, monkeypatch: p
     token = (small.home / "dagster" / "ui_token").read_text()
     assert result.stdout.startswith(f"http://127.0.0.1:{port}/?token={token} ")
     assert env["FEATCX_UI_TOKEN"] == token
-    assert command == f"-m featcx_assets.serving dev -m featcx_assets.definitions --host 127.0.0.1 --port {port}"
+    assert command == (
+        f"-m featcx_assets.serving dev -m featcx_assets.definitions --host 127.0.0.1 --port {port} --log-level warning"
+    )
     assert env["DAGSTER_HOME"] == str(small.home / "dagster")
     assert env["FEATCX_HOME"] == str(small.home)
 

@@ -134,7 +134,7 @@ def test_curves_wait_for_what_they_read_of_an_epoch(small: Store):
     for artefact in ("decode_time", "sedimentation", "correlations"):
         small.table(artefact, "all").unlink()
     forget(small, "complexity")
-    across = {(artefact, -1) for artefact in ("decode_time", "figures", "report", "explorer")}
+    across = {(artefact, -1) for artefact in ("decode_time", "generalising", "figures", "report", "explorer")}
     assert planned(small)[LAST] == across  # importance alone makes no curve, time to decode needs neither
     forget(small, "importance", epochs=(0, 1))
     assert planned(small, only=("correlations",)).keys() == {SCORED, LAST}

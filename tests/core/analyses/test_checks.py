@@ -26,7 +26,8 @@ def test_the_tables_of_a_finished_study_are_sound(small: Store, name: str):
     assert finding.passed, finding.says
     n_rows = len(table_of(small, name))
     assert finding.numbers["rows"] == n_rows
-    assert (n_rows > 0) is (name not in ("corruption", "memorisation_detection"))  # its labels are true
+    # its labels are true, and no prediction hangs on one concept
+    assert (n_rows > 0) is (name not in ("corruption", "memorisation_detection", "concept_flips"))
 
 
 def set_first(column: str, value: object) -> Change:

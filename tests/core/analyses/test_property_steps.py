@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 
 from featcx_core.analyses.controls import control_stands_beside
 from featcx_core.analyses.dictionary.make import read_dictionary
-from featcx_core.analyses.explorer import make as explorer
+from featcx_core.analyses.explorer import reading as explorer
 from featcx_core.analyses.figures import make as figures
 from featcx_core.analyses.over_images import ImageResamples
 from featcx_core.analyses.reading import read_tables
@@ -297,7 +297,7 @@ def test_of_many_epochs_figures_read_the_ends_and_the_explorer_the_reference(mea
     remake(store, "support", epoch=1, device="cpu")
     refresh(store)
     assert set(table_of(store, "support")["epoch"]) == {0, 1, EPOCH}
-    drawn, shown = read_tables(reader(store)), explorer._read_tables(reader(store))
+    drawn, shown = read_tables(reader(store)), explorer.read_tables(reader(store))
     assert set(drawn.support["epoch"]) == {0, EPOCH}
     assert set(drawn.complexity["epoch"]) == {0, 1, EPOCH}
     for name in ("support", "complexity", "importance", "concepts"):

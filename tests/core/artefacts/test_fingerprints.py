@@ -132,6 +132,7 @@ def test_the_reference_epoch_moves_only_what_is_measured_against_it(look: Look):
         "decode_time",
         "correlations",
         "concept_paths",
+        "generalising",
         "figures",
         "report",
         "explorer",

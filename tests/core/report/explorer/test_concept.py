@@ -68,6 +68,7 @@ def test_predictions_without_concepts_are_computed_here(page: Page, address: str
     expect(page.get_by_text("Exact at the layer before the head")).to_be_visible()
     page.keyboard.press("j")
     other = int(page.url.rpartition("/")[2])
+    expect(page.get_by_role("heading", level=2)).to_contain_text(f"Concept {other}")  # the address changes first
     page.keyboard.press("a")
     left = world.logits - sum(world.codes[:, [c]] * world.effects[c] for c in (3, other))
     changed = int((left.argmax(axis=1) != world.logits.argmax(axis=1)).sum())
