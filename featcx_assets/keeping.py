@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from featcx_assets.resources import home
+from featcx_assets.run import epochs_of
 from featcx_core.artefacts.groups import group_paths
 from featcx_core.artefacts.pruning import prunable, prune
 from featcx_core.artefacts.snapshot import Snapshot
@@ -114,8 +115,6 @@ def prune_command(study: str, keep: str, *, yes: bool) -> None:
 
     What is pruned counts as made. Where something that reads it is to be made, it is made again first.
     """
-    from featcx_assets.cli import epochs_of
-
     snapshot = Snapshot(open_store(home(), study))
     try:
         parts = prunable(snapshot, keep=epochs_of(keep, option="--keep"))
