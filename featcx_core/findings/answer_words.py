@@ -25,14 +25,15 @@ def reliance_sentences(found: Reliance) -> str:
     >>> ends, marks = {"simplest": more, "most complex": less}, {"simplest": "yes", "most complex": "open"}
     >>> print(reliance_sentences(Reliance(0.978, 35, 100, left, ends, marks, True)))
     Accuracy is 97.8 % with all 100 concepts. It is 74.0 % without the 35 simplest, 95.6 % without 35 at random, and \
-98.1 % without the 35 most complex. Losing the simplest costs 20 % (95 %: 18 to 25 %) more than losing as many at \
-random.
+98.1 % without the 35 most complex. Without the simplest, 20 % (95 %: 18 to 25 %) more of the images are wrong \
+than without as many at random.
     """
     n, left = found.n_removed, {end: share_in_words(share) for end, share in found.left.items()}
     quantity = "Accuracy is" if found.has_classes else "The share of predictions kept is"
+    lost = "images are wrong" if found.has_classes else "predictions change"
     costly = [end for end, mark in found.marks.items() if mark == "yes"]
     sure = " ".join(
-        f"Losing the {end} costs {in_percent(found.beyond_random[end])} more than losing as many at random."
+        f"Without the {end}, {in_percent(found.beyond_random[end])} more of the {lost} than without as many at random."
         for end in costly
     )
     return (

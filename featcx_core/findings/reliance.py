@@ -16,7 +16,7 @@ _SINGLE_RANDOM = ("orders_low", "orders_high")
 
 
 class Reliance(NamedTuple):
-    """What is left of an epoch's accuracy without a third of its concepts."""
+    """Accuracy of an epoch's network without a third of its concepts."""
 
     whole: float
     """Accuracy with all concepts; without classes, the share of predictions kept."""
@@ -27,7 +27,7 @@ class Reliance(NamedTuple):
     left: dict[str, float]
     """`simplest`, `random` and `most complex` -> what is left without them."""
     beyond_random: dict[str, Estimate]
-    """`simplest` and `most complex` -> share of the whole that costs more than at random, with its interval."""
+    """`simplest` and `most complex` -> share of the images lost beyond that lost at random, with its interval."""
     marks: dict[str, Mark]
     """`simplest` and `most complex` -> whether removing them costs more than at random."""
     has_classes: bool
@@ -35,12 +35,12 @@ class Reliance(NamedTuple):
 
     @property
     def quantity(self) -> str:
-        """What is left, in words."""
+        """Name of the quantity: accuracy, or predictions kept."""
         return "accuracy" if self.has_classes else "predictions kept"
 
     @property
     def conclusion(self) -> str:
-        """What the network relies on, in words."""
+        """Conclusion in words: the concepts that the network relies on."""
         simple, complex_ = (self.marks[end] == "yes" for end in ("simplest", "most complex"))
         if simple and complex_:
             return "simple and complex concepts, both more than random ones"
@@ -66,11 +66,13 @@ def reliance(support: pd.DataFrame, *, epoch: int) -> Reliance | None:
         return None
     by_order = {str(row["order"]): row for _, row in removed.iterrows()}
     n_concepts = int(whole["n_kept"].iloc[0])
-    beyond = {end: _beyond(by_order[_ORDERS[end]]) for end in ("simplest", "most complex")}
+    accuracy = float(whole[column].iloc[0])
+    times = accuracy if has_classes else 1.0  # the table's is a share of the accuracy with all concepts
+    beyond = {end: _beyond(by_order[_ORDERS[end]], times=times) for end in ("simplest", "most complex")}
     single = tuple(float(by_order["random"][end]) for end in _SINGLE_RANDOM)
     losses = {end: 1 - float(by_order[_ORDERS[end]][relative]) for end in beyond}
     return Reliance(
-        whole=float(whole[column].iloc[0]),
+        whole=accuracy,
         n_removed=n_concepts - int(removed["n_kept"].iloc[0]),
         n_concepts=n_concepts,
         left={end: float(by_order[order][column]) for end, order in _ORDERS.items()},
@@ -80,9 +82,9 @@ def reliance(support: pd.DataFrame, *, epoch: int) -> Reliance | None:
     )
 
 
-def _beyond(row: "pd.Series[float]") -> Estimate:
+def _beyond(row: "pd.Series[float]", *, times: float) -> Estimate:
     """Return how much more an order costs than the random one, with its interval over images."""
-    value, low, high = (-float(row[f"beyond_random{end}"]) for end in ("", "_high", "_low"))
+    value, low, high = (-times * float(row[f"beyond_random{end}"]) for end in ("", "_high", "_low"))
     return Estimate(value, math.nan, math.nan, 0, low, high)
 
 

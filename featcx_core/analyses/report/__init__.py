@@ -13,7 +13,7 @@ REPORT = Artefact(
     grows=False,
     make="featcx_core.analyses.report.make:write_report",
     holds=(Page("report/index.html"),),
-    version=19,
+    version=20,
     needs=(Need(FIGURES), Need(CODES, epochs="reference", uses="if_there")),
     reads_tables=True,
     fields=("name", "analyses", "probe.reference_epoch", "training.epochs", "training.save"),

@@ -83,7 +83,7 @@ def test_first_screen_says_what_the_network_relies_on_and_how_sure_that_is(html)
     for wanted in (
         "<h1>The network relies on complex concepts.</h1>",
         "It is 99.7\N{NO-BREAK SPACE}% without the 35 simplest, 99.7\N{NO-BREAK SPACE}% without 35 at random, and 86.0",
-        "(95\N{NO-BREAK SPACE}%: 13 to 15\N{NO-BREAK SPACE}%) more than losing as many at random.",
+        "(95\N{NO-BREAK SPACE}%: 13 to 15\N{NO-BREAK SPACE}%) more of the images are wrong than without as many at random.",
         "concepts are half readable by ",
         "concepts are there to stay by epoch ",
         "<strong>How sure:</strong> shuffled control 0.003",
