@@ -63,7 +63,7 @@ def branches_by_block(branch_curves: BranchCurves) -> Figure:
     footnote(
         figure,
         "Residual: what the shortcut brings to a block's sum; the other branch: what is added to it. Every epoch has "
-        "its own concepts. 95 % bootstrap: bands over concepts, upright lines over images. Grey: random directions, "
+        "its own concepts. 95 % intervals: bands over concepts, upright lines over images. Grey: random directions, "
         f"mean of the living ({n_alive}), likewise. Dotted: the concepts' codes permuted over images, mean over "
         "blocks and branches.",
     )

@@ -58,7 +58,7 @@ def sedimentation_curves(sedimentation: pd.DataFrame, epochs: pd.DataFrame) -> F
     axes.legend(frameon=False, fontsize=9.5, loc="best")
     footnote(
         figure,
-        "Every checkpoint has its own dictionary, so the concepts differ between them. Bands: 95 % bootstrap over "
+        "Every checkpoint has its own dictionary, so the concepts differ between them. Bands: 95 % intervals over "
         "concepts; dotted: over images. Open marks: before training (epoch 0).",
     )
     return figure

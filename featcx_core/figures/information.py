@@ -55,7 +55,7 @@ def information_by_layer_and_epoch(
         _with_intervals(top, means.kinds, reference_epoch, _colours(means.own_concepts)[reference_epoch])
         footnote(
             figure,
-            f"Epoch {reference_epoch}, concepts and controls, with 95 % bootstrap intervals: bands over concepts, "
+            f"Epoch {reference_epoch}, concepts and controls, with 95 % intervals: bands over concepts, "
             "upright lines over images.",
         )
     if top.get_legend_handles_labels()[1]:  # above the curves: of a readable network they fill the axes

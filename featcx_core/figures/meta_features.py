@@ -43,8 +43,8 @@ def groups_by_complexity(meta_features: pd.DataFrame, *, epoch: int) -> Figure:
         dress(right, x="mean importance Γ  (higher = relied on more)", y="")
     footnote(
         figure,
-        f"Epoch {epoch}. Grey lines: 95 % bootstrap over the group's concepts; none for a single one, too short where "
-        "there are few. Orange lines: over images, groups fixed. Dotted: the mean of all concepts, in a super-class or "
+        f"Epoch {epoch}. Grey lines: 95 % intervals over the group's concepts; none for a single one. "
+        "Orange lines: over images, groups fixed. Dotted: the mean of all concepts, in a super-class or "
         "not. In brackets: the number of concepts.",
     )
     return figure

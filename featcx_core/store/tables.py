@@ -84,9 +84,9 @@ def intervals(prefix: str, low: float | None = None, high: float | None = None, 
     """Describe the ends of the interval over concepts and of that over images, of a value between low and high."""
     sources = {"": over, "_images": "groups of probe images"}
     return tuple(
-        real(f"{prefix}{end}{which}", f"{percent} % bootstrap percentile over {source}.", low, high, nullable=True)
+        real(f"{prefix}{end}{which}", f"{word} end of the 95 % interval over {source}.", low, high, nullable=True)
         for which, source in sources.items()
-        for end, percent in (("low", 2.5), ("high", 97.5))
+        for end, word in (("low", "Lower"), ("high", "Upper"))
     )
 
 

@@ -68,7 +68,7 @@ class Analyses(Part):
     top_shares: tuple[Share, ...] = (0.01, 0.05, 0.1)
     """Groups of most important concepts that sedimentation follows."""
     bootstrap: Annotated[int, Field(ge=100)] = 1000
-    """Resamples behind every interval."""
+    """Resamples of concepts and of groups of images behind intervals."""
 
 
 class Study(Part):

@@ -18,7 +18,7 @@ FIGURES = Artefact(
     grows=False,
     make="featcx_core.analyses.figures.make:draw",
     holds=(Folder("report/figures", "a PNG and an SVG file a figure"),),
-    version=17,
+    version=18,
     needs=(
         Need(POSITIONS, epochs="reference", uses="if_there"),
         Need(DICTIONARY, epochs="reference", uses="if_there"),

@@ -5,13 +5,11 @@ from featcx_core.analyses.importance import IMPORTANCE
 from featcx_core.analyses.readers import READERS
 from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact, Need, Rows
-from featcx_core.store.tables import EPOCH, Column, count, real, share, table, text
+from featcx_core.store.tables import EPOCH, Column, count, intervals, real, share, table, text
 
 
 def _over_concepts(name: str, description: str) -> tuple[Column, ...]:
-    ends = (("low", 2.5), ("high", 97.5))
-    percentiles = ((f"{name}_{end}", f"{percent} % bootstrap percentile over concepts.") for end, percent in ends)
-    return tuple(real(*column, -1.0, 1.0, nullable=True) for column in ((name, description), *percentiles))
+    return (real(name, description, -1.0, 1.0, nullable=True), *intervals(f"{name}_", -1.0, 1.0, over="concepts")[:2])
 
 
 LAYER_CHOICES_TABLE = table(

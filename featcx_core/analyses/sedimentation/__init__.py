@@ -5,7 +5,7 @@ from featcx_core.analyses.complexity import COMPLEXITY
 from featcx_core.analyses.importance import IMPORTANCE
 from featcx_core.analyses.v_information import V_INFORMATION
 from featcx_core.artefacts.declaration import Artefact, Need, Rows
-from featcx_core.store.tables import EPOCH, count, share, table, text
+from featcx_core.store.tables import EPOCH, count, over_images, share, table, text
 
 SEDIMENTATION_TABLE = table(
     "sedimentation",
@@ -15,10 +15,9 @@ SEDIMENTATION_TABLE = table(
     text("group_name", "all, or the most important share: top_1pct, top_5pct, top_10pct."),
     count("n_concepts", "Concepts in the group.", 1.0),
     share("mean_complexity", "Mean K of the group."),
-    share("low", "2.5 % bootstrap percentile over concepts."),
-    share("high", "97.5 % bootstrap percentile over concepts."),
-    share("low_images", "2.5 % bootstrap percentile over groups of probe images.", nullable=True),
-    share("high_images", "97.5 % bootstrap percentile over groups of probe images.", nullable=True),
+    share("low", "Lower end of the 95 % t-interval over concepts."),
+    share("high", "Upper end of the 95 % t-interval over concepts."),
+    *over_images(0.0, 1.0),
 )
 SEDIMENTATION = Artefact(
     name="sedimentation",

@@ -26,11 +26,11 @@ SUPPORT_TABLE = table(
         "accuracy", f"Share of probe images classified rightly from the kept concepts; {_NO_CLASSES}.", nullable=True
     ),
     share("predictions_kept_fraction", "Share of the network's own top-1 predictions that are kept."),
-    real("low", f"2.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
-    real("high", f"97.5 % bootstrap percentile over images of {_LEFT}.", nullable=True),
+    real("low", f"Lower end of the 95 % t-interval over images of {_LEFT}.", nullable=True),
+    real("high", f"Upper end of the 95 % t-interval over images of {_LEFT}.", nullable=True),
     real("beyond_random", "That less that of the random order; negative = costs more.", nullable=True),
-    real("beyond_random_low", "2.5 % bootstrap percentile over images.", nullable=True),
-    real("beyond_random_high", "97.5 % bootstrap percentile over images.", nullable=True),
+    real("beyond_random_low", "Lower end of the 95 % t-interval over images.", nullable=True),
+    real("beyond_random_high", "Upper end of the 95 % t-interval over images.", nullable=True),
     real("orders_low", f"Least that an order of that name (20 at random) leaves of {_LEFT}.", nullable=True),
     real("orders_high", f"Most that one leaves of {_LEFT}.", nullable=True),
 )
