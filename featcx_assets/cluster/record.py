@@ -40,7 +40,7 @@ class Task(_Record):
 
 
 class Jobs(_Record):
-    """What was submitted, once."""
+    """One submission: its engine and its jobs."""
 
     engine: Literal["slurm", "local"]
     """The engine that runs the tasks."""
@@ -76,7 +76,7 @@ class Missed(_Record):
 
 
 class Progress(_Record):
-    """How far a task is; one that is put back into the queue goes on in the same record."""
+    """A task's progress; a task that is put back into the queue goes on in the same record."""
 
     job: str = ""
     """Name at the engine, as Slurm numbers it."""

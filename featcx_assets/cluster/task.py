@@ -43,7 +43,7 @@ logger = logging.getLogger("featcx")
 
 
 class MakeTask:
-    """What is submitted: called with a task's number, it makes the task.
+    """A submitted job: called with a task's number, it makes the task.
 
     Args:
         folder: the record.

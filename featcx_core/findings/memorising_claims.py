@@ -82,9 +82,11 @@ def _random_labels_are_fitted(by_group: pd.DataFrame, memoriser: str, between: S
         return unmeasured(statement, "not measured: no accuracy on training images.")
     marks = {name: mark_of(error, expected="zero", margin=MARGIN_OF_FIT) for name, error in errors.items()}
     raw = marks.pop(memoriser)
-    said = "; ".join(f"{name} {error}" for name, error in errors.items())
+    by_name = "; ".join(f"{name} {error}" for name, error in errors.items())
     test = group_estimate(by_group, "test_accuracy", memoriser)
-    numbers = f"Training error: {said}. On unseen images networks of {memoriser} are right on {percent(test.value)} %."
+    numbers = (
+        f"Training error: {by_name}. On unseen images networks of {memoriser} are right on {percent(test.value)} %."
+    )
     return Claim(statement, Marks(raw, marks), f"{numbers} Intervals over {errors[memoriser].n} studies.")
 
 
@@ -98,23 +100,25 @@ def _memorisers_lean_on_directions(by_group: pd.DataFrame, base: str, memoriser:
         return unmeasured(statement, "not measured: it takes `ablation` of both, in pairs of the same seeds.")
     marks = {name: mark_of(found, expected="negative") for name, found in apart.items()}
     raw = marks.pop(memoriser)
-    said = "; ".join(f"{name} {found}" for name, found in apart.items())
+    by_name = "; ".join(f"{name} {found}" for name, found in apart.items())
     numbers = (
         f"Area under the accuracy on training images as units are ablated, mean over layers: "
-        f"{group_estimate(by_group, 'ablation_area', base)} with {base}. Difference, over pairs of studies: {said}."
+        f"{group_estimate(by_group, 'ablation_area', base)} with {base}. Difference, over pairs of studies: {by_name}."
     )
     return Claim(statement, Marks(raw, marks), numbers)
 
 
 def _of_any_network(by_group: pd.DataFrame, base: str, memoriser: str) -> Iterator[Claim]:
     for trend in _TRENDS:
-        of = {name: group_estimate(by_group, trend.sign, name) for name in (base, memoriser)}
-        if of[base].n == 0:
+        estimates = {name: group_estimate(by_group, trend.sign, name) for name in (base, memoriser)}
+        if estimates[base].n == 0:
             yield unmeasured(trend.statement, f"not measured: no study of {base} has it.")
             continue
-        marks = {name: mark_of(found, expected=trend.expected, margin=trend.margin) for name, found in of.items()}
-        said = "; ".join(f"{name} {found}" for name, found in of.items())
-        numbers = f"{trend.about}, over studies: {said}."
+        marks = {
+            name: mark_of(found, expected=trend.expected, margin=trend.margin) for name, found in estimates.items()
+        }
+        by_name = "; ".join(f"{name} {found}" for name, found in estimates.items())
+        numbers = f"{trend.about}, over studies: {by_name}."
         yield Claim(trend.statement, Marks(marks[base], {f"with {memoriser}": marks[memoriser]}), numbers)
 
 

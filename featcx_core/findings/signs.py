@@ -23,7 +23,7 @@ Over = Literal["images", "units", "concepts", "studies"]
 
 
 class Sign(NamedTuple):
-    """What one sign is, and what is expected of it."""
+    """One sign of memorising, with the direction that the sources expect."""
 
     label: str
     """In words."""
@@ -41,7 +41,7 @@ SIGNS: dict[str, Sign] = {
         "ablation area", "accuracy kept as units are ablated, of training images; 1 = all", "smaller", "images"
     ),
     "late_images": Sign(
-        "memorised images", "share of training images not right for good by half of training", "larger", "images"
+        "images learned late", "share of training images not right for good by half of training", "larger", "images"
     ),
     "similarity_of_seeds": Sign(
         "similarity of seeds", "last layer, between networks of other seeds; 0 = chance, 1 = same", "smaller", "studies"

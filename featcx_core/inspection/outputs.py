@@ -24,16 +24,16 @@ def propose_outputs(names: Sequence[str], *, n_outputs: int) -> dict[str, int]:
     """
     if n_outputs != _IMAGENET or len(set(names)) < len(names):
         return {}
-    known: dict[str, int] = {}
+    output_of: dict[str, int] = {}
     if all(re.fullmatch(r"\d{3}", name) for name in names):
-        known = {name: int(name) for name in names}
+        output_of = {name: int(name) for name in names}
     elif all(re.fullmatch(r"n\d{8}", name) for name in names):
-        known = _wordnet()
+        output_of = _wordnet()
     else:
         places = [_plain(name) for name in imagenet_names()]
-        known = {name: places.index(_plain(name)) for name in names if places.count(_plain(name)) == 1}
-    found = {name: known[name] for name in names if name in known}
-    return found if len(found) == len(set(found.values())) == len(names) else {}
+        output_of = {name: places.index(_plain(name)) for name in names if places.count(_plain(name)) == 1}
+    proposed = {name: output_of[name] for name in names if name in output_of}
+    return proposed if len(proposed) == len(set(proposed.values())) == len(names) else {}
 
 
 def _plain(name: str) -> str:

@@ -8,7 +8,7 @@ from featcx_core.study.part import Part
 
 
 class ClusterSettings(Part):
-    """How `featcx run --on slurm` asks for its jobs. No result depends on it, and nothing becomes stale by it."""
+    """Resources of the jobs of `featcx run --on slurm`. No result depends on it, and nothing becomes stale by it."""
 
     tasks: Annotated[int, Field(ge=1)] = 8
     """Tasks at a time, at most."""

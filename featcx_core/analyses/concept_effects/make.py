@@ -28,7 +28,7 @@ _N_NAMING = 8
 
 
 class Effects(NamedTuple):
-    """What the head makes of a dictionary, and the outputs' meaning."""
+    """Effects of a dictionary's codes on the logits, and the meaning of the outputs."""
 
     weights: Float[np.ndarray, "concept output"]
     """What a code of 1 adds to each logit, v = D W."""

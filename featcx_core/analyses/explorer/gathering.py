@@ -1,4 +1,4 @@
-"""What is shown of each concept and each image, gathered from the tables."""
+"""Facts about each concept and each image that the explorer shows, gathered from the tables."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What the explorer reads: tables, heat maps, and the numbers from which predictions are computed anew."""
+"""Inputs of the explorer: tables, heat maps, and the numbers from which predictions are computed anew."""
 
 from pathlib import Path
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What concepts show: their names by the classes of their strongest images."""
+"""Names of concepts, by the classes of their strongest images."""
 
 import numpy as np
 from jaxtyping import Int

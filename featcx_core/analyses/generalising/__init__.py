@@ -25,8 +25,8 @@ GENERALISING = Artefact(
     name="generalising",
     group="dynamics",
     kinds=frozenset({"numpy", "parquet"}),
-    description="Generalising or memorising: accuracy gap, ablation area, selectivity, noise spectra, memorised images "
-    "and complexity in one table. One row per sign, at the reference epoch.",
+    description="Generalising or memorising: accuracy gap, ablation area, selectivity, noise spectra, images learned "
+    "late and complexity in one table. One row per sign, at the reference epoch.",
     grain="once",
     asked="with",
     comes_with=(MEMORISATION,),

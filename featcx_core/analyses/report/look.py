@@ -1,4 +1,4 @@
-"""What a study's concepts show: their names, and the images of some along the axis of complexity."""
+"""Concepts as the report shows them: their names, and the images of some along the axis of complexity."""
 
 import base64
 

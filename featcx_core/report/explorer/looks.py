@@ -1,4 +1,4 @@
-"""What the explorer shows of one concept, of one image and of a memorised one."""
+"""Records behind the explorer's pages: a concept, an image, a memorised image."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -138,7 +138,7 @@ class Ablated(NamedTuple):
 
 
 class ImageLook(NamedTuple):
-    """What an image's page shows."""
+    """Contents of an image's page."""
 
     label: int
     """Its class."""

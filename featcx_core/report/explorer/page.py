@@ -70,7 +70,7 @@ class Setting(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """What the overview says of all concepts and images."""
+    """Facts about all concepts and images, for the overview."""
 
     strongest: Sequence[int | None]
     """Each concept's strongest image."""

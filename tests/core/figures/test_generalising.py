@@ -9,7 +9,7 @@ def test_each_sign_is_a_panel_with_a_dot_for_each_group():
     (figure,) = group_figures(rows(of), of).values()
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [axes.get_title("left") for axes in shown] == [
-        "accuracy gap", "ablation area", "memorised images", "selectivity", "noise spectrum", "complexity",
+        "accuracy gap", "ablation area", "images learned late", "selectivity", "noise spectrum", "complexity",
     ]  # fmt: skip
     values = [line.get_xdata()[0] for line in shown[0].lines]
     assert values == rows(of).query("sign == 'accuracy_gap'")["mean"].tolist()

@@ -22,7 +22,7 @@ def test_a_network_is_judged_by_its_accuracy_gap(gap, verdict):
     (claim,) = sign_claims(signs(*gap))
     assert claim.verdict == verdict
     assert "Right on 100 % of the training images" in claim.numbers
-    assert "memorised images 0.20 (0.10 to 0.30)" in claim.numbers
+    assert "images learned late 0.20 (0.10 to 0.30)" in claim.numbers
 
 
 def test_without_accuracies_nothing_is_judged():
@@ -40,7 +40,7 @@ def test_memorisers_are_held_against_networks_of_true_labels():
     assert answer.compared == "100 % random labels − true labels"
     says = {row.label: row.answer for row in answer.rows}
     assert says == {
-        "accuracy gap": "as expected", "ablation area": "as expected", "memorised images": "as expected",
+        "accuracy gap": "as expected", "ablation area": "as expected", "images learned late": "as expected",
         "selectivity": "not decided", "noise spectrum": "differs: smaller", "complexity": "differs: larger",
     }  # fmt: skip
     assert "5 of 6 signs tell the two apart" in answer.sentence
