@@ -97,7 +97,9 @@ def half_made(store: Store) -> list[int]:
 @contextmanager
 def submitting() -> Iterator[subprocess.Popen[str]]:
     """`featcx run --on slurm` in a process of its own."""
-    command = [sys.executable, "-c", "from featcx_assets.cli import main; main()", *COMMAND]
+    # What runs the tests in the background ignores Ctrl-C, and its children with it; these hear it.
+    hearing = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = [sys.executable, "-c", f"{hearing}; from featcx_assets.cli import main; main()", *COMMAND]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
