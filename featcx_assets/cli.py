@@ -34,6 +34,8 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except (StudyError, Damaged) as error:
             raise _BadInput(str(error)) from None
+        except BrokenPipeError:  # whoever reads has seen enough; click ends quietly
+            raise
         except OSError as error:
             raise _BadInput(_of_system(error)) from None
 

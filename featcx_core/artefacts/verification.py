@@ -31,7 +31,9 @@ class Finding(NamedTuple):
     """Whether putting it aside lets the next run make it again."""
 
 
-_RUN = "`featcx run` makes it again"
+_RUN = "`featcx run` makes it"
+_REPAIR = "`featcx verify --repair` makes it again"  # a run would only where something reads it
+_IF_WANTED = f"{_REPAIR} where it is still wanted"
 
 
 def verify(store: Store) -> Iterator[Finding]:
@@ -57,7 +59,7 @@ def verify(store: Store) -> Iterator[Finding]:
                     refuse_damage(store, artefact, partition)
             except Damaged as error:
                 damage.append(error)
-            yield from (Finding(each.path, each.reason, _RUN) for each in damage)
+            yield from (Finding(each.path, each.reason, _REPAIR) for each in damage)
             seen.update(each.path for each in damage)
             if not damage:  # all of them were read
                 seen.update(places)
@@ -65,7 +67,7 @@ def verify(store: Store) -> Iterator[Finding]:
                 missing.append(Finding(places[0], "it is not made, or is gone", _RUN, is_movable=False))
     for path in sorted(store.root.glob("tables/*/*.parquet")):
         if path not in seen and not path.name.startswith("."):
-            yield from _check(path, partial(refuse_altered_file, path, anew=True), f"{_RUN} where it is still wanted")
+            yield from _check(path, partial(refuse_altered_file, path, anew=True), _IF_WANTED)
     yield from _of_others(store, seen)
     yield from missing
 
@@ -75,7 +77,7 @@ def _of_others(store: Store, seen: set[Path]) -> Iterator[Finding]:
     for marker in sorted(store.root.rglob(MARKER)):
         parts = marker.relative_to(store.root).parts
         if marker.parent not in seen and parts[0] != ASIDE and not any(part.endswith(".partial") for part in parts):
-            yield from _check(marker.parent, partial(refuse_altered, marker.parent), f"{_RUN} where it is still wanted")
+            yield from _check(marker.parent, partial(refuse_altered, marker.parent), _IF_WANTED)
 
 
 def _of_study(store: Store) -> Iterator[Finding]:

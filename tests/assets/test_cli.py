@@ -200,6 +200,16 @@ def test_a_refused_setting_hides_no_results(small: Store):
     assert featcx("sql", "select count(*) from clusters", "--csv").stdout == before
 
 
+def test_a_reader_that_has_seen_enough_is_no_error(empty_home: Path):
+    command = [sys.executable, "-c", "from featcx_assets.cli import main; main()", "tables"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
 def test_a_run_with_nothing_to_do_loads_nothing_heavy(small: Store):
     code = f"""
 import sys

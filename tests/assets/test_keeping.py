@@ -143,7 +143,7 @@ def test_verify_backup_restore_and_prune_as_a_user_types_them(
     assert found.exit_code == 1
     (first, *_) = json.loads(found.stdout)["tiny"]
     assert first["path"] == str(path)
-    assert first["remedy"] == "`featcx run` makes it again"
+    assert first["remedy"] == "`featcx verify --repair` makes it again"
     monkeypatch.setenv("FEATCX_HOME", str(tmp_path / "other"))
     assert "restored tiny into" in featcx("restore", str(tmp_path / "kept")).stdout
     assert (tmp_path / "other/tiny/tables/importance/000001.parquet").is_file()
