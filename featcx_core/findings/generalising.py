@@ -19,7 +19,7 @@ from featcx_core.measures.study_groups import StudyGroups
 
 MARGIN_OF_GAP = 0.1
 """Accuracy gaps below it count as none: one unseen image of ten."""
-_STATEMENT = "The network generalises: it is right on unseen images about as often as on those it was trained on."
+_STATEMENT = "The network is right on unseen images about as often as on those it was trained on."
 
 
 class SignRow(NamedTuple):
@@ -53,7 +53,10 @@ class Answer(NamedTuple):
 
 
 def sign_claims(signs: pd.DataFrame) -> list[Claim]:
-    """Judge whether one network generalises: its accuracy gap, wanted within ±0.1; the other signs stand beside it."""
+    """Judge the accuracy gap of one network, wanted within ±0.1; the other signs stand beside it.
+
+    A network at chance has no gap either: the two accuracies stand in the numbers.
+    """
     rows = signs.set_index("sign")
     if "accuracy_gap" not in rows.index:
         return [unmeasured(_STATEMENT, "not measured: no accuracy on training and on unseen images.")]
@@ -135,9 +138,10 @@ def _sentence(by_group: pd.DataFrame, base: str, memoriser: str, rows: Sequence[
         for name in (memoriser, base)
     )
     told = [row.label for row in rows if row.answer == AGREES or row.answer.startswith(UNKNOWN_SIGN)]
+    memorise = ": they memorise" if train - test > MARGIN_OF_GAP else ""
     fit = (
         f"Networks of {memoriser} are right on {percent(train)} % of their training images and on {percent(test)} % of "
-        f"unseen ones: they memorise. Networks of {base} are right on {percent(true_train)} % and "
+        f"unseen ones{memorise}. Networks of {base} are right on {percent(true_train)} % and "
         f"{percent(true_test)} %."
     )
     if not np.isfinite([train, test, true_train, true_test]).all():

@@ -17,7 +17,7 @@ from featcx_core.findings.ablation import rank_correlation
 from featcx_core.findings.evidence import NOT_MEASURED, Estimate, difference
 from featcx_core.findings.similarity import lateness_of_upper_layers
 from featcx_core.findings.spectra import change
-from featcx_core.measures.intervals import NORMAL, jackknife_interval, share_interval
+from featcx_core.measures.intervals import jackknife_interval, mean_interval, share_interval
 
 Over = Literal["images", "units", "concepts", "studies"]
 
@@ -128,19 +128,18 @@ def _area(areas: pd.DataFrame) -> Estimate:
 
 def _selectivity(rows: pd.DataFrame) -> Estimate:
     rows = rows[rows["layer"] == rows["layer"].iloc[-1]] if len(rows) else rows
-    return _mean((rows["selectivity"] - rows["selectivity_by_chance"]).dropna())
+    return _mean((rows["selectivity"] - rows["selectivity_by_chance"]).dropna(), within=(-1.0, 1.0))
 
 
 def _complexity(rows: pd.DataFrame) -> Estimate:
-    return _mean(rows.loc[rows["kind"] == "concept", "complexity"].dropna())
+    return _mean(rows.loc[rows["kind"] == "concept", "complexity"].dropna(), within=(0.0, 1.0))
 
 
-def _mean(values: pd.Series) -> Estimate:
+def _mean(values: pd.Series, *, within: tuple[float, float]) -> Estimate:
     n = len(values)
     if n < 2:
         return NOT_MEASURED
-    mean, half = float(values.mean()), NORMAL * float(values.std()) / math.sqrt(n)
-    return Estimate(mean, mean - half, mean + half, n)
+    return Estimate(float(values.mean()), *mean_interval(values.to_numpy(dtype=float), within=within), n)
 
 
 def _first_share(spectra: pd.DataFrame, split: str) -> Estimate:

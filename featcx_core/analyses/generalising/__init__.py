@@ -32,7 +32,7 @@ GENERALISING = Artefact(
     comes_with=(MEMORISATION,),
     make="featcx_core.analyses.generalising.make:sign_rows",
     holds=(Rows(GENERALISING_TABLE),),
-    version=1,
+    version=2,
     needs=(
         Need(MEMORISATION),
         Need(CHECKPOINT),

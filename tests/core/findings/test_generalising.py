@@ -48,6 +48,17 @@ def test_memorisers_are_held_against_networks_of_true_labels():
     assert answer.rows[0].values[0] == "0.10 (0.08 to 0.12)"
 
 
+def test_networks_that_learned_nothing_are_not_said_to_memorise():
+    of = groups()
+    memorising, learning_nothing = (
+        answer_of_groups(rows(of, train_accuracy=accuracies), of) for accuracies in ((1.0, 1.0, 1.0), (1.0, 0.5, 0.1))
+    )
+    assert memorising is not None
+    assert learning_nothing is not None
+    assert "10 % of unseen ones: they memorise." in memorising.sentence
+    assert "10 % of unseen ones. Networks of true labels" in learning_nothing.sentence
+
+
 def test_a_sign_that_points_the_other_way_is_named():
     of = groups()
     answer = answer_of_groups(rows(of, ablation_area=(0.3, 0.4, 0.6)), of)

@@ -95,8 +95,8 @@ def test_intervals_equal_scipy():
     share = stats.binomtest(2, 4).proportion_ci(method="wilson")
     assert tuple(rows.loc["late_images", ["low", "high"]]) == pytest.approx((share.low, share.high))
     concepts = np.array([0.2, 0.4])
-    half = 1.96 * concepts.std(ddof=1) / np.sqrt(2)
-    assert tuple(rows.loc["complexity", ["low", "high"]]) == pytest.approx((0.3 - half, 0.3 + half))
+    half = stats.t.ppf(0.975, 1) * concepts.std(ddof=1) / np.sqrt(2)
+    assert tuple(rows.loc["complexity", ["low", "high"]]) == pytest.approx((max(0.3 - half, 0), min(0.3 + half, 1)))
     without = np.array([left_out(0.4), left_out(0.6)]).mean(axis=0)
     error = np.sqrt((GROUPS - 1) / GROUPS * ((without - without.mean()) ** 2).sum())
     half = stats.t.ppf(0.975, GROUPS - 1) * error
